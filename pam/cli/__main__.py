@@ -1,0 +1,7 @@
+"""``python -m pam.cli``."""
+
+import sys
+
+from pam.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,40 @@
+"""``pam aggregate``: the CSV files of a run, and its manifest."""
+
+import os
+from argparse import Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pam.config import Config, Paths, load_config
+from pam.files import read_json, write_json
+from pam.provenance import environment
+
+
+def run(arguments: Namespace) -> int:
+    """Write the CSV files from exactly the records that the configuration asks for."""
+    config = load_config(arguments.config)
+    from pam.reporting.aggregate import aggregate
+
+    paths = Paths(arguments.results)
+    records = paths.records(config)
+    aggregate(records, arguments.results, config.deltas)
+    write_json(paths.manifest, manifest(config, arguments.results, records))
+    return 0
+
+
+def manifest(config: Config, results: str, records: Iterable[Path]) -> dict[str, Any]:
+    """Return what a run consists of: its configuration, and the status and origin of every job.
+
+    Raises:
+        DataError: if a record is missing or damaged.
+    """
+    jobs = {os.path.relpath(path, results): read_json(path) for path in records}
+    return {
+        "config": config.model_dump(),
+        "aggregated_on": environment(),
+        "jobs": {
+            name: {"status": record["status"], **record["provenance"]}
+            for name, record in jobs.items()
+        },
+    }

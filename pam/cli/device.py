@@ -1,0 +1,49 @@
+"""Where and how a job computes: device, threads, determinism. Called before torch is imported."""
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pam.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pam.data import MultitaskDataset
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def set_up(threads: int, device: str) -> str:
+    """Fix the number of threads, forbid nondeterministic operators, and return the device's type.
+
+    Args:
+        threads: of torch and of the linear algebra below it.
+        device: ``"cpu"``, ``"cuda"`` or ``"auto"`` (cuda where there is one).
+
+    Raises:
+        ConfigError: if cuda is asked for and there is none.
+    """
+    # Read once, when the libraries are loaded.
+    for variable in _THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    # TF32 would round float32 products to ten bits on some GPUs and not on others.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    present = torch.cuda.is_available()
+    if device == "cuda" and not present:
+        raise ConfigError("device is 'cuda', but this machine has none; write 'auto' or 'cpu'")
+    return "cuda" if device != "cpu" and present else "cpu"
+
+
+def move(dataset: "MultitaskDataset", device: str) -> "MultitaskDataset":
+    """Return a data set whose images and labels lie on a device."""
+    parts = {
+        name: replace(part, images=part.images.to(device), labels=part.labels.to(device))
+        for name in ("train", "validation", "test")
+        for part in [getattr(dataset, name)]
+    }
+    return replace(dataset, **parts)

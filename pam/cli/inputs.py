@@ -1,0 +1,142 @@
+"""What a job reads: the prepared data set and the networks made before, checked to belong."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pam.cli.device import move
+from pam.cli.job import Job
+from pam.errors import ConfigError, DataError, ShapeError
+
+if TYPE_CHECKING:
+    from pam.data import MultitaskDataset
+    from pam.networks import GroupedNetwork, SingleTaskNetwork
+
+
+def read_dataset(job: Job, folder: str | Path) -> "tuple[MultitaskDataset, str]":
+    """Return the data set of the job's experiment, on the job's device, and its hash.
+
+    Raises:
+        DataError: if it is missing, damaged or that of another data set.
+    """
+    from pam.data.store import data_hash, load_dataset
+
+    dataset = load_dataset(folder)
+    if dataset.name != job.experiment.dataset:
+        raise DataError(
+            f"{folder} holds '{dataset.name}', but experiment '{job.axes['experiment']}' "
+            f"uses '{job.experiment.dataset}'"
+        )
+    check_tasks(job.experiment.tasks, dataset, folder)
+    return move(dataset, job.device), data_hash(folder)
+
+
+def check_tasks(tasks: Sequence[str], dataset: "MultitaskDataset", where: str | Path) -> None:
+    """Check that a data set has exactly the tasks that the experiment names.
+
+    Raises:
+        ConfigError: if it has others, or another order.
+    """
+    if list(tasks) != list(dataset.tasks):
+        raise ConfigError(
+            f"the experiment names the tasks {', '.join(tasks)}, but the data set ({where}) "
+            f"has {', '.join(dataset.tasks)}"
+        )
+
+
+def read_singles(
+    job: Job, dataset: "MultitaskDataset", paths: Sequence[str | Path]
+) -> "dict[str, SingleTaskNetwork]":
+    """Return task -> single-task network, in the order of the experiment's tasks.
+
+    Raises:
+        DataError: if a file is missing or damaged, or the files are not one per task.
+        ShapeError: if a network is of another architecture, input shape or number of labels.
+    """
+    from pam.networks import SingleTaskNetwork
+
+    found: dict[str, SingleTaskNetwork] = {}
+    for path in paths:
+        network = SingleTaskNetwork.load(path)
+        check_network(job, dataset, network, path)
+        if len(network.tasks) != 1 or network.task in found:
+            raise DataError(f"{path} is not the network of one further task")
+        found[network.task] = network.to(job.device)
+    missing = [task for task in job.experiment.tasks if task not in found]
+    if missing:
+        raise DataError(f"--networks lacks the network of task '{missing[0]}'")
+    return {task: found[task] for task in job.experiment.tasks}
+
+
+def read_merged(job: Job, dataset: "MultitaskDataset", path: str | Path) -> "GroupedNetwork":
+    """Return a merged network.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+        ShapeError: if the network is of another architecture, input shape or set of tasks.
+    """
+    from pam.networks import GroupedNetwork
+
+    network = GroupedNetwork.load(path)
+    check_network(job, dataset, network, path)
+    check_all_tasks(network, dataset, path)
+    return network.to(job.device)
+
+
+def read_pruned(
+    job: Job, dataset: "MultitaskDataset", path: str | Path
+) -> "dict[float, GroupedNetwork]":
+    """Return strength -> pruned network.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+        ShapeError: if a network is of another architecture, input shape or set of tasks.
+    """
+    from pam.networks.family import load_family
+
+    networks = load_family(path)
+    for network in networks.values():
+        check_network(job, dataset, network, path)
+        check_all_tasks(network, dataset, path)
+    return {strength: network.to(job.device) for strength, network in networks.items()}
+
+
+def check_network(
+    job: Job, dataset: "MultitaskDataset", network: "GroupedNetwork", path: str | Path
+) -> None:
+    """Check that a network is of the job's architecture and fits the data set.
+
+    Raises:
+        ShapeError: if not.
+    """
+    architecture = network.architecture
+    if architecture.name != job.experiment.architecture:
+        raise ShapeError(
+            f"{path} holds a network of architecture '{architecture.name}', but experiment "
+            f"'{job.axes['experiment']}' uses '{job.experiment.architecture}'"
+        )
+    if architecture.input_shape != dataset.input_shape:
+        raise ShapeError(
+            f"the network in {path} takes {architecture.input_shape} images, "
+            f"data set '{dataset.name}' has {dataset.input_shape}"
+        )
+    for task, outputs in network.tasks.items():
+        labels = len(dataset.tasks.get(task, ()))
+        if outputs != labels:
+            raise ShapeError(
+                f"the network in {path} has {outputs} outputs for task '{task}', "
+                f"data set '{dataset.name}' has {labels} labels"
+            )
+
+
+def check_all_tasks(
+    network: "GroupedNetwork", dataset: "MultitaskDataset", path: str | Path
+) -> None:
+    """Check that a merged network serves every task.
+
+    Raises:
+        ShapeError: if a task is missing.
+    """
+    missing = [task for task in dataset.tasks if task not in network.tasks]
+    if missing:
+        raise ShapeError(f"the network in {path} has no output for task '{missing[0]}'")

@@ -1,0 +1,177 @@
+"""What every computing command does around its work: set up, time, and leave a record."""
+
+import platform
+import resource
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pam.cli.device import set_up
+from pam.cli.failures import Failure
+from pam.cli.rows import Rows, without_nan
+from pam.config import Config, Experiment, load_config
+from pam.config.names import check_known
+from pam.errors import ConfigError
+from pam.files import read_tensors, tensor_hash, write_json
+from pam.provenance import code_hash, config_hash, environment
+from pam.seeds import derive_seed
+
+CELL_FAILED = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell's job, set up to compute.
+
+    Attributes:
+        rule: name of the command.
+        config: the checked configuration.
+        axes: experiment, dataset, architecture and, as far as the job has them, task, merging,
+            pruning and seed.
+        device: ``"cpu"`` or ``"cuda"``.
+        strict: whether a failed cell fails the command.
+        record: where the record goes.
+        started: when, UTC, ISO 8601.
+        clock: ``time.perf_counter()`` at the start, in seconds.
+    """
+
+    rule: str
+    config: Config
+    axes: dict[str, Any]
+    device: str
+    strict: bool
+    record: Path
+    started: str
+    clock: float
+
+    @classmethod
+    def begin(cls, rule: str, arguments: Namespace) -> "Job":
+        """Check the names that the arguments give, and set torch up.
+
+        Raises:
+            ConfigError: if the configuration is invalid or has no such cell.
+        """
+        started, clock = _now(), time.perf_counter()
+        config = load_config(arguments.config)
+        return cls(
+            rule=rule,
+            config=config,
+            axes=_axes(config, arguments),
+            device=set_up(config.threads, config.device),
+            strict=arguments.strict,
+            record=Path(arguments.record),
+            started=started,
+            clock=clock,
+        )
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment of the cell."""
+        return self.config.experiment(self.axes["experiment"])
+
+    def seed(self, purpose: str, *axes: str) -> int:
+        """Return a seed that depends on data set, architecture, the cell's seed, and ``axes``."""
+        cell = (self.axes["dataset"], self.axes["architecture"], *axes, self.axes["seed"])
+        return derive_seed(purpose, *cell)
+
+    def code(self, method: str | None = None) -> str:
+        """Return the hash of the code that the job runs; ``method`` is its plug-in, if any."""
+        architecture = self.axes["architecture"]
+        return code_hash(self.rule, method=method, architecture=architecture)
+
+    def finish(
+        self,
+        config_slice: Mapping[str, Any],
+        *,
+        code: str,
+        data: str,
+        parents: Sequence[str | Path] = (),
+        rows: Rows | None = None,
+        failure: Failure | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Write the record and return the exit code.
+
+        Args:
+            config_slice: what of the configuration the result depends on.
+            code: hash of the code that ran.
+            data: hash of the data set.
+            parents: network files that were read.
+            rows: CSV name -> rows.
+            failure: why the cell failed, if it did.
+            facts: seeds and whatever else is worth knowing, JSON-able.
+        """
+        resources = self._resources()
+        record = {
+            "status": failure.status if failure else "ok",
+            "reason": failure.reason if failure else "",
+            "rows": {**(rows or {}), "resources": [resources]},
+            "provenance": {
+                **self.axes,
+                "rule": self.rule,
+                "config": config_slice,
+                "config_hash": config_hash(config_slice),
+                "code_hash": code,
+                "data_hash": data,
+                "parents": {
+                    Path(path).name: tensor_hash(read_tensors(path)[0]) for path in parents
+                },
+                "threads": self.config.threads,
+                "device": self.device,
+                "started": self.started,
+                "ended": _now(),
+                "environment": environment(self.device),
+                **(facts or {}),
+            },
+        }
+        write_json(self.record, without_nan(record))
+        if failure:
+            print(f"pam {self.rule}: {failure.status}: {failure.reason}", file=sys.stderr)
+        return CELL_FAILED if failure and self.strict else 0
+
+    def _resources(self) -> dict[str, Any]:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        # Linux counts kibibytes, macOS bytes.
+        unit = 1 if sys.platform == "darwin" else 1024
+        names = ("experiment", "task", "merging", "pruning", "seed")
+        return {
+            "rule": self.rule,
+            **{name: self.axes.get(name, "") for name in names},
+            "wall_s": time.perf_counter() - self.clock,
+            "cpu_s": used.ru_utime + used.ru_stime,
+            "peak_memory_mb": used.ru_maxrss * unit / 1e6,
+            "device": self.device,
+            "host": platform.node(),
+        }
+
+
+def _axes(config: Config, arguments: Namespace) -> dict[str, Any]:
+    """Return the axes of a cell, each checked against the configuration."""
+    given = vars(arguments)
+    experiment = config.experiment(arguments.experiment)
+    axes = {
+        "experiment": arguments.experiment,
+        "dataset": experiment.dataset,
+        "architecture": experiment.architecture,
+    }
+    for axis, known in (
+        ("task", experiment.tasks),
+        ("merging", experiment.merging),
+        ("pruning", experiment.pruning),
+    ):
+        if axis in given:
+            check_known(axis, given[axis], known)
+            axes[axis] = given[axis]
+    if arguments.seed not in config.seeds:
+        seeds = ", ".join(map(str, config.seeds))
+        raise ConfigError(f"seed {arguments.seed} is not in {arguments.config}; its seeds: {seeds}")
+    return axes | {"seed": arguments.seed}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

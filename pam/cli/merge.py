@@ -1,0 +1,55 @@
+"""``pam merge``: one multitask network of the single-task networks of one seed."""
+
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from pam.cli.failures import Failure, attempt, first_failure, save_failure
+from pam.cli.inputs import read_dataset, read_singles
+from pam.cli.job import Job
+from pam.cli.rows import noted_rows, training_rows
+from pam.config import merge_slice
+
+if TYPE_CHECKING:
+    from pam.data import MultitaskDataset
+    from pam.networks import GroupedNetwork
+
+
+def run(arguments: Namespace) -> int:
+    """Merge and write network and record; what failed before is passed on."""
+    job = Job.begin("merge", arguments)
+    dataset, data = read_dataset(job, arguments.data)
+    row = job.experiment.merging_row(arguments.merging)
+    # Not of the merging row: what is random falls alike for all of them.
+    seed = job.seed("merge")
+    earlier = first_failure(*arguments.networks)
+    result = earlier or attempt(lambda: _merge(job, dataset, arguments.networks, seed))
+    rows: dict[str, list[dict[str, Any]]] = {}
+    facts: dict[str, Any] = {"seeds": {"merge": seed}}
+    failure = None
+    if isinstance(result, Failure):
+        save_failure(arguments.out, result)
+        failure = result.within("not merged") if earlier else result
+    else:
+        notes = dict(result.notes)
+        result.save(arguments.out, {"merging": arguments.merging, "seed": arguments.seed})
+        curve = training_rows(notes.pop("curve", []), "merge", job.axes)
+        rows = {**noted_rows(notes, job.axes), "training": curve}
+        notes.pop("rows", None)
+        facts["notes"] = notes
+    return job.finish(
+        merge_slice(job.config, arguments.experiment, arguments.merging),
+        code=job.code(row.method),
+        data=data,
+        parents=arguments.networks,
+        rows=rows,
+        failure=failure,
+        facts=facts,
+    )
+
+
+def _merge(job: Job, dataset: "MultitaskDataset", paths: list[str], seed: int) -> "GroupedNetwork":
+    from pam.merging import merge
+
+    row = job.experiment.merging_row(job.axes["merging"])
+    networks = read_singles(job, dataset, paths)
+    return merge(networks, row.method, dataset, seed=seed, **row.options)

@@ -1,0 +1,62 @@
+"""``pam train``: the single-task network of one task."""
+
+from argparse import Namespace
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pam.cli.failures import Failure, attempt, save_failure
+from pam.cli.inputs import read_dataset
+from pam.cli.job import Job
+from pam.cli.rows import training_rows
+from pam.config import train_slice
+
+if TYPE_CHECKING:
+    from pam.data import MultitaskDataset
+    from pam.networks import SingleTaskNetwork
+    from pam.training import Epoch
+
+
+def run(arguments: Namespace) -> int:
+    """Train from scratch and write network and record."""
+    job = Job.begin("train", arguments)
+    dataset, data = read_dataset(job, arguments.data)
+    task = arguments.task
+    # Neither seed knows the merging or pruning, so all of them start from the same networks.
+    seeds = {"weights": job.seed("weights", task), "order": job.seed("order", task)}
+    result = attempt(lambda: _train(job, dataset, task, seeds))
+    rows: dict[str, list[dict[str, Any]]] = {}
+    failure = None
+    if isinstance(result, Failure):
+        failure = result.within(f"task {task}")
+        save_failure(arguments.out, failure)
+    else:
+        network, curve = result
+        network.save(arguments.out, {"task": task, "seed": arguments.seed})
+        rows = {"training": training_rows([asdict(epoch) for epoch in curve], "train", job.axes)}
+    return job.finish(
+        train_slice(job.config, arguments.experiment),
+        code=job.code(),
+        data=data,
+        rows=rows,
+        failure=failure,
+        facts={"seeds": seeds},
+    )
+
+
+def _train(
+    job: Job, dataset: "MultitaskDataset", task: str, seeds: dict[str, int]
+) -> "tuple[SingleTaskNetwork, list[Epoch]]":
+    from pam.networks import build
+    from pam.training import fit, schedule_from
+
+    experiment = job.experiment
+    network = build(
+        experiment.architecture,
+        dataset.input_shape,
+        len(dataset.tasks[task]),
+        task=task,
+        seed=seeds["weights"],
+        **experiment.network,
+    ).to(job.device)
+    schedule = schedule_from(experiment.train.model_dump(), "train")
+    return network, fit(network, dataset, schedule, seeds["order"], description="train")

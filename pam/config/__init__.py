@@ -1,0 +1,42 @@
+"""The configuration of a run: one model, read from one YAML file, without importing torch."""
+
+from pam.config.cells import (
+    MergedCell,
+    PrunedCell,
+    TrainedCell,
+    merged_cells,
+    pruned_cells,
+    trained_cells,
+)
+from pam.config.load import dump_config, load_config, parse_config
+from pam.config.model import Config, Experiment, Latency, Merging, Pruning, Stage, Train
+from pam.config.paths import Paths
+from pam.config.schema import explain, json_schema
+from pam.config.slices import measure_slice, merge_slice, prepare_slice, prune_slice, train_slice
+
+__all__ = [
+    "Config",
+    "Experiment",
+    "Latency",
+    "MergedCell",
+    "Merging",
+    "Paths",
+    "PrunedCell",
+    "Pruning",
+    "Stage",
+    "Train",
+    "TrainedCell",
+    "dump_config",
+    "explain",
+    "json_schema",
+    "load_config",
+    "measure_slice",
+    "merge_slice",
+    "merged_cells",
+    "parse_config",
+    "prepare_slice",
+    "prune_slice",
+    "pruned_cells",
+    "train_slice",
+    "trained_cells",
+]

@@ -1,0 +1,221 @@
+"""The one model of the configuration: every key with its meaning, unit, range and default."""
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from pam.config.names import check_known, hint
+
+Item = TypeVar("Item")
+
+
+def _unique(items: list[Item]) -> list[Item]:
+    twice = [item for index, item in enumerate(items) if item in items[:index]]
+    if twice:
+        raise PydanticCustomError("twice", "{item} is listed twice", {"item": repr(twice[0])})
+    return items
+
+
+def _increasing(values: list[float]) -> list[float]:
+    if any(later <= earlier for earlier, later in pairwise(values)):
+        raise PydanticCustomError("order", "values must increase from one to the next")
+    return values
+
+
+def _not_reserved(name: str) -> str:
+    if name == "shared":
+        raise PydanticCustomError("reserved", "'shared' is the name of the group of all tasks")
+    return name
+
+
+# File names join names by '-' and combinations join tasks by '&', so neither may occur in a name.
+RowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+TaskName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$"), AfterValidator(_not_reserved)
+]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+BatchSize = Annotated[int, Field(ge=1)]
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Options = dict[str, Any]
+
+
+class _Section(BaseModel):
+    """A part of the file whose keys are all known: another key is an error with a hint."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        if isinstance(value, dict) and cls.model_config["extra"] == "forbid":
+            for key in value:
+                if key not in cls.model_fields:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key '{key}'; {hint}",
+                        {"key": str(key), "hint": hint(key, cls.model_fields)},
+                    )
+        return value
+
+
+class Stage(_Section):
+    """A part of the training with one learning rate; the momentum starts from zero in each."""
+
+    epochs: int = Field(ge=1, description="Passes over the training part. Unit: epochs.")
+    learning_rate: float = Field(
+        gt=0,
+        allow_inf_nan=False,
+        description="Step size of stochastic gradient descent. Unit: none.",
+    )
+
+
+class Train(_Section):
+    """How the single-task networks are trained: Nesterov SGD, mean squared error."""
+
+    batch_size: BatchSize = Field(32, description="Images per step. Unit: images.")
+    stages: list[Stage] = Field(
+        min_length=1, description="The training stages, run one after the other."
+    )
+
+
+class _Row(_Section):
+    """A row of the comparison: a registered method and its options, which the method checks."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    method: str = Field(
+        "", description="Registered name of the method. Default: the name of the row."
+    )
+
+    @property
+    def options(self) -> Options:
+        """Every other key of the row: keyword options of the method."""
+        return dict(self.model_extra or {})
+
+
+class Merging(_Row):
+    """A way to merge the single-task networks, with options that the merger checks."""
+
+
+class Pruning(_Row):
+    """A way to prune a merged network, with options that the pruner checks."""
+
+    strengths: Annotated[list[PositiveNumber], AfterValidator(_increasing)] = Field(
+        min_length=1,
+        description="How hard to prune, weakest first; every one gives a network. "
+        "Unit: the pruner's own, e.g. taylor: fraction of units removed.",
+    )
+
+
+class Latency(_Section):
+    """How the running time of every combination is measured."""
+
+    batch_sizes: Annotated[list[BatchSize], AfterValidator(_unique)] = Field(
+        default=[1, 64],
+        description="Batch sizes to time; an empty list times nothing. Unit: images.",
+    )
+    rounds: int = Field(
+        10, ge=1, description="Interleaved rounds, of which the median is taken. Unit: rounds."
+    )
+
+
+class Experiment(_Section):
+    """One data set and architecture, every merging crossed with every pruning."""
+
+    dataset: str = Field(description="Registered name of the data set, e.g. digits.")
+    data: Options = Field(
+        default={}, description="Options of the data set, which the data set checks."
+    )
+    tasks: Annotated[list[TaskName], AfterValidator(_unique)] = Field(
+        default=["A", "B"],
+        min_length=1,
+        description="Names of the tasks, as the data set has them.",
+    )
+    architecture: str = Field(description="Registered name of the architecture, e.g. lenet5.")
+    network: Options = Field(
+        default={}, description="Options of the architecture, which the architecture checks."
+    )
+    train: Train = Field(description="How the single-task networks are trained.")
+    merging: dict[RowName, Merging] = Field(
+        min_length=1, description="Mergers to compare: row name -> options of the merger."
+    )
+    pruning: dict[RowName, Pruning] = Field(
+        min_length=1, description="Pruners to compare: row name -> strengths and options."
+    )
+    latency: Latency = Field(
+        default=Latency(), description="How the running time of every combination is measured."
+    )
+
+    @field_validator("merging", "pruning", mode="before")
+    @classmethod
+    def _method_is_row_name(cls, rows: Any) -> Any:
+        if not isinstance(rows, dict):
+            return rows
+        return {
+            name: {"method": name, **row} if isinstance(row, dict) else row
+            for name, row in rows.items()
+        }
+
+    def merging_row(self, name: str) -> Merging:
+        """Return a row of ``merging``.
+
+        Raises:
+            ConfigError: if there is none of this name.
+        """
+        check_known("merging", name, self.merging)
+        return self.merging[name]
+
+    def pruning_row(self, name: str) -> Pruning:
+        """Return a row of ``pruning``.
+
+        Raises:
+            ConfigError: if there is none of this name.
+        """
+        check_known("pruning", name, self.pruning)
+        return self.pruning[name]
+
+
+class Config(_Section):
+    """A whole run: seeds, machine, and the experiments to compare."""
+
+    seeds: Annotated[list[Seed], AfterValidator(_unique)] = Field(
+        min_length=1,
+        description="Repetitions; each seed has its own initial weights and order of images.",
+    )
+    threads: int = Field(
+        1,
+        ge=1,
+        description="Threads of each job's arithmetic; numeric, so part of every row. "
+        "Unit: threads.",
+    )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        "cpu", description="Where the arithmetic runs; auto takes cuda where there is one."
+    )
+    deltas: Annotated[list[PositiveNumber], AfterValidator(_unique)] = Field(
+        default=[1.0, 0.5, 2.0],
+        min_length=1,
+        description="Accuracy below the single-task networks at which costs are compared, the "
+        "first one in the headline. Unit: percentage points.",
+    )
+    experiments: dict[RowName, Experiment] = Field(
+        min_length=1, description="The experiments: name -> data set, architecture, methods."
+    )
+
+    def experiment(self, name: str) -> Experiment:
+        """Return an experiment.
+
+        Raises:
+            ConfigError: if there is none of this name.
+        """
+        check_known("experiment", name, self.experiments)
+        return self.experiments[name]

@@ -1,0 +1,96 @@
+"""Every path of a run, written once: for the commands and for the workflow's wildcards."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pam.config.cells import merged_cells, pruned_cells, trained_cells
+from pam.config.model import Config
+
+NETWORK = ".safetensors"
+RECORD = ".json"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files below ``results/<profile>/``.
+
+    Arguments are names of a cell, or wildcards such as ``"{task}"``. A job's two files differ in
+    their suffix only: ``.safetensors`` is the network, ``.json`` the record.
+
+    Attributes:
+        results: the folder of the run.
+    """
+
+    results: str
+
+    def data(self, experiment: str = "{experiment}") -> str:
+        """Folder of a prepared data set."""
+        return f"{self.results}/data/{experiment}"
+
+    def data_description(self, experiment: str = "{experiment}") -> str:
+        """Description of a prepared data set, which names its other files."""
+        return f"{self.data(experiment)}/dataset.json"
+
+    def network(
+        self,
+        experiment: str = "{experiment}",
+        task: str = "{task}",
+        seed: int | str = "{seed}",
+        suffix: str = NETWORK,
+    ) -> str:
+        """A single-task network."""
+        return f"{self.results}/networks/{experiment}/{task}-{seed}{suffix}"
+
+    def merged(
+        self,
+        experiment: str = "{experiment}",
+        merging: str = "{merging}",
+        seed: int | str = "{seed}",
+        suffix: str = NETWORK,
+    ) -> str:
+        """A merged network."""
+        return f"{self.results}/merged/{experiment}/{merging}-{seed}{suffix}"
+
+    def pruned(
+        self,
+        experiment: str = "{experiment}",
+        merging: str = "{merging}",
+        pruning: str = "{pruning}",
+        seed: int | str = "{seed}",
+        suffix: str = NETWORK,
+    ) -> str:
+        """A merged network pruned at every strength."""
+        return f"{self.results}/pruned/{experiment}/{merging}-{pruning}-{seed}{suffix}"
+
+    def measured(
+        self,
+        experiment: str = "{experiment}",
+        merging: str = "{merging}",
+        pruning: str = "{pruning}",
+        seed: int | str = "{seed}",
+    ) -> str:
+        """The record of a cell's measurements."""
+        return f"{self.results}/measured/{experiment}/{merging}-{pruning}-{seed}{RECORD}"
+
+    def csv(self, name: str) -> str:
+        """A CSV file of the run."""
+        return f"{self.results}/{name}.csv"
+
+    @property
+    def manifest(self) -> str:
+        """Versions, hashes and hardware of the run."""
+        return f"{self.results}/manifest.json"
+
+    @property
+    def tables(self) -> str:
+        """Folder of the tables."""
+        return f"{self.results}/tables"
+
+    def records(self, config: Config) -> list[Path]:
+        """Return the record of every job that a configuration asks for, in order."""
+        return [
+            *(Path(self.network(*cell, suffix=RECORD)) for cell in trained_cells(config)),
+            *(Path(self.merged(*cell, suffix=RECORD)) for cell in merged_cells(config)),
+            *(Path(self.pruned(*cell, suffix=RECORD)) for cell in pruned_cells(config)),
+            *(Path(self.measured(*cell)) for cell in pruned_cells(config)),
+        ]

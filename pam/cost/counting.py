@@ -1,0 +1,68 @@
+"""Multiply-accumulates of a module as fvcore counts them: of what is run, by tracing it."""
+
+import copy
+from collections.abc import Sequence
+from itertools import chain
+
+import torch
+from fvcore.nn import FlopCountAnalysis
+from torch import Tensor, nn
+
+from pam.errors import ConfigError, ShapeError
+
+# Pooling and activations that fvcore has no count for. (It passes by itself over aten::relu and
+# over operators that only move values, such as aten::flatten and aten::cat.)
+FREE_OPERATORS = frozenset({"aten::avg_pool2d", "aten::max_pool2d", "aten::sigmoid", "aten::tanh"})
+
+
+def macs(module: nn.Module, input_shape: Sequence[int]) -> int:
+    """Return the multiply-accumulates of one forward pass on one image; 1 MAC counts 1.
+
+    Args:
+        module: returns a tensor, a tuple of tensors or a dict of tensors; it is left as it was.
+        input_shape: (channels, height, width).
+
+    Raises:
+        ConfigError: for an operator that is neither counted nor known to be free.
+        ShapeError: if the module cannot run on such an image.
+    """
+    return sum(macs_by_operator(module, input_shape).values())
+
+
+def macs_by_operator(module: nn.Module, input_shape: Sequence[int]) -> dict[str, int]:
+    """Return the multiply-accumulates by operator, e.g. ``{"conv": 240000, "linear": 4800}``.
+
+    Arguments and errors are those of :func:`macs`.
+    """
+    # A copy: fvcore hangs hooks on the module and leaves them there when tracing fails.
+    traced = _TensorOutputs(copy.deepcopy(module).eval())
+    like = next(chain(module.parameters(), module.buffers()), torch.empty(0))
+    images = torch.zeros(1, *input_shape, dtype=like.dtype, device=like.device)
+    analysis = FlopCountAnalysis(traced, images)
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    analysis.tracer_warnings("none")
+    try:
+        counts = analysis.by_operator()
+    except RuntimeError as error:
+        first = str(error).splitlines()[0]
+        raise ShapeError(
+            f"the network cannot run on {tuple(input_shape)} images: {first}"
+        ) from error
+    unknown = sorted(set(analysis.unsupported_ops()) - FREE_OPERATORS)
+    if unknown:
+        raise ConfigError(
+            f"operator '{unknown[0]}' is not counted by fvcore and not known to be free of cost"
+        )
+    return {operator: int(count) for operator, count in sorted(counts.items())}
+
+
+class _TensorOutputs(nn.Module):
+    """A module whose dict of outputs becomes a tuple, which is what the tracer takes."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        outputs = self.module(images)
+        return tuple(outputs.values()) if isinstance(outputs, dict) else outputs

@@ -1,0 +1,244 @@
+"""The rows of one cell: accuracy, cost and latency of every combination of tasks."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from pam.cost.analytic import paper_flops, parameters
+from pam.cost.counting import macs
+from pam.cost.latency import latencies
+from pam.data.dataset import MultitaskDataset
+from pam.errors import ConfigError
+from pam.networks import GroupedNetwork
+from pam.networks.groups import all_combinations, combination_name
+from pam.training.evaluate import task_accuracies
+
+CELL = ("experiment", "dataset", "architecture", "merging", "pruning", "strength", "seed")
+RUN = ("threads", "device", "config_hash", "code_hash", "data_hash")
+
+Row = dict[str, Any]
+Rows = dict[str, list[Row]]
+
+
+@dataclass(frozen=True)
+class TaskAccuracy:
+    """Accuracy of one task, as fractions, on the validation and the test part."""
+
+    validation: float
+    test: float
+
+
+@dataclass(frozen=True)
+class LatencyOptions:
+    """What to time: see :func:`pam.cost.latencies`."""
+
+    batch_sizes: tuple[int, ...] = (1,)
+    rounds: int = 20
+    warmup: int = 3
+
+
+def task_accuracy(network: GroupedNetwork, dataset: MultitaskDataset) -> dict[str, TaskAccuracy]:
+    """Return task -> accuracy of all tasks of a network.
+
+    A task's scores do not depend on which other tasks run, so one pass serves every combination.
+
+    Raises:
+        ShapeError: if the network's tasks are not those of the data set.
+    """
+    validation = task_accuracies(network, dataset, dataset.validation)
+    test = task_accuracies(network, dataset, dataset.test)
+    return {task: TaskAccuracy(validation[task], test[task]) for task in network.tasks}
+
+
+def measure_network(
+    network: GroupedNetwork,
+    dataset: MultitaskDataset,
+    singles: Mapping[str, TaskAccuracy],
+    cell: Mapping[str, Any],
+    run: Mapping[str, Any],
+    latency: LatencyOptions | None = None,
+) -> Rows:
+    """Measure every combination of tasks of a merged or pruned network.
+
+    Costs are those of the sub-network that would be deployed for the combination; its accuracy
+    is the mean over its tasks. ``accuracy_drop`` is in percentage points of test accuracy.
+
+    Args:
+        network: the network, physically pruned.
+        dataset: the data it is judged on.
+        singles: task -> accuracy of the single-task network the task came from.
+        cell: the columns in ``CELL``; strength 0 is the merged network before pruning.
+        run: the columns in ``RUN``; ``threads`` is also the number of threads that is timed.
+        latency: what to time; nothing by default.
+
+    Returns:
+        Rows of ``measurements``, ``accuracies``, ``groups`` and ``latency``.
+
+    Raises:
+        ConfigError: if a column, or the single-task accuracy of a task, is missing, or the
+            network holds an operator whose cost is not known.
+        ShapeError: if the network does not fit the data set.
+    """
+    cell, run = _columns(cell, CELL), _columns(run, RUN)
+    _check_singles(singles, network.tasks)
+    accuracy = task_accuracy(network, dataset)
+    subnetworks = {
+        combination: network.subnetwork(combination) for combination in network.combinations()
+    }
+    measurements = []
+    for combination, subnetwork in subnetworks.items():
+        quality = _quality(combination, accuracy, singles)
+        cost = {
+            "flops": paper_flops(network, combination),
+            "macs": macs(subnetwork, dataset.input_shape),
+            "parameters": parameters(network, combination),
+        }
+        measurements.append({**cell, **_identity(combination), **quality, **cost, **run})
+    timed = {combination_name(c): subnetwork for c, subnetwork in subnetworks.items()}
+    return {
+        "measurements": measurements,
+        "accuracies": [
+            {**cell, "task": task, "status": "ok", **_task_quality(accuracy[task], singles[task])}
+            for task in network.tasks
+        ],
+        "groups": _group_rows(network, cell),
+        "latency": [] if latency is None else _latency_rows(timed, dataset, cell, run, latency),
+    }
+
+
+def failed_rows(
+    tasks: Iterable[str],
+    singles: Mapping[str, TaskAccuracy],
+    cell: Mapping[str, Any],
+    run: Mapping[str, Any],
+    status: str,
+) -> Rows:
+    """Return the rows of a cell whose network could not be made; what is not known is None.
+
+    Args:
+        tasks: the tasks of the data set, in order.
+        singles: task -> accuracy of the single-task network.
+        cell: the columns in ``CELL``.
+        run: the columns in ``RUN``.
+        status: the kind of failure, e.g. ``"collapsed"``; not ``"ok"``.
+
+    Raises:
+        ConfigError: if a column or the single-task accuracy of a task is missing.
+    """
+    tasks = list(tasks)
+    cell, run = _columns(cell, CELL), _columns(run, RUN)
+    _check_singles(singles, tasks)
+    unknown = dict.fromkeys(("accuracy", "validation_accuracy"))
+    cost = dict.fromkeys(("flops", "macs", "parameters"))
+    return {
+        "measurements": [
+            {
+                **cell,
+                **_identity(combination, status),
+                **unknown,
+                "single_task_accuracy": fmean(singles[task].test for task in combination),
+                "accuracy_drop": None,
+                **cost,
+                **run,
+            }
+            for combination in all_combinations(tasks)
+        ],
+        "accuracies": [
+            {**cell, "task": task, "status": status, **unknown, **_single_quality(singles[task])}
+            for task in tasks
+        ],
+        "groups": [],
+        "latency": [],
+    }
+
+
+def _columns(values: Mapping[str, Any], names: tuple[str, ...]) -> Row:
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise ConfigError(f"a measurement lacks the column '{missing[0]}'")
+    return {name: values[name] for name in names}
+
+
+def _check_singles(singles: Mapping[str, TaskAccuracy], tasks: Iterable[str]) -> None:
+    for task in tasks:
+        if task not in singles:
+            raise ConfigError(f"the accuracy of the single-task network of '{task}' is missing")
+
+
+def _identity(combination: tuple[str, ...], status: str = "ok") -> Row:
+    return {
+        "combination": combination_name(combination),
+        "n_tasks": len(combination),
+        "status": status,
+    }
+
+
+def _quality(
+    combination: tuple[str, ...],
+    accuracy: Mapping[str, TaskAccuracy],
+    singles: Mapping[str, TaskAccuracy],
+) -> Row:
+    test = fmean(accuracy[task].test for task in combination)
+    single = fmean(singles[task].test for task in combination)
+    return {
+        "accuracy": test,
+        "validation_accuracy": fmean(accuracy[task].validation for task in combination),
+        "single_task_accuracy": single,
+        "accuracy_drop": 100 * (single - test),
+    }
+
+
+def _task_quality(accuracy: TaskAccuracy, single: TaskAccuracy) -> Row:
+    return {
+        "accuracy": accuracy.test,
+        "validation_accuracy": accuracy.validation,
+        **_single_quality(single),
+    }
+
+
+def _single_quality(single: TaskAccuracy) -> Row:
+    return {
+        "single_task_accuracy": single.test,
+        "single_task_validation_accuracy": single.validation,
+    }
+
+
+def _group_rows(network: GroupedNetwork, cell: Row) -> list[Row]:
+    stage = "pruned" if float(cell["strength"]) else "merged"
+    return [
+        {**cell, "stage": stage, "layer": layer, "group": group, "neurons": units}
+        for layer, groups in network.groups().items()
+        for group, units in groups.items()
+    ]
+
+
+def _latency_rows(
+    networks: Mapping[str, Any],
+    dataset: MultitaskDataset,
+    cell: Row,
+    run: Row,
+    options: LatencyOptions,
+) -> list[Row]:
+    timings = latencies(
+        networks,
+        dataset.input_shape,
+        batch_sizes=options.batch_sizes,
+        threads=int(run["threads"]),
+        rounds=options.rounds,
+        warmup=options.warmup,
+    )
+    return [
+        {
+            **cell,
+            "combination": timing.name,
+            "batch_size": timing.batch_size,
+            "threads": timing.threads,
+            "backend": timing.backend,
+            "median_ms": timing.median_ms,
+            "low_ms": timing.low_ms,
+            "high_ms": timing.high_ms,
+            "rounds": timing.rounds,
+        }
+        for timing in timings
+    ]

@@ -1,0 +1,107 @@
+"""What a data set is to the rest of the project: uint8 images, ±1 labels, and named tasks."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from pam.errors import DataError, ShapeError
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set.
+
+    Attributes:
+        images: uint8, (samples, channels, height, width).
+        labels: int8, (samples, labels), every value -1 or +1.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.dtype != torch.uint8:
+            raise ShapeError(
+                f"images must be uint8 of shape (samples, channels, height, width), "
+                f"not {self.images.dtype} {tuple(self.images.shape)}"
+            )
+        if self.labels.ndim != 2 or len(self.labels) != len(self.images):
+            raise ShapeError(
+                f"labels must have shape ({len(self.images)}, labels), "
+                f"not {tuple(self.labels.shape)}"
+            )
+        if not len(self.images):
+            raise DataError("a data split has no samples")
+        if not bool(((self.labels == 1) | (self.labels == -1)).all()):
+            raise DataError("labels must be -1 or +1")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class MultitaskDataset:
+    """Images with several binary labels, the labels split into tasks.
+
+    Attributes:
+        name: registered name of the data set.
+        train, validation, test: disjoint parts; nothing but the final rows sees ``test``.
+        tasks: task name -> label columns, e.g. ``{"A": [0, 1, 2], "B": [3, 4]}``.
+        label_names: one name per label column.
+        mean, std: per-channel normalisation, in units of a pixel value divided by 255.
+        options: the options that made it, for provenance.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    tasks: dict[str, list[int]]
+    label_names: list[str]
+    mean: list[float]
+    std: list[float]
+    options: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        channels, n_labels = self.train.images.shape[1], self.train.labels.shape[1]
+        for part in (self.validation, self.test):
+            if part.images.shape[1:] != self.train.images.shape[1:]:
+                raise ShapeError(
+                    f"the parts of data set '{self.name}' have images of different shapes: "
+                    f"{tuple(self.train.images.shape[1:])} and {tuple(part.images.shape[1:])}"
+                )
+            if part.labels.shape[1] != n_labels:
+                raise ShapeError(
+                    f"the parts of data set '{self.name}' have {n_labels} and "
+                    f"{part.labels.shape[1]} label columns"
+                )
+        if len(self.mean) != channels or len(self.std) != channels:
+            raise ShapeError(f"mean and std of data set '{self.name}' need {channels} values each")
+        if not all(std > 0 for std in self.std):
+            raise DataError(f"std of data set '{self.name}' must be positive, not {self.std}")
+        if len(self.label_names) != n_labels:
+            raise ShapeError(f"{len(self.label_names)} label names for {n_labels} labels")
+        if not self.tasks:
+            raise DataError(f"data set '{self.name}' has no tasks")
+        for task, columns in self.tasks.items():
+            if not columns:
+                raise DataError(f"task '{task}' of data set '{self.name}' has no labels")
+            if min(columns) < 0 or max(columns) >= n_labels:
+                raise ShapeError(f"task '{task}' names label columns outside 0..{n_labels - 1}")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image."""
+        _, channels, height, width = self.train.images.shape
+        return channels, height, width
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return float32 images, ``(x / 255 - mean) / std`` per channel, on the images' device."""
+        mean = torch.tensor(self.mean, device=images.device).view(1, -1, 1, 1)
+        std = torch.tensor(self.std, device=images.device).view(1, -1, 1, 1)
+        return images.to(torch.float32).div_(255).sub_(mean).div_(std)
+
+    def task_labels(self, split: Split, task: str) -> Tensor:
+        """Return the label columns of one task, int8 (samples, labels of the task)."""
+        return split.labels[:, self.tasks[task]]

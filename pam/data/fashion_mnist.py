@@ -1,0 +1,123 @@
+"""Strips of Fashion-MNIST items (Xiao, Rasul and Vollgraf, 2017), the paper's first data set."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from pam.data.dataset import MultitaskDataset
+from pam.data.idx import check_idx
+from pam.data.registry import register
+from pam.data.strips import ItemSource, StripOptions, make_dataset
+from pam.data.torchvision_shim import torchvision
+from pam.errors import ConfigError, DataError
+
+DEFAULT_ROOT = Path("data")
+CLASS_NAMES = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+]
+_PREFIXES = ("train", "t10k")
+
+
+@register("fashion_mnist")
+def fashion_mnist(
+    root: Path | None = None,
+    *,
+    download: bool = False,
+    tile: int = 28,
+    train_strips: int = 15_000,
+    validation_strips: int = 3_000,
+    test_strips: int = 5_000,
+    items_per_strip: int = 4,
+    validation_fraction: float = 0.2,
+    seed: int = 0,
+    tasks: Mapping[str, list[int]] | None = None,
+) -> MultitaskDataset:
+    """Return strips of Fashion-MNIST items; test strips show only its 10,000 test items.
+
+    Args:
+        root: folder that has (or gets) ``FashionMNIST/raw``, as torchvision lays it out; by
+            default the folder ``data`` of the working folder.
+        download: fetch what is missing, through torchvision.
+        tile: height and width of an item in a strip, in pixels; the paper's is 124.
+        train_strips: strips of the training part.
+        validation_strips: strips of the validation part.
+        test_strips: strips of the test part.
+        items_per_strip: items side by side.
+        validation_fraction: share of the 60,000 training items that are for validation.
+        seed: decides the validation items and which items meet in a strip.
+        tasks: task name -> classes; by default ``A`` has 0-4 and ``B`` 5-9, as in the paper.
+
+    Raises:
+        ConfigError: if an option is outside its range.
+        DataError: if a file is missing or damaged, or the download fails.
+    """
+    if not isinstance(download, bool):
+        raise ConfigError(f"option 'download' must be true or false, not {download!r}")
+    options = StripOptions(
+        tile=tile,
+        train_strips=train_strips,
+        validation_strips=validation_strips,
+        test_strips=test_strips,
+        items_per_strip=items_per_strip,
+        validation_fraction=validation_fraction,
+        seed=seed,
+    )
+    source = fashion_items(DEFAULT_ROOT if root is None else root, download=download)
+    return make_dataset("fashion_mnist", source, options, tasks)
+
+
+def fashion_items(root: Path, *, download: bool = False) -> ItemSource:
+    """Return the single items, the training items first, then the test items.
+
+    Raises:
+        DataError: if a file is missing or damaged, or the download fails.
+    """
+    raw = root / "FashionMNIST" / "raw"
+    _check_files(raw, download)
+    try:
+        train, test = (
+            torchvision().datasets.FashionMNIST(str(root), train=train, download=download)
+            for train in (True, False)
+        )
+        images = torch.cat([train.data, test.data])
+        classes = torch.cat([train.targets, test.targets]).to(torch.int64)
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
+        raise DataError(
+            f"Fashion-MNIST cannot be read from or downloaded to {raw}: {error}; try again, or "
+            f"pass --root FOLDER where FOLDER/FashionMNIST/raw holds it"
+        ) from error
+    if int(classes.max()) >= len(CLASS_NAMES):
+        raise DataError(f"a label file in {raw} has a class above {len(CLASS_NAMES) - 1}")
+    indices = torch.arange(len(images))
+    n_train = len(train.data)
+    return ItemSource(images, classes, CLASS_NAMES, indices[:n_train], indices[n_train:])
+
+
+def _check_files(raw: Path, download: bool) -> None:
+    """Refuse missing files (unless they will be downloaded) and damaged ones."""
+    for prefix in _PREFIXES:
+        images, labels = raw / f"{prefix}-images-idx3-ubyte", raw / f"{prefix}-labels-idx1-ubyte"
+        counts = {}
+        for path, dimensions in ((images, 3), (labels, 1)):
+            if path.is_file():
+                counts[path] = check_idx(path, dimensions)[0]
+            elif not download:
+                raise DataError(
+                    f"{path} does not exist; pass download: true to fetch Fashion-MNIST, or "
+                    f"--root FOLDER where FOLDER/FashionMNIST/raw holds it"
+                )
+        if len(set(counts.values())) > 1:
+            raise DataError(
+                f"{images} has {counts[images]} images but {labels} has {counts[labels]} labels; "
+                f"delete both and download them again (download: true)"
+            )

@@ -1,0 +1,143 @@
+"""A prepared data set on disk: one tensor file per part, and ``dataset.json`` with checksums."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pam.data.dataset import MultitaskDataset, Split
+from pam.errors import DataError
+from pam.files import read_json, read_tensors, tensor_hash, write_json, write_tensors
+
+PARTS = ("train", "validation", "test")
+RECORD = "dataset.json"
+FORMAT = 1
+
+
+def save_dataset(dataset: MultitaskDataset, folder: str | Path) -> str:
+    """Write a data set to a folder and return its hash.
+
+    Files: ``{train,validation,test}.safetensors`` (tensors ``images`` uint8, ``labels`` int8) and,
+    last, ``dataset.json``: name, tasks, label names, normalisation, options, and per part the
+    number of samples, the share of samples with each label, and the sha256 of the tensors.
+
+    Raises:
+        DataError: if the folder cannot be written.
+    """
+    folder = Path(folder)
+    parts = {}
+    for part in PARTS:
+        split: Split = getattr(dataset, part)
+        tensors = {"images": split.images, "labels": split.labels}
+        sha256 = tensor_hash(tensors)
+        write_tensors(_part_path(folder, part), tensors, _part_meta(dataset.name, part, sha256))
+        parts[part] = {
+            "samples": len(split),
+            "label_frequencies": _label_frequencies(split),
+            "sha256": sha256,
+        }
+    record: dict[str, Any] = {
+        "format": FORMAT,
+        "name": dataset.name,
+        "tasks": dataset.tasks,
+        # JSON objects are written with sorted keys, but the order of tasks is part of the data.
+        "task_order": list(dataset.tasks),
+        "label_names": dataset.label_names,
+        "mean": dataset.mean,
+        "std": dataset.std,
+        "options": dataset.options,
+        "parts": parts,
+    }
+    record["data_hash"] = _record_hash(record)
+    write_json(folder / RECORD, record)
+    return record["data_hash"]
+
+
+def load_dataset(folder: str | Path, *, verify: bool = True) -> MultitaskDataset:
+    """Return a data set written by :func:`save_dataset`.
+
+    Args:
+        folder: the folder given to :func:`save_dataset`.
+        verify: compare the checksum of every tensor file, which reads it all once.
+
+    Raises:
+        DataError: if a file is missing, damaged or of another data set.
+    """
+    folder = Path(folder)
+    record = _read_record(folder)
+    splits = {part: _read_part(folder, part, record, verify) for part in PARTS}
+    return MultitaskDataset(
+        name=record["name"],
+        tasks={task: record["tasks"][task] for task in record["task_order"]},
+        label_names=record["label_names"],
+        mean=record["mean"],
+        std=record["std"],
+        options=record["options"],
+        **splits,
+    )
+
+
+def data_hash(folder: str | Path) -> str:
+    """Return the sha256 (hex) of a stored data set, from its ``dataset.json`` alone.
+
+    It covers tensors, tasks, names, normalisation and options.
+
+    Raises:
+        DataError: if ``dataset.json`` is missing or damaged.
+    """
+    return _read_record(Path(folder))["data_hash"]
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    path = folder / RECORD
+    try:
+        record = read_json(path)
+    except DataError as error:
+        raise _unusable(error, folder) from error
+    if not isinstance(record, dict) or record.get("data_hash") != _record_hash(record):
+        raise _unusable(f"{path} is damaged: its checksum does not match", folder)
+    if record.get("format") != FORMAT:
+        raise _unusable(f"{path} has the unknown format {record.get('format')!r}", folder)
+    return record
+
+
+def _read_part(folder: Path, part: str, record: dict[str, Any], verify: bool) -> Split:
+    path = _part_path(folder, part)
+    try:
+        tensors, meta = read_tensors(path)
+    except DataError as error:
+        raise _unusable(error, folder) from error
+    except ValueError as error:
+        raise _unusable(f"{path} is damaged: its metadata is not JSON", folder) from error
+    sha256 = record["parts"][part]["sha256"]
+    if meta != _part_meta(record["name"], part, sha256) or set(tensors) != {"images", "labels"}:
+        raise _unusable(f"{path} does not belong to {folder / RECORD}", folder)
+    if verify and tensor_hash(tensors) != sha256:
+        raise _unusable(f"{path} is damaged: its checksum does not match", folder)
+    return Split(tensors["images"], tensors["labels"])
+
+
+def _unusable(reason: object, folder: Path) -> DataError:
+    return DataError(f"{reason}; delete {folder} and prepare the data again (pam prepare)")
+
+
+def _part_path(folder: Path, part: str) -> Path:
+    return folder / f"{part}.safetensors"
+
+
+def _part_meta(name: str, part: str, sha256: str) -> dict[str, str]:
+    return {"dataset": name, "part": part, "sha256": sha256}
+
+
+def _record_hash(record: dict[str, Any]) -> str:
+    """Return the sha256 of a record without its own hash."""
+    content = {key: value for key, value in record.items() if key != "data_hash"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _label_frequencies(split: Split) -> list[float]:
+    """Return the share of samples with each label, one number per label column."""
+    present: Tensor = (split.labels == 1).sum(0)
+    return [count / len(split) for count in present.tolist()]

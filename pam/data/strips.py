@@ -1,0 +1,233 @@
+"""The paper's multi-label images: single items side by side in a strip.
+
+A strip shows ``items_per_strip`` different items on white ground; label ``c`` is +1 if an item of
+class ``c`` is among them, else -1. The PAM authors used four Fashion-MNIST items, each enlarged
+to 124 x 124 pixels, so 124 x 496 images.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from pam.data.dataset import MultitaskDataset, Split
+from pam.data.rendering import mean_intensity, render_strips
+from pam.data.tasks import check_tasks
+from pam.errors import ConfigError, ShapeError
+from pam.seeds import derive_seed
+
+SMALLEST_TILE = 8
+
+
+@dataclass(frozen=True)
+class ItemSource:
+    """Labelled single-item images, and which of them may be seen in training.
+
+    Attributes:
+        images: uint8 (items, height, width), ink on black ground.
+        classes: int64 (items,), values 0..len(class_names)-1.
+        class_names: one name per class.
+        pool: int64 (n,), indices of the items for training and validation.
+        test: int64 (m,), indices of the items for the test part.
+    """
+
+    images: Tensor
+    classes: Tensor
+    class_names: list[str]
+    pool: Tensor
+    test: Tensor
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 3 or self.images.dtype != torch.uint8:
+            raise ShapeError(
+                f"item images must be uint8 of shape (items, height, width), "
+                f"not {self.images.dtype} {tuple(self.images.shape)}"
+            )
+        if self.classes.shape != self.images.shape[:1]:
+            raise ShapeError(
+                f"{len(self.images)} item images need as many classes, "
+                f"not a tensor of shape {tuple(self.classes.shape)}"
+            )
+
+
+@dataclass(frozen=True)
+class StripOptions:
+    """How strips are made; every part of the data set has its own items.
+
+    Attributes:
+        tile: height and width of an item in a strip, in pixels.
+        train_strips, validation_strips, test_strips: strips per part.
+        items_per_strip: items side by side.
+        validation_fraction: share of the pool's items that only validation strips show.
+        seed: decides the validation items and which items meet in a strip.
+
+    Raises:
+        ConfigError: if a value is of the wrong type or outside its range.
+    """
+
+    tile: int
+    train_strips: int
+    validation_strips: int
+    test_strips: int
+    items_per_strip: int
+    validation_fraction: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        smallest = {"tile": SMALLEST_TILE, "seed": 0}
+        for name, value in asdict(self).items():
+            if name == "validation_fraction":
+                continue
+            low = smallest.get(name, 1)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise ConfigError(f"option '{name}' must be an integer >= {low}, not {value!r}")
+        fraction = self.validation_fraction
+        if isinstance(fraction, bool) or not isinstance(fraction, Real) or not 0 < fraction < 1:
+            raise ConfigError(
+                f"option 'validation_fraction' must be between 0 and 1, not {fraction!r}"
+            )
+
+    @property
+    def strips(self) -> dict[str, int]:
+        """Strips per part."""
+        return {
+            "train": self.train_strips,
+            "validation": self.validation_strips,
+            "test": self.test_strips,
+        }
+
+
+def make_dataset(
+    name: str, source: ItemSource, options: StripOptions, tasks: Mapping[str, list[int]] | None
+) -> MultitaskDataset:
+    """Return the strips of a source as a data set.
+
+    Images are uint8 (strips, 1, tile, items_per_strip * tile), labels int8 (strips, classes).
+    Normalisation is the authors': pixels divided by 255, minus the mean of the training strips,
+    standard deviation left as it is.
+
+    Args:
+        name: name of the data set.
+        source: items to draw from.
+        options: sizes and seed.
+        tasks: task name -> classes; by default ``A`` has the first half and ``B`` the rest.
+
+    Raises:
+        ConfigError: if a part has too few items for one strip, or for tasks that do not fit.
+    """
+    n_classes = len(source.class_names)
+    half = n_classes // 2
+    default = {"A": list(range(half)), "B": list(range(half, n_classes))}
+    chosen = check_tasks(default if tasks is None else tasks, n_classes)
+    parts = {
+        part: make_split(source, strips, options.tile)
+        for part, strips in choose_items(source, options).items()
+    }
+    return MultitaskDataset(
+        name=name,
+        tasks=chosen,
+        label_names=list(source.class_names),
+        mean=[mean_intensity(parts["train"].images)],
+        std=[1.0],
+        options=asdict(options),
+        **parts,
+    )
+
+
+def choose_items(source: ItemSource, options: StripOptions) -> dict[str, Tensor]:
+    """Return the items of every strip: part -> int64 (strips, items_per_strip).
+
+    No item is in two parts, and no item is twice in a strip.
+
+    Raises:
+        ConfigError: if a part has too few items for one strip.
+    """
+    train, validation = split_items(
+        source.pool,
+        source.classes,
+        options.validation_fraction,
+        _generator("validation items", options.seed),
+    )
+    items = {"train": train, "validation": validation, "test": source.test}
+    for part, pool in items.items():
+        if len(pool) < options.items_per_strip:
+            raise ConfigError(
+                f"option 'items_per_strip' is {options.items_per_strip}, "
+                f"but the {part} part has only {len(pool)} items"
+            )
+    return {
+        part: draw_strips(
+            pool,
+            options.strips[part],
+            options.items_per_strip,
+            _generator(f"{part} strips", options.seed),
+        )
+        for part, pool in items.items()
+    }
+
+
+def split_items(
+    pool: Tensor, classes: Tensor, fraction: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Split items at random, class by class.
+
+    Args:
+        pool: int64 (n,), item indices.
+        classes: int64 (items,), the class of every item, in the pool or not.
+        fraction: share of each class that goes to the second part, rounded.
+        generator: source of randomness.
+
+    Returns:
+        Two disjoint sorted index tensors that together are the pool.
+    """
+    kept, taken = [], []
+    for label in torch.unique(classes[pool]).tolist():
+        members = pool[classes[pool] == label]
+        members = members[torch.randperm(len(members), generator=generator)]
+        count = round(fraction * len(members))
+        taken.append(members[:count])
+        kept.append(members[count:])
+    return torch.cat(kept).sort().values, torch.cat(taken).sort().values
+
+
+def draw_strips(
+    pool: Tensor, n_strips: int, items_per_strip: int, generator: torch.Generator
+) -> Tensor:
+    """Deal the shuffled pool out to strips, again and again until there are enough.
+
+    Dealing instead of drawing with replacement uses all items equally often (up to one deal) and
+    never puts an item into a strip twice.
+
+    Args:
+        pool: int64 (n,), item indices, n >= items_per_strip.
+        n_strips: strips to make.
+        items_per_strip: items of a strip.
+        generator: source of randomness.
+
+    Returns:
+        int64 (n_strips, items_per_strip), item indices.
+    """
+    per_deal = len(pool) // items_per_strip
+    deals = []
+    for _ in range(-(-n_strips // per_deal)):
+        order = torch.randperm(len(pool), generator=generator)[: per_deal * items_per_strip]
+        deals.append(pool[order].view(per_deal, items_per_strip))
+    return torch.cat(deals)[:n_strips]
+
+
+def make_split(source: ItemSource, strips: Tensor, tile: int) -> Split:
+    """Return the images and labels of strips given by item index, int64 (strips, items)."""
+    labels = label_strips(source.classes, strips, len(source.class_names))
+    return Split(render_strips(source.images, strips, tile), labels)
+
+
+def label_strips(classes: Tensor, strips: Tensor, n_classes: int) -> Tensor:
+    """Return int8 (strips, n_classes): +1 where the class is among the strip's items, else -1."""
+    labels = torch.full((len(strips), n_classes), -1, dtype=torch.int8)
+    return labels.scatter_(1, classes[strips], 1)
+
+
+def _generator(purpose: str, seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derive_seed("strips", purpose, seed))

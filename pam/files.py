@@ -1,0 +1,113 @@
+"""Files that appear whole or not at all, and tensors stored without code."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pam.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+META_KEY = "pam"
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that replaces it when the block succeeds.
+
+    The content is flushed to disk before the rename, so a reader sees the old file or the new
+    one, never a part.
+
+    Raises:
+        DataError: if the folder cannot be written or the disk is full.
+    """
+    path = Path(path)
+    # The suffix stays last: some writers choose their format by it.
+    temporary = path.with_name(f".{path.stem}.tmp-{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` (UTF-8) to ``path`` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write ``value`` as sorted, indented JSON to ``path`` atomically; NaN is refused."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Return the JSON value in ``path``.
+
+    Raises:
+        DataError: if the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} is damaged or not JSON: {error}") from error
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, "torch.Tensor"], meta: Any) -> None:
+    """Write named tensors and a JSON-able ``meta`` to a safetensors file, atomically."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(meta, sort_keys=True, allow_nan=False)
+    with atomic_path(path) as temporary:
+        try:
+            save_file(contiguous, temporary, metadata={META_KEY: text})
+        except SafetensorError as error:
+            raise DataError(f"cannot write {path}: {error}") from error
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, "torch.Tensor"], Any]:
+    """Return the tensors and the meta value of a file written by :func:`write_tensors`.
+
+    Raises:
+        DataError: if the file is missing, truncated, or was not written by this project.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise DataError(f"{path} does not exist")
+    try:
+        with safe_open(str(path), framework="pt") as handle:
+            meta = (handle.metadata() or {}).get(META_KEY)
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+        value = None if meta is None else json.loads(meta)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error
+    if value is None:
+        raise DataError(f"{path} was not written by pam: it has no '{META_KEY}' metadata")
+    return tensors, value
+
+
+def tensor_hash(tensors: Mapping[str, "torch.Tensor"]) -> str:
+    """Return the sha256 (hex) of named tensors: names, dtypes, shapes and bytes, sorted by name."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(memoryview(tensor.flatten().numpy()))
+    return digest.hexdigest()

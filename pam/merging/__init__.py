@@ -1,0 +1,57 @@
+"""Merging: from single-task networks to one multitask network."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pam.data import MultitaskDataset
+from pam.errors import ConfigError, ShapeError
+from pam.merging import all_shared, mtz, none, pam  # noqa: F401 - their import registers them
+from pam.merging.registry import MERGERS, register
+from pam.merging.regrouping import Grouping, regroup
+from pam.networks import GroupedNetwork, SingleTaskNetwork
+
+__all__ = ["MERGERS", "Grouping", "merge", "register", "regroup"]
+
+
+def merge(
+    networks: Mapping[str, SingleTaskNetwork] | Sequence[SingleTaskNetwork],
+    method: str,
+    data: MultitaskDataset,
+    *,
+    seed: int = 0,
+    **options: Any,
+) -> GroupedNetwork:
+    """Merge trained single-task networks with a registered method.
+
+    Args:
+        networks: task -> network, or networks whose own task names count.
+        method: ``"none"``, ``"mtz"``, ``"all_shared"``, ``"pam"``, ... (see ``MERGERS``).
+        data: the data set of the tasks; ``test`` is never used.
+        seed: of everything random in the merger.
+        **options: of the method.
+
+    Raises:
+        ConfigError: for an unknown method, option or value.
+        ShapeError: for networks that do not fit one another or the data.
+        CollapseError, DivergenceError: if the merged network cannot work.
+    """
+    merger = MERGERS.get(method)
+    named = networks if isinstance(networks, Mapping) else {n.task: n for n in networks}
+    if not named:
+        raise ConfigError("there are no networks to merge")
+    for task, network in named.items():
+        if list(network.tasks) != [task]:
+            raise ShapeError(f"the network given for task '{task}' has {list(network.tasks)}")
+        if task not in data.tasks or len(data.tasks[task]) != network.tasks[task]:
+            raise ShapeError(f"task '{task}' of the network does not fit data set '{data.name}'")
+        if network.architecture.input_shape != data.input_shape:
+            raise ShapeError(
+                f"the network of task '{task}' takes {network.architecture.input_shape} images, "
+                f"data set '{data.name}' has {data.input_shape}"
+            )
+    try:
+        return merger(named, data, seed=seed, **options)
+    except TypeError as error:
+        if "unexpected keyword" in str(error):
+            raise ConfigError(f"merging method '{method}': {error}") from error
+        raise

@@ -1,0 +1,126 @@
+"""Merging by moving units between groups: shared by all mergers that regroup."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from pam.data import MultitaskDataset
+from pam.information import label_entropy, per_unit_information
+from pam.merging.activations import collect, sample_index, standardised, task_labels
+from pam.merging.retraining import retrain as train_lightly
+from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What becomes of the units of a layer.
+
+    Attributes:
+        groups: per unit its group, or None if it is removed.
+        log: JSON-able facts for the record.
+    """
+
+    groups: list[Group | None]
+    log: dict[str, Any] = field(default_factory=dict)
+
+
+class Assigner(Protocol):
+    """Decides the groups of one layer.
+
+    Args of a call:
+        layer: its name.
+        activations: float (samples, units), the units of all networks side by side in task order.
+        labels: task -> ±1 (samples, labels of the task).
+    """
+
+    def __call__(
+        self, layer: str, activations: Tensor, labels: Mapping[str, Tensor]
+    ) -> Assignment: ...
+
+
+def merge_by_assignment(
+    networks: Mapping[str, SingleTaskNetwork],
+    data: MultitaskDataset,
+    assign: Assigner,
+    *,
+    samples: int,
+    layerwise: bool,
+    retrain: Mapping[str, Any] | None,
+    seed: int,
+) -> GroupedNetwork:
+    """Regroup the units of all networks layer by layer, rewire, and retrain lightly.
+
+    The notes of the result hold a row per unit and task of ``neuron_information`` and, under
+    ``"layers"``, what the assigner logged.
+
+    Args:
+        networks: task -> trained network.
+        data: images and labels come from ``train``.
+        assign: decides the groups of every hidden layer.
+        samples: number of training images that the assigner sees.
+        layerwise: let the assigner see the network as merged so far, retrained after every layer,
+            instead of the single-task networks.
+        retrain: schedule of the light retraining.
+        seed: of the sample and of the retraining.
+    """
+    assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
+    index = sample_index(data, samples, seed)
+    images = data.normalise(data.train.images[index])
+    labels = task_labels(data, index, networks)
+    layers = assembly.architecture.hidden_layers
+    separate = assembly.network()
+    activations = collect(separate, images, layers)
+    origins = {layer: [next(iter(g)) for g in assembly.groups[layer]] for layer in layers}
+    network, curve = separate, []
+    log: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    for layer in layers:
+        if layerwise:
+            activations[layer] = collect(network, images, [layer])[layer]
+        assignment = assign(layer, activations[layer], labels)
+        log[layer] = assignment.log
+        rows += _information_rows(layer, activations[layer], labels, assignment, origins[layer])
+        kept = [unit for unit, group in enumerate(assignment.groups) if group is not None]
+        groups = [group for group in assignment.groups if group is not None]
+        assembly = assembly.take(layer, kept).assign(layer, groups)
+        if layerwise:
+            network = train_lightly(assembly.network(), data, retrain, seed, f"retrain {layer}")
+            curve += network.notes["curve"]
+            assembly = Assembly.of(network)
+    if not layerwise:
+        network = train_lightly(assembly.network(), data, retrain, seed, "retrain")
+        curve = network.notes["curve"]
+    network.notes |= {"curve": curve, "layers": log, "rows": {"neuron_information": rows}}
+    return network
+
+
+def _information_rows(
+    layer: str,
+    activations: Tensor,
+    labels: Mapping[str, Tensor],
+    assignment: Assignment,
+    origins: list[str],
+) -> list[dict[str, Any]]:
+    """Rows of what every unit alone knows of every task, from standardised activations."""
+    values = standardised(activations)
+    rows = []
+    for task, y in labels.items():
+        ceiling = label_entropy(y)
+        for unit, information in enumerate(per_unit_information(values, y).tolist()):
+            group = assignment.groups[unit]
+            shared = group is not None and len(group) == len(labels)
+            name = "removed" if group is None else "shared" if shared else "&".join(sorted(group))
+            rows.append(
+                {
+                    "layer": layer,
+                    "neuron": unit,
+                    "origin": origins[unit],
+                    "group": name,
+                    "task": task,
+                    "information_nats": information,
+                    "label_entropy_nats": ceiling,
+                }
+            )
+    return rows

@@ -1,0 +1,16 @@
+"""B1, no merging: the single-task networks side by side, every group exclusive to one task."""
+
+from collections.abc import Mapping
+
+from pam.data import MultitaskDataset
+from pam.merging.registry import register
+from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
+
+
+@register("none")
+def none(
+    networks: Mapping[str, SingleTaskNetwork], data: MultitaskDataset, *, seed: int
+) -> GroupedNetwork:
+    """Return one network in which every task keeps its own; outputs stay as they were."""
+    del data, seed
+    return Assembly.unite([Assembly.of(network) for network in networks.values()]).network()

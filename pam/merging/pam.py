@@ -1,0 +1,159 @@
+"""PAM: regroup by what neurons know about each task (He et al., KDD 2021)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from pam.data import MultitaskDataset
+from pam.errors import ConfigError
+from pam.information import label_entropy, mutual_information, per_unit_information
+from pam.merging.activations import standardised
+from pam.merging.assigning import Assignment, merge_by_assignment
+from pam.merging.registry import register
+from pam.merging.regrouping import Grouping, regroup
+from pam.networks import Architecture, Group, GroupedNetwork, SingleTaskNetwork
+
+UNITS = ("nats", "label_entropy", "joint")
+REMOVED = ("drop", "drop_constant", "share")
+
+
+@register("pam")
+def pam(
+    networks: Mapping[str, SingleTaskNetwork],
+    data: MultitaskDataset,
+    *,
+    seed: int,
+    alpha: float | Mapping[str, float] = 0.95,
+    alpha_unit: str = "joint",
+    layers: Sequence[str] | None = None,
+    removed: str = "drop_constant",
+    samples: int = 512,
+    standardise: bool = True,
+    noise_variance: float = 0.1,
+    layerwise: bool = False,
+    retrain: Mapping[str, Any] | None = None,
+) -> GroupedNetwork:
+    """Regroup every layer by the exact greedy search, rewire and retrain lightly.
+
+    No layer is left without shared units: where the search would do that, the unit that knows
+    most about its least known task stays shared.
+
+    Args:
+        networks: task -> trained network.
+        data: activations and labels come from ``train``.
+        seed: of the sample and of the retraining.
+        alpha: bound on the joint information of the neurons that are irrelevant to a task, for
+            all layers or per kind, ``{"conv": ..., "fc": ...}``.
+        alpha_unit: ``"nats"``, or a fraction of the task's ``"label_entropy"`` (the ceiling of
+            the estimate) or of what the whole layer knows, its ``"joint"`` information.
+        layers: the layers that are searched; all others are shared. All but the first by
+            default: channel maxima of a first layer know next to nothing of the labels.
+        removed: what becomes of neurons irrelevant to every task: ``"drop"`` them all,
+            ``"drop_constant"`` drops those that never change and shares the others, ``"share"``.
+        samples: number of training images.
+        standardise: divide every neuron's activation by its standard deviation, because the
+            noise variance is absolute.
+        noise_variance: of the estimate, in squared units of the (standardised) activations.
+        layerwise: search a layer on the network as merged so far and retrain lightly before the
+            next, instead of searching all layers on the single-task networks at once.
+        retrain: schedule of the light retraining (after every layer if layerwise).
+
+    Raises:
+        ConfigError: for an unknown layer or choice, or alpha outside its range.
+        DataError: for activations that are not finite.
+    """
+    architecture = next(iter(networks.values())).architecture
+    bounds = _bounds(alpha, alpha_unit, layers, architecture)
+    if removed not in REMOVED:
+        raise ConfigError(f"pam: removed is one of {', '.join(REMOVED)}, not '{removed}'")
+
+    def assign(layer: str, activations: Tensor, labels: Mapping[str, Tensor]) -> Assignment:
+        everyone: Group = frozenset(labels)
+        if layer not in bounds:
+            return Assignment([everyone] * activations.shape[1], {"searched": False})
+        values = standardised(activations) if standardise else activations.double()
+        threshold = {
+            task: bounds[layer] * _nats_per_alpha(alpha_unit, values, y, noise_variance)
+            for task, y in labels.items()
+        }
+        grouping = regroup(values, labels, threshold, noise_variance)
+        groups = _settle(grouping, values, removed, everyone)
+        if everyone not in groups:
+            groups[_most_informative(values, labels)] = everyone
+        return Assignment(groups, _log(grouping, threshold))
+
+    return merge_by_assignment(
+        networks,
+        data,
+        assign,
+        samples=samples,
+        layerwise=layerwise,
+        retrain=retrain,
+        seed=seed,
+    )
+
+
+def _bounds(
+    alpha: float | Mapping[str, float],
+    unit: str,
+    layers: Sequence[str] | None,
+    architecture: Architecture,
+) -> dict[str, float]:
+    """Return searched layer -> alpha, checked."""
+    if unit not in UNITS:
+        raise ConfigError(f"pam: alpha_unit is one of {', '.join(UNITS)}, not '{unit}'")
+    searched = architecture.hidden_layers[1:] if layers is None else layers
+    bounds = {}
+    for layer in searched:
+        if layer not in architecture.hidden_layers:
+            known = ", ".join(architecture.hidden_layers)
+            raise ConfigError(f"pam: unknown layer '{layer}' in 'layers'; the layers are {known}")
+        kind = architecture.kind(layer)
+        if isinstance(alpha, Mapping) and kind not in alpha:
+            raise ConfigError(f"pam: alpha names no bound for '{kind}' layers")
+        bound = float(alpha[kind] if isinstance(alpha, Mapping) else alpha)
+        if not 0 <= bound < float("inf") or (unit != "nats" and bound > 1):
+            limits = "at least 0" if unit == "nats" else "in [0, 1]"
+            raise ConfigError(f"pam: alpha must be {limits}, not {bound}")
+        bounds[layer] = bound
+    return bounds
+
+
+def _nats_per_alpha(unit: str, values: Tensor, labels: Tensor, noise_variance: float) -> float:
+    if unit == "label_entropy":
+        return label_entropy(labels)
+    return mutual_information(values, labels, noise_variance) if unit == "joint" else 1.0
+
+
+def _settle(
+    grouping: Grouping, values: Tensor, removed: str, everyone: Group
+) -> list[Group | None]:
+    """Return the group of every unit once the removed set has been dealt with."""
+    groups = grouping.assignment()
+    constant = (values == values[:1]).all(0).tolist()
+    for neuron in grouping.removed:
+        if removed == "share" or (removed == "drop_constant" and not constant[neuron]):
+            groups[neuron] = everyone
+    return groups
+
+
+def _most_informative(values: Tensor, labels: Mapping[str, Tensor]) -> int:
+    """Return the unit whose least share of a task's label entropy is largest, lowest index."""
+    shares = [
+        per_unit_information(values, y) / max(label_entropy(y), 1e-12) for y in labels.values()
+    ]
+    least = shares[0]
+    for share in shares[1:]:
+        least = least.minimum(share)
+    return int(least.argmax())
+
+
+def _log(grouping: Grouping, threshold: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "threshold_nats": dict(threshold),
+        "saturation": grouping.saturation,
+        "shared": len(grouping.shared),
+        "exclusive": {task: len(found) for task, found in grouping.exclusive.items()},
+        "removed": len(grouping.removed),
+    }

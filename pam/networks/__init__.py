@@ -1,0 +1,22 @@
+"""Architectures, single-task networks, and the grouped network that everything else works on."""
+
+from pam.networks import lenet, vgg  # noqa: F401 - their import registers them
+from pam.networks.architecture import Architecture
+from pam.networks.assembly import Assembly
+from pam.networks.build import build
+from pam.networks.grouped import GroupedNetwork, SingleTaskNetwork
+from pam.networks.groups import Group, Widths
+from pam.networks.registry import ARCHITECTURES, architecture, register
+
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "Assembly",
+    "Group",
+    "GroupedNetwork",
+    "SingleTaskNetwork",
+    "Widths",
+    "architecture",
+    "build",
+    "register",
+]

@@ -1,0 +1,197 @@
+"""An architecture as data: nodes in the order they run, written once for any grouping."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Real
+from typing import Any
+
+from pam.errors import ShapeError
+
+IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation: ``name`` is unique, ``sources`` are the names of the nodes it reads."""
+
+    name: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Weighted(Node):
+    """A node that mixes units, and so knows the wiring rule; it makes the units of ``layer``."""
+
+    layer: str
+    units: int
+
+
+@dataclass(frozen=True)
+class Conv(Weighted):
+    """A two-dimensional convolution with zero padding and bias."""
+
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+
+
+@dataclass(frozen=True)
+class Linear(Weighted):
+    """A fully connected layer; a unit of its source counts once per spatial position."""
+
+
+@dataclass(frozen=True)
+class Output(Linear):
+    """The fully connected output layer: one group of units per task (``units`` is not used)."""
+
+
+@dataclass(frozen=True)
+class Relu(Node):
+    """max(x, 0)."""
+
+
+@dataclass(frozen=True)
+class Tanh(Node):
+    """The output activation: scores in (-1, 1), the sign is the predicted label."""
+
+
+@dataclass(frozen=True)
+class Gate(Node):
+    """Where a pruner may scale the units of a layer: after the activation, before pooling."""
+
+
+@dataclass(frozen=True)
+class MaxPool(Node):
+    """Max-pooling over windows of ``size`` x ``size``, without overlap, the rest cut off."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Flatten(Node):
+    """(units, height, width) -> units * height * width, row-major, inside each group."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a node puts out: the units of ``layer`` on a ``height`` x ``width`` map."""
+
+    layer: str
+    height: int
+    width: int
+
+    @property
+    def positions(self) -> int:
+        """Values per unit."""
+        return self.height * self.width
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network without weights, widths apart: nodes in topological order.
+
+    Attributes:
+        name: registered name.
+        input_shape: (channels, height, width) of an image.
+        nodes: the operations; the last one is the output activation.
+        options: the options that made it, so that a file can name it.
+    """
+
+    name: str
+    input_shape: tuple[int, int, int]
+    nodes: tuple[Node, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def weighted(self) -> dict[str, Weighted]:
+        """The nodes that hold weights, by name, in order."""
+        return {node.name: node for node in self.nodes if isinstance(node, Weighted)}
+
+    @cached_property
+    def layers(self) -> tuple[str, ...]:
+        """Names of all layers in order, the output layer last."""
+        return tuple(dict.fromkeys(node.layer for node in self.weighted.values()))
+
+    @property
+    def output(self) -> str:
+        """Name of the output layer."""
+        return self.layers[-1]
+
+    @property
+    def hidden_layers(self) -> tuple[str, ...]:
+        """Names of all layers but the output layer."""
+        return self.layers[:-1]
+
+    @cached_property
+    def units(self) -> dict[str, int]:
+        """Units of every hidden layer of a single-task network."""
+        return {n.layer: n.units for n in self.weighted.values() if n.layer != self.output}
+
+    @cached_property
+    def signals(self) -> dict[str, Signal]:
+        """The signal that every node puts out, and that of the image."""
+        _, height, width = self.input_shape
+        signals = {IMAGE: Signal(IMAGE, height, width)}
+        for node in self.nodes:
+            signal = _signal_after(node, signals[node.sources[0]])
+            if signal.positions < 1:
+                raise ShapeError(
+                    f"images of {height} x {width} are too small for '{self.name}': "
+                    f"nothing is left after '{node.name}'"
+                )
+            signals[node.name] = signal
+        return signals
+
+    def source_layer(self, node: Weighted) -> str:
+        """Name of the layer that a weighted node reads (``"image"`` for the first)."""
+        return self.signals[node.sources[0]].layer
+
+    def taps(self, node: Weighted) -> int:
+        """Weights between one input unit and one output unit of a weighted node."""
+        if isinstance(node, Conv):
+            return node.kernel**2
+        return self.signals[node.sources[0]].positions
+
+    def positions(self, layer: str) -> int:
+        """Spatial positions at which a unit of a layer is computed (before pooling)."""
+        node = next(node for node in self.weighted.values() if node.layer == layer)
+        return self.signals[node.name].positions
+
+    def kind(self, layer: str) -> str:
+        """``"conv"`` or ``"fc"``."""
+        node = next(node for node in self.weighted.values() if node.layer == layer)
+        return "conv" if isinstance(node, Conv) else "fc"
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a file needs to rebuild it: name, input shape and options."""
+        return {"name": self.name, "input_shape": self.input_shape, "options": self.options}
+
+
+def _signal_after(node: Node, source: Signal) -> Signal:
+    match node:
+        case Conv():
+            height, width = (
+                (side + 2 * node.padding - node.kernel) // node.stride + 1
+                for side in (source.height, source.width)
+            )
+            return Signal(node.layer, height, width)
+        case Linear():
+            return Signal(node.layer, 1, 1)
+        case MaxPool():
+            return Signal(source.layer, source.height // node.size, source.width // node.size)
+        case _:
+            return source
+
+
+def check_input_shape(input_shape: object) -> tuple[int, int, int]:
+    """Return ``input_shape`` as (channels, height, width).
+
+    Raises:
+        ShapeError: if it is not three positive whole numbers.
+    """
+    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else ()
+    whole = all(isinstance(side, Real) and side >= 1 and side % 1 == 0 for side in shape)
+    if len(shape) != 3 or not whole:
+        raise ShapeError(f"an input shape is (channels, height, width), not {input_shape!r}")
+    channels, height, width = (int(side) for side in shape)
+    return channels, height, width

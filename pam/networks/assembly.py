@@ -1,0 +1,231 @@
+"""Surgery on networks: all units of a layer side by side, with their complete weight matrices.
+
+A :class:`GroupedNetwork` stores only the weights its wiring rule allows. To move units between
+groups, to put networks together or to cut units out, it is easier to hold every layer as one list
+of units, each with its group, and one full matrix of weights (zero where nothing is wired).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from pam.errors import ShapeError
+from pam.networks.architecture import IMAGE, Architecture, Weighted
+from pam.networks.grouped import GroupedNetwork
+from pam.networks.groups import Group, Widths, runs
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A grouped network laid out as units.
+
+    Attributes:
+        architecture: the operations.
+        tasks: task name -> number of outputs.
+        groups: layer -> the group of each of its units, in order (output layer included).
+        weights: weighted node -> float (units out, units in, taps); a tap is a kernel position,
+            or a spatial position of a flattened map.
+        biases: weighted node -> float (units out,).
+    """
+
+    architecture: Architecture
+    tasks: dict[str, int]
+    groups: dict[str, list[Group]]
+    weights: dict[str, Tensor]
+    biases: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, network: GroupedNetwork) -> "Assembly":
+        """Lay out a network; its units come in the canonical order of its groups."""
+        architecture = network.architecture
+        groups = {
+            layer: [group for group, units in widths.items() for _ in range(units)]
+            for layer, widths in network.widths.items()
+        }
+        weights: dict[str, Tensor] = {}
+        biases: dict[str, Tensor] = {}
+        for node in architecture.weighted.values():
+            source = _source_groups(architecture, tuple(network.tasks), groups, node)
+            blocks = network.blocks[node.name]
+            device = next(blocks.parameters()).device
+            taps = architecture.taps(node)
+            weight = torch.zeros(len(groups[node.layer]), len(source), taps, device=device)
+            bias = torch.zeros(len(groups[node.layer]), device=device)
+            for group in network.widths[node.layer]:
+                rows = _positions(groups[node.layer], [group])
+                columns = _positions(source, network.sources(node, group))
+                block = blocks[network.group_name(group)]
+                kernel = block.weight.detach().reshape(len(rows), len(columns), taps)
+                weight[rows[:, None], columns[None, :]] = kernel
+                bias[rows] = block.bias.detach()
+            weights[node.name], biases[node.name] = weight, bias
+        return cls(architecture, dict(network.tasks), groups, weights, biases)
+
+    def network(self) -> GroupedNetwork:
+        """Build the grouped network; weights that its wiring does not allow are left out.
+
+        Raises:
+            CollapseError: if a group, or a task's output, has nothing to read.
+        """
+        widths: Widths = {
+            layer: {group: labels.count(group) for group in dict.fromkeys(labels)}
+            for layer, labels in self.groups.items()
+        }
+        network = GroupedNetwork(self.architecture, self.tasks, widths)
+        network.to(next(iter(self.weights.values())).device)
+        with torch.no_grad():
+            for node in self.architecture.weighted.values():
+                source = self.source_groups(node)
+                for group in network.widths[node.layer]:
+                    rows = _positions(self.groups[node.layer], [group])
+                    columns = _positions(source, network.sources(node, group))
+                    block = network.blocks[node.name][network.group_name(group)]
+                    kernel = self.weights[node.name][rows[:, None], columns[None, :]]
+                    block.weight.copy_(kernel.reshape(block.weight.shape))
+                    block.bias.copy_(self.biases[node.name][rows])
+        return network
+
+    def source_groups(self, node: Weighted) -> list[Group]:
+        """Return the group of every input unit of a weighted node; the image belongs to all."""
+        return _source_groups(self.architecture, tuple(self.tasks), self.groups, node)
+
+    def nodes_making(self, layer: str) -> list[Weighted]:
+        """Return the weighted nodes whose outputs are the units of a layer."""
+        return [node for node in self.architecture.weighted.values() if node.layer == layer]
+
+    def nodes_reading(self, layer: str) -> list[Weighted]:
+        """Return the weighted nodes whose inputs are the units of a layer."""
+        architecture = self.architecture
+        nodes = architecture.weighted.values()
+        return [node for node in nodes if architecture.source_layer(node) == layer]
+
+    def take(self, layer: str, index: Sequence[int] | Tensor) -> "Assembly":
+        """Return the assembly with a layer's units replaced by those at ``index``, in that order.
+
+        Leaving an index out removes the unit and every weight to and from it.
+        """
+        index = torch.as_tensor(index, dtype=torch.long)
+        weights, biases = dict(self.weights), dict(self.biases)
+        for node in self.nodes_making(layer):
+            weights[node.name] = weights[node.name][index]
+            biases[node.name] = biases[node.name][index]
+        for node in self.nodes_reading(layer):
+            weights[node.name] = weights[node.name][:, index]
+        groups = {**self.groups, layer: [self.groups[layer][i] for i in index.tolist()]}
+        return replace(self, groups=groups, weights=weights, biases=biases)
+
+    def assign(self, layer: str, groups: Sequence[Group]) -> "Assembly":
+        """Return the assembly with the units of a layer moved to other groups.
+
+        Weights that the new wiring forbids become zero.
+
+        Raises:
+            ShapeError: if there is not one group per unit.
+        """
+        if len(groups) != len(self.groups[layer]):
+            raise ShapeError(
+                f"{len(groups)} groups for the {len(self.groups[layer])} units of '{layer}'"
+            )
+        moved = replace(self, groups={**self.groups, layer: list(groups)})
+        weights = dict(self.weights)
+        for node in self.nodes_making(layer) + self.nodes_reading(layer):
+            weights[node.name] = weights[node.name] * moved._wired(node)[..., None]
+        return replace(moved, weights=weights)
+
+    def _wired(self, node: Weighted) -> Tensor:
+        """Return which of a node's weights its wiring allows: bool (units out, units in)."""
+        readers, sources = self.groups[node.layer], self.source_groups(node)
+        kinds = {(u, v): u <= v for u in set(readers) for v in set(sources)}
+        allowed = torch.tensor([[kinds[u, v] for v in sources] for u in readers], dtype=torch.bool)
+        return allowed.reshape(len(readers), len(sources)).to(self.weights[node.name].device)
+
+    def restrict(self, tasks: Iterable[str]) -> "Assembly":
+        """Return the part that a component of tasks runs: their groups and outputs only.
+
+        Raises:
+            ShapeError: if a group is shared with a task outside.
+        """
+        kept = {task: count for task, count in self.tasks.items() if task in set(tasks)}
+        part = self
+        for layer, groups in self.groups.items():
+            index = [i for i, group in enumerate(groups) if runs(group, kept)]
+            if any(not groups[i] <= set(kept) for i in index):
+                raise ShapeError(f"tasks {', '.join(kept)} share units of '{layer}' with others")
+            part = part.take(layer, index)
+        return replace(part, tasks=kept)
+
+    def without_dead_units(self) -> "Assembly":
+        """Return the assembly without units that no output depends on; outputs stay the same."""
+        alive = self
+        for layer in reversed(self.architecture.hidden_layers):
+            readers: set[Group] = set()
+            for node in alive.nodes_reading(layer):
+                readers.update(alive.groups[node.layer])
+            groups = alive.groups[layer]
+            index = [i for i, v in enumerate(groups) if any(u <= v for u in readers)]
+            if len(index) < len(groups):
+                alive = alive.take(layer, index)
+        return alive
+
+    @classmethod
+    def unite(cls, parts: Sequence["Assembly"]) -> "Assembly":
+        """Put networks of different tasks side by side; nothing connects one with another.
+
+        Raises:
+            ShapeError: if they differ in architecture or input shape, or share a task name.
+        """
+        first = parts[0].architecture
+        tasks: dict[str, int] = {}
+        for part in parts:
+            made = part.architecture
+            if (made.name, made.input_shape) != (first.name, first.input_shape):
+                raise ShapeError(
+                    f"cannot put together '{first.name}' for {first.input_shape} images and "
+                    f"'{made.name}' for {made.input_shape} images"
+                )
+            for task, count in part.tasks.items():
+                if task in tasks:
+                    raise ShapeError(f"task '{task}' occurs in two of the networks")
+                tasks[task] = count
+        groups = {
+            layer: [g for part in parts for g in part.groups[layer]] for layer in first.layers
+        }
+        weights, biases = {}, {}
+        for node in first.weighted.values():
+            blocks = [part.weights[node.name] for part in parts]
+            from_image = first.source_layer(node) == IMAGE
+            weights[node.name] = torch.cat(blocks) if from_image else _block_diagonal(blocks)
+            biases[node.name] = torch.cat([part.biases[node.name] for part in parts])
+        return cls(first, tasks, groups, weights, biases)
+
+
+def _source_groups(
+    architecture: Architecture,
+    tasks: tuple[str, ...],
+    groups: Mapping[str, list[Group]],
+    node: Weighted,
+) -> list[Group]:
+    layer = architecture.source_layer(node)
+    if layer == IMAGE:
+        return [frozenset(tasks)] * architecture.input_shape[0]
+    return groups[layer]
+
+
+def _positions(labels: Sequence[Group], wanted: Iterable[Group]) -> Tensor:
+    """Indices of the units whose group is wanted, group after group in the order of ``wanted``."""
+    return torch.tensor(
+        [i for group in wanted for i, label in enumerate(labels) if label == group],
+        dtype=torch.long,
+    )
+
+
+def _block_diagonal(blocks: Sequence[Tensor]) -> Tensor:
+    rows, columns = sum(len(b) for b in blocks), sum(b.shape[1] for b in blocks)
+    whole = blocks[0].new_zeros(rows, columns, blocks[0].shape[2])
+    row = column = 0
+    for block in blocks:
+        whole[row : row + len(block), column : column + block.shape[1]] = block
+        row, column = row + len(block), column + block.shape[1]
+    return whole

@@ -1,0 +1,51 @@
+"""New single-task networks."""
+
+from typing import Any
+
+import torch
+
+from pam.errors import ConfigError
+from pam.networks.grouped import SingleTaskNetwork
+from pam.networks.registry import architecture
+
+
+def build(
+    name: str,
+    input_shape: tuple[int, int, int],
+    n_outputs: int,
+    *,
+    task: str = "A",
+    seed: int = 0,
+    **options: Any,
+) -> SingleTaskNetwork:
+    """Return a freshly initialised single-task network.
+
+    Weights are drawn from N(0, 1 / fan_in), biases are zero, as in the PAM authors' runs.
+
+    Args:
+        name: registered architecture, e.g. ``"lenet5"``.
+        input_shape: (channels, height, width).
+        n_outputs: labels of the task.
+        task: name of the task.
+        seed: seed of the initial weights.
+        **options: of the architecture.
+
+    Raises:
+        ConfigError: for an unknown name or option, or no outputs.
+        ShapeError: for an impossible input shape.
+    """
+    if int(n_outputs) != n_outputs or n_outputs < 1:
+        raise ConfigError(f"a task needs at least one output, not {n_outputs!r}")
+    made = architecture(name, input_shape, **options)
+    group = frozenset([task])
+    widths = {layer: {group: units} for layer, units in made.units.items()}
+    network = SingleTaskNetwork(made, {task: int(n_outputs)}, widths)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name_, parameter in network.named_parameters():
+            if name_.endswith(".weight"):
+                fan_in = parameter[0].numel()
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * fan_in**-0.5)
+            else:
+                parameter.zero_()
+    return network

@@ -1,0 +1,267 @@
+"""The grouped network: one tensor per group flows, only weighted nodes know the wiring rule."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pam.errors import CollapseError, DataError, PamError, ShapeError
+from pam.files import read_tensors, write_tensors
+from pam.networks.architecture import (
+    IMAGE,
+    Architecture,
+    Conv,
+    Flatten,
+    Gate,
+    MaxPool,
+    Node,
+    Relu,
+    Tanh,
+    Weighted,
+)
+from pam.networks.groups import (
+    Group,
+    Widths,
+    all_combinations,
+    group_name,
+    parse_combination,
+    parse_group,
+    reads,
+    runs,
+    sorted_groups,
+)
+from pam.networks.registry import architecture as build_architecture
+
+Stream = dict[Group, Tensor]
+GateFunction = Callable[[str, Group, Tensor], Tensor]
+
+
+class GroupedNetwork(nn.Module):
+    """A network for several tasks whose units are split into groups (He et al., KDD 2021, sec. 4).
+
+    Group ``U`` reads group ``V`` of the layer before iff ``U <= V``; the output of a task reads
+    every group that contains it; running some tasks executes the groups that meet them.
+
+    Attributes:
+        architecture: the operations.
+        tasks: task name -> number of outputs.
+        widths: layer -> group -> units, the output layer included; groups of no units are absent.
+        blocks: weighted node -> group name -> ``nn.Conv2d`` or ``nn.Linear``.
+        notes: what the maker of the network wants recorded, JSON-able: ``"curve"`` (epochs of
+            training) and ``"rows"`` (CSV name -> rows).
+    """
+
+    def __init__(
+        self, architecture: Architecture, tasks: Mapping[str, int], widths: Widths
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.tasks = dict(tasks)
+        self.notes: dict[str, Any] = {}
+        outputs = {frozenset([task]): count for task, count in self.tasks.items()}
+        table = {**widths, architecture.output: outputs}
+        _check_table(table, architecture, set(self.tasks))
+        self.widths: Widths = {
+            layer: {
+                group: table[layer][group]
+                for group in sorted_groups(table[layer], list(self.tasks))
+                if table[layer][group] > 0
+            }
+            for layer in architecture.layers
+        }
+        self.blocks = nn.ModuleDict()
+        for node in architecture.weighted.values():
+            self.blocks[node.name] = nn.ModuleDict(
+                {
+                    self.group_name(group): self._block(node, group, units)
+                    for group, units in self.widths[node.layer].items()
+                }
+            )
+
+    def _block(self, node: Weighted, group: Group, units: int) -> nn.Module:
+        sources = self.sources(node, group)
+        n_inputs = sum(sources.values())
+        if not n_inputs:
+            raise CollapseError(
+                f"group '{self.group_name(group)}' of layer '{node.layer}' has nothing to read "
+                f"in layer '{self.architecture.source_layer(node)}'"
+            )
+        if isinstance(node, Conv):
+            return nn.Conv2d(n_inputs, units, node.kernel, node.stride, node.padding)
+        return nn.Linear(n_inputs * self.architecture.taps(node), units)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of all layers in order, the output layer last."""
+        return self.architecture.layers
+
+    @property
+    def hidden_layers(self) -> tuple[str, ...]:
+        """Names of all layers but the output layer."""
+        return self.architecture.hidden_layers
+
+    def group_name(self, group: Group) -> str:
+        """Name of a group: ``A``, ``A&C`` or ``shared``."""
+        return group_name(group, list(self.tasks))
+
+    def groups(self) -> dict[str, dict[str, int]]:
+        """Return the width table by name: layer -> group name -> units, output layer included."""
+        return {
+            layer: {self.group_name(group): units for group, units in groups.items()}
+            for layer, groups in self.widths.items()
+        }
+
+    def combinations(self) -> list[tuple[str, ...]]:
+        """Return all non-empty task combinations, smaller ones first."""
+        return all_combinations(list(self.tasks))
+
+    def sources(self, node: Weighted, group: Group) -> dict[Group, int]:
+        """Return the groups (and units) that a group reads at a weighted node, in order."""
+        layer = self.architecture.source_layer(node)
+        if layer == IMAGE:
+            return {frozenset(self.tasks): self.architecture.input_shape[0]}
+        return {source: n for source, n in self.widths[layer].items() if reads(group, source)}
+
+    def forward(
+        self,
+        images: Tensor,
+        tasks: Iterable[str] | None = None,
+        gate: GateFunction | None = None,
+    ) -> dict[str, Tensor]:
+        """Return task -> scores in (-1, 1), float (samples, outputs of the task).
+
+        Args:
+            images: normalised float images (samples, channels, height, width).
+            tasks: the tasks to run; all by default.
+            gate: called as ``gate(layer, group, tensor)`` after every hidden activation, before
+                pooling; what it returns flows on.
+        """
+        running = tuple(self.tasks) if tasks is None else tuple(tasks)
+        streams: dict[str, Stream] = {IMAGE: {frozenset(self.tasks): images}}
+        for node in self.architecture.nodes:
+            source = streams[node.sources[0]]
+            if isinstance(node, Weighted):
+                streams[node.name] = self._mix(node, source, running)
+            elif isinstance(node, Gate):
+                layer = self.architecture.signals[node.name].layer
+                streams[node.name] = (
+                    source if gate is None else {g: gate(layer, g, x) for g, x in source.items()}
+                )
+            else:
+                streams[node.name] = {g: _elementwise(node, x) for g, x in source.items()}
+        outputs = streams[self.architecture.nodes[-1].name]
+        return {task: outputs[frozenset([task])] for task in self.tasks if task in running}
+
+    def _mix(self, node: Weighted, source: Stream, running: tuple[str, ...]) -> Stream:
+        made: Stream = {}
+        for group in self.widths[node.layer]:
+            if runs(group, running):
+                read = [source[g] for g in self.sources(node, group)]
+                block = self.blocks[node.name][self.group_name(group)]
+                made[group] = block(read[0] if len(read) == 1 else torch.cat(read, dim=1))
+        return made
+
+    def subnetwork(self, tasks: str | Iterable[str]) -> nn.Module:
+        """Return what a combination of tasks needs, as a plain dense module with its own weights.
+
+        The module is a ``torch.fx.GraphModule`` of ``nn.Conv2d`` and ``nn.Linear``; it maps
+        normalised images to task -> scores, like :meth:`forward`.
+
+        Raises:
+            ConfigError: if the combination is empty or names an unknown task.
+        """
+        from pam.networks.subnetwork import extract
+
+        return extract(self, parse_combination(tasks, list(self.tasks)))
+
+    def save(self, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
+        """Write weights and description to one safetensors file, atomically."""
+        write_tensors(path, self.state_dict(), {**(meta or {}), "network": self.describe()})
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is needed, besides the weights, to rebuild the network (JSON-able)."""
+        return {
+            "architecture": self.architecture.describe(),
+            "tasks": list(self.tasks.items()),
+            "widths": {layer: self.groups()[layer] for layer in self.hidden_layers},
+        }
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
+        """Rebuild a network from :meth:`describe` and its weights.
+
+        Raises:
+            ShapeError: if the weights do not fit the description.
+        """
+        try:
+            made = description["architecture"]
+            tasks = {str(task): int(count) for task, count in description["tasks"]}
+            widths = {
+                layer: {parse_group(name, list(tasks)): int(n) for name, n in groups.items()}
+                for layer, groups in description["widths"].items()
+            }
+            architecture = build_architecture(made["name"], made["input_shape"], **made["options"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"the description of a network is incomplete: {error!r}") from error
+        network = cls(architecture, tasks, widths)
+        try:
+            network.load_state_dict(dict(state))
+        except RuntimeError as error:
+            first = str(error).splitlines()[-1].strip()
+            raise ShapeError(f"the weights do not fit the network's description: {first}") from None
+        return network
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a network written by :meth:`save`.
+
+        Raises:
+            DataError: if the file is missing, damaged or holds no network.
+            ShapeError: if its weights do not fit its description.
+        """
+        tensors, meta = read_tensors(path)
+        if "network" not in meta:
+            raise DataError(f"{path} holds no network")
+        try:
+            return cls.from_description(meta["network"], tensors)
+        except PamError as error:
+            raise type(error)(f"{path}: {error}") from error
+
+
+class SingleTaskNetwork(GroupedNetwork):
+    """A network of one task: every layer is one group."""
+
+    @property
+    def task(self) -> str:
+        """Name of the task."""
+        return next(iter(self.tasks))
+
+
+def _check_table(widths: Widths, architecture: Architecture, tasks: set[str]) -> None:
+    """Refuse a width table of other layers or other tasks, with a ShapeError."""
+    odd = set(widths).symmetric_difference(architecture.layers)
+    if odd:
+        raise ShapeError(
+            f"the width table does not fit '{architecture.name}': layer '{min(odd)}' is "
+            f"{'unknown' if min(odd) in widths else 'missing'}"
+        )
+    for layer, groups in widths.items():
+        for group in groups:
+            if not group or not group <= tasks:
+                raise ShapeError(f"layer '{layer}' has a group of unknown tasks {sorted(group)}")
+
+
+def _elementwise(node: Node, x: Tensor) -> Tensor:
+    match node:
+        case Relu():
+            return F.relu(x)
+        case Tanh():
+            return torch.tanh(x)
+        case MaxPool():
+            return F.max_pool2d(x, node.size)
+        case Flatten():
+            return torch.flatten(x, 1)
+    raise TypeError(f"no operation for node {node!r}")

@@ -1,0 +1,256 @@
+"""Where a number comes from: the code of its stage, its slice of the config, and the machine.
+
+Snakemake reruns a job when one of its ``params`` changes. The hashes here are those params: they
+change exactly when what the stage computes may change, and not with a comment or a line break.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pam.errors import ConfigError
+from pam.imports import PACKAGE, ROOT, Modules
+
+HASH_LENGTH = 12
+
+
+class Stage(NamedTuple):
+    """What decides the output of one stage besides its inputs and config.
+
+    Attributes:
+        command: module of its command; what it imports is followed.
+        method: package whose plug-in the stage calls by its ``method``, if any.
+        architectures: whether networks are built or run, so that architectures count.
+        datasets: whether data sets are made, so that their plug-ins count.
+    """
+
+    command: str
+    method: str | None = None
+    architectures: bool = False
+    datasets: bool = False
+
+
+STAGES = {
+    "prepare": Stage("pam.cli.prepare", datasets=True),
+    "train": Stage("pam.cli.train", architectures=True),
+    "merge": Stage("pam.cli.merge", method="pam.merging", architectures=True),
+    "prune": Stage("pam.cli.prune", method="pam.pruning", architectures=True),
+    "measure": Stage("pam.cli.measure", architectures=True),
+    "aggregate": Stage("pam.cli.aggregate"),
+    "tables": Stage("pam.cli.tables"),
+    "figures": Stage("pam.cli.figures"),
+}
+
+# Parsing arguments and config decides nothing that the config hash does not already say.
+OUTSIDE = frozenset({"pam.cli.main", "pam.config", "pam.provenance", "pam.imports"})
+
+PACKAGES = (
+    "fvcore",
+    "numpy",
+    "pandas",
+    "safetensors",
+    "scikit-learn",
+    "snakemake",
+    "torch",
+    "torchvision",
+)
+
+
+def code_hash(
+    stage: str,
+    *,
+    method: str | None = None,
+    architecture: str | None = None,
+    dataset: str | None = None,
+) -> str:
+    """Return a short hash of the source that a stage runs.
+
+    It covers the stage's command and every module of this package that it imports, directly or
+    not, as syntax trees without docstrings. Plug-ins are picked by registered name; a kind that
+    matters to the stage but is not named counts with all its plug-ins.
+
+    Args:
+        stage: a key of :data:`STAGES`.
+        method: registered merger (stage ``merge``) or pruner (stage ``prune``).
+        architecture: registered architecture.
+        dataset: registered data set.
+
+    Returns:
+        12 hexadecimal digits.
+
+    Raises:
+        ConfigError: for an unknown stage, or a name that no module registers.
+    """
+    digest = hashlib.sha256()
+    for name in stage_modules(stage, method=method, architecture=architecture, dataset=dataset):
+        digest.update(f"{name}:{_module_hash(name)}\n".encode())
+    return digest.hexdigest()[:HASH_LENGTH]
+
+
+@cache
+def stage_modules(
+    stage: str,
+    *,
+    method: str | None = None,
+    architecture: str | None = None,
+    dataset: str | None = None,
+) -> tuple[str, ...]:
+    """Return the sorted names of the modules that :func:`code_hash` covers."""
+    if stage not in STAGES:
+        raise ConfigError(f"unknown stage '{stage}'; known: {', '.join(STAGES)}")
+    of_stage = STAGES[stage]
+    entries = {of_stage.command} & set(_modules().by_name)
+    if of_stage.method:
+        entries |= _plugins(of_stage.method, method)
+    if of_stage.architectures:
+        entries |= _plugins("pam.networks", architecture)
+    if of_stage.datasets:
+        entries |= _plugins("pam.data", dataset)
+    return tuple(sorted(_modules().reachable(entries, without=OUTSIDE)))
+
+
+def check_plugins(config: Any) -> None:
+    """Check, without importing them, that the plug-ins a configuration names exist.
+
+    Args:
+        config: a :class:`pam.config.Config`.
+
+    Raises:
+        ConfigError: for the first unknown data set, architecture, merger or pruner.
+    """
+    for experiment in config.experiments.values():
+        _plugins("pam.data", experiment.dataset)
+        _plugins("pam.networks", experiment.architecture)
+        for row in experiment.merging.values():
+            _plugins("pam.merging", row.method)
+        for row in experiment.pruning.values():
+            _plugins("pam.pruning", row.method)
+
+
+def config_hash(value: Any) -> str:
+    """Return a short hash (12 hexadecimal digits) of a JSON-able value, whatever its key order."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def environment(device: str = "cpu") -> dict[str, Any]:
+    """Return what is known of the machine, the packages and the state of the sources.
+
+    Args:
+        device: where the job computes, e.g. ``"cpu"`` or ``"cuda"``; a GPU's model is looked up.
+
+    Returns:
+        A JSON-able dictionary; what cannot be found out is None.
+    """
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "device": _device_model(device),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "git": _git_state(),
+    }
+
+
+@cache
+def _modules() -> Modules:
+    return Modules()
+
+
+def _plugins(package: str, registered: str | None) -> set[str]:
+    found = _modules().plugins(package, registered)
+    if registered and not found:
+        names = {name for one in _modules().plugins(package) for name in _registered(one)}
+        raise ConfigError(
+            f"no module of {package} registers '{registered}'; known: {', '.join(sorted(names))}"
+        )
+    return found
+
+
+def _registered(module: str) -> frozenset[str]:
+    return _modules().by_name[module].registered
+
+
+@cache
+def _module_hash(name: str) -> str:
+    module = _modules().by_name[name]
+    digest = hashlib.sha256(repr(_normalised(module.tree)).encode())
+    # Tables shipped with a package are as good as its constants.
+    for path in sorted(module.path.parent.rglob("*.csv")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _normalised(node: Any) -> Any:
+    """Return a syntax tree as nested tuples without positions, docstrings and empty fields.
+
+    Empty fields differ between Python versions, which must not change a hash.
+    """
+    if isinstance(node, list):
+        return tuple(_normalised(item) for item in node)
+    if not isinstance(node, ast.AST):
+        return node
+    fields = [
+        (name, _normalised(_without_docstring(node, value) if name == "body" else value))
+        for name, value in ast.iter_fields(node)
+        if value is not None and value != []
+    ]
+    return (type(node).__name__, *fields)
+
+
+def _without_docstring(node: ast.AST, body: Any) -> Any:
+    documented = isinstance(
+        node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    )
+    return body[1:] if documented and ast.get_docstring(node, clean=False) is not None else body
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or None
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or None
+
+
+def _device_model(device: str) -> str:
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+@cache
+def _git_state() -> dict[str, Any] | None:
+    """Return commit and cleanliness of the checkout that holds this package, if it is one."""
+    if _git("rev-parse", "--show-toplevel") != str(ROOT):
+        return None
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", PACKAGE, "workflow")
+    return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(changes)}
+
+
+def _git(*arguments: str) -> str | None:
+    command = ["git", "-C", str(ROOT), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,84 @@
+"""Pruning: from a multitask network to physically smaller ones."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from pam.data import MultitaskDataset
+from pam.errors import ConfigError
+from pam.networks import Assembly, GroupedNetwork
+from pam.networks.groups import components
+from pam.pruning import taylor, vibnet  # noqa: F401 - their import registers them
+from pam.pruning.registry import PRUNERS, Pruned, register
+
+__all__ = ["PRUNERS", "Pruned", "prune", "prune_progressively", "register"]
+
+
+def prune(
+    network: GroupedNetwork,
+    method: str,
+    data: MultitaskDataset,
+    *,
+    strength: float,
+    seed: int = 0,
+    **options: Any,
+) -> GroupedNetwork:
+    """Prune a network at one strength; see :func:`prune_progressively`."""
+    (pruned,) = prune_progressively(network, method, data, [strength], seed=seed, **options)
+    return pruned.network
+
+
+def prune_progressively(
+    network: GroupedNetwork,
+    method: str,
+    data: MultitaskDataset,
+    strengths: Sequence[float],
+    *,
+    seed: int = 0,
+    **options: Any,
+) -> Iterator[Pruned]:
+    """Prune a network at increasing strengths, yielding one smaller network for each.
+
+    Parts of the network that share nothing are pruned on their own: networks that were not
+    merged are pruned exactly as if each were alone.
+
+    Args:
+        network: is left as it was.
+        method: ``"vibnet"``, ``"taylor"``, ... (see ``PRUNERS``).
+        data: the data set of the tasks; ``test`` is never used.
+        strengths: positive and strictly increasing; the method says what they mean.
+        seed: of everything random in the pruner.
+        **options: of the method.
+
+    Raises:
+        ConfigError: for an unknown method, option or value.
+        DivergenceError: if the loss is no longer finite.
+    """
+    pruner = PRUNERS.get(method)
+    rising = all(low < high for low, high in pairwise(strengths))
+    if not strengths or not rising or strengths[0] <= 0:
+        raise ConfigError(
+            f"strengths must be positive and strictly increasing, not {list(strengths)}"
+        )
+    whole = Assembly.of(network)
+    parts = components(network.widths, list(network.tasks))
+    try:
+        runs = [
+            pruner(whole.restrict(part).network(), data, strengths, seed=seed, **options)
+            for part in parts
+        ]
+        for results in zip(*runs, strict=True):
+            yield _together(results, network)
+    except TypeError as error:
+        if "unexpected keyword" in str(error):
+            raise ConfigError(f"pruning method '{method}': {error}") from error
+        raise
+
+
+def _together(results: Sequence[Pruned], network: GroupedNetwork) -> Pruned:
+    """Put the separately pruned parts of a network side by side again."""
+    united = Assembly.unite([Assembly.of(result.network) for result in results])
+    whole = replace(united, tasks=dict(network.tasks)).network().eval()
+    curve = [row for result in results for row in result.curve]
+    return Pruned(results[0].strength, whole, curve)

@@ -1,0 +1,81 @@
+"""First-order importance of units through gates that are never trained (Molchanov et al., 2019)."""
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+from pam.networks import Group, GroupedNetwork
+from pam.pruning.units import PerUnit, per_channel, unit_keys
+
+
+class Importance:
+    """Gates ``z``, 1 for every unit and 0 once switched off, with running importance scores.
+
+    The importance of a unit in a minibatch is ``(z dE/dz)^2`` with E the minibatch's mean loss
+    (or its absolute value); scores are the mean over the minibatches of an interval, smoothed
+    from one pruning event to the next.
+    """
+
+    def __init__(self, network: GroupedNetwork, criterion: str, momentum: float) -> None:
+        device = next(network.parameters()).device
+        self._power = {"squared": 2, "absolute": 1}[criterion]
+        self._momentum = momentum
+        self._gates = {
+            key: torch.ones(units, device=device, requires_grad=True)
+            for key, units in unit_keys(network)
+        }
+        self._sums = {key: torch.zeros_like(gate) for key, gate in self._gates.items()}
+        self._batches = 0
+        self._smoothed: PerUnit | None = None
+
+    def __call__(self, layer: str, group: Group, tensor: Tensor) -> Tensor:
+        return tensor * per_channel(self._gates[layer, group], tensor)
+
+    def observe(self) -> None:
+        """Take up the gradients of one minibatch; call it after the backward pass."""
+        self._batches += 1
+        for key, gate in self._gates.items():
+            if gate.grad is not None:
+                self._sums[key] += (gate.detach() * gate.grad).abs() ** self._power
+                gate.grad = None
+
+    def close_interval(self) -> None:
+        """Turn the interval's sums into scores: their mean, smoothed after the first interval."""
+        means = {key: total / self._batches for key, total in self._sums.items()}
+        if self._smoothed is None:
+            self._smoothed = means
+        else:
+            old, m = self._smoothed, self._momentum
+            self._smoothed = {key: m * old[key] + (1 - m) * mean for key, mean in means.items()}
+        self._sums = {key: torch.zeros_like(total) for key, total in self._sums.items()}
+        self._batches = 0
+
+    def scores(self) -> PerUnit:
+        """Return the importance of every unit, float64 (units,); 0 for those switched off."""
+        assert self._smoothed is not None, "no interval has been closed"
+        return {
+            key: score.double() * self._gates[key].detach() for key, score in self._smoothed.items()
+        }
+
+    def alive(self) -> PerUnit:
+        """Return which units are still on, bool (units,)."""
+        return {key: gate.detach() > 0 for key, gate in self._gates.items()}
+
+    def switch_off(self, count: int, spared: Collection[Group]) -> None:
+        """Switch off the ``count`` least important units that are on, over all layers together.
+
+        Ties go to the earlier layer, group and index; spared groups do not compete.
+        """
+        scores, alive = self.scores(), self.alive()
+        pool = [key for key in self._gates if key[1] not in spared]
+        if not pool:
+            return
+        flat = torch.cat([scores[key].masked_fill(~alive[key], float("inf")) for key in pool])
+        count = min(count, int(flat.isfinite().sum()))
+        off = torch.zeros_like(flat, dtype=torch.bool)
+        off[torch.sort(flat, stable=True).indices[:count]] = True
+        parts = off.split([len(self._gates[key]) for key in pool])
+        with torch.no_grad():
+            for key, part in zip(pool, parts, strict=True):
+                self._gates[key][part] = 0.0

@@ -1,0 +1,137 @@
+"""Taylor pruning: first-order importance of a gate (Molchanov et al., CVPR 2019)."""
+
+import copy
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pam.data import MultitaskDataset
+from pam.errors import ConfigError, DivergenceError
+from pam.networks import Group, GroupedNetwork
+from pam.pruning.fine_tuning import curve_rows
+from pam.pruning.fine_tuning import fine_tune as train_pruned
+from pam.pruning.importance import Importance
+from pam.pruning.registry import Pruned, register
+from pam.pruning.units import PerUnit, connected, remove, spared_groups, unit_keys
+from pam.seeds import derive_seed
+from pam.training import Schedule
+from pam.training.loop import batches, descend, nesterov
+
+
+@dataclass(frozen=True)
+class _Events:
+    """How pruning events follow one another while the network trains."""
+
+    criterion: str
+    momentum: float
+    interval: int
+    per_event: int
+    learning_rate: float
+    batch_size: int
+
+
+@register("taylor")
+def taylor(
+    network: GroupedNetwork,
+    data: MultitaskDataset,
+    strengths: Sequence[float],
+    *,
+    seed: int,
+    criterion: str = "squared",
+    momentum: float = 0.9,
+    interval: int = 10,
+    event_fraction: float = 0.02,
+    prune_groups: str = "all",
+    learning_rate: float = 0.01,
+    batch_size: int = 32,
+    fine_tune: Mapping[str, Any] | None = None,
+) -> Iterator[Pruned]:
+    """Prune progressively; a strength is the fraction of the hidden units that is removed.
+
+    While the network trains, every ``interval`` minibatches the least important units of all
+    layers together are switched off, until the fraction is reached; then they are removed and
+    what is left is fine-tuned. The next strength goes on from there.
+
+    Args:
+        network: connected; is left as it was.
+        data: trains on ``train``.
+        strengths: fractions in (0, 1), increasing.
+        seed: of the order of samples.
+        criterion: ``"squared"`` gradient of a gate (the cited paper) or ``"absolute"`` (the PAM
+            authors' variant, with ``momentum`` 0 and ``event_fraction`` 0.1).
+        momentum: of the importance from one pruning event to the next; 0 for none.
+        interval: minibatches between two events.
+        event_fraction: fraction of the network's initial hidden units removed at an event.
+        prune_groups: ``"all"``, or ``"shared"`` to spare groups of a single task.
+        learning_rate: of the steps between events.
+        batch_size: of the steps between events.
+        fine_tune: schedule after removal.
+    """
+    if criterion not in ("squared", "absolute"):
+        raise ConfigError(f"taylor: criterion is 'squared' or 'absolute', not '{criterion}'")
+    if not 0 <= momentum < 1 or not 0 < event_fraction <= 1 or interval < 1:
+        raise ConfigError(
+            "taylor: momentum must be in [0, 1), event_fraction in (0, 1] and interval >= 1"
+        )
+    if not all(0 < strength < 1 for strength in strengths):
+        raise ConfigError(f"taylor: strengths are fractions in (0, 1), not {list(strengths)}")
+    spared = spared_groups(network, prune_groups)
+    initial = sum(units for _, units in unit_keys(network))
+    per_event = max(1, round(event_fraction * initial))
+    events = _Events(criterion, momentum, interval, per_event, learning_rate, batch_size)
+    current = copy.deepcopy(network)
+    for strength in strengths:
+        key = str(strength)
+        excess = sum(units for _, units in unit_keys(current)) - round((1 - strength) * initial)
+        order = derive_seed("taylor order", seed, key)
+        keep, scores = _least_important(current, data, max(0, excess), spared, events, order)
+        current = remove(current, connected(current, keep, scores))
+        tuned = train_pruned(
+            current, data, fine_tune, derive_seed("taylor tune", seed, key), f"taylor {strength:g}"
+        )
+        yield Pruned(strength, copy.deepcopy(current), curve_rows(tuned, "fine_tune"))
+
+
+def _least_important(
+    network: GroupedNetwork,
+    data: MultitaskDataset,
+    excess: int,
+    spared: Collection[Group],
+    events: _Events,
+    seed: int,
+) -> tuple[PerUnit, PerUnit]:
+    """Train in place with pruning events until ``excess`` units are off; return alive, scores."""
+    importance = Importance(network, events.criterion, events.momentum)
+    schedule = Schedule((), events.batch_size)
+    optimiser = nesterov(network, events.learning_rate, schedule)
+    stream = _endless(data, events.batch_size, seed)
+    network.train()
+    while True:
+        losses: list[Tensor] = []
+        for _ in range(events.interval):
+            images, labels = next(stream)
+            losses.append(descend(network, optimiser, images, labels, importance))
+            importance.observe()
+        loss = float(torch.stack(losses).mean())
+        if not isfinite(loss):
+            raise DivergenceError(f"taylor: the loss became {loss}")
+        importance.close_interval()
+        if excess <= 0:
+            return importance.alive(), importance.scores()
+        importance.switch_off(min(excess, events.per_event), spared)
+        excess -= events.per_event
+
+
+def _endless(
+    data: MultitaskDataset, batch_size: int, seed: int
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Yield shuffled batches, one pass over the training part after another."""
+    passes = 0
+    while True:
+        generator = torch.Generator().manual_seed(derive_seed("pass", seed, passes))
+        yield from batches(data, data.train, batch_size, generator)
+        passes += 1

@@ -1,0 +1,111 @@
+"""Per-unit values of a grouped network, and the physical removal of units."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from pam.errors import ConfigError
+from pam.networks import Assembly, Group, GroupedNetwork
+
+Key = tuple[str, Group]
+PerUnit = dict[Key, Tensor]
+
+
+def unit_keys(network: GroupedNetwork) -> Iterator[tuple[Key, int]]:
+    """Yield ((hidden layer, group), number of units) in canonical order."""
+    for layer in network.hidden_layers:
+        for group, units in network.widths[layer].items():
+            yield (layer, group), units
+
+
+def spared_groups(network: GroupedNetwork, prune_groups: str) -> set[Group]:
+    """Return the groups that an option ``prune_groups`` leaves alone.
+
+    Args:
+        network: whose groups are meant.
+        prune_groups: ``"all"`` spares none, ``"shared"`` those of a single task, as in the PAM
+            authors' later runs.
+
+    Raises:
+        ConfigError: for another value.
+    """
+    if prune_groups == "all":
+        return set()
+    if prune_groups == "shared":
+        return {group for groups in network.widths.values() for group in groups if len(group) == 1}
+    raise ConfigError(f"option 'prune_groups' is 'all' or 'shared', not '{prune_groups}'")
+
+
+def per_channel(values: Tensor, tensor: Tensor) -> Tensor:
+    """Shape values, (units,) or (samples, units), to scale a tensor (samples, units, ...)."""
+    return values.reshape(*values.shape, *[1] * (tensor.ndim - 2))
+
+
+def connected(network: GroupedNetwork, keep: PerUnit, scores: PerUnit) -> PerUnit:
+    """Return ``keep`` changed so that what is left is connected and nothing in it is dead.
+
+    From the outputs back to the image: a group that nothing left reads is dropped, and where a
+    group that is left would read nothing, the best-scored unit it could read is kept.
+
+    Args:
+        network: whose units are judged.
+        keep: bool (units,) per layer and group.
+        scores: float (units,) per layer and group; ties go to the lowest index.
+    """
+    kept = {key: mask.clone() for key, mask in keep.items()}
+    architecture = network.architecture
+    for layer in reversed(network.hidden_layers):
+        readers = {
+            group
+            for node in architecture.weighted.values()
+            if architecture.source_layer(node) == layer
+            for group in network.widths[node.layer]
+            if node.layer == architecture.output or bool(kept[node.layer, group].any())
+        }
+        for group in network.widths[layer]:
+            if not any(reader <= group for reader in readers):
+                kept[layer, group][:] = False
+        for reader in readers:
+            sources = [(layer, group) for group in network.widths[layer] if reader <= group]
+            if not any(bool(kept[key].any()) for key in sources):
+                best = max(sources, key=lambda key: float(scores[key].max()))
+                kept[best][int(scores[best].argmax())] = True
+    return kept
+
+
+def remove(network: GroupedNetwork, keep: Mapping[Key, Tensor]) -> GroupedNetwork:
+    """Return a new network that holds the kept units and nothing else.
+
+    Args:
+        network: is left as it was.
+        keep: bool (units,) per hidden layer and group.
+
+    Raises:
+        CollapseError: if a group that is left would read nothing.
+    """
+    assembly = Assembly.of(network)
+    for layer in network.hidden_layers:
+        mask = torch.cat([keep[layer, group] for group in network.widths[layer]])
+        assembly = assembly.take(layer, mask.nonzero().flatten().cpu())
+    return assembly.network()
+
+
+def scale(network: GroupedNetwork, factors: Mapping[Key, Tensor]) -> GroupedNetwork:
+    """Return a network whose hidden units are multiplied by factors, folded into its weights.
+
+    Exact through ReLU and max-pooling because the factors are not negative:
+    ``f * relu(w x + b) = relu(f w x + f b)``.
+
+    Args:
+        network: is left as it was.
+        factors: float (units,), >= 0, per hidden layer and group.
+    """
+    assembly = Assembly.of(network)
+    for node in network.architecture.weighted.values():
+        if node.layer != network.architecture.output:
+            rows = [factors[node.layer, group] for group in network.widths[node.layer]]
+            factor = torch.cat(rows).detach()
+            assembly.weights[node.name].mul_(factor[:, None, None])
+            assembly.biases[node.name].mul_(factor)
+    return assembly.network()

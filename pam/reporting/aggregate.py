@@ -1,0 +1,92 @@
+"""From the records of all jobs to the CSV files of a run."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pam.errors import DataError
+from pam.files import read_json
+from pam.reporting.headline import headline_rows
+from pam.reporting.matched import DELTAS, matched_rows
+from pam.reporting.operating_points import operating_point_rows
+from pam.reporting.schema import HEADLINE, MATCHED, MEASURED, MEASUREMENTS, OPERATING_POINTS
+from pam.reporting.storage import write_rows
+
+_NAMES = [table.name for table in MEASURED]
+_AXES = ("experiment", "dataset", "architecture", "merging", "pruning", "seed")
+
+
+def aggregate(
+    records: Iterable[str | Path], folder: str | Path, deltas: Sequence[float] = DELTAS
+) -> None:
+    """Write every CSV file of a run into ``folder``.
+
+    The rows of all records are put together and sorted, so the order of the records has no
+    influence on a byte of the result. A record that is not ``ok`` becomes a row of
+    ``failures.csv`` and, if it is of a cell, a row of ``measurements.csv`` with its status. Then
+    come the files that are computed from those: matched.csv, operating_points.csv, headline.csv.
+
+    Args:
+        records: JSON files of the jobs (``status``, ``reason``, ``rows``, ``provenance``).
+        folder: where the CSV files go.
+        deltas: percentage points of validation accuracy at which mergers are compared.
+
+    Raises:
+        DataError: if a record is damaged, or holds a row that does not fit its CSV file.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _NAMES}
+    for path in records:
+        for name, more in _rows_of(Path(path)).items():
+            rows[name] += more
+    for table in MEASURED:
+        write_rows(folder, table, rows[table.name])
+    # What follows reads the written files: rounded numbers, the same as any later reader sees.
+    write_rows(folder, MATCHED, matched_rows(folder, deltas))
+    write_rows(folder, OPERATING_POINTS, operating_point_rows(folder, deltas))
+    write_rows(folder, HEADLINE, headline_rows(folder))
+
+
+def _rows_of(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of one record, with those that its failure adds."""
+    record = read_json(path)
+    if not isinstance(record, dict) or not {"status", "rows"} <= record.keys():
+        raise DataError(f"{path} is not a record: it needs 'status' and 'rows'")
+    rows = {name: list(more) for name, more in record["rows"].items()}
+    for name, more in rows.items():
+        _check(path, name, more)
+    if record["status"] != "ok":
+        failure, measurement = _failure_rows(path, record)
+        rows["failures"] = [*rows.get("failures", []), failure]
+        if measurement["pruning"] and not rows.get("measurements"):
+            rows["measurements"] = [measurement]
+    return rows
+
+
+def _check(path: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    tables = {table.name: table for table in MEASURED}
+    if name not in tables:
+        raise DataError(f"{path} holds rows for '{name}', which is none of {', '.join(tables)}")
+    for row in rows:
+        try:
+            tables[name].format_row(row)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+
+
+def _failure_rows(path: Path, record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the rows of failures.csv and measurements.csv that stand for a failed job."""
+    axes = _axes_of(path) | {k: v for k, v in record.get("provenance", {}).items() if k in _AXES}
+    failure = {name: axes.get(name) for name in ("experiment", "merging", "pruning", "seed")}
+    failure |= {"status": record["status"], "reason": record.get("reason", "")}
+    failure |= {"log": record.get("provenance", {}).get("log", "")}
+    measurement = dict.fromkeys(MEASUREMENTS.columns) | {name: axes.get(name) for name in _AXES}
+    return failure, measurement | {"status": record["status"]}
+
+
+def _axes_of(path: Path) -> dict[str, Any]:
+    """Return the axes that the path of a record tells: ``.../<experiment>/<a>-<b>-<seed>.json``."""
+    *names, seed = path.stem.split("-")
+    axes: dict[str, Any] = {"experiment": path.parent.name, "seed": seed if seed.isdigit() else ""}
+    if path.parent.parent.name in ("merged", "pruned", "measured"):
+        axes |= dict(zip(("merging", "pruning"), names, strict=False))
+    return axes

@@ -1,0 +1,54 @@
+"""The bootstrap over seeds: resamples, and percentile intervals that stay honest at small n."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+
+from pam.reporting.frontier import Array
+from pam.seeds import derive_seed
+
+RESAMPLES = 1000
+COVERAGE = 0.95
+
+
+def resample_counts(seeds: Sequence[int], *axes: str, resamples: int = RESAMPLES) -> Array:
+    """Return how often every seed is drawn in every resample.
+
+    Seeds are drawn with replacement. Where all ``n**n`` draws number at most ``resamples`` (n <= 4)
+    they are listed instead of sampled, each once, and the interval has no Monte-Carlo error.
+
+    Args:
+        seeds: the seeds, sorted.
+        axes: what the draws should depend on, beside the seeds; users of the same axes and
+            seeds get the same draws, which is what makes ratios paired.
+        resamples: number of draws where they are sampled.
+
+    Returns:
+        (R, n) float64 counts; every row sums to n.
+    """
+    n = len(seeds)
+    if n**n <= resamples:
+        draws = np.array(list(product(range(n), repeat=n)))
+    else:
+        generator = np.random.default_rng(derive_seed("bootstrap", *axes, *map(int, seeds)))
+        draws = generator.integers(n, size=(resamples, n))
+    return (draws[:, :, None] == np.arange(n)).sum(axis=1).astype(np.float64)
+
+
+def percentile_interval(values: Array) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a bootstrapped cost or ratio of costs.
+
+    The ends are values that occurred (no interpolation), so with two or three seeds the interval
+    is the full range of the resamples. An undefined value (NaN: a resample in which neither of two
+    mergers reached the accuracy) excludes nothing: it counts as 0 for the lower end and as
+    infinite for the upper end.
+
+    Args:
+        values: (R,) at least 0; infinite where the accuracy is not reached.
+    """
+    tail = (1 - COVERAGE) / 2
+    undefined = np.isnan(values)
+    low = np.quantile(np.where(undefined, 0.0, values), tail, method="inverted_cdf")
+    high = np.quantile(np.where(undefined, np.inf, values), 1 - tail, method="inverted_cdf")
+    return float(low), float(high)

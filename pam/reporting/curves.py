@@ -1,0 +1,138 @@
+"""From CSV rows to the points whose frontier is fitted: one curve per independent part.
+
+A merged network has one pruning strength for all tasks, so all its tasks must come within delta at
+that strength. Networks that share no group (B1) are pruned each on its own: every one of them is a
+curve of its own, chooses its own strength, and the costs of a combination add up.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pam.reporting.frontier import Array
+from pam.reporting.storage import read_table
+
+SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Measured networks of one part of a combination, one element per (seed, strength).
+
+    Attributes:
+        tasks: the tasks of the combination that this part serves.
+        seed, strength: (P,) axes.
+        margin: (P,) percentage points of validation accuracy below the single-task networks,
+            the worst of the part's tasks, whether they run in this combination or not.
+        accuracy: (P,) test accuracy, mean over ``tasks``.
+        flops, macs, parameters: (P,) of this part when ``tasks`` run.
+    """
+
+    tasks: tuple[str, ...]
+    seed: Array
+    strength: Array
+    margin: Array
+    accuracy: Array
+    flops: Array
+    macs: Array
+    parameters: Array
+
+    def of_seeds(self, seeds: Sequence[float]) -> "Curve":
+        """Return the points of some seeds only."""
+        keep = np.isin(self.seed, seeds)
+        arrays = {name: value[keep] for name, value in vars(self).items() if name != "tasks"}
+        return Curve(tasks=self.tasks, **arrays)
+
+
+Family = dict[str, dict[str, list[Curve]]]
+"""merging -> combination -> its curves, of one experiment and pruning."""
+
+
+def common_seeds(curves: Sequence[Curve]) -> list[float]:
+    """Return the seeds for which every curve has points, sorted; none without curves."""
+    return sorted(set.intersection(*(set(curve.seed) for curve in curves))) if curves else []
+
+
+def components(groups: Iterable[str], tasks: Iterable[str]) -> list[frozenset[str]]:
+    """Return the sets of tasks connected by a common group.
+
+    Args:
+        groups: group names of a network, such as ``A``, ``A&C`` or ``shared`` (all tasks).
+        tasks: all tasks of the network.
+    """
+    tasks = list(tasks)
+    parts = [frozenset([task]) for task in tasks]
+    for group in groups:
+        members = frozenset(tasks if group == SHARED else group.split("&"))
+        touched = [part for part in parts if part & members]
+        parts = [part for part in parts if not part & members] + [frozenset().union(*touched)]
+    return sorted(parts, key=lambda part: min(map(tasks.index, part)))
+
+
+def build_curves(
+    measurements: pd.DataFrame, accuracies: pd.DataFrame, groups: pd.DataFrame
+) -> dict[str, list[Curve]]:
+    """Return the curves of every combination of one (experiment, pruning, merging).
+
+    Args:
+        measurements: rows of that triple; rows that are not ``ok`` are left out.
+        accuracies: rows of that triple, likewise.
+        groups: rows of the experiment and merging; without any, all tasks count as connected.
+    """
+    measured = measurements[measurements["status"] == "ok"]
+    rated = accuracies[accuracies["status"] == "ok"]
+    if measured.empty or rated.empty:
+        return {}
+    tasks = sorted(rated["task"].unique())
+    merged = groups.loc[groups["stage"] == "merged", "group"].unique()
+    parts = components(merged if len(merged) else [SHARED], tasks)
+    return {
+        combination: [
+            _curve(measured, rated, part, [task for task in names if task in part])
+            for part in parts
+            if part.intersection(names)
+        ]
+        for combination in measured["combination"].unique()
+        for names in [combination.split("&")]
+    }
+
+
+def _curve(
+    measured: pd.DataFrame, rated: pd.DataFrame, part: frozenset[str], tasks: list[str]
+) -> Curve:
+    """Join the cost of running ``tasks`` with the margin of the whole part."""
+    axes = ["seed", "strength"]
+    rated = rated[rated["task"].isin(part)]
+    loss = rated["single_task_validation_accuracy"] - rated["validation_accuracy"]
+    # The CSV has six decimals; rounding takes off what the subtraction adds beyond them.
+    margin = (100 * loss).round(4).groupby([rated[axis] for axis in axes]).max().rename("margin")
+    served = rated[rated["task"].isin(tasks)]
+    accuracy = served.groupby(axes)["accuracy"].mean().rename("accuracy")
+    names = [set(combination.split("&")) == set(tasks) for combination in measured["combination"]]
+    cost = measured[names].set_index(axes)[["flops", "macs", "parameters"]]
+    points = cost.join([margin, accuracy], how="inner").sort_index().reset_index()
+    columns = {name: points[name].to_numpy(np.float64) for name in points}
+    return Curve(tasks=tuple(tasks), **columns)
+
+
+def families(folder: str | Path) -> Iterator[tuple[str, str, Family]]:
+    """Yield (experiment, pruning, curves of every merging) of a folder of CSVs, sorted."""
+    measurements = read_table(folder, "measurements")
+    accuracies, groups = read_table(folder, "accuracies"), read_table(folder, "groups")
+    for (experiment, pruning), rows in measurements.groupby(["experiment", "pruning"]):
+        family = {}
+        for merging, cells in rows.groupby("merging"):
+            axes = {"experiment": experiment, "merging": merging}
+            rated = select(accuracies, pruning=pruning, **axes)
+            family[merging] = build_curves(cells, rated, select(groups, **axes))
+        yield experiment, pruning, family
+
+
+def select(frame: pd.DataFrame, **values: str | float) -> pd.DataFrame:
+    """Return the rows whose columns have the given values."""
+    for name, value in values.items():
+        frame = frame[frame[name] == value]
+    return frame

@@ -1,0 +1,62 @@
+"""Figures of a run, drawn from its CSV files alone: one module per figure.
+
+A module has ``SOURCES`` (the CSV files it reads), ``NOTE`` (one line printed under the figure) and
+``draw(folder, experiment)``, which returns a matplotlib figure, or None where there is no data.
+"""
+
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from pam.errors import ConfigError
+from pam.reporting.curves import select
+from pam.reporting.storage import read_table
+
+FIGURES = ("frontier", "matched", "groups", "information", "training")
+
+
+def render_figures(
+    csv_folder: str | Path, out_folder: str | Path, only: Sequence[str] | None = None
+) -> list[Path]:
+    """Draw figures as PNG and SVG; the same CSV files give the same bytes.
+
+    A file is called ``<figure>.png``, or ``<experiment>-<figure>.png`` where the run has several
+    experiments. A figure for which there is no data is left out with a warning.
+
+    Args:
+        csv_folder: where the CSV files of a run lie.
+        out_folder: where the figures go.
+        only: names of the figures to draw; all of :data:`FIGURES` by default.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        ConfigError: if ``only`` names an unknown figure.
+        DataError: if a CSV file is missing or damaged.
+    """
+    from pam.reporting.figures import style
+
+    names = FIGURES if only is None else only
+    unknown = [name for name in names if name not in FIGURES]
+    if unknown:
+        raise ConfigError(f"unknown figure '{unknown[0]}'; known: {', '.join(FIGURES)}")
+    folder, paths = Path(csv_folder), []
+    measured = read_table(folder, "measurements")
+    experiments = sorted(measured["experiment"].unique())
+    for experiment in experiments:
+        n_seeds = select(measured, experiment=experiment, status="ok")["seed"].nunique()
+        for name in names:
+            module = import_module(f"pam.reporting.figures.{name}")
+            with style.house_style():
+                figure = module.draw(folder, experiment)
+                if figure is None:
+                    warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
+                    continue
+                source = style.source_hash(folder, module.SOURCES)
+                origin = f"{folder.resolve().name}/{experiment} · n = {n_seeds} seeds"
+                style.stamp(figure, module.NOTE, f"{origin} · csv sha256 {source}")
+                stem = name if len(experiments) == 1 else f"{experiment}-{name}"
+                paths += style.save(figure, Path(out_folder) / stem)
+    return paths

@@ -1,0 +1,93 @@
+"""Figure: computation of every task combination and merger at matched accuracy."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pam.reporting.curves import select
+from pam.reporting.figures import style
+from pam.reporting.matched import BOUND, DEFAULT_DELTA
+from pam.reporting.names import (
+    combination_name,
+    order_combinations,
+    order_mergings,
+    order_prunings,
+    pruning_name,
+)
+from pam.reporting.storage import read_table
+
+SOURCES = ("matched",)
+NOTE = (
+    f"validation accuracy {DEFAULT_DELTA:g} percentage point below the single-task networks · "
+    "whiskers: 95 % bootstrap interval over seeds · ≤: the cheapest network measured meets it · "
+    "–: not reached"
+)
+
+
+def draw(folder: Path, experiment: str) -> Figure | None:
+    """Return the figure of one experiment; None where no merger was compared.
+
+    Bars start at zero, so their lengths compare; whiskers are 95 % intervals over seeds; a bar
+    that is only an upper bound is marked, and a merger that does not reach the accuracy has a
+    dash in place of its bar.
+    """
+    matched = select(read_table(folder, "matched"), experiment=experiment, delta=DEFAULT_DELTA)
+    if matched.empty:
+        return None
+    prunings = order_prunings(matched["pruning"])
+    combinations = order_combinations(matched["combination"])
+    mergings = order_mergings(matched["merging"])
+    width = 0.4 * len(mergings) * len(combinations) + 1.2
+    figure = style.new_figure(max(width, 4.5), 2.2 * len(prunings) + 0.7)
+    panels = figure.subplots(len(prunings), 1, squeeze=False, sharex=True)[:, 0]
+    for axes, pruning in zip(panels, prunings, strict=True):
+        rows = select(matched, pruning=pruning).set_index(["merging", "combination"])
+        _bars(axes, rows, mergings, combinations)
+        axes.set_title(pruning_name(pruning))
+        axes.set_ylabel("computation (MFLOPs)")
+    titles = [combination_name(name) for name in combinations]
+    panels[-1].set_xticks(range(len(combinations)), titles, fontsize=8)
+    for axes in panels:
+        axes.tick_params(axis="x", length=0)
+    style.top_legend(figure, style.bar_handles(mergings))
+    return figure
+
+
+def _bars(axes: Axes, rows: pd.DataFrame, mergings: list[str], combinations: list[str]) -> None:
+    width = 0.82 / len(mergings)
+    top = 1e-6 * np.nanmax(np.append(rows["flops_mean"], 0.0))
+    labelled = len(mergings) * len(combinations) <= 40
+    for index, (merging, (colour, _)) in enumerate(style.merging_styles(mergings).items()):
+        for position, combination in enumerate(combinations):
+            x = position + (index - (len(mergings) - 1) / 2) * width
+            row = rows.loc[(merging, combination)] if (merging, combination) in rows.index else None
+            if row is None or np.isnan(row["flops_mean"]):
+                axes.annotate("–", (x, 0), ha="center", va="bottom", color=colour, fontsize=9)
+                continue
+            mean, low, high = (1e-6 * row[f"flops_{part}"] for part in ("mean", "low", "high"))
+            axes.bar(x, mean, 0.9 * width, **style.bar_style(merging, colour))
+            end = _whisker(axes, x, mean, low, high, 1.6 * top)
+            if labelled:
+                text = f"{'≤' if row['status'] == BOUND else ''}{mean:#.3g}"
+                axes.annotate(
+                    text, (x, end), (0, 2), textcoords="offset points", ha="center", fontsize=6
+                )
+    axes.set_ylim(bottom=0)
+    axes.margins(y=0.12)
+    style.grid(axes)
+
+
+def _whisker(axes: Axes, x: float, mean: float, low: float, high: float, limit: float) -> float:
+    """Draw an interval, cut off with an arrow where it is open above; return its upper end."""
+    if np.isnan(low):
+        return mean
+    end = min(high, limit)
+    # White under black: seen on light and on dark bars.
+    axes.plot([x, x], [low, end], color="white", lw=2.4, solid_capstyle="butt")
+    axes.plot([x, x], [low, end], color="#333333", lw=1.0, solid_capstyle="butt")
+    if end < high:
+        axes.plot(x, end, "^", color="#333333", ms=3)
+    return end

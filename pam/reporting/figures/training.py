@@ -1,0 +1,96 @@
+"""Figure: training curves of the single-task networks and of the merged ones after them."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from pam.reporting.curves import select
+from pam.reporting.figures import style
+from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
+from pam.reporting.storage import read_table
+
+SOURCES = ("training",)
+NOTE = "lines: means over seeds and pruning strengths · bands: their range"
+
+_STAGES = {
+    "train": "single-task training",
+    "merge": "retraining after merging",
+    "prune": "pruning",
+    "fine_tune": "fine-tuning",
+}
+_LINES = ("-", "--", ":", "-.")
+_QUANTITIES = {
+    "validation_accuracy": ("validation accuracy (%)", 100),
+    "loss": ("training loss", 1),
+}
+
+Looks = dict[str, tuple[str, str, str]]
+"""curve (a merger, or ``task A``) -> colour, line style, marker."""
+
+
+def draw(folder: Path, experiment: str) -> Figure | None:
+    """Return the figure of one experiment; None where no curves were recorded.
+
+    Columns are stages (and pruning schemes), rows validation accuracy and training loss against
+    epochs; a line is the mean over seeds and strengths, a band their range.
+    """
+    rows = select(read_table(folder, "training"), experiment=experiment)
+    if rows.empty:
+        return None
+    present = set(zip(rows["stage"], rows["pruning"], strict=True))
+    prunings = ["", *order_prunings(name for name in rows["pruning"] if name)]
+    stages = [(s, p) for p in prunings for s in _STAGES if (s, p) in present]
+    looks = _looks(rows)
+    figure = style.new_figure(1.55 * len(stages) + 0.9, 4.2)
+    panels = figure.subplots(2, len(stages), squeeze=False, sharex="col")
+    for column, (stage, pruning) in zip(panels.T, stages, strict=True):
+        curves = select(rows, stage=stage, pruning=pruning)
+        for axes, (quantity, (_, scale)) in zip(column, _QUANTITIES.items(), strict=True):
+            _panel(axes, curves, quantity, scale, looks)
+        scheme = f"{pruning_name(pruning)}\n" if pruning else ""
+        column[0].set_title(scheme + _STAGES[stage])
+        column[-1].set_xlabel("epoch")
+    # The penalty of a pruner is part of its loss, so only accuracies have one scale.
+    limits = [limit for axes in panels[0] for limit in axes.get_ylim()]
+    for axes in panels[0]:
+        axes.set_ylim(min(limits), max(limits))
+    for axes, (label, _) in zip(panels[:, 0], _QUANTITIES.values(), strict=True):
+        axes.set_ylabel(label)
+    style.top_legend(figure, [_handle(name, *look) for name, look in looks.items()])
+    return figure
+
+
+def _looks(rows: pd.DataFrame) -> Looks:
+    """Return how every curve looks: single tasks first, then mergers."""
+    tasks = sorted(task for task in select(rows, stage="train")["task"].unique() if task)
+    looks = {
+        f"task {task}": (style.GREY, _LINES[index % len(_LINES)], "")
+        for index, task in enumerate(tasks)
+    }
+    mergings = order_mergings(name for name in rows["merging"] if name)
+    for name, (colour, marker) in style.merging_styles(mergings).items():
+        looks[name] = (colour, "-", marker)
+    return looks
+
+
+def _handle(name: str, colour: str, line: str, marker: str) -> Line2D:
+    label = name if name.startswith("task ") else merging_name(name)
+    return Line2D([], [], color=colour, ls=line, marker=marker, ms=4, label=label)
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, quantity: str, scale: float, looks: Looks) -> None:
+    names = rows["merging"].where(rows["merging"] != "", "task " + rows["task"])
+    for name, (colour, line, marker) in looks.items():
+        curve = rows[names == name].dropna(subset=quantity)
+        if curve.empty:
+            continue
+        values = (scale * curve[quantity]).groupby(curve["epoch"])
+        mean = values.mean()
+        axes.plot(mean.index, mean, line, color=colour, marker=marker, ms=3)
+        axes.fill_between(mean.index, values.min(), values.max(), color=colour, alpha=0.12, lw=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    style.grid(axes)

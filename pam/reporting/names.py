@@ -1,0 +1,59 @@
+"""How mergers, pruners and layers are called and ordered in tables and figures."""
+
+from collections.abc import Iterable
+
+_MERGINGS = {"none": "B1 none", "mtz": "B2 MTZ", "all_shared": "all shared", "pam": "PAM"}
+_PRUNINGS = {"vibnet": "VIBNet (P1)", "taylor": "Taylor (P2)"}
+_DATASETS = {"fashion_mnist": "Fashion-MNIST", "digits": "digits", "celeba": "CelebA", "lfw": "LFW"}
+_ARCHITECTURES = {"lenet5": "LeNet-5", "vgg16": "VGG-16", "resnet18": "ResNet-18"}
+
+
+def merging_name(merging: str) -> str:
+    """Return the display name of a merger: ``pam_gain`` is ``PAM gain``."""
+    if merging in _MERGINGS:
+        return _MERGINGS[merging]
+    head, _, tail = merging.partition("_")
+    return f"{_MERGINGS.get(head, head)} {tail.replace('_', ' ')}".strip()
+
+
+def pruning_name(pruning: str) -> str:
+    """Return the display name of a pruner."""
+    return _PRUNINGS.get(pruning, pruning.replace("_", " "))
+
+
+def dataset_name(dataset: str) -> str:
+    """Return the display name of a data set."""
+    return _DATASETS.get(dataset, dataset.replace("_", " "))
+
+
+def architecture_name(architecture: str) -> str:
+    """Return the display name of an architecture."""
+    return _ARCHITECTURES.get(architecture, architecture)
+
+
+def combination_name(combination: str) -> str:
+    """Return ``task A`` or ``tasks A&B``."""
+    return f"tasks {combination}" if "&" in combination else f"task {combination}"
+
+
+def order_mergings(mergings: Iterable[str]) -> list[str]:
+    """Return mergers in table order: B1, B2, all shared, other baselines, PAM, its variants."""
+    known = ["none", "mtz", "all_shared"]
+
+    def rank(name: str) -> tuple[int, str]:
+        if name in known:
+            return known.index(name), ""
+        return (5 if name == "pam" else 6 if name.startswith("pam_") else 4), name
+
+    return sorted(set(mergings), key=rank)
+
+
+def order_prunings(prunings: Iterable[str]) -> list[str]:
+    """Return pruners in the paper's order, P1 before P2, others after them."""
+    known = list(_PRUNINGS)
+    return sorted(set(prunings), key=lambda p: (known.index(p) if p in known else len(known), p))
+
+
+def order_combinations(combinations: Iterable[str]) -> list[str]:
+    """Return combinations of fewer tasks first."""
+    return sorted(set(combinations), key=lambda name: (name.count("&"), name))

@@ -1,0 +1,166 @@
+"""The tables beside the main one: other deltas, the actual networks, and the headline factors."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pam.reporting.cells import cost_cell, notes_for, number, ratio_cell
+from pam.reporting.comparison import setting
+from pam.reporting.curves import select
+from pam.reporting.matched import BOUND, DEFAULT_DELTA, OK, REFERENCES
+from pam.reporting.names import (
+    merging_name,
+    order_combinations,
+    order_mergings,
+    order_prunings,
+    pruning_name,
+)
+from pam.reporting.storage import read_table, read_text_table
+from pam.reporting.text_table import Document, TextTable
+
+
+def sensitivity(folder: Path, experiment: str) -> Document:
+    """Return how the comparison depends on delta: matched MFLOPs and ratios at every delta."""
+    matched = select(read_table(folder, "matched"), experiment=experiment)
+    rows = {
+        (row["pruning"], row["combination"], row["merging"], row["delta"]): row
+        for row in matched.to_dict("records")
+    }
+    n = int(matched["n"].max()) if len(matched) else 0
+    deltas = sorted(matched["delta"].unique())
+    family = [m for m in order_mergings(matched["merging"]) if m == "pam" or m.startswith("pam_")]
+    places = [
+        (pruning, combination)
+        for pruning in order_prunings(matched["pruning"])
+        for combination in order_combinations(matched["combination"])
+    ]
+    costs = [
+        [pruning_name(place[0]), place[1], merging_name(merging)]
+        + [cost_cell(rows.get((*place, merging, delta)), n) for delta in deltas]
+        for place in places
+        for merging in order_mergings(matched["merging"])
+    ]
+    ratios = [
+        [pruning_name(place[0]), place[1], merging_name(merging)]
+        + [
+            ratio_cell(
+                rows.get((*place, merging, delta)),
+                rows.get((*place, reference, delta)),
+                f"flops_vs_{reference}",
+            )
+            for reference in REFERENCES
+            for delta in deltas
+        ]
+        for place in places
+        for merging in family
+    ]
+    labels = ["pruning", "tasks", "merging"]
+    names = [merging_name(reference).split()[0] for reference in REFERENCES]
+    ratio_header = [*labels, *(f"/ {name}, δ = {delta:g}" for name in names for delta in deltas)]
+    cost_header = [*labels, *(f"δ = {delta:g}" for delta in deltas)]
+    return Document(
+        title=f"{_setting(folder, experiment)}: how the comparison depends on δ",
+        intro="δ is the loss of validation accuracy, in percentage points below the single-task "
+        "networks, at which the mergers are compared.",
+        tables=[
+            _table("Computation (MFLOPs)", cost_header, costs, 3),
+            _table("Ratio of computation to B1 and to B2", ratio_header, ratios, 3),
+        ],
+        numbers=select(read_text_table(folder, "matched"), experiment=experiment),
+    )
+
+
+def operating_points(folder: Path, experiment: str) -> Document:
+    """Return the actual networks: per seed, the cheapest that meets the default delta."""
+    points = select(
+        read_table(folder, "operating_points"), experiment=experiment, delta=DEFAULT_DELTA
+    )
+    axes = ["pruning", "merging", "seed", "combination"]
+    by_axes = {tuple(row[axis] for axis in axes): row for row in points.to_dict("records")}
+    combinations = order_combinations(points["combination"])
+    rows = []
+    for pruning in order_prunings(points["pruning"]):
+        for merging in order_mergings(points["merging"]):
+            for seed in sorted(points["seed"].unique()):
+                cells = [by_axes.get((pruning, merging, seed, name)) for name in combinations]
+                if any(cells):
+                    labels = [pruning_name(pruning), merging_name(merging), f"{seed:.0f}"]
+                    rows.append(labels + _network(cells))
+    header = ["pruning", "merging", "seed", "strength", "margin", "accuracy (%)"]
+    header += [f"MFLOPs {name}" for name in combinations] + ["parameters"]
+    raw = select(read_text_table(folder, "operating_points"), experiment=experiment)
+    return Document(
+        title=f"{_setting(folder, experiment)}: the networks that meet δ",
+        intro=f"Per seed, the cheapest network measured whose validation accuracy lies at most "
+        f"{DEFAULT_DELTA:g} percentage point below the single-task networks for every task. "
+        "Networks that share nothing choose a strength each. Margin (percentage points, "
+        "validation), test accuracy and parameters are of all tasks together.",
+        tables=[_table("Operating points", header, rows, 4)],
+        numbers=raw[raw["delta"].astype(float) == DEFAULT_DELTA],
+    )
+
+
+def _network(cells: list[dict | None]) -> list[str]:
+    """Return strength, margin, accuracy, MFLOPs per combination and parameters of one seed."""
+    whole = cells[-1]
+    if whole is None or whole["status"] != OK:
+        first = ["—†", "—†", "—†"]
+    else:
+        margin = number(whole["validation_margin"], ".2f")
+        first = [whole["strengths"], margin, number(100 * whole["accuracy"], ".2f")]
+    costs = [
+        number(1e-6 * cell["flops"], "#.3g") if cell and cell["status"] == OK else "—†"
+        for cell in cells
+    ]
+    parameters = number(whole["parameters"], ",.0f") if first[0] != "—†" else "—†"
+    return [*first, *costs, parameters]
+
+
+def headline(folder: Path, experiment: str) -> Document:
+    """Return the largest factors against B1 and B2 beside the paper's."""
+    factors = select(read_table(folder, "headline"), experiment=experiment)
+    order = [
+        (against, merging)
+        for against in REFERENCES
+        for merging in order_mergings(factors["merging"])
+    ]
+    rows = [
+        [
+            merging_name(row["against"]),
+            merging_name(row["merging"]),
+            f"{row['delta']:g}",
+            pruning_name(row["pruning"]),
+            row["combination"],
+            _factor(row),
+            f"{row['n']:.0f}",
+            f"{row['paper']:.2f} ×",
+        ]
+        for against, merging in order
+        for row in select(factors, against=against, merging=merging).to_dict("records")
+    ]
+    header = ["against", "merging", "δ", "pruning", "tasks", "times less", "n", "paper"]
+    return Document(
+        title=f"{_setting(folder, experiment)}: the largest factors",
+        intro="FLOPs of the baseline divided by FLOPs of the merger at matched accuracy, where "
+        "that is largest over pruning schemes and task combinations (a choice that favours large "
+        "values); the paper's figures are the largest over all its data sets.",
+        tables=[_table("Times less computation", header, rows, 5)],
+        numbers=select(read_text_table(folder, "headline"), experiment=experiment),
+    )
+
+
+def _factor(row: dict) -> str:
+    # A cost that is at most x makes a factor that is at least the baseline's over x.
+    text = ("≥ " if row["status"] == BOUND else "") + f"{row['factor']:.2f}"
+    if not pd.isna(row["low"]):
+        text += f" [{number(row['low'], '.2f')}, {number(row['high'], '.2f')}]"
+    return text + " ×"
+
+
+def _setting(folder: Path, experiment: str) -> str:
+    return setting(select(read_table(folder, "measurements"), experiment=experiment))
+
+
+def _table(title: str, header: list[str], rows: list[list[str]], labels: int) -> TextTable:
+    notes = notes_for([cell for row in rows for cell in row[labels:]])
+    return TextTable(title, header, rows, labels, notes=notes)

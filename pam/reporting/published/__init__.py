@@ -1,0 +1,27 @@
+"""Figures that the paper reports, as data: He et al., KDD 2021, arXiv 1905.09676.
+
+A cell is empty where the figure is not known.
+"""
+
+from importlib.resources import files
+
+import pandas as pd
+
+from pam.errors import ConfigError
+
+
+def published(name: str) -> pd.DataFrame:
+    """Return a table of reported figures; NaN where a number is not known.
+
+    Args:
+        name: ``headline`` (baseline, largest factor) or ``comparison`` (accuracy in 0..1 and FLOPs
+            per pruning, combination and merging).
+
+    Raises:
+        ConfigError: if there is no such table.
+    """
+    path = files(__name__) / f"{name}.csv"
+    if not path.is_file():
+        raise ConfigError(f"no table '{name}' of published figures")
+    with path.open(encoding="utf-8") as handle:
+        return pd.read_csv(handle, keep_default_na=False, na_values=[""])

@@ -1,0 +1,230 @@
+"""The columns of every CSV file of a run, their fixed decimals and the order of their rows."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pam.errors import DataError
+
+TEXT = None
+INTEGER = 0
+
+Columns = dict[str, int | None]
+"""Column name -> number of decimals; ``TEXT`` for words, ``INTEGER`` for whole numbers."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One CSV file.
+
+    Attributes:
+        name: file name without ``.csv``.
+        columns: its columns in order, each with its number of decimals.
+        key: the columns that tell two rows apart; rows are sorted by them.
+    """
+
+    name: str
+    columns: Columns
+    key: tuple[str, ...]
+
+    def check(self, row: Mapping[str, Any]) -> None:
+        """Refuse a row that does not have exactly the columns of the table.
+
+        Raises:
+            DataError: naming the missing and the unknown columns.
+        """
+        missing = [name for name in self.columns if name not in row]
+        unknown = [name for name in row if name not in self.columns]
+        if missing or unknown:
+            raise DataError(
+                f"a row of {self.name}.csv lacks the columns [{', '.join(missing)}] "
+                f"and has the unknown columns [{', '.join(unknown)}]"
+            )
+
+    def format_row(self, row: Mapping[str, Any]) -> list[str]:
+        """Return the cells of a row as they stand in the file; None and NaN become empty.
+
+        Raises:
+            DataError: if a column is missing, unknown, or not a number where one is due.
+        """
+        self.check(row)
+        return [self._format(name, row[name]) for name in self.columns]
+
+    def sort_key(self, row: Mapping[str, Any]) -> tuple:
+        """Return what a row is sorted by: numbers by value, words with their numbers in order."""
+        return tuple(_order(self.columns[name], row[name], name) for name in self.key)
+
+    def _format(self, name: str, value: Any) -> str:
+        decimals = self.columns[name]
+        if decimals is TEXT:
+            return "" if is_empty(value) else str(value)
+        try:
+            return format_number(value, decimals)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"column '{name}' of {self.name}.csv needs a number, not {value!r}"
+            ) from error
+
+
+def is_empty(value: Any) -> bool:
+    """Tell whether a value stands for 'none': None, NaN or the empty text."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def format_number(value: Any, decimals: int) -> str:
+    """Return a number with fixed decimals, never ``-0``; empty for None and NaN.
+
+    Raises:
+        ValueError: if the value is not a number, or has a fraction where ``decimals`` is 0
+            and it is not computed (a float).
+    """
+    if is_empty(value):
+        return ""
+    text = f"{float(value):.{decimals}f}" if not isinstance(value, int) or decimals else str(value)
+    return text.lstrip("-") if float(text) == 0 else text
+
+
+def _order(decimals: int | None, value: Any, name: str) -> tuple:
+    if is_empty(value):
+        return (0,)
+    if decimals is not TEXT:
+        return (1, float(value))
+    # Combinations of fewer tasks first: A, B, A&B.
+    size = str(value).count("&") if name in ("combination", "group") else 0
+    return (2, size, natural_key(str(value)))
+
+
+def natural_key(text: str) -> tuple:
+    """Return a sort key in which ``conv2`` comes before ``conv10``."""
+    parts = re.split(r"(\d+)", text)
+    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
+
+
+CELL: Columns = {
+    "experiment": TEXT,
+    "dataset": TEXT,
+    "architecture": TEXT,
+    "merging": TEXT,
+    "pruning": TEXT,
+    "strength": 6,
+    "seed": INTEGER,
+}
+_CELL_KEY = ("experiment", "pruning", "merging", "strength", "seed")
+
+
+def _interval(name: str, decimals: int) -> Columns:
+    return {f"{name}_{part}": decimals for part in ("mean", "low", "high")}
+
+
+MEASUREMENTS = Table(
+    "measurements",
+    CELL
+    | {"combination": TEXT, "n_tasks": INTEGER, "status": TEXT}
+    | {"accuracy": 6, "validation_accuracy": 6, "single_task_accuracy": 6, "accuracy_drop": 4}
+    | {"flops": INTEGER, "macs": INTEGER, "parameters": INTEGER}
+    | {"threads": INTEGER, "device": TEXT}
+    | {"config_hash": TEXT, "code_hash": TEXT, "data_hash": TEXT},
+    (*_CELL_KEY, "combination"),
+)
+
+ACCURACIES = Table(
+    "accuracies",
+    CELL
+    | {"task": TEXT, "status": TEXT, "accuracy": 6, "validation_accuracy": 6}
+    | {"single_task_accuracy": 6, "single_task_validation_accuracy": 6},
+    (*_CELL_KEY, "task"),
+)
+
+GROUPS = Table(
+    "groups",
+    CELL | {"stage": TEXT, "layer": TEXT, "group": TEXT, "neurons": INTEGER},
+    (*_CELL_KEY, "stage", "layer", "group"),
+)
+
+TRAINING = Table(
+    "training",
+    {"experiment": TEXT, "dataset": TEXT, "architecture": TEXT, "stage": TEXT, "merging": TEXT}
+    | {"pruning": TEXT, "strength": 6, "task": TEXT, "seed": INTEGER}
+    | {"step": INTEGER, "epoch": 4, "learning_rate": 8, "loss": 6, "validation_accuracy": 6},
+    (
+        *("experiment", "stage", "merging", "pruning", "strength"),
+        *("task", "seed", "step", "epoch"),
+    ),
+)
+
+NEURON_INFORMATION = Table(
+    "neuron_information",
+    {"experiment": TEXT, "architecture": TEXT, "merging": TEXT, "seed": INTEGER, "layer": TEXT}
+    | {"neuron": INTEGER, "origin": TEXT, "group": TEXT, "task": TEXT}
+    | {"information_nats": 6, "label_entropy_nats": 6},
+    ("experiment", "merging", "seed", "layer", "neuron", "task"),
+)
+
+LATENCY = Table(
+    "latency",
+    CELL
+    | {"combination": TEXT, "batch_size": INTEGER, "threads": INTEGER, "backend": TEXT}
+    | {"median_ms": 4, "low_ms": 4, "high_ms": 4, "rounds": INTEGER},
+    (*_CELL_KEY, "combination", "backend", "batch_size", "threads"),
+)
+
+RESOURCES = Table(
+    "resources",
+    {"rule": TEXT, "experiment": TEXT, "task": TEXT, "merging": TEXT, "pruning": TEXT}
+    | {"seed": INTEGER, "wall_s": 3, "cpu_s": 3, "peak_memory_mb": 1, "device": TEXT}
+    | {"host": TEXT},
+    ("rule", "experiment", "task", "merging", "pruning", "seed"),
+)
+
+FAILURES = Table(
+    "failures",
+    {"experiment": TEXT, "merging": TEXT, "pruning": TEXT, "seed": INTEGER, "status": TEXT}
+    | {"reason": TEXT, "log": TEXT},
+    ("experiment", "merging", "pruning", "seed", "status", "reason", "log"),
+)
+
+MATCHED = Table(
+    "matched",
+    {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT, "combination": TEXT}
+    | {"status": TEXT, "n": INTEGER}
+    | _interval("accuracy", 6)
+    | _interval("flops", INTEGER)
+    | _interval("flops_vs_none", 4)
+    | _interval("flops_vs_mtz", 4),
+    ("experiment", "pruning", "delta", "merging", "combination"),
+)
+
+OPERATING_POINTS = Table(
+    "operating_points",
+    {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT, "seed": INTEGER}
+    | {"combination": TEXT, "status": TEXT, "strengths": TEXT, "validation_margin": 4}
+    | {"accuracy": 6, "flops": INTEGER, "macs": INTEGER, "parameters": INTEGER},
+    ("experiment", "pruning", "delta", "merging", "seed", "combination"),
+)
+
+HEADLINE = Table(
+    "headline",
+    {"experiment": TEXT, "against": TEXT, "merging": TEXT, "pruning": TEXT}
+    | {"combination": TEXT, "delta": 2, "n": INTEGER, "status": TEXT}
+    | {"factor": 4, "low": 4, "high": 4, "paper": 2},
+    ("experiment", "against", "merging", "delta"),
+)
+
+MEASURED = (
+    MEASUREMENTS,
+    ACCURACIES,
+    GROUPS,
+    TRAINING,
+    NEURON_INFORMATION,
+    LATENCY,
+    RESOURCES,
+    FAILURES,
+)
+"""Files whose rows come from the records of the jobs."""
+
+DERIVED = (MATCHED, OPERATING_POINTS, HEADLINE)
+"""Files computed from the measured ones."""
+
+TABLES: dict[str, Table] = {table.name: table for table in (*MEASURED, *DERIVED)}

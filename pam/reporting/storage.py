@@ -1,0 +1,73 @@
+"""CSV files of a run, read and written as :mod:`pam.reporting.schema` says."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pam.errors import DataError
+from pam.files import write_text
+from pam.reporting.schema import TABLES, TEXT, Table
+
+
+def write_rows(folder: str | Path, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows to ``<folder>/<table>.csv``, sorted, with fixed decimals, atomically.
+
+    The same rows in any order give the same bytes.
+
+    Raises:
+        DataError: if a row has other columns than the table, or two rows have the same key.
+    """
+    lines = []
+    for row in rows:
+        cells = table.format_row(row)
+        lines.append((table.sort_key(row), cells))
+    lines.sort()
+    for (key, _), (next_key, cells) in pairwise(lines):
+        if key == next_key:
+            named = dict(zip(table.columns, cells, strict=True))
+            where = ", ".join(f"{name}={named[name]}" for name in table.key)
+            raise DataError(f"{table.name}.csv would hold two rows for {where}")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(cells for _, cells in lines)
+    write_text(Path(folder) / f"{table.name}.csv", text.getvalue())
+
+
+def read_table(folder: str | Path, name: str) -> pd.DataFrame:
+    """Return one CSV of a run: words as ``str`` (empty if none), numbers as float64 (NaN if none).
+
+    Raises:
+        DataError: if the file is missing, damaged, or has other columns than the schema.
+    """
+    frame = read_text_table(folder, name)
+    numbers = [key for key, decimals in TABLES[name].columns.items() if decimals is not TEXT]
+    try:
+        frame[numbers] = frame[numbers].replace("", "nan").astype(float)
+    except ValueError as error:
+        raise DataError(f"{Path(folder) / name}.csv is damaged: {error}") from error
+    return frame
+
+
+def read_text_table(folder: str | Path, name: str) -> pd.DataFrame:
+    """Return one CSV of a run with every cell as the text that stands in the file.
+
+    Raises:
+        DataError: if the file is missing, damaged, or has other columns than the schema.
+    """
+    table, path = TABLES[name], Path(folder) / f"{name}.csv"
+    try:
+        # Only an empty cell means "none": a task may well be called NA.
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} is damaged or not CSV: {error}") from error
+    if list(frame.columns) != list(table.columns):
+        raise DataError(f"{path} must have the columns {','.join(table.columns)}")
+    return frame

@@ -1,0 +1,51 @@
+"""The tables of a run, each as CSV (numbers), Markdown (to read) and LaTeX (to print)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pam.files import write_text
+from pam.reporting.comparison import comparison
+from pam.reporting.overviews import headline, operating_points, sensitivity
+from pam.reporting.storage import read_table
+from pam.reporting.text_table import Document
+
+_TABLES: dict[str, Callable[[Path, str], Document]] = {
+    "comparison": comparison,
+    "sensitivity": sensitivity,
+    "operating_points": operating_points,
+    "headline": headline,
+}
+
+TABLE_NAMES = tuple(_TABLES)
+
+
+def render_tables(folder: str | Path) -> list[Path]:
+    """Write every table of a run to ``<folder>/tables`` as csv, md and tex.
+
+    A file is called ``<table>.md``, or ``<experiment>-<table>.md`` where the run has several
+    experiments.
+
+    Args:
+        folder: where the CSV files of the run lie.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        DataError: if a CSV file is missing or damaged.
+    """
+    folder, paths = Path(folder), []
+    experiments = sorted(read_table(folder, "measurements")["experiment"].unique())
+    for experiment in experiments:
+        for name, build in _TABLES.items():
+            document = build(folder, experiment)
+            stem = name if len(experiments) == 1 else f"{experiment}-{name}"
+            texts = {
+                "csv": document.numbers.to_csv(index=False, lineterminator="\n"),
+                "md": document.to_markdown(),
+                "tex": document.to_latex(),
+            }
+            for suffix, text in texts.items():
+                paths.append(folder / "tables" / f"{stem}.{suffix}")
+                write_text(paths[-1], text)
+    return paths

@@ -1,0 +1,148 @@
+"""Tables of words, as Markdown for reading and as LaTeX for a paper."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "_": r"\_",
+    "#": r"\#",
+    "$": r"\$",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "≈": r"$\approx$",
+    "∞": r"$\infty$",
+    "δ": r"$\delta$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
+    "×": r"$\times$",
+    "−": r"$-$",
+    "—": "---",
+    "–": "--",
+}
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A titled table whose cells are already text.
+
+    Attributes:
+        title: one line.
+        header: names of the columns.
+        rows: cells, as many per row as columns.
+        labels: number of leading columns that hold words and stand left; the others stand right.
+            Where a word repeats the one above it, with the same words before it, it is left blank.
+        strong: (row, column) of the cells to set in bold.
+        notes: lines under the table.
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    labels: int
+    strong: frozenset[tuple[int, int]] = frozenset()
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    def to_markdown(self) -> str:
+        """Return the table in Markdown, columns aligned in the source as well."""
+        cells = [
+            [f"**{cell}**" if (r, c) in self.strong else cell for c, cell in enumerate(row)]
+            for r, row in enumerate(self._sparse())
+        ]
+        cells = [[cell.replace("|", "\\|") for cell in row] for row in [list(self.header), *cells]]
+        widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+        rule = [
+            ":" + "-" * (width - 1) if column < self.labels else "-" * (width - 1) + ":"
+            for column, width in enumerate(widths)
+        ]
+        lines = [
+            "| " + " | ".join(self._pad(row, widths)) + " |" for row in (cells[0], rule, *cells[1:])
+        ]
+        notes = "".join(f"\n{note}  " for note in self.notes)
+        return f"### {self.title}\n\n" + "\n".join(lines) + "\n" + (f"{notes}\n" if notes else "")
+
+    def to_latex(self) -> str:
+        """Return the table as a LaTeX float; it needs the package booktabs."""
+        lines = [
+            " & ".join(
+                rf"\textbf{{{latex(cell)}}}" if (r, c) in self.strong else latex(cell)
+                for c, cell in enumerate(row)
+            )
+            for r, row in enumerate(self._sparse())
+        ]
+        columns = "l" * self.labels + "r" * (len(self.header) - self.labels)
+        notes = [rf"\par\footnotesize {latex(note)}" for note in self.notes]
+        return "\n".join(
+            [
+                r"\begin{table}",
+                r"\centering",
+                rf"\caption{{{latex(self.title)}}}",
+                rf"\begin{{tabular}}{{{columns}}}",
+                r"\toprule",
+                " & ".join(map(latex, self.header)) + r" \\",
+                r"\midrule",
+                *(line + r" \\" for line in lines),
+                r"\bottomrule",
+                r"\end{tabular}",
+                *notes,
+                r"\end{table}",
+                "",
+            ]
+        )
+
+    def _pad(self, row: Sequence[str], widths: Sequence[int]) -> list[str]:
+        return [
+            cell.ljust(width) if column < self.labels else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+
+    def _sparse(self) -> list[list[str]]:
+        """Return the rows with repeated words left blank, except in the last column of words."""
+        sparse, above = [], [""] * self.labels
+        for row in self.rows:
+            row, words = list(row), list(row[: self.labels])
+            for column in range(self.labels - 1):
+                if words[: column + 1] == above[: column + 1]:
+                    row[column] = ""
+            sparse.append(row)
+            above = words
+        return sparse
+
+
+def latex(text: str) -> str:
+    """Return text with everything escaped that means something to LaTeX."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+@dataclass(frozen=True)
+class Document:
+    """Tables that belong together, and the numbers they are made of.
+
+    Attributes:
+        title: one line.
+        intro: what is shown and how it was made.
+        tables: the tables to read.
+        numbers: rows for the CSV file, every cell as text with fixed decimals.
+    """
+
+    title: str
+    intro: str
+    tables: Sequence[TextTable]
+    numbers: pd.DataFrame
+
+    def to_markdown(self) -> str:
+        """Return title, introduction and tables in Markdown."""
+        parts = [f"## {self.title}\n", f"{self.intro}\n"]
+        return "\n".join([*parts, *(table.to_markdown() for table in self.tables)])
+
+    def to_latex(self) -> str:
+        """Return the tables as LaTeX floats; the introduction stands before them as text."""
+        return "\n".join([latex(self.intro) + "\n", *(table.to_latex() for table in self.tables)])

@@ -1,0 +1,16 @@
+"""Training by the paper's protocol: tanh outputs, mean squared error, Nesterov SGD."""
+
+from pam.training.evaluate import task_accuracies
+from pam.training.loop import Epoch, fit
+from pam.training.loss import multitask_loss
+from pam.training.schedule import Schedule, Stage, schedule_from
+
+__all__ = [
+    "Epoch",
+    "Schedule",
+    "Stage",
+    "fit",
+    "multitask_loss",
+    "schedule_from",
+    "task_accuracies",
+]

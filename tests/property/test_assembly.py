@@ -1,0 +1,157 @@
+"""Surgery keeps what it should: outputs, weights, and the order of units."""
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from pam.errors import CollapseError, ShapeError
+from pam.networks import Assembly, build
+from tests.random_networks import LAYERS, all_groups, assemblies, images_for, networks
+from tests.reference.dense_network import dense_lenet_scores
+
+few = settings(max_examples=30, deadline=None)
+
+
+def assert_same_scores(left, right, tolerance=0.0):
+    images = images_for(left)
+    ours, theirs = left(images), right(images)
+    assert list(ours) == list(theirs)
+    for task, scores in ours.items():
+        torch.testing.assert_close(scores, theirs[task], atol=tolerance, rtol=0)
+
+
+@few
+@given(networks())
+def test_laying_out_and_building_is_the_identity(network):
+    built = Assembly.of(network).network()
+    assert built.widths == network.widths
+    state = network.state_dict()
+    assert list(built.state_dict()) == list(state)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in built.state_dict().items())
+
+
+@few
+@given(assemblies())
+def test_building_and_laying_out_only_sorts_the_units(assembly):
+    network = assembly.network()
+    again = Assembly.of(network)
+    for layer, groups in again.groups.items():
+        assert sorted(map(sorted, groups)) == sorted(map(sorted, assembly.groups[layer]))
+    for name, weight in again.weights.items():
+        assert sorted(weight.flatten().tolist()) == sorted(
+            assembly.weights[name].flatten().tolist()
+        )
+
+
+@few
+@given(st.integers(2, 4), st.integers(0, 1000), st.data())
+def test_united_networks_keep_their_outputs_bit_for_bit(n_tasks, seed, data):
+    widths = data.draw(st.lists(st.integers(1, 5), min_size=4, max_size=4))
+    singles = [
+        build("lenet5", (1, 9, 12), 1 + i, task=task, seed=seed + i, widths=tuple(widths))
+        for i, task in enumerate("ABCD"[:n_tasks])
+    ]
+    united = Assembly.unite([Assembly.of(single) for single in singles]).network()
+    images = images_for(united)
+    scores = united(images)
+    for single in singles:
+        assert torch.equal(scores[single.task], single(images)[single.task])
+    assert sum(p.numel() for p in united.parameters()) == sum(
+        p.numel() for single in singles for p in single.parameters()
+    )
+
+
+@few
+@given(assemblies(), st.data())
+def test_sliced_equals_masked(assembly, data):
+    layers = data.draw(st.sets(st.sampled_from(LAYERS), min_size=1))
+    alive = {
+        layer: torch.tensor(
+            data.draw(st.lists(st.sampled_from([0.0, 1.0]), min_size=n, max_size=n))
+        )
+        for layer in sorted(layers)
+        for n in [len(assembly.groups[layer])]
+    }
+    sliced = assembly
+    for layer, kept in alive.items():
+        sliced = sliced.take(layer, kept.nonzero().flatten())
+    try:
+        network = sliced.network()
+    except CollapseError:
+        assume(False)
+    images = images_for(network)
+    scores = torch.cat(list(network(images).values()), dim=1)
+    masked = dense_lenet_scores(assembly, images, alive)
+    torch.testing.assert_close(scores, masked, atol=1e-5, rtol=0)
+
+
+@few
+@given(assemblies(), st.randoms(use_true_random=False))
+def test_the_order_of_units_changes_no_output(assembly, random):
+    shuffled = assembly
+    for layer in LAYERS:
+        order = list(range(len(assembly.groups[layer])))
+        random.shuffle(order)
+        shuffled = shuffled.take(layer, order)
+    assert_same_scores(assembly.network(), shuffled.network(), 1e-5)
+
+
+@few
+@given(assemblies(), st.sampled_from(LAYERS), st.data())
+def test_assign_drops_the_forbidden_weights_and_no_other(assembly, layer, data):
+    choices = st.sampled_from(all_groups(list(assembly.tasks)))
+    groups = data.draw(st.lists(choices, min_size=len(assembly.groups[layer]),
+                                max_size=len(assembly.groups[layer])))  # fmt: skip
+    moved = assembly.assign(layer, groups)
+    assert moved.groups == {**assembly.groups, layer: groups}
+    for node in assembly.architecture.weighted.values():
+        readers, sources = moved.groups[node.layer], moved.source_groups(node)
+        for row, reader in enumerate(readers):
+            for column, source in enumerate(sources):
+                weight = moved.weights[node.name][row, column]
+                kept = assembly.weights[node.name][row, column]
+                assert torch.equal(weight, kept if reader <= source else torch.zeros_like(kept))
+        assert torch.equal(moved.biases[node.name], assembly.biases[node.name])
+
+
+@few
+@given(assemblies())
+def test_units_that_serve_nothing_can_go(assembly):
+    lean = assembly.without_dead_units()
+    assert_same_scores(assembly.network(), lean.network(), 1e-6)
+    for index, layer in enumerate(LAYERS):
+        readers = set(lean.groups[(*LAYERS, "f5")[index + 1]])
+        assert all(any(u <= v for u in readers) for v in lean.groups[layer])
+
+
+@few
+@given(assemblies(largest=3), st.sampled_from(LAYERS))
+def test_a_group_without_inputs_is_a_collapse(assembly, layer):
+    with pytest.raises(CollapseError, match=f"nothing to read in layer '{layer}'"):
+        assembly.take(layer, []).network()
+
+
+def test_a_restricted_network_gives_the_scores_of_its_tasks():
+    singles = [build("lenet5", (1, 8, 8), 2, task=t, seed=i) for i, t in enumerate("ABC")]
+    united = Assembly.unite([Assembly.of(single) for single in singles])
+    for tasks in ("A", "CB"):
+        part = united.restrict(tasks).network()
+        assert list(part.tasks) == sorted(tasks)
+        images = images_for(part)
+        whole = united.network()(images)
+        assert all(torch.equal(s, whole[task]) for task, s in part(images).items())
+    shared = united.assign("f4", [frozenset("AB")] * len(united.groups["f4"]))
+    with pytest.raises(ShapeError, match="share units of 'f4'"):
+        shared.restrict("A")
+
+
+def test_networks_that_do_not_fit_are_not_united():
+    one = Assembly.of(build("lenet5", (1, 8, 8), 2, task="A"))
+    with pytest.raises(ShapeError, match="task 'A' occurs in two"):
+        Assembly.unite([one, one])
+    other = Assembly.of(build("lenet5", (1, 8, 12), 2, task="B"))
+    with pytest.raises(ShapeError, match="cannot put together"):
+        Assembly.unite([one, other])
+    with pytest.raises(ShapeError, match="3 groups for the 6 units of 'c1'"):
+        one.assign("c1", [frozenset("A")] * 3)

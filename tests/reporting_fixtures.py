@@ -1,0 +1,288 @@
+"""Synthetic but realistic records: what the jobs of a run of two tasks would leave behind.
+
+Nothing here is measured. The records have the shape, the units and the noise of a real run, so that
+tables and figures can be tested, and looked at, without training.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pam.files import write_json
+
+TASKS = ("A", "B")
+COMBINATIONS = ("A", "B", "A&B")
+MERGINGS = ("none", "mtz", "all_shared", "pam", "pam_gain")
+PRUNINGS = ("vibnet", "taylor")
+STRENGTHS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
+SEEDS = (0, 1, 2)
+
+WIDTH = {"c1": 6, "c2": 16, "f3": 120, "f4": 84}
+SINGLE_TEST = {"A": 0.891, "B": 0.926}
+LABEL_ENTROPY = 5 * float(np.log(2))
+
+# How the units of two networks (2 x WIDTH) are divided: exclusive to A, to B, and shared.
+SHARES = {
+    "none": (0.5, 0.5, 0.0),
+    "mtz": (0.0, 0.0, 0.5),
+    "all_shared": (0.0, 0.0, 1.0),
+    "pam": (0.12, 0.1, 0.6),
+    "pam_gain": (0.28, 0.25, 0.4),
+}
+EFFICIENCY = {"none": 1.0, "mtz": 0.75, "all_shared": 0.8, "pam": 1.1, "pam_gain": 1.25}
+
+Row = dict[str, Any]
+
+
+def generator(*axes: str | int) -> np.random.Generator:
+    """Return numbers that depend on the axes alone."""
+    return np.random.default_rng([ord(letter) for axis in axes for letter in str(axis)])
+
+
+def group_widths(merging: str, keep: float) -> dict[str, dict[str, int]]:
+    """Return layer -> group -> units of a network of which a fraction ``keep`` is left."""
+    return {
+        layer: {
+            group: max(1, round(2 * width * share * keep))
+            for group, share in zip(("A", "B", "shared"), SHARES[merging], strict=True)
+            if share
+        }
+        for layer, width in WIDTH.items()
+    }
+
+
+def flops(widths: dict[str, dict[str, int]], tasks: set[str]) -> int:
+    """Return FLOPs in the paper's convention, for maps of 28 x 112 and 14 x 56."""
+    total, previous = 0, None
+    for layer, groups in widths.items():
+        maps = {"c1": 28 * 112, "c2": 14 * 56}.get(layer, 1)
+        area = {"c1": 25, "c2": 25, "f3": 7 * 28}.get(layer, 1)
+        for group, units in groups.items():
+            if group != "shared" and group not in tasks:
+                continue
+            inputs = 1 if previous is None else previous.get("shared", 0)
+            if previous is not None and group != "shared":
+                inputs += previous.get(group, 0)
+            total += (2 * area * inputs - 1) * maps * units
+        previous = groups
+    return total
+
+
+def cell_record(
+    experiment: str, merging: str, pruning: str, seed: int, strengths: tuple[float, ...] = STRENGTHS
+) -> Row:
+    """Return the record of one measure job."""
+    rows: dict[str, list[Row]] = {
+        name: [] for name in ("measurements", "accuracies", "groups", "latency")
+    }
+    random = generator(merging, pruning, seed)
+    for strength in strengths:
+        keep = float(np.exp(-strength * (1.1 if pruning == "vibnet" else 0.9)))
+        keep *= 1.0 if strength == 0 else float(np.exp(random.normal(0, 0.08)))
+        cell = {
+            "experiment": experiment,
+            "dataset": "fashion_mnist",
+            "architecture": "lenet5",
+            "merging": merging,
+            "pruning": pruning,
+            "strength": strength,
+            "seed": seed,
+        }
+        widths = group_widths(merging, keep)
+        rated = [_accuracy_row(cell, task, widths, random) for task in TASKS]
+        rows["accuracies"] += rated
+        for name in COMBINATIONS:
+            rows["measurements"].append(_measurement_row(cell, name, rated, widths))
+            rows["latency"].append(_latency_row(cell, name, widths))
+        for stage, table in (("merged", group_widths(merging, 1.0)), ("pruned", widths)):
+            rows["groups"] += [
+                {**cell, "stage": stage, "layer": layer, "group": group, "neurons": units}
+                for layer, groups in table.items()
+                for group, units in groups.items()
+            ]
+    return {"status": "ok", "reason": "", "rows": rows, "provenance": {}}
+
+
+def _accuracy_row(cell: Row, task: str, widths: dict, random: np.random.Generator) -> Row:
+    cost = flops(widths, {task}) * EFFICIENCY[cell["merging"]]
+    margin = -0.4 + 1.8 * (4e5 / cost) ** 0.8 + random.normal(0, 0.12)
+    single = SINGLE_TEST[task] + 0.002 * (cell["seed"] - 1)
+    return {
+        **cell,
+        "task": task,
+        "status": "ok",
+        "accuracy": round(single - (margin + random.normal(0, 0.12)) / 100, 6),
+        "validation_accuracy": round(single + 0.004 - margin / 100, 6),
+        "single_task_accuracy": single,
+        "single_task_validation_accuracy": single + 0.004,
+    }
+
+
+def _measurement_row(cell: Row, combination: str, rated: list[Row], widths: dict) -> Row:
+    tasks = combination.split("&")
+    chosen = [row for row in rated if row["task"] in tasks]
+    mean = {
+        name: float(np.mean([row[name] for row in chosen]))
+        for name in ("accuracy", "validation_accuracy", "single_task_accuracy")
+    }
+    cost = flops(widths, set(tasks))
+    return {
+        **cell,
+        "combination": combination,
+        "n_tasks": len(tasks),
+        "status": "ok",
+        **mean,
+        "accuracy_drop": 100 * (mean["single_task_accuracy"] - mean["accuracy"]),
+        "flops": cost,
+        "macs": cost // 2,
+        "parameters": cost // 40,
+        "threads": 1,
+        "device": "cpu",
+        "config_hash": "c0ffee",
+        "code_hash": "c0de",
+        "data_hash": "da7a",
+    }
+
+
+def _latency_row(cell: Row, combination: str, widths: dict) -> Row:
+    median = 0.2 + flops(widths, set(combination.split("&"))) / 4e7
+    return {
+        **cell,
+        "combination": combination,
+        "batch_size": 1,
+        "threads": 1,
+        "backend": "torch",
+        "median_ms": median,
+        "low_ms": 0.9 * median,
+        "high_ms": 1.2 * median,
+        "rounds": 30,
+    }
+
+
+def merge_record(experiment: str, merging: str, seed: int) -> Row:
+    """Return the record of one merge job: information per neuron, and the retraining curve."""
+    random = generator("merge", merging, seed)
+    rows = []
+    for layer, groups in group_widths(merging, 1.0).items():
+        index = 0
+        depth = 0.15 + 0.28 * list(WIDTH).index(layer)
+        for group, units in groups.items():
+            for _ in range(units):
+                origin = group if group in TASKS else TASKS[index % 2]
+                for task in TASKS:
+                    level = depth * (0.25 if group in TASKS and task != group else 1.0)
+                    level *= 1.0 if origin == task else 0.6
+                    rows.append(
+                        {
+                            "experiment": experiment,
+                            "architecture": "lenet5",
+                            "merging": merging,
+                            "seed": seed,
+                            "layer": layer,
+                            "neuron": index,
+                            "origin": origin,
+                            "group": group,
+                            "task": task,
+                            "information_nats": 0.5 * level * float(random.gamma(4, 0.25)),
+                            "label_entropy_nats": LABEL_ENTROPY,
+                        }
+                    )
+                index += 1
+    curve = _training_rows(experiment, "merge", merging, "", None, "", seed, 3, 0.86)
+    return {
+        "status": "ok",
+        "reason": "",
+        "rows": {"neuron_information": rows, "training": curve},
+        "provenance": {},
+    }
+
+
+def train_record(experiment: str, task: str, seed: int) -> Row:
+    """Return the record of one train job: the curve of a single-task network."""
+    curve = _training_rows(experiment, "train", "", "", None, task, seed, 16, SINGLE_TEST[task])
+    resources = {"rule": "train", "experiment": experiment, "task": task, "merging": ""}
+    resources |= {"pruning": "", "seed": seed, "wall_s": 81.5, "cpu_s": 80.1}
+    resources |= {"peak_memory_mb": 512.0, "device": "cpu", "host": "node"}
+    rows = {"training": curve, "resources": [resources]}
+    return {"status": "ok", "reason": "", "rows": rows, "provenance": {}}
+
+
+def prune_record(experiment: str, merging: str, pruning: str, seed: int) -> Row:
+    """Return the record of one prune job: curves of the penalty phase and of fine-tuning."""
+    curve = []
+    for strength in STRENGTHS[1:]:
+        final = 0.905 - 0.006 * strength - 0.01 * MERGINGS.index(merging)
+        axes = (merging, pruning, strength, "", seed)
+        curve += _training_rows(experiment, "prune", *axes, 6, final - 0.01)
+        curve += _training_rows(experiment, "fine_tune", *axes, 4, final)
+    return {"status": "ok", "reason": "", "rows": {"training": curve}, "provenance": {}}
+
+
+def _training_rows(
+    experiment: str,
+    stage: str,
+    merging: str,
+    pruning: str,
+    strength: float | None,
+    task: str,
+    seed: int,
+    epochs: int,
+    final: float,
+) -> list[Row]:
+    random = generator(stage, merging, pruning, str(strength), task, seed)
+    return [
+        {
+            "experiment": experiment,
+            "dataset": "fashion_mnist",
+            "architecture": "lenet5",
+            "stage": stage,
+            "merging": merging,
+            "pruning": pruning,
+            "strength": strength,
+            "task": task,
+            "seed": seed,
+            "step": 100 * epoch,
+            "epoch": epoch,
+            "learning_rate": 0.01 if epoch < 0.8 * epochs else 0.001,
+            "loss": 0.3 + 0.5 * float(np.exp(-epoch / 4)) + random.normal(0, 0.005),
+            "validation_accuracy": final
+            - 0.2 * float(np.exp(-epoch / 2.5))
+            + random.normal(0, 0.002),
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def failed_record(status: str = "diverged", reason: str = "the loss is not finite") -> Row:
+    """Return the record of a job that failed."""
+    return {"status": status, "reason": reason, "rows": {}, "provenance": {}}
+
+
+def write_records(
+    folder: Path,
+    experiment: str = "fashion",
+    mergings: tuple[str, ...] = MERGINGS,
+    prunings: tuple[str, ...] = PRUNINGS,
+    seeds: tuple[int, ...] = SEEDS,
+) -> list[Path]:
+    """Write the records of a whole run under ``folder``; return their paths."""
+    records: dict[Path, Row] = {}
+    for seed in seeds:
+        for task in TASKS:
+            path = folder / "networks" / experiment / f"{task}-{seed}.json"
+            records[path] = train_record(experiment, task, seed)
+        for merging in mergings:
+            path = folder / "merged" / experiment / f"{merging}-{seed}.json"
+            records[path] = merge_record(experiment, merging, seed)
+            for pruning in prunings:
+                name = f"{experiment}/{merging}-{pruning}-{seed}.json"
+                records[folder / "pruned" / name] = prune_record(
+                    experiment, merging, pruning, seed
+                )
+                records[folder / "measured" / name] = cell_record(
+                    experiment, merging, pruning, seed
+                )
+    for path, record in records.items():
+        write_json(path, record)
+    return list(records)

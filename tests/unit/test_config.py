@@ -1,0 +1,373 @@
+"""The configuration: what is accepted, what is refused and how, and what is derived from it."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pam.cli.config import schema_text
+from pam.config import (
+    Config,
+    Paths,
+    dump_config,
+    explain,
+    json_schema,
+    load_config,
+    measure_slice,
+    merge_slice,
+    merged_cells,
+    parse_config,
+    prepare_slice,
+    prune_slice,
+    pruned_cells,
+    train_slice,
+    trained_cells,
+)
+from pam.config.schema import keys
+from pam.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILES = sorted((ROOT / "workflow" / "config").glob("*.yaml"))
+
+GOOD = """\
+seeds: [0, 1]
+experiments:
+  digits_lenet5:
+    dataset: digits
+    data: {tile: 16}
+    architecture: lenet5
+    train: {stages: [{epochs: 12, learning_rate: 1e-2}, {epochs: 4, learning_rate: 0.001}]}
+    merging:
+      none: {}
+      mtz: {retrain_epochs: 1}
+      pam_layerwise: {method: pam, layerwise: true}
+    pruning:
+      vibnet: {strengths: [1, 2, 4]}
+      taylor_fast: {method: taylor, strengths: [0.3, 0.5], interval: 5}
+"""
+
+
+def good() -> Config:
+    return parse_config(GOOD, "good.yaml")
+
+
+def test_values_and_defaults():
+    config = good()
+    experiment = config.experiments["digits_lenet5"]
+    assert config.seeds == [0, 1]
+    assert (config.threads, config.device, config.deltas) == (1, "cpu", [1.0, 0.5, 2.0])
+    assert experiment.tasks == ["A", "B"]
+    assert experiment.train.batch_size == 32
+    assert experiment.train.stages[0].learning_rate == 0.01
+    assert (experiment.latency.batch_sizes, experiment.latency.rounds) == ([1, 64], 10)
+
+
+def test_method_defaults_to_the_name_of_the_row_and_the_rest_are_options():
+    experiment = good().experiments["digits_lenet5"]
+    assert experiment.merging["none"].method == "none"
+    assert experiment.merging["none"].options == {}
+    assert experiment.merging["mtz"].options == {"retrain_epochs": 1}
+    assert experiment.merging["pam_layerwise"].method == "pam"
+    assert experiment.merging["pam_layerwise"].options == {"layerwise": True}
+    assert experiment.pruning["taylor_fast"].method == "taylor"
+    assert experiment.pruning["taylor_fast"].strengths == [0.3, 0.5]
+    assert experiment.pruning["taylor_fast"].options == {"interval": 5}
+
+
+NAMES = st.from_regex(r"[a-z0-9_]{1,8}", fullmatch=True)
+RATES = st.floats(1e-6, 1e3, allow_nan=False)
+STRENGTHS = st.lists(RATES, min_size=1, max_size=4, unique=True).map(sorted)
+VALUES = st.one_of(st.booleans(), st.integers(), st.floats(-1e9, 1e9), st.text("abc:#'\n "))
+OPTIONS = st.dictionaries(NAMES.filter(lambda n: n not in ("method", "strengths")), VALUES)
+STAGES = st.builds(
+    lambda epochs, rate: {"epochs": epochs, "learning_rate": rate}, st.integers(1, 99), RATES
+)
+EXPERIMENTS = st.fixed_dictionaries(
+    {
+        "dataset": NAMES,
+        "architecture": NAMES,
+        "train": st.fixed_dictionaries({"stages": st.lists(STAGES, min_size=1, max_size=3)}),
+        "merging": st.dictionaries(NAMES, OPTIONS, min_size=1, max_size=3),
+        "pruning": st.dictionaries(
+            NAMES,
+            st.builds(lambda options, s: {**options, "strengths": s}, OPTIONS, STRENGTHS),
+            min_size=1,
+            max_size=3,
+        ),
+    },
+    optional={"data": OPTIONS, "network": OPTIONS},
+)
+CONFIGS = st.fixed_dictionaries(
+    {
+        "seeds": st.lists(st.integers(0, 2**40), min_size=1, max_size=3, unique=True),
+        "experiments": st.dictionaries(NAMES, EXPERIMENTS, min_size=1, max_size=2),
+    },
+    optional={"threads": st.integers(1, 8), "device": st.sampled_from(["cpu", "cuda", "auto"])},
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(CONFIGS)
+def test_round_trip_through_yaml(value):
+    config = parse_config(json.dumps(value), "first")
+    again = parse_config(dump_config(config), "again")
+    assert again == config
+    for name, experiment in value["experiments"].items():
+        for row, options in experiment["merging"].items():
+            assert config.experiments[name].merging[row].options == options
+
+
+BAD = {
+    "empty file": (GOOD, "", "is empty"),
+    "list": (GOOD, "[1]", "must be a mapping"),
+    "syntax": ("[0, 1]", "[0, 1", "good.yaml, line"),
+    "tab": ("seeds:", "\tseeds:", "good.yaml, line 1"),
+    "key twice": ("seeds: [0, 1]", "seeds: [0]\nseeds: [1]", "line 2: key 'seeds' occurs twice"),
+    "row twice": ("mtz: {", "none: {", "key 'none' occurs twice"),
+    "unknown top key": ("seeds:", "sedes:", "unknown key 'sedes'; did you mean 'seeds'?"),
+    "unknown key": (
+        "architecture:",
+        "architekture:",
+        "experiments.digits_lenet5: unknown key 'architekture'; did you mean 'architecture'?",
+    ),
+    "unknown nested key": (
+        "epochs: 12",
+        "epoch: 12",
+        "experiments.digits_lenet5.train.stages[0]: unknown key 'epoch'; did you mean 'epochs'?",
+    ),
+    "missing key": (
+        "    dataset: digits\n",
+        "",
+        "experiments.digits_lenet5.dataset: this required key is missing",
+    ),
+    "no seeds": ("[0, 1]", "[]", "seeds: at least 1 entry"),
+    "seed twice": ("[0, 1]", "[1, 1]", "seeds: 1 is listed twice"),
+    "negative seed": ("[0, 1]", "[-1]", "seeds[0]: must be greater than or equal to 0, not -1"),
+    "seed is no number": ("[0, 1]", "[a]", "seeds[0]: must be a whole number, not 'a'"),
+    "seed is a fraction": ("[0, 1]", "[0.5]", "seeds[0]: must be a whole number, not 0.5"),
+    "seed is a truth value": ("[0, 1]", "[true]", "seeds[0]: must be a whole number, not True"),
+    "NaN": ("1e-2", ".nan", "learning_rate is nan, not a finite number"),
+    "infinity": ("1e-2", ".inf", "learning_rate is inf, not a finite number"),
+    "NaN in an option": ("tile: 16", "tile: .nan", "data.tile is nan"),
+    "rate zero": ("1e-2", "0", "learning_rate: must be greater than 0, not 0"),
+    "no stages": ("[{epochs: 12, learning_rate: 1e-2}, {epochs: 4, learning_rate: 0.001}]", "[]",
+                  "stages: at least 1 entry"),
+    "device": ("seeds:", "device: gpu\nseeds:", "device: must be 'cpu', 'cuda' or 'auto'"),
+    "threads": ("seeds:", "threads: 0\nseeds:", "threads: must be greater than or equal to 1"),
+    "no deltas": ("seeds:", "deltas: []\nseeds:", "deltas: at least 1 entry"),
+    "strengths fall": ("[1, 2, 4]", "[1, 4, 2]", "vibnet.strengths: values must increase"),
+    "strengths equal": ("[1, 2, 4]", "[1, 1, 2]", "vibnet.strengths: values must increase"),
+    "strength zero": ("[1, 2, 4]", "[0, 1]", "vibnet.strengths[0]: must be greater than 0"),
+    "no strengths": ("[1, 2, 4]", "[]", "vibnet.strengths: at least 1 entry"),
+    "strengths missing": ("strengths: [1", "strength: [1", "strengths: this required key is miss"),
+    "dash in a row": ("mtz:", "m-z:", "merging.m-z: the name must match"),
+    "capital in a row": ("mtz:", "MTZ:", "merging.MTZ: the name must match"),
+    "dash in an experiment": ("digits_lenet5:", "digits-1:", "digits-1: the name must match"),
+    "number as a name": ("digits_lenet5:", "5:", "experiments has the key 5, which must be in"),
+    "row is nothing": ("none: {}", "none:", "merging.none: must be a mapping of keys to values"),
+    "date": ("tile: 16", "tile: 2020-01-01", "data.tile is a date"),
+    "impossible date": ("tile: 16", "tile: 2020-99-99", "cannot read"),
+    "task twice": ("data:", "tasks: [A, A]\n    data:", "tasks: 'A' is listed twice"),
+    "task with &": ("data:", "tasks: ['A&B']\n    data:", "tasks[0]: the name must match"),
+    "task called shared": ("data:", "tasks: [shared]\n    data:", "name of the group of all"),
+    "python object": ("tile: 16", "tile: !!python/object:os.system x", "good.yaml, line 5"),
+    "wrong tag": ("tile: 16", "tile: !!int ''", "cannot read"),
+    "contains itself": ("data: {tile: 16}", "data: &d {d: *d}", "nested too deeply"),
+    "depth": ("tile: 16", "tile: " + "[" * 5000, "cannot read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_one_sentence_for(name):
+    old, new, says = BAD[name]
+    assert old in GOOD
+    with pytest.raises(ConfigError) as caught:
+        parse_config(GOOD.replace(old, new, 1), "good.yaml")
+    sentence = str(caught.value)
+    assert says in sentence
+    assert sentence.startswith("good.yaml")
+    assert "\n" not in sentence
+
+
+def test_aliases_that_multiply_are_refused_quickly():
+    layers = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    layers += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
+    text = GOOD.replace("{tile: 16}", "\n      " + "\n      ".join(layers))
+    with pytest.raises(ConfigError, match="too large"):
+        parse_config(text, "good.yaml")
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "quick.yaml").write_text(GOOD)
+    with pytest.raises(ConfigError, match=r"qick\.yaml does not exist; did you mean 'quick\.yaml'"):
+        load_config(tmp_path / "qick.yaml")
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_config(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes(b"seeds: \xe9")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(tmp_path / "latin.yaml")
+    assert load_config(tmp_path / "quick.yaml") == good()
+
+
+@pytest.mark.parametrize(
+    ("look_up", "says"),
+    [
+        (lambda c: c.experiment("digits_lenet"), "unknown experiment 'digits_lenet'; did you mean"),
+        (lambda c: c.experiment("digits_lenet5").merging_row("pam"), "unknown merging 'pam'"),
+        (lambda c: c.experiment("digits_lenet5").pruning_row("vibnets"), "mean 'vibnet'?"),
+    ],
+)
+def test_unknown_names(look_up, says):
+    with pytest.raises(ConfigError) as caught:
+        look_up(good())
+    assert says in str(caught.value)
+
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.just(10**400),
+    st.floats(),
+    st.text(),
+    st.dates(),
+    st.binary(max_size=4),
+)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.one_of(st.text(), st.integers()), inner)
+    ),
+    max_leaves=8,
+)
+
+
+def places(value, here=()):
+    yield here
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items if isinstance(value, dict | list) else ():
+        if isinstance(item, dict | list):
+            yield from places(item, (*here, key))
+        else:
+            yield (*here, key)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_nothing_but_config_error_escapes_a_changed_file(data):
+    value = yaml.safe_load(GOOD)
+    *way, last = data.draw(st.sampled_from([place for place in places(value) if place]))
+    part = value
+    for key in way:
+        part = part[key]
+    if data.draw(st.booleans()):
+        part[last] = data.draw(TREES)
+    else:
+        del part[last]
+    try:
+        parse_config(yaml.safe_dump(value), "fuzzed")
+    except ConfigError as error:
+        assert "\n" not in str(error)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.one_of(st.text(), st.text("{}[]:,-!&*#|>'\"%@` \n\tab01.")))
+def test_nothing_but_config_error_escapes_any_text(text):
+    with pytest.raises(ConfigError):
+        parse_config(text, "fuzzed")
+
+
+def test_schema_file_agrees_with_the_model():
+    path = ROOT / "workflow" / "schemas" / "config.schema.json"
+    assert path.read_text(encoding="utf-8") == schema_text(), (
+        f"write it anew: pam config --schema > {path.relative_to(ROOT)}"
+    )
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_profiles_fit_model_and_schema(path):
+    load_config(path)
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=../schemas/config.schema.json\n")
+    jsonschema.validate(yaml.safe_load(text), json_schema())
+
+
+def test_schema_refuses_what_the_model_refuses():
+    value = yaml.safe_load(GOOD.replace("architecture:", "architekture:"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(value, json_schema())
+
+
+def test_every_key_is_explained():
+    assert {"seeds", "experiments.train.stages.epochs", "experiments.latency.rounds"} <= set(keys())
+    for name, text in keys().items():
+        assert len(text) > 20, name
+        assert "None" not in text, name
+
+
+def test_explain_by_full_and_by_short_name():
+    full = explain("experiments.latency.rounds")
+    assert full == explain("rounds")
+    assert "Unit: rounds." in full
+    assert "Default: 10." in full
+    with pytest.raises(ConfigError, match="did you mean 'rounds'"):
+        explain("round")
+
+
+def test_cells_follow_the_axes():
+    config = good()
+    assert len(trained_cells(config)) == 2 * 2
+    assert len(merged_cells(config)) == 3 * 2
+    assert len(pruned_cells(config)) == 3 * 2 * 2
+    assert trained_cells(config)[0] == ("digits_lenet5", "A", 0)
+    assert merged_cells(config)[1] == ("digits_lenet5", "none", 1)
+    assert pruned_cells(config)[-1] == ("digits_lenet5", "pam_layerwise", "taylor_fast", 1)
+
+
+def test_paths():
+    paths = Paths("results/quick")
+    assert paths.network("e", "A", 0) == "results/quick/networks/e/A-0.safetensors"
+    assert paths.merged() == "results/quick/merged/{experiment}/{merging}-{seed}.safetensors"
+    assert paths.pruned("e", "m", "p", 1, ".json") == "results/quick/pruned/e/m-p-1.json"
+    assert paths.measured("e", "m", "p", 1) == "results/quick/measured/e/m-p-1.json"
+    records = paths.records(good())
+    assert len(records) == 4 + 6 + 12 + 12 == len(set(records))
+    assert all(path.suffix == ".json" for path in records)
+
+
+CHANGES = {
+    "dataset: digits": ("dataset: fashion", {"prepare", "train", "merge", "prune", "measure"}),
+    "tile: 16": ("tile: 12", {"prepare", "train", "merge", "prune", "measure"}),
+    "epochs: 12": ("epochs: 13", {"train", "merge", "prune", "measure"}),
+    "seeds: [0, 1]": ("seeds: [0, 1]\nthreads: 2", {"train", "merge", "prune", "measure"}),
+    "mtz: {retrain_epochs: 1}": ("mtz: {retrain_epochs: 2}", {"merge", "prune", "measure"}),
+    "[1, 2, 4]": ("[1, 2, 5]", {"prune", "measure"}),
+    "    pruning:": ("    latency: {rounds: 3}\n    pruning:", {"measure"}),
+    "layerwise: true": ("layerwise: false", set()),
+    "interval: 5": ("interval: 6", set()),
+    "[0, 1]": ("[0, 1, 2]", set()),
+}
+
+
+@pytest.mark.parametrize("old", CHANGES)
+def test_a_change_reaches_exactly_the_stages_it_touches(old):
+    new, touched = CHANGES[old]
+    name = "digits_lenet5"
+
+    def slices(config: Config) -> dict[str, str]:
+        made = {
+            "prepare": prepare_slice(config, name),
+            "train": train_slice(config, name),
+            "merge": merge_slice(config, name, "mtz"),
+            "prune": prune_slice(config, name, "mtz", "vibnet"),
+            "measure": measure_slice(config, name, "mtz", "vibnet"),
+        }
+        return {stage: json.dumps(value, sort_keys=True) for stage, value in made.items()}
+
+    before = slices(good())
+    after = slices(parse_config(GOOD.replace(old, new, 1), "changed.yaml"))
+    assert {stage for stage in before if before[stage] != after[stage]} == touched

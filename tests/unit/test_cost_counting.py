@@ -1,0 +1,110 @@
+"""fvcore's count: what it counts, what it refuses, and that it leaves the module alone."""
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+import pam
+from pam.cost import analytic_macs, macs, macs_by_operator
+from pam.networks import GroupedNetwork, architecture, build
+
+SHAPE = (1, 12, 20)
+
+
+def test_a_lenet_by_hand():
+    network = build("lenet5", (1, 28, 28), 5)
+    by_operator = macs_by_operator(network.subnetwork("A"), (1, 28, 28))
+    assert by_operator == {
+        "conv": 25 * 1 * 784 * 6 + 25 * 6 * 196 * 16,
+        "linear": 7 * 7 * 16 * 120 + 120 * 84 + 84 * 5,
+    }
+    assert macs(network.subnetwork("A"), (1, 28, 28)) == sum(by_operator.values())
+
+
+def test_vgg_at_32_pixels_equals_the_analytic_count():
+    network = build("vgg16", (3, 32, 32), 4, width=0.05, hidden=7)
+    assert macs(network.subnetwork("A"), (3, 32, 32)) == analytic_macs(network, "A")
+
+
+def two_tasks():
+    a, b = frozenset("A"), frozenset("B")
+    widths = {layer: {a: 2, b: 3, a | b: 1} for layer in ("c1", "c2", "f3", "f4")}
+    return GroupedNetwork(architecture("lenet5", SHAPE), {"A": 2, "B": 3}, widths)
+
+
+def test_branches_that_do_not_run_are_not_counted():
+    network = two_tasks()
+    parts = {name: macs(network.subnetwork(name), SHAPE) for name in ("A", "B", "A&B")}
+    # The units of {A, B} are the only ones that both single tasks run.
+    shared = GroupedNetwork(
+        network.architecture,
+        {"A": 2, "B": 3},
+        {layer: {frozenset("AB"): 1} for layer in network.hidden_layers},
+    )
+    trunk = macs(shared.subnetwork("A&B"), SHAPE) - analytic_outputs(shared)
+    assert parts["A"] + parts["B"] - parts["A&B"] == trunk
+
+
+def analytic_outputs(network):
+    return sum(block.weight.numel() for block in network.blocks["f5"].values())
+
+
+def test_a_computed_but_unused_branch_is_not_counted():
+    class Wasteful(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = nn.Linear(4, 3), nn.Linear(4, 100)
+
+        def forward(self, x):
+            self.unused(x)
+            return {"A": self.used(x)}
+
+    assert macs(Wasteful(), (4,)) == 12
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        (lambda x: x * x, "aten::mul"),
+        (lambda x: x + x, "aten::add"),
+        (torch.cumsum, "aten::cumsum"),
+        (torch.softmax, "aten::softmax"),
+    ],
+)
+def test_an_operator_without_a_known_cost_fails(operation, name):
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 3)
+
+        def forward(self, x):
+            y = self.conv(x)
+            return operation(y, 1) if operation in (torch.cumsum, torch.softmax) else operation(y)
+
+    with pytest.raises(pam.ConfigError, match=name):
+        macs(Odd(), SHAPE)
+
+
+def test_pooling_activations_and_reshapes_are_free():
+    plain = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(480, 3))
+    dressed = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(1), nn.AvgPool2d(1),
+        nn.Flatten(), nn.Linear(480, 3), nn.Tanh(), nn.Sigmoid(),
+    )  # fmt: skip
+    assert macs(dressed, SHAPE) == macs(plain, SHAPE) == 9 * 2 * 240 + 480 * 3
+
+
+def test_the_module_is_left_as_it_was(caplog):
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Tanh())
+    module[0].eval()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with caplog.at_level(logging.DEBUG):
+        assert macs(module, SHAPE) == macs(module, SHAPE)
+    assert [m.training for m in module.modules()] == [True, False, True, True]
+    assert all(torch.equal(before[k], v) for k, v in module.state_dict().items())
+    assert not caplog.records
+    with pytest.raises(pam.ShapeError, match=r"cannot run on \(2, 12, 20\) images"):
+        macs(module, (2, 12, 20))
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())

@@ -1,0 +1,255 @@
+"""Data sets by name: digits, Fashion-MNIST, their options and their errors."""
+
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import pam
+from pam.data.digits import digit_items
+from pam.data.fashion_mnist import CLASS_NAMES, fashion_items
+from pam.data.strips import StripOptions, choose_items
+
+SMALL = {"train_strips": 40, "validation_strips": 10, "test_strips": 20}
+SIZES = {"train": 400, "t10k": 120}
+
+
+def write_idx(path: Path, values: torch.Tensor) -> None:
+    """Write uint8 values in the idx format of the MNIST family."""
+    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+    path.write_bytes(header + bytes(values.flatten().tolist()))
+
+
+@pytest.fixture
+def fashion_root(tmp_path: Path) -> Path:
+    """A tiny Fashion-MNIST of random items in the layout and format of the real one."""
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    generator = torch.Generator().manual_seed(0)
+    for prefix, n in SIZES.items():
+        images = torch.randint(0, 256, (n, 28, 28), generator=generator).to(torch.uint8)
+        write_idx(raw / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(raw / f"{prefix}-labels-idx1-ubyte", (torch.arange(n) % 10).to(torch.uint8))
+    return tmp_path
+
+
+def test_importing_the_package_imports_neither_torchvision_nor_sklearn() -> None:
+    code = "import sys, pam.data; print({'torchvision', 'sklearn'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_torchvision_can_be_imported() -> None:
+    from pam.data.torchvision_shim import torchvision
+
+    assert torchvision().datasets.FashionMNIST.__name__ == "FashionMNIST"
+    assert torchvision() is sys.modules["torchvision"]
+
+
+def test_digits_by_default() -> None:
+    dataset = pam.data.load("digits")
+    assert dataset.input_shape == (1, 16, 64)
+    assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [4000, 1000, 2000]
+    assert dataset.tasks == {"A": [0, 1, 2, 3, 4], "B": [5, 6, 7, 8, 9]}
+    assert dataset.label_names == [str(digit) for digit in range(10)]
+    assert dataset.options["tile"] == 16
+    # Four items of ten classes: a class is present with probability near 1 - 0.9^4 = 0.344.
+    present = (dataset.train.labels == 1).double().mean(0)
+    assert float((present - 0.344).abs().max()) < 0.03
+    # Dark ink on white ground.
+    assert dataset.mean[0] > 0.5
+    assert int(dataset.train.images[:, :, 0, 0].max()) == 255
+
+
+def test_digits_use_the_full_grey_range() -> None:
+    images = digit_items().images
+    assert (int(images.min()), int(images.max())) == (0, 255)
+
+
+def test_test_items_of_digits_do_not_depend_on_the_seed() -> None:
+    source, again = digit_items(), digit_items()
+    assert torch.equal(source.test, again.test)
+    assert not set(source.test.tolist()) & set(source.pool.tolist())
+    assert len(source.test) + len(source.pool) == 1797
+    first, other = (pam.data.load("digits", seed=seed, **SMALL) for seed in (1, 2))
+    assert not torch.equal(first.test.images, other.test.images)
+
+
+def test_tile_enlarges_and_items_per_strip_widens() -> None:
+    dataset = pam.data.load("digits", tile=28, items_per_strip=3, **SMALL)
+    assert dataset.input_shape == (1, 28, 84)
+
+
+def test_tasks_may_be_chosen_and_may_overlap() -> None:
+    tasks = {"even": [0, 2, 4, 6, 8], "small": [0, 1, 2], "C": [9]}
+    dataset = pam.data.load("digits", tasks=tasks, **SMALL)
+    assert list(dataset.tasks.items()) == list(tasks.items())
+    expected = dataset.test.labels[:, [0, 1, 2]]
+    assert torch.equal(dataset.task_labels(dataset.test, "small"), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"tiles": 28}, "'tiles'; did you mean 'tile'"),
+        ({"colour": 1}, "'colour'; known: items_per_strip"),
+        ({"tile": 7}, "'tile'"),
+        ({"tile": 28.0}, "'tile'"),
+        ({"tile": True}, "'tile'"),
+        ({"tile": "28"}, "'tile'"),
+        ({"train_strips": 0}, "'train_strips'"),
+        ({"validation_strips": -1}, "'validation_strips'"),
+        ({"test_strips": None}, "'test_strips'"),
+        ({"items_per_strip": 0}, "'items_per_strip'"),
+        ({"items_per_strip": 1000}, "'items_per_strip'"),
+        ({"validation_fraction": 0}, "'validation_fraction'"),
+        ({"validation_fraction": 1.0}, "'validation_fraction'"),
+        ({"validation_fraction": float("nan")}, "'validation_fraction'"),
+        ({"validation_fraction": "half"}, "'validation_fraction'"),
+        ({"validation_fraction": 1e-6}, "validation part has only 0 items"),
+        ({"seed": -1}, "'seed'"),
+        ({"tasks": {}}, "'tasks'"),
+        ({"tasks": [0, 1]}, "'tasks'"),
+        ({"tasks": {"A": []}}, "'A'"),
+        ({"tasks": {"A": 3}}, "'A'"),
+        ({"tasks": {"A": [0, 10]}}, "label column 10"),
+        ({"tasks": {"A": [-1]}}, "label column -1"),
+        ({"tasks": {"A": [1, 1]}}, "twice"),
+        ({"tasks": {"A": ["1"]}}, "label column '1'"),
+        ({"tasks": {"A&B": [1]}}, "'A&B'"),
+        ({"tasks": {"shared": [1]}}, "'shared'"),
+        ({"tasks": {1: [1]}}, "1 cannot be the name"),
+    ],
+)
+def test_bad_options_are_named(options: dict, named: str) -> None:
+    with pytest.raises(pam.ConfigError) as caught:
+        pam.data.load("digits", **options)
+    assert named in str(caught.value)
+
+
+def test_unknown_dataset_suggests_the_nearest() -> None:
+    with pytest.raises(pam.ConfigError, match="did you mean 'digits'"):
+        pam.data.load("digit")
+
+
+def test_a_registered_dataset_is_found_and_its_options_checked() -> None:
+    def make(root: Path | None, *, size: int, scale: int = 1) -> tuple:
+        return root, size, scale
+
+    pam.data.register("registered_here")(make)
+    assert pam.data.load("registered_here", "folder", size=3) == (Path("folder"), 3, 1)
+    with pytest.raises(pam.ConfigError, match="needs the option 'size'"):
+        pam.data.load("registered_here")
+    with pytest.raises(pam.ConfigError, match="no option 'sizes'; did you mean 'size'"):
+        pam.data.load("registered_here", size=3, sizes=3)
+
+
+def test_fashion_mnist_from_idx_files(fashion_root: Path) -> None:
+    dataset = pam.data.load("fashion_mnist", str(fashion_root), **SMALL)
+    assert dataset.input_shape == (1, 28, 112)
+    assert dataset.label_names == CLASS_NAMES
+    assert dataset.tasks == {"A": [0, 1, 2, 3, 4], "B": [5, 6, 7, 8, 9]}
+    assert "download" not in dataset.options
+    source = fashion_items(fashion_root)
+    strips = choose_items(source, StripOptions(**dataset.options))
+    assert int(strips["train"].max()) < SIZES["train"]
+    assert int(strips["test"].min()) >= SIZES["train"]
+    first = source.images[strips["test"][0, 0]]
+    assert torch.equal(dataset.test.images[0, 0, :, :28], 255 - first)
+
+
+def test_the_papers_tile(fashion_root: Path) -> None:
+    dataset = pam.data.load("fashion_mnist", fashion_root, tile=124, **SMALL)
+    assert dataset.input_shape == (1, 124, 496)
+
+
+@pytest.mark.parametrize("part", ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3"])
+def test_missing_file_names_itself_and_the_way_out(fashion_root: Path, part: str) -> None:
+    path = fashion_root / "FashionMNIST" / "raw" / f"{part}-ubyte"
+    path.unlink()
+    with pytest.raises(pam.DataError) as caught:
+        pam.data.load("fashion_mnist", fashion_root, **SMALL)
+    for text in (str(path), "download: true", "--root"):
+        assert text in str(caught.value)
+
+
+def test_missing_root_names_the_first_file(tmp_path: Path) -> None:
+    with pytest.raises(pam.DataError, match="train-images-idx3-ubyte does not exist"):
+        pam.data.load("fashion_mnist", tmp_path / "nowhere")
+
+
+def test_without_a_root_the_folder_data_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(pam.DataError, match="data/FashionMNIST/raw/train-images"):
+        pam.data.load("fashion_mnist")
+
+
+@pytest.mark.parametrize("part", ["train-images-idx3", "t10k-images-idx3", "t10k-labels-idx1"])
+@pytest.mark.parametrize("keep", [0, 3, 10, -1])
+def test_truncated_file_names_itself_and_the_way_out(
+    fashion_root: Path, part: str, keep: int
+) -> None:
+    path = fashion_root / "FashionMNIST" / "raw" / f"{part}-ubyte"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(pam.DataError) as caught:
+        pam.data.load("fashion_mnist", fashion_root, **SMALL)
+    for text in (str(path), "damaged", "delete it"):
+        assert text in str(caught.value)
+
+
+def test_file_of_another_kind_is_refused(fashion_root: Path) -> None:
+    raw = fashion_root / "FashionMNIST" / "raw"
+    (raw / "t10k-images-idx3-ubyte").write_bytes((raw / "t10k-labels-idx1-ubyte").read_bytes())
+    with pytest.raises(pam.DataError, match="t10k-images-idx3-ubyte is damaged"):
+        pam.data.load("fashion_mnist", fashion_root, **SMALL)
+
+
+def test_counts_that_differ_are_refused(fashion_root: Path) -> None:
+    labels = fashion_root / "FashionMNIST" / "raw" / "train-labels-idx1-ubyte"
+    write_idx(labels, torch.zeros(399, dtype=torch.uint8))
+    with pytest.raises(pam.DataError, match=r"400 images but .* has 399 labels"):
+        pam.data.load("fashion_mnist", fashion_root, **SMALL)
+
+
+def test_test_items_of_another_size_are_refused(fashion_root: Path) -> None:
+    images = fashion_root / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte"
+    write_idx(images, torch.zeros(SIZES["t10k"], 20, 20, dtype=torch.uint8))
+    with pytest.raises(pam.DataError, match="Fashion-MNIST cannot be read"):
+        pam.data.load("fashion_mnist", fashion_root, **SMALL)
+
+
+def test_class_above_nine_is_refused(fashion_root: Path) -> None:
+    labels = fashion_root / "FashionMNIST" / "raw" / "train-labels-idx1-ubyte"
+    write_idx(labels, torch.full((400,), 10, dtype=torch.uint8))
+    with pytest.raises(pam.DataError, match="class above 9"):
+        pam.data.load("fashion_mnist", fashion_root, **SMALL)
+
+
+def test_download_must_be_a_truth_value(fashion_root: Path) -> None:
+    with pytest.raises(pam.ConfigError, match="'download'"):
+        pam.data.load("fashion_mnist", fashion_root, download="yes")
+
+
+def test_failed_download_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pam.data.torchvision_shim import torchvision
+
+    monkeypatch.setattr(torchvision().datasets.FashionMNIST, "mirrors", [])
+    monkeypatch.setattr(torchvision().datasets.FashionMNIST, "resources", [("absent.gz", "0")])
+    with pytest.raises(pam.DataError, match="--root FOLDER"):
+        pam.data.load("fashion_mnist", tmp_path, download=True)
+
+
+@pytest.mark.skipif("PAM_DATA" not in os.environ, reason="PAM_DATA names no folder of real data")
+def test_real_fashion_mnist() -> None:
+    dataset = pam.data.load("fashion_mnist", os.environ["PAM_DATA"], **SMALL)
+    # The mean ink of Fashion-MNIST is 0.286, so inverted items have a mean near 0.714.
+    assert dataset.mean[0] == pytest.approx(0.714, abs=0.03)
+    source = fashion_items(Path(os.environ["PAM_DATA"]))
+    assert torch.bincount(source.classes[source.test]).tolist() == [1000] * 10
+    assert len(source.pool) == 60_000

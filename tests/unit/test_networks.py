@@ -1,0 +1,254 @@
+"""Names, shapes and errors of networks."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import pam
+from pam.files import read_tensors, write_json, write_tensors
+from pam.networks import GroupedNetwork, SingleTaskNetwork, architecture, build
+from pam.networks.groups import all_combinations, components, group_name, parse_group, sorted_groups
+
+
+def group(names):
+    return frozenset(names)
+
+
+def grouped(widths, tasks=None, shape=(1, 8, 8)):
+    table = {layer: {group(names): n for names, n in row.items()} for layer, row in widths.items()}
+    return GroupedNetwork(architecture("lenet5", shape), tasks or {"A": 2, "B": 1, "C": 3}, table)
+
+
+THREE = {
+    "c1": {"A": 1, "AC": 2, "ABC": 1},
+    "c2": {"AC": 2, "ABC": 3},
+    "f3": {"C": 1, "ABC": 2},
+    "f4": {"ABC": 2, "B": 1},
+}
+
+
+def test_combinations_come_smaller_first_in_task_order():
+    network = grouped(THREE)
+    assert network.combinations() == [
+        *(("A",), ("B",), ("C",)),
+        *(("A", "B"), ("A", "C"), ("B", "C")),
+        ("A", "B", "C"),
+    ]
+    assert len(all_combinations("ABCDE")) == 31
+
+
+def test_groups_are_named_by_their_tasks_in_task_order():
+    assert grouped(THREE).groups() == {
+        "c1": {"A": 1, "A&C": 2, "shared": 1},
+        "c2": {"A&C": 2, "shared": 3},
+        "f3": {"C": 1, "shared": 2},
+        "f4": {"B": 1, "shared": 2},
+        "f5": {"A": 2, "B": 1, "C": 3},
+    }
+    assert group_name(group("A"), ["A"]) == "A"
+    tasks = ["C", "A", "B"]
+    for names in ("A", "AC", "ABC"):
+        assert parse_group(group_name(group(names), tasks), tasks) == group(names)
+    ordered = sorted_groups([group("ABC"), group("AB"), group("B"), group("CA")], tasks)
+    assert ordered == [group("B"), group("CA"), group("AB"), group("ABC")]
+
+
+def test_components_are_the_tasks_connected_through_groups():
+    widths = {"c1": {group("AC"): 1, group("B"): 1}, "c2": {group("CD"): 2, group("E"): 1}}
+    assert components(widths, "ABCDE") == [group("ACD"), group("B"), group("E")]
+
+
+def test_groups_of_no_units_are_absent():
+    network = grouped({**THREE, "c2": {"A": 0, "ABC": 1}})
+    assert network.widths["c2"] == {group("ABC"): 1}
+
+
+def test_a_dense_lenet_is_the_textbook_module():
+    network = build("lenet5", (3, 9, 13), 4, seed=5)
+    blocks = {name: block["A"] for name, block in network.blocks.items()}
+    textbook = nn.Sequential(
+        *(blocks["c1"], nn.ReLU(), nn.MaxPool2d(2), blocks["c2"], nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), blocks["f3"], nn.ReLU(), blocks["f4"], nn.ReLU(), blocks["f5"], nn.Tanh()),
+    )
+    images = torch.randn(2, 3, 9, 13, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(network(images)["A"], textbook(images))
+    assert {name: tuple(block.weight.shape) for name, block in blocks.items()} == {
+        "c1": (6, 3, 5, 5),
+        "c2": (16, 6, 5, 5),
+        "f3": (120, 16 * 2 * 3),
+        "f4": (84, 120),
+        "f5": (4, 84),
+    }
+
+
+def test_a_vgg_at_32_pixels_runs_whole_and_in_part():
+    made = architecture("vgg16", (3, 32, 32), width=0.02, hidden=6)
+    assert made.layers == (
+        *("c1_1", "c1_2", "c2_1", "c2_2", "c3_1", "c3_2", "c3_3"),
+        *("c4_1", "c4_2", "c4_3", "c5_1", "c5_2", "c5_3", "f6", "f7", "f8"),
+    )
+    widths = {
+        layer: {group("A"): 2, group("AC"): 1, group("ABC"): 2} for layer in made.hidden_layers
+    }
+    network = GroupedNetwork(made, {"A": 1, "B": 2, "C": 1}, widths)
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    whole = network(images)
+    for combination in network.combinations():
+        part = network.subnetwork(combination)(images)
+        assert all(torch.allclose(part[task], whole[task], atol=1e-6) for task in combination)
+
+
+def test_initial_weights_follow_the_seed_and_the_fan_in():
+    one, same, other = (build("lenet5", (1, 28, 28), 5, seed=seed) for seed in (1, 1, 2))
+    weights = [network.blocks["f3"]["A"].weight for network in (one, same, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert weights[0].std().item() == pytest.approx((49 * 16) ** -0.5, rel=0.02)
+    assert all(not b.any() for name, b in one.named_parameters() if name.endswith("bias"))
+
+
+def test_initial_weights_do_not_depend_on_the_global_generator():
+    weights = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        weights.append(build("lenet5", (1, 8, 8), 2).state_dict())
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+
+
+@pytest.mark.parametrize(
+    ("shape", "name", "sentence"),
+    [
+        ((1, 3, 28), "lenet5", "too small for 'lenet5'"),
+        ((3, 31, 64), "vgg16", "too small for 'vgg16'"),
+        ((28, 28), "lenet5", "an input shape is"),
+        ((0, 28, 28), "lenet5", "an input shape is"),
+        ((1, 28.5, 28), "lenet5", "an input shape is"),
+        ((1, -4, 28), "lenet5", "an input shape is"),
+        ("1,28,28", "lenet5", "an input shape is"),
+        (("a", 28, 28), "lenet5", "an input shape is"),
+        (None, "lenet5", "an input shape is"),
+        ((1, float("inf"), float("nan")), "lenet5", "an input shape is"),
+    ],
+)
+def test_impossible_shapes_are_refused(shape, name, sentence):
+    with pytest.raises(pam.ShapeError, match=sentence):
+        build(name, shape, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs", "options", "sentence"),
+    [
+        ("lenet", 2, {}, "did you mean 'lenet5'"),
+        ("lenet5", 0, {}, "at least one output"),
+        ("lenet5", 2, {"depth": 3}, "lenet5.*depth"),
+        ("lenet5", 2, {"widths": (6, 16, 120)}, "four positive widths"),
+        ("lenet5", 2, {"widths": (6, 16, 0, 84)}, "four positive widths"),
+        ("vgg16", 2, {"hidden": 0}, "hidden >= 1"),
+        ("vgg16", 2, {"width": -1}, "width > 0"),
+    ],
+)
+def test_bad_options_are_refused(name, outputs, options, sentence):
+    with pytest.raises(pam.ConfigError, match=sentence):
+        build(name, (3, 32, 32), outputs, **options)
+
+
+@pytest.mark.parametrize("tasks", ["", "D", "A&D", [], ["A", ""]])
+def test_bad_combinations_are_refused(tasks):
+    with pytest.raises(pam.ConfigError, match="task"):
+        grouped(THREE).subnetwork(tasks)
+
+
+def test_a_width_table_of_other_layers_or_tasks_is_refused():
+    with pytest.raises(pam.ShapeError, match="does not fit 'lenet5': layer 'c3' is unknown"):
+        grouped({**THREE, "c3": {"A": 1}})
+    with pytest.raises(pam.ShapeError, match="layer 'c2' has a group of unknown tasks"):
+        grouped({**THREE, "c2": {"ABCD": 3}})
+
+
+def test_a_layer_left_without_inputs_is_a_collapse():
+    with pytest.raises(pam.errors.CollapseError, match="group 'A' of layer 'c2' has nothing"):
+        grouped({**THREE, "c1": {"C": 3}, "c2": {"A": 1}, "f3": {"A": 1}, "f4": {"A": 1}})
+    with pytest.raises(pam.errors.CollapseError, match="layer 'f5' has nothing to read in layer"):
+        grouped({**THREE, "f4": {"AC": 2}})
+
+
+def test_a_gate_scales_the_units_it_is_given():
+    network = build("lenet5", (1, 8, 8), 2)
+    images = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def off(layer, group, x):
+        return x * (layer != "f4")
+
+    bias = network.blocks["f5"]["A"].bias
+    with torch.no_grad():
+        bias.fill_(0.3)
+    scores = network(images, gate=off)["A"]
+    assert torch.allclose(scores, torch.tanh(bias).expand(2, 2))
+
+
+def test_flatten_is_row_major_inside_each_group():
+    network = grouped({"c1": {"ABC": 1}, "c2": {"A": 2, "ABC": 1}, "f3": {"A": 1, "ABC": 1},
+                       "f4": {"ABC": 1}})  # fmt: skip
+    images = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    seen = {}
+    network(images, gate=lambda layer, g, x: seen.setdefault((layer, g), x))
+    pooled = [F.max_pool2d(seen["c2", group(g)], 2).flatten(1) for g in ("A", "ABC")]
+    block = network.blocks["f3"]["A"]
+    assert torch.equal(seen["f3", group("A")], F.relu(block(torch.cat(pooled, dim=1))))
+
+
+class TestFiles:
+    def test_a_single_network_comes_back_with_its_class_and_meta(self, tmp_path):
+        network = build("lenet5", (1, 8, 8), 2, task="B", seed=3)
+        network.save(tmp_path / "n.safetensors", {"seed": 3})
+        loaded = SingleTaskNetwork.load(tmp_path / "n.safetensors")
+        assert isinstance(loaded, SingleTaskNetwork)
+        assert loaded.task == "B"
+        state = network.state_dict()
+        assert all(torch.equal(t, state[name]) for name, t in loaded.state_dict().items())
+        assert read_tensors(tmp_path / "n.safetensors")[1]["seed"] == 3
+
+    def refuse(self, path, sentence, error=pam.DataError):
+        with pytest.raises(error, match=sentence) as caught:
+            GroupedNetwork.load(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_a_missing_file(self, tmp_path):
+        self.refuse(tmp_path / "n.safetensors", "does not exist")
+
+    def test_a_truncated_file(self, tmp_path):
+        path = tmp_path / "n.safetensors"
+        build("lenet5", (1, 8, 8), 2).save(path)
+        path.write_bytes(path.read_bytes()[:1000])
+        self.refuse(path, "damaged")
+
+    def test_a_file_of_another_kind(self, tmp_path):
+        path = tmp_path / "n.safetensors"
+        write_json(path, {"a": 1})
+        self.refuse(path, "damaged or not a safetensors file")
+        write_tensors(path, {"a": torch.zeros(1)}, {"seed": 1})
+        self.refuse(path, "holds no network")
+
+    @pytest.mark.parametrize(
+        ("change", "sentence", "error"),
+        [
+            ({"tasks": None}, "incomplete", pam.DataError),
+            ({"widths": None}, "incomplete", pam.DataError),
+            ({"widths": {}}, "layer 'c1' is missing", pam.ShapeError),
+            ({"tasks": [["A", 3]]}, "do not fit", pam.ShapeError),
+            ({"architecture": {"name": "lenet", "input_shape": [1, 8, 8], "options": {}}},
+             "unknown architecture 'lenet'", pam.ConfigError),
+            ({"architecture": {"name": "vgg16", "input_shape": [1, 32, 32], "options": {}}},
+             "does not fit 'vgg16': layer 'c1' is unknown", pam.ShapeError),
+        ],
+    )  # fmt: skip
+    def test_a_checkpoint_that_does_not_fit(self, tmp_path, change, sentence, error):
+        path = tmp_path / "n.safetensors"
+        network = build("lenet5", (1, 8, 8), 2)
+        description = {**network.describe(), **change}
+        if None in change.values():
+            description = {k: v for k, v in description.items() if k not in change}
+        write_tensors(path, network.state_dict(), {"network": description})
+        self.refuse(path, sentence, error)

@@ -1,0 +1,204 @@
+"""The whole workflow on the smoke profile: complete, repeatable, and redone only where needed."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pam.config import Paths, load_config, merged_cells, pruned_cells, trained_cells
+from pam.imports import ROOT
+from pam.locks import RUN_LOCK, hold
+from pam.reporting.schema import TABLES
+
+pytestmark = pytest.mark.workflow
+
+CONFIG = load_config(ROOT / "workflow" / "config" / "smoke.yaml")
+PATHS = Paths("results/smoke")
+# Timings and memory are never the same twice.
+MEASURED_ANEW = {"latency", "resources"}
+LAST_STEPS = {"Gathering the rows of all jobs", "Writing the tables", "Drawing the figures"}
+
+
+def run(tree: Path, *command: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *command], cwd=tree, capture_output=True, text=True, timeout=900
+    )
+
+
+def snakemake(tree: Path, *arguments: str, settings=("profile=smoke",)) -> str:
+    """Run Snakemake in a tree and return what it said, whether it succeeded or not."""
+    profiles = [f"--profile=workflow/profiles/{name}" for name in ("default", "ci")]
+    done = run(tree, "-m", "snakemake", *profiles, *arguments, "--config", *settings)
+    return done.stdout + done.stderr
+
+
+def planned(tree: Path, *settings: str) -> set[str]:
+    """Return the messages of the jobs that Snakemake would run."""
+    said = snakemake(tree, "--dry-run", settings=("profile=smoke", *settings))
+    assert "This was a dry-run" in said, said
+    return set(re.findall(r"^Job \d+: (.*)$", said, re.MULTILINE))
+
+
+def reproduce(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return run(tree, "workflow/reproduce.py", "--profile", "smoke", "--cores", "2", *arguments)
+
+
+def fresh_tree(folder: Path) -> Path:
+    tree = folder / "tree"
+    tree.mkdir()
+    for name in ("pam", "workflow"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, tree)
+    return tree
+
+
+@contextmanager
+def edited(path: Path, pattern: str, replacement: str) -> Iterator[None]:
+    before = path.read_text(encoding="utf-8")
+    after = re.sub(pattern, replacement, before, count=1)
+    assert after != before
+    path.write_text(after, encoding="utf-8")
+    yield
+    path.write_text(before, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> Path:
+    """A tree in which the smoke profile has run once."""
+    tree = fresh_tree(tmp_path_factory.mktemp("once"))
+    done = reproduce(tree, "--strict")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return tree
+
+
+@pytest.fixture
+def empty_tree(tmp_path) -> Path:
+    return fresh_tree(tmp_path)
+
+
+def test_a_dry_run_lists_every_job(empty_tree):
+    cells = len(trained_cells(CONFIG)) + len(merged_cells(CONFIG)) + 2 * len(pruned_cells(CONFIG))
+    assert len(planned(empty_tree)) == cells + len(CONFIG.experiments) + len(LAST_STEPS)
+
+
+def test_an_unknown_profile_is_one_sentence(empty_tree):
+    said = snakemake(empty_tree, "--dry-run", settings=("profile=quik",))
+    assert "workflow/config/quik.yaml does not exist; did you mean 'quick.yaml'?" in said
+    done = run(empty_tree, "workflow/reproduce.py", "--profile", "quik")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "did you mean 'quick.yaml'?" in done.stderr
+
+
+def test_an_unknown_setting_or_method_is_named(empty_tree):
+    said = snakemake(empty_tree, "--dry-run", settings=("profile=smoke", "data_rot=x"))
+    assert "unknown --config key 'data_rot'" in said
+    with edited(empty_tree / "workflow/config/smoke.yaml", r"taylor:", "tailor:"):
+        done = reproduce(empty_tree)
+    assert done.returncode == 2
+    assert "no module of pam.pruning registers 'tailor'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_parsing_imports_no_torch(empty_tree):
+    (empty_tree / "torch.py").write_text("raise ImportError('torch must not be imported here')\n")
+    assert len(planned(empty_tree)) > 0
+
+
+def test_a_run_leaves_every_result(tree):
+    for name in TABLES:
+        assert (tree / PATHS.csv(name)).stat().st_size > 0
+    assert (tree / PATHS.manifest).is_file()
+    assert list((tree / PATHS.tables).glob("*.md"))
+    assert list((tree / "figures/smoke").glob("*.png"))
+    assert list((tree / "figures/smoke").glob("*.svg"))
+
+
+def test_a_second_run_does_nothing_and_says_so(tree):
+    assert planned(tree) == set()
+    before = {path: path.stat().st_mtime_ns for path in (tree / "results").rglob("*")}
+    done = reproduce(tree)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Everything is up to date: profile smoke has nothing left")
+    assert before == {path: path.stat().st_mtime_ns for path in (tree / "results").rglob("*")}
+
+
+def test_two_runs_write_the_same_bytes(tree, empty_tree):
+    done = reproduce(empty_tree)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in set(TABLES) - MEASURED_ANEW:
+        one, other = ((folder / PATHS.csv(name)).read_bytes() for folder in (tree, empty_tree))
+        assert one == other, f"{name}.csv differs"
+
+
+def test_a_changed_pruner_redoes_its_own_cells_only(tree):
+    expected = set()
+    for cell in pruned_cells(CONFIG):
+        if cell.pruning == "taylor":
+            expected.add(f"{cell.experiment}: pruning {cell.merging} by taylor, seed {cell.seed}")
+            expected.add(f"{cell.experiment}: measuring {cell.merging} + taylor, seed {cell.seed}")
+    pruner = tree / "pam/pruning/taylor.py"
+    with edited(pruner, r"interval: int = \d+", "interval: int = 7"):
+        assert planned(tree) == expected | LAST_STEPS
+
+
+def test_a_changed_plot_redraws_the_figures_only(tree):
+    with edited(tree / "pam/reporting/figures/style.py", r"\Z", "\nANOTHER_CONSTANT = 1\n"):
+        assert planned(tree) == {"Drawing the figures"}
+
+
+def test_a_docstring_redoes_nothing(tree):
+    with edited(tree / "pam/networks/grouped.py", r'\A"""', '"""In other words: '):
+        assert planned(tree) == set()
+
+
+def test_a_changed_option_redoes_its_own_row_only(tree):
+    profile = tree / "workflow/config/smoke.yaml"
+    with edited(profile, r"latency: .*", "latency: {batch_sizes: [2], rounds: 3}"):
+        assert {job.split(":")[1].split()[0] for job in planned(tree) - LAST_STEPS} == {"measuring"}
+
+
+def test_another_folder_of_raw_data_redoes_nothing(tree):
+    assert planned(tree, "data_root=/somewhere/else") == set()
+
+
+def test_a_lock_left_by_a_killed_run_is_no_obstacle(tree):
+    (tree / PATHS.csv("measurements")).unlink()
+    locks = tree / ".snakemake" / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    (locks / "0.output.lock").write_text(f"{tree / PATHS.csv('measurements')}\n")
+    assert "Error: Directory cannot be locked" in snakemake(tree)
+    done = reproduce(tree)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert planned(tree) == set()
+
+
+def test_two_runs_never_work_in_one_folder(tree):
+    lock = hold(tree / RUN_LOCK)
+    try:
+        done = reproduce(tree)
+    finally:
+        os.close(lock)
+    assert done.returncode == 2
+    assert "another run is active in this folder" in done.stderr
+
+
+def test_a_failed_cell_fails_a_strict_run_only(tree):
+    failures = tree / PATHS.csv("failures")
+    header = failures.read_text(encoding="utf-8")
+    assert header.count("\n") == 1
+    failures.write_text(header + "digits_lenet5,pam,taylor,0,collapse,task A is cut off,x.log\n")
+    try:
+        assert reproduce(tree).returncode == 0
+        strict = reproduce(tree, "--strict")
+    finally:
+        failures.write_text(header)
+    assert strict.returncode == 1
+    assert "task A is cut off" in strict.stdout
