@@ -106,7 +106,7 @@ def stage_modules(
     if stage not in STAGES:
         raise ConfigError(f"unknown stage '{stage}'; known: {', '.join(STAGES)}")
     of_stage = STAGES[stage]
-    entries = {of_stage.command} & set(_modules().by_name)
+    entries = {of_stage.command}
     if of_stage.method:
         entries |= _plugins(of_stage.method, method)
     if of_stage.architectures:

@@ -95,12 +95,12 @@ def cell_record(
         for name in COMBINATIONS:
             rows["measurements"].append(_measurement_row(cell, name, rated, widths))
             rows["latency"].append(_latency_row(cell, name, widths))
-        for stage, table in (("merged", group_widths(merging, 1.0)), ("pruned", widths)):
-            rows["groups"] += [
-                {**cell, "stage": stage, "layer": layer, "group": group, "neurons": units}
-                for layer, groups in table.items()
-                for group, units in groups.items()
-            ]
+        stage = "pruned" if strength else "merged"
+        rows["groups"] += [
+            {**cell, "stage": stage, "layer": layer, "group": group, "neurons": units}
+            for layer, groups in widths.items()
+            for group, units in groups.items()
+        ]
     return {"status": "ok", "reason": "", "rows": rows, "provenance": {}}
 
 
@@ -212,7 +212,7 @@ def prune_record(experiment: str, merging: str, pruning: str, seed: int) -> Row:
     """Return the record of one prune job: curves of the penalty phase and of fine-tuning."""
     curve = []
     for strength in STRENGTHS[1:]:
-        final = 0.905 - 0.006 * strength - 0.01 * MERGINGS.index(merging)
+        final = 0.905 - 0.006 * strength - 0.002 * len(merging)
         axes = (merging, pruning, strength, "", seed)
         curve += _training_rows(experiment, "prune", *axes, 6, final - 0.01)
         curve += _training_rows(experiment, "fine_tune", *axes, 4, final)
@@ -231,6 +231,7 @@ def _training_rows(
     final: float,
 ) -> list[Row]:
     random = generator(stage, merging, pruning, str(strength), task, seed)
+    start = {"train": 0.2, "merge": 0.08, "prune": 0.05}.get(stage, 0.01)
     return [
         {
             "experiment": experiment,
@@ -242,12 +243,12 @@ def _training_rows(
             "strength": strength,
             "task": task,
             "seed": seed,
-            "step": 100 * epoch,
+            "step": epoch - 1 + (6 if stage == "fine_tune" else 0),
             "epoch": epoch,
             "learning_rate": 0.01 if epoch < 0.8 * epochs else 0.001,
-            "loss": 0.3 + 0.5 * float(np.exp(-epoch / 4)) + random.normal(0, 0.005),
+            "loss": 0.3 + (1 - final) * float(np.exp(-epoch / 4)) + random.normal(0, 0.005),
             "validation_accuracy": final
-            - 0.2 * float(np.exp(-epoch / 2.5))
+            - start * float(np.exp(-epoch / 2.5))
             + random.normal(0, 0.002),
         }
         for epoch in range(1, epochs + 1)
@@ -277,9 +278,7 @@ def write_records(
             records[path] = merge_record(experiment, merging, seed)
             for pruning in prunings:
                 name = f"{experiment}/{merging}-{pruning}-{seed}.json"
-                records[folder / "pruned" / name] = prune_record(
-                    experiment, merging, pruning, seed
-                )
+                records[folder / "pruned" / name] = prune_record(experiment, merging, pruning, seed)
                 records[folder / "measured" / name] = cell_record(
                     experiment, merging, pruning, seed
                 )

@@ -3,6 +3,13 @@
 import json
 from argparse import Namespace
 
+from pam.cli.options import (
+    GIVEN_TO_ARCHITECTURE,
+    GIVEN_TO_DATASET,
+    GIVEN_TO_MERGER,
+    GIVEN_TO_PRUNER,
+    check_options,
+)
 from pam.config import (
     Config,
     dump_config,
@@ -24,7 +31,7 @@ def run(arguments: Namespace) -> int:
     else:
         config = load_config(arguments.config)
         if arguments.check:
-            check_names(config)
+            _check_plugins(config)
         else:
             print(dump_config(config), end="")
         print(f"# {_jobs(config)}")
@@ -36,24 +43,24 @@ def schema_text() -> str:
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
-def check_names(config: Config) -> None:
-    """Look up every registered name that a configuration uses.
-
-    Raises:
-        ConfigError: for an unknown data set, architecture, merging or pruning method.
-    """
+def _check_plugins(config: Config) -> None:
+    """Look up every registered name, and check the options that go with it."""
     from pam.data import DATASETS
     from pam.merging import MERGERS
     from pam.networks import ARCHITECTURES
     from pam.pruning import PRUNERS
 
-    for experiment in config.experiments.values():
-        DATASETS.get(experiment.dataset)
-        ARCHITECTURES.get(experiment.architecture)
-        for merging in experiment.merging.values():
-            MERGERS.get(merging.method)
-        for pruning in experiment.pruning.values():
-            PRUNERS.get(pruning.method)
+    for name, made in config.experiments.items():
+        at = f"experiments.{name}"
+        dataset, architecture = DATASETS.get(made.dataset), ARCHITECTURES.get(made.architecture)
+        check_options(f"{at}.data", dataset, made.data, GIVEN_TO_DATASET)
+        check_options(f"{at}.network", architecture, made.network, GIVEN_TO_ARCHITECTURE)
+        for row, merging in made.merging.items():
+            merger = MERGERS.get(merging.method)
+            check_options(f"{at}.merging.{row}", merger, merging.options, GIVEN_TO_MERGER)
+        for row, pruning in made.pruning.items():
+            pruner = PRUNERS.get(pruning.method)
+            check_options(f"{at}.pruning.{row}", pruner, pruning.options, GIVEN_TO_PRUNER)
 
 
 def _jobs(config: Config) -> str:

@@ -5,7 +5,7 @@ from argparse import Namespace
 
 def run(arguments: Namespace) -> int:
     """Draw the figures from the CSV files."""
-    from pam.reporting import render_figures
+    from pam.reporting.figures import render_figures
 
     render_figures(arguments.results, arguments.out, only=arguments.only)
     return 0

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pam.cli.device import move
 from pam.cli.job import Job
-from pam.errors import ConfigError, DataError, ShapeError
+from pam.cli.tasks import check_tasks
+from pam.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
     from pam.data import MultitaskDataset
@@ -29,19 +30,6 @@ def read_dataset(job: Job, folder: str | Path) -> "tuple[MultitaskDataset, str]"
         )
     check_tasks(job.experiment.tasks, dataset, folder)
     return move(dataset, job.device), data_hash(folder)
-
-
-def check_tasks(tasks: Sequence[str], dataset: "MultitaskDataset", where: str | Path) -> None:
-    """Check that a data set has exactly the tasks that the experiment names.
-
-    Raises:
-        ConfigError: if it has others, or another order.
-    """
-    if list(tasks) != list(dataset.tasks):
-        raise ConfigError(
-            f"the experiment names the tasks {', '.join(tasks)}, but the data set ({where}) "
-            f"has {', '.join(dataset.tasks)}"
-        )
 
 
 def read_singles(

@@ -74,6 +74,10 @@ class Job:
         """The experiment of the cell."""
         return self.config.experiment(self.axes["experiment"])
 
+    def key(self, part: str) -> str:
+        """Return the full key of a part of the cell's experiment, for errors."""
+        return f"experiments.{self.axes['experiment']}.{part}"
+
     def seed(self, purpose: str, *axes: str) -> int:
         """Return a seed that depends on data set, architecture, the cell's seed, and ``axes``."""
         cell = (self.axes["dataset"], self.axes["architecture"], *axes, self.axes["seed"])

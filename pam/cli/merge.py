@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pam.cli.failures import Failure, attempt, first_failure, save_failure
 from pam.cli.inputs import read_dataset, read_singles
 from pam.cli.job import Job
+from pam.cli.options import GIVEN_TO_MERGER, check_options
 from pam.cli.rows import noted_rows, training_rows
 from pam.config import merge_slice
 
@@ -48,8 +49,11 @@ def run(arguments: Namespace) -> int:
 
 
 def _merge(job: Job, dataset: "MultitaskDataset", paths: list[str], seed: int) -> "GroupedNetwork":
-    from pam.merging import merge
+    from pam.merging import MERGERS, merge
 
-    row = job.experiment.merging_row(job.axes["merging"])
+    name = job.axes["merging"]
+    row = job.experiment.merging_row(name)
+    merger = MERGERS.get(row.method)
+    check_options(job.key(f"merging.{name}"), merger, row.options, GIVEN_TO_MERGER)
     networks = read_singles(job, dataset, paths)
     return merge(networks, row.method, dataset, seed=seed, **row.options)

@@ -205,7 +205,7 @@ def _figures(commands: Commands) -> None:
     )
     _results(parser)
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the figures go")
-    parser.add_argument("--only", metavar="NAME", help="draw only this figure")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these figures")
 
 
 def _results(parser: Parser) -> None:

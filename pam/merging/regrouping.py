@@ -26,7 +26,7 @@ from pam.information.inputs import as_labels, as_samples, check_noise_variance
 from pam.information.joint import CandidateKernels, LabelClasses
 
 TIE_TOLERANCE = 1e-12
-"""Nats; a thousand times the rounding error of the estimate, and far below its meaning."""
+"""Nats; above the rounding error of the estimate, and far below any difference that means much."""
 
 DEFAULT_MEMORY = 5 * 2**29
 """Bytes of kernels kept: 1,024 neurons and 512 samples in float64 fit."""

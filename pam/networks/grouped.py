@@ -90,7 +90,9 @@ class GroupedNetwork(nn.Module):
                 f"in layer '{self.architecture.source_layer(node)}'"
             )
         if isinstance(node, Conv):
-            return nn.Conv2d(n_inputs, units, node.kernel, node.stride, node.padding)
+            block = nn.Conv2d(n_inputs, units, node.kernel, node.stride, node.padding)
+            # Maps then flow channels-last, which pools and convolves faster on a CPU.
+            return block.to(memory_format=torch.channels_last)
         return nn.Linear(n_inputs * self.architecture.taps(node), units)
 
     @property

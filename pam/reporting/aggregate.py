@@ -23,8 +23,9 @@ def aggregate(
 
     The rows of all records are put together and sorted, so the order of the records has no
     influence on a byte of the result. A record that is not ``ok`` becomes a row of
-    ``failures.csv`` and, if it is of a cell, a row of ``measurements.csv`` with its status. Then
-    come the files that are computed from those: matched.csv, operating_points.csv, headline.csv.
+    ``failures.csv`` and, if it measured nothing, a row of ``measurements.csv`` with its status.
+    Then come the files that are computed from those: matched.csv, operating_points.csv and
+    headline.csv.
 
     Args:
         records: JSON files of the jobs (``status``, ``reason``, ``rows``, ``provenance``).
@@ -38,6 +39,8 @@ def aggregate(
     for path in records:
         for name, more in _rows_of(Path(path)).items():
             rows[name] += more
+    # One failed network fails every job that needs it, with the same words.
+    rows["failures"] = list({tuple(row.items()): row for row in rows["failures"]}.values())
     for table in MEASURED:
         write_rows(folder, table, rows[table.name])
     # What follows reads the written files: rounded numbers, the same as any later reader sees.
@@ -57,7 +60,7 @@ def _rows_of(path: Path) -> dict[str, list[dict[str, Any]]]:
     if record["status"] != "ok":
         failure, measurement = _failure_rows(path, record)
         rows["failures"] = [*rows.get("failures", []), failure]
-        if measurement["pruning"] and not rows.get("measurements"):
+        if path.parent.parent.name == "measured" and not rows.get("measurements"):
             rows["measurements"] = [measurement]
     return rows
 
@@ -68,7 +71,7 @@ def _check(path: Path, name: str, rows: list[dict[str, Any]]) -> None:
         raise DataError(f"{path} holds rows for '{name}', which is none of {', '.join(tables)}")
     for row in rows:
         try:
-            tables[name].format_row(row)
+            tables[name].check(row)
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
 

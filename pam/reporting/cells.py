@@ -9,7 +9,7 @@ from pam.reporting.matched import BOUND, FAILED, NOT_REACHED
 DASHES = {NOT_REACHED: "—†", FAILED: "—‡"}
 
 DASH_NOTES = {
-    "†": "† not reached: the fitted frontier of no network measured comes within δ.",
+    "†": "† not reached: the fitted frontier never comes within δ.",
     "‡": "‡ failed or not measured; the reasons are in failures.csv.",
     "≤": "≤: already the cheapest network measured meets δ, so the cost lies at or below this; "
     "≥: the same of the merger it is compared with.",

@@ -113,7 +113,7 @@ def _curve(
     accuracy = served.groupby(axes)["accuracy"].mean().rename("accuracy")
     names = [set(combination.split("&")) == set(tasks) for combination in measured["combination"]]
     cost = measured[names].set_index(axes)[["flops", "macs", "parameters"]]
-    points = cost.join([margin, accuracy], how="inner").sort_index().reset_index()
+    points = cost.join([margin, accuracy], how="inner").dropna().sort_index().reset_index()
     columns = {name: points[name].to_numpy(np.float64) for name in points}
     return Curve(tasks=tuple(tasks), **columns)
 

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pam.errors import DataError
@@ -96,6 +97,7 @@ def _order(decimals: int | None, value: Any, name: str) -> tuple:
     return (2, size, natural_key(str(value)))
 
 
+@lru_cache(maxsize=4096)
 def natural_key(text: str) -> tuple:
     """Return a sort key in which ``conv2`` comes before ``conv10``."""
     parts = re.split(r"(\d+)", text)

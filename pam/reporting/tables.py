@@ -19,14 +19,15 @@ _TABLES: dict[str, Callable[[Path, str], Document]] = {
 TABLE_NAMES = tuple(_TABLES)
 
 
-def render_tables(folder: str | Path) -> list[Path]:
-    """Write every table of a run to ``<folder>/tables`` as csv, md and tex.
+def render_tables(folder: str | Path, out_folder: str | Path | None = None) -> list[Path]:
+    """Write every table of a run as csv, md and tex.
 
     A file is called ``<table>.md``, or ``<experiment>-<table>.md`` where the run has several
     experiments.
 
     Args:
         folder: where the CSV files of the run lie.
+        out_folder: where the tables go; ``<folder>/tables`` by default.
 
     Returns:
         The paths written.
@@ -34,7 +35,9 @@ def render_tables(folder: str | Path) -> list[Path]:
     Raises:
         DataError: if a CSV file is missing or damaged.
     """
-    folder, paths = Path(folder), []
+    folder = Path(folder)
+    out, paths = Path(out_folder or folder / "tables"), []
+    out.mkdir(parents=True, exist_ok=True)
     experiments = sorted(read_table(folder, "measurements")["experiment"].unique())
     for experiment in experiments:
         for name, build in _TABLES.items():
@@ -46,6 +49,6 @@ def render_tables(folder: str | Path) -> list[Path]:
                 "tex": document.to_latex(),
             }
             for suffix, text in texts.items():
-                paths.append(folder / "tables" / f"{stem}.{suffix}")
+                paths.append(out / f"{stem}.{suffix}")
                 write_text(paths[-1], text)
     return paths

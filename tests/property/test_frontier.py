@@ -26,9 +26,7 @@ def pava(y: list[float], w: list[float]) -> list[float]:
 
 
 values = st.floats(-5, 20).map(lambda v: round(v, 3))
-points = st.lists(
-    st.tuples(st.integers(0, 30), values, st.integers(1, 4)), min_size=1, max_size=25
-)
+points = st.lists(st.tuples(st.integers(0, 30), values, st.integers(1, 4)), min_size=1, max_size=25)
 
 
 def columns(rows):
@@ -212,9 +210,9 @@ def test_equal_mergers_have_ratio_one_in_every_resample(n_seeds, random_seed, de
     margin = 20 - np.log(flops) + random.normal(0, 0.5, len(seeds)) - 6
     order = random.permutation(len(seeds))
     one = FittedCurves([curve(flops, margin, seeds)], range(n_seeds)).match(delta)
-    other = FittedCurves(
-        [curve(flops[order], margin[order], seeds[order])], range(n_seeds)
-    ).match(delta)
+    other = FittedCurves([curve(flops[order], margin[order], seeds[order])], range(n_seeds)).match(
+        delta
+    )
     finite = np.isfinite(one.flops)
     assert np.array_equal(finite, np.isfinite(other.flops))
     assert np.all(one.flops[finite] / other.flops[finite] == 1.0)

@@ -1,5 +1,6 @@
 """The house around the library: pins that agree, commands that explain themselves."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -49,7 +50,11 @@ def test_the_lock_holds_no_version_of_one_machine_only():
 
 
 def make(*arguments: str, cwd=ROOT) -> subprocess.CompletedProcess:
-    return subprocess.run(["make", *arguments], cwd=cwd, capture_output=True, text=True)
+    """Run make as from a shell of its own, also where make runs the tests."""
+    outer = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "PYTHON", "VENV")
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 def test_make_help_names_every_command_and_profile():

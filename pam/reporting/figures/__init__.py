@@ -42,7 +42,8 @@ def render_figures(
     unknown = [name for name in names if name not in FIGURES]
     if unknown:
         raise ConfigError(f"unknown figure '{unknown[0]}'; known: {', '.join(FIGURES)}")
-    folder, paths = Path(csv_folder), []
+    folder, out, paths = Path(csv_folder), Path(out_folder), []
+    out.mkdir(parents=True, exist_ok=True)
     measured = read_table(folder, "measurements")
     experiments = sorted(measured["experiment"].unique())
     for experiment in experiments:
@@ -58,5 +59,5 @@ def render_figures(
                 origin = f"{folder.resolve().name}/{experiment} · n = {n_seeds} seeds"
                 style.stamp(figure, module.NOTE, f"{origin} · csv sha256 {source}")
                 stem = name if len(experiments) == 1 else f"{experiment}-{name}"
-                paths += style.save(figure, Path(out_folder) / stem)
+                paths += style.save(figure, out / stem)
     return paths

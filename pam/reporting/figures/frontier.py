@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from pam.reporting.bootstrap import percentile_interval, resample_counts
@@ -26,8 +27,11 @@ from pam.reporting.storage import read_table
 SOURCES = ("measurements", "matched")
 NOTE = (
     "faint: one network per seed and strength · line: monotone fit, band: its 95 % bootstrap "
-    "interval over seeds · at the bottom: FLOPs at matched validation accuracy"
+    "interval over seeds · below the grey line: FLOPs at matched validation accuracy"
 )
+
+_FOCUS = 6
+"""Percentage points, in units of delta, below single-task accuracy that a panel shows."""
 
 _STRIP = 0.2
 """Share of a panel's height, at its bottom, that is kept for the matched FLOPs."""
@@ -93,8 +97,8 @@ def _matched_mark(
         mean, low, high = (1e-6 * row[f"flops_{part}"] for part in ("mean", "low", "high"))
         if np.isfinite(low):
             ends = [low, min(high, axes.get_xlim()[1])]
-            axes.plot(ends, [height, height], color=colour, lw=1.0, transform=transform)
-        look = {"color": colour, "ms": 3.8, "mec": "white", "mew": 0.4, "zorder": 6}
+            axes.plot(ends, [height, height], color=colour, lw=1.0, transform=transform, zorder=6)
+        look = {"color": colour, "ms": 3.8, "mec": "white", "mew": 0.4, "zorder": 7}
         axes.plot(mean, height, marker, transform=transform, **look)
 
 
@@ -116,8 +120,18 @@ def _frontier(axes: Axes, points: pd.DataFrame, colour: str, marker: str) -> Non
 
 
 def _focus(axes: Axes, accuracy: np.ndarray, single: float) -> None:
-    """Show the region that matters: networks that lost all accuracy would flatten the rest."""
-    low = max(accuracy.min(), single - 6 * DEFAULT_DELTA)
+    """Show the region that matters, above a strip that is kept free of data.
+
+    Networks that lost all accuracy would flatten the rest, so they fall below the panel.
+    """
+    floor = single - _FOCUS * DEFAULT_DELTA
+    low = max(accuracy.min(), floor) if accuracy.max() > floor else accuracy.min()
     high = max(accuracy.max(), single)
-    height = 1.06 * (high - low) / (1 - _STRIP)
-    axes.set_ylim(high + 0.06 * (high - low) - height, high + 0.06 * (high - low))
+    margin = 0.05 * (high - low)
+    bottom, top = low - margin, high + margin
+    axes.set_ylim(bottom - _STRIP * (top - bottom) / (1 - _STRIP), top)
+    axes.set_yticks([tick for tick in axes.get_yticks() if bottom <= tick <= top])
+    cover = {"transform": axes.transAxes, "facecolor": "white", "zorder": 4}
+    axes.add_patch(Rectangle((0, 0), 1, _STRIP, **cover))
+    line = {"transform": axes.transAxes, "color": "#BBBBBB", "lw": 0.6, "zorder": 5}
+    axes.plot([0, 1], [_STRIP, _STRIP], **line)

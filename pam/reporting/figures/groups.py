@@ -44,8 +44,10 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     layers = sorted(groups["layer"].unique(), key=natural_key)[:8]
     stages = [("merged", _merged(groups))]
     for pruning in order_prunings(name for name in groups["pruning"] if name):
-        pruned = select(groups, pruning=pruning, stage="pruned")
-        stages.append((pruning_name(pruning), _at_strengths(pruned, chosen)))
+        # Strength 0, the network as merged, may be the one that meets delta.
+        stages.append(
+            (pruning_name(pruning), _at_strengths(select(groups, pruning=pruning), chosen))
+        )
     mergings = order_mergings(groups["merging"])
     colours = group_colours(groups["group"].unique())
     figure = style.new_figure(1.75 * len(layers) + 1.1, 1.35 * len(stages) + 0.9)
@@ -98,8 +100,9 @@ def _merged(groups: pd.DataFrame) -> pd.DataFrame:
     return select(groups, stage="merged").drop_duplicates(["merging", "seed", "layer", "group"])
 
 
-def _at_strengths(pruned: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
-    rows = pruned.merge(chosen, on=["pruning", "merging", "seed"])
+def _at_strengths(groups: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+    """Return the groups of every merger and seed at the strength chosen for them."""
+    rows = groups.merge(chosen, on=["pruning", "merging", "seed"])
     pairs = zip(rows["group"], rows["strengths"], strict=True)
     due = [strength_of(group, strengths) for group, strengths in pairs]
     return rows[np.isclose(rows["strength"], due, rtol=0, atol=1e-6)]

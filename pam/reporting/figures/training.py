@@ -14,14 +14,9 @@ from pam.reporting.names import merging_name, order_mergings, order_prunings, pr
 from pam.reporting.storage import read_table
 
 SOURCES = ("training",)
-NOTE = "lines: means over seeds and pruning strengths · bands: their range"
+NOTE = "lines: means over seeds, pruning strengths and tasks · bands: their range"
 
-_STAGES = {
-    "train": "single-task training",
-    "merge": "retraining after merging",
-    "prune": "pruning",
-    "fine_tune": "fine-tuning",
-}
+_STAGES = {"train": "single-task training", "merge": "retraining while merging"}
 _LINES = ("-", "--", ":", "-.")
 _QUANTITIES = {
     "validation_accuracy": ("validation accuracy (%)", 100),
@@ -35,24 +30,21 @@ Looks = dict[str, tuple[str, str, str]]
 def draw(folder: Path, experiment: str) -> Figure | None:
     """Return the figure of one experiment; None where no curves were recorded.
 
-    Columns are stages (and pruning schemes), rows validation accuracy and training loss against
-    epochs; a line is the mean over seeds and strengths, a band their range.
+    Columns are single-task training, merging and each pruning scheme (its fine-tuning included),
+    rows validation accuracy and training loss against epochs; a line is the mean over seeds,
+    strengths and tasks, a band their range.
     """
     rows = select(read_table(folder, "training"), experiment=experiment)
     if rows.empty:
         return None
-    present = set(zip(rows["stage"], rows["pruning"], strict=True))
-    prunings = ["", *order_prunings(name for name in rows["pruning"] if name)]
-    stages = [(s, p) for p in prunings for s in _STAGES if (s, p) in present]
+    columns = _columns(rows)
     looks = _looks(rows)
-    figure = style.new_figure(1.55 * len(stages) + 0.9, 4.2)
-    panels = figure.subplots(2, len(stages), squeeze=False, sharex="col")
-    for column, (stage, pruning) in zip(panels.T, stages, strict=True):
-        curves = select(rows, stage=stage, pruning=pruning)
+    figure = style.new_figure(max(2.1 * len(columns) + 0.9, 5.0), 4.2)
+    panels = figure.subplots(2, len(columns), squeeze=False, sharex="col")
+    for column, (title, curves) in zip(panels.T, columns.items(), strict=True):
         for axes, (quantity, (_, scale)) in zip(column, _QUANTITIES.items(), strict=True):
             _panel(axes, curves, quantity, scale, looks)
-        scheme = f"{pruning_name(pruning)}\n" if pruning else ""
-        column[0].set_title(scheme + _STAGES[stage])
+        column[0].set_title(title)
         column[-1].set_xlabel("epoch")
     # The penalty of a pruner is part of its loss, so only accuracies have one scale.
     limits = [limit for axes in panels[0] for limit in axes.get_ylim()]
@@ -62,6 +54,15 @@ def draw(folder: Path, experiment: str) -> Figure | None:
         axes.set_ylabel(label)
     style.top_legend(figure, [_handle(name, *look) for name, look in looks.items()])
     return figure
+
+
+def _columns(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return title -> rows of every column that has any."""
+    columns = {title: select(rows, stage=stage) for stage, title in _STAGES.items()}
+    for pruning in order_prunings(name for name in rows["pruning"] if name):
+        title = f"pruning: {pruning_name(pruning)}"
+        columns[title] = select(rows, pruning=pruning)
+    return {title: curves for title, curves in columns.items() if len(curves)}
 
 
 def _looks(rows: pd.DataFrame) -> Looks:
@@ -88,7 +89,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, quantity: str, scale: float, looks: L
         curve = rows[names == name].dropna(subset=quantity)
         if curve.empty:
             continue
-        values = (scale * curve[quantity]).groupby(curve["epoch"])
+        # Steps go on where a stage has several phases, epochs start again.
+        values = (scale * curve[quantity]).groupby(curve["step"] + 1)
         mean = values.mean()
         axes.plot(mean.index, mean, line, color=colour, marker=marker, ms=3)
         axes.fill_between(mean.index, values.min(), values.max(), color=colour, alpha=0.12, lw=0)

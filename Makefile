@@ -1,0 +1,89 @@
+# The commands of the project. Needs Python >= 3.11 and make; everything else goes into $(VENV).
+
+PROFILE  ?= quick
+DATA     ?=
+CORES    ?= all
+STRICT   ?=
+DOWNLOAD ?=
+VENV     ?= .venv
+PYTHON   ?=
+
+# The name of the stamp holds a checksum of the lock file: a changed lock file makes the environment
+# anew, a touched or checked out one does not.
+READY := $(VENV)/.ready-$(shell cksum < requirements.lock | tr -s ' \t' '-')
+BIN   := $(VENV)/bin
+# Names that end up in a path; nothing but plain words may get there.
+WORD  := $(shell printf '%s' '$(PROFILE)' | grep -Ex '[A-Za-z0-9_]+')
+RUNS   = $(if $(filter command line environment,$(origin PROFILE)),results/$(WORD),\
+           $(patsubst %/measurements.csv,%,$(wildcard results/*/measurements.csv)))
+
+ifeq ($(WORD),)
+$(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)')
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce test figures lint environment clean-results
+
+help:
+	@echo 'PAM-bench: merge networks, prune them, count what every task combination costs'
+	@echo
+	@echo '  make reproduce      run everything of a profile: tables, figures, and the main table here'
+	@echo '  make figures        redraw figures from CSV files alone, without training: those of every'
+	@echo '                      run in results/, on a fresh clone results/reference; PROFILE=name for one'
+	@echo '  make test           unit, property and workflow tests'
+	@echo '  make lint           format and style of Python, workflow and rules'
+	@echo '  make environment    only make $(VENV) from requirements.lock (the others do so themselves)'
+	@echo '  make clean-results  delete results, figures and logs of all runs but reference'
+	@echo
+	@echo 'Settings, written behind the command:'
+	@echo '  PROFILE=quick       $(patsubst workflow/config/%.yaml,%,$(sort $(wildcard workflow/config/*.yaml)))'
+	@echo '  DATA=folder         raw data already on disk;  DOWNLOAD=1: fetch what is missing'
+	@echo '  CORES=all           cores to use'
+	@echo '  STRICT=1            fail if any cell failed'
+	@echo '  PYTHON=python3.12   Python to make the environment with;  VENV=.venv: where'
+	@echo
+	@echo 'For example:  make reproduce PROFILE=fashion_mnist DATA=~/data CORES=8'
+
+reproduce: $(READY)
+	@$(BIN)/python workflow/reproduce.py --profile $(WORD) --cores $(CORES) \
+	    $(if $(DATA),--data '$(DATA)') $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict)
+
+figures: $(READY)
+	@test -n '$(strip $(RUNS))' || { echo 'make figures: there is no run in results/' >&2; exit 2; }
+	@for run in $(RUNS); do \
+	    $(BIN)/python -m pam.cli figures --results $$run --out figures/$$(basename $$run) || exit 2; \
+	    echo "figures/$$(basename $$run)/ drawn from $$run/*.csv"; \
+	done
+
+test: $(READY)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --line-length 100 --check Snakefile workflow/rules
+	@$(BIN)/snakemake --lint
+
+environment: $(READY)
+
+clean-results:
+	@for folder in results figures logs benchmarks/results; do \
+	    test ! -d $$folder || find $$folder -mindepth 1 -maxdepth 1 ! -name reference -exec rm -rf {} +; \
+	done
+
+$(READY):
+	@python=; \
+	for candidate in $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python); do \
+	    if "$$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
+	        2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo 'make: no Python >= 3.11 with its venv module found; name one with PYTHON=/path/to/python3' >&2; \
+	    exit 2; \
+	fi; \
+	echo "Making $(VENV) from requirements.lock with $$($$python --version)"; \
+	"$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.ready-*
+	@touch $@

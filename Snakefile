@@ -1,0 +1,72 @@
+"""The workflow: data -> train -> merge -> prune -> measure -> aggregate -> tables, figures.
+
+Every rule is one ``pam`` command; what a run computes is said by workflow/config/<profile>.yaml:
+
+    snakemake --profile workflow/profiles/default --cores all --config profile=quick
+"""
+
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+# Jobs run the package of this very checkout, with the Python that runs Snakemake.
+ROOT = str(workflow.basedir)
+sys.path.insert(0, ROOT)
+os.environ.update(
+    PYTHONPATH=os.pathsep.join(filter(None, [ROOT, os.getenv("PYTHONPATH")])),
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", os.defpath)]),
+)
+
+from pam import PamError
+from pam.config import Paths, load_config
+from pam.provenance import check_plugins
+
+# What `--config` may say: which profile, where its raw data lie, whether they may be fetched.
+SETTINGS = ("profile", "data_root", "download")
+for key in config:
+    if key not in SETTINGS:
+        raise WorkflowError(f"unknown --config key '{key}'; known: {', '.join(SETTINGS)}")
+
+PROFILE = str(config.get("profile", "quick"))
+CONFIG_FILE = os.path.relpath(f"{ROOT}/workflow/config/{PROFILE}.yaml")
+try:
+    CONFIG = load_config(CONFIG_FILE)
+    check_plugins(CONFIG)
+except PamError as error:
+    raise WorkflowError(str(error)) from None
+
+PATHS = Paths(f"results/{PROFILE}")
+FIGURES = f"figures/{PROFILE}"
+
+
+configfile: CONFIG_FILE
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/merge.smk"
+include: "workflow/rules/prune.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/figures.smk"
+
+
+localrules:
+    all,
+    aggregate,
+    tables,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        PATHS.manifest,
+        PATHS.tables,
+        FIGURES,
+
+
+onstart:
+    hold_run_lock()

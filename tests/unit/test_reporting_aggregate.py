@@ -1,0 +1,212 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pam import DataError
+from pam.files import write_json
+from pam.reporting.aggregate import aggregate
+from pam.reporting.curves import components, select
+from pam.reporting.operating_points import strength_of
+from pam.reporting.schema import TABLES
+from pam.reporting.storage import read_table
+from tests.reporting_fixtures import SEEDS, cell_record, failed_record, write_records
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    records = write_records(folder)
+    aggregate(records, folder)
+    return folder, records
+
+
+def contents(folder):
+    return {name: (folder / f"{name}.csv").read_bytes() for name in TABLES}
+
+
+def test_order_of_records_changes_no_byte(run, tmp_path):
+    folder, records = run
+    aggregate(reversed(records), tmp_path)
+    assert contents(tmp_path) == contents(folder)
+
+
+def test_every_row_arrives(run):
+    folder, records = run
+    for name in ("measurements", "neuron_information", "training"):
+        expected = sum(len(json.loads(r.read_text())["rows"].get(name, [])) for r in records)
+        assert len(read_table(folder, name)) == expected > 0
+
+
+def test_mergers_are_compared_at_every_delta_and_combination(run):
+    matched = read_table(run[0], "matched")
+    assert set(matched["delta"]) == {0.5, 1.0, 2.0}
+    assert len(matched) == 2 * 3 * 5 * 3
+    assert set(matched["n"]) == {len(SEEDS)}
+    done = matched.dropna(subset="flops_low")
+    assert (done["flops_low"] <= done["flops_mean"]).all()
+    assert (done["flops_mean"] <= done["flops_high"]).all()
+
+
+def test_a_merger_costs_once_what_it_costs_itself(run):
+    matched = read_table(run[0], "matched")
+    for reference in ("none", "mtz"):
+        own = select(matched, merging=reference, status="ok")
+        for part in ("mean", "low", "high"):
+            assert set(own[f"flops_vs_{reference}_{part}"]) == {1.0}
+
+
+def test_ratio_is_the_ratio_of_the_matched_costs(run):
+    matched = select(read_table(run[0], "matched"), delta=1.0, pruning="vibnet", combination="A")
+    cost = matched.set_index("merging")["flops_mean"]
+    ratio = matched.set_index("merging")["flops_vs_none_mean"]
+    assert ratio["pam"] == pytest.approx(cost["pam"] / cost["none"], abs=1e-4)
+
+
+def test_separate_networks_cost_the_sum_of_their_tasks(run):
+    matched = select(read_table(run[0], "matched"), delta=1.0, pruning="taylor", merging="none")
+    cost = matched.set_index("combination")["flops_mean"]
+    assert cost["A&B"] == pytest.approx(cost["A"] + cost["B"], abs=2)
+
+
+def test_operating_points_meet_delta_and_nothing_cheaper_does(run):
+    folder, _ = run
+    points = select(read_table(folder, "operating_points"), status="ok", combination="A&B")
+    points = points[points["merging"] != "none"]
+    assert (points["validation_margin"] <= points["delta"] + 1e-9).all()
+    measured = select(read_table(folder, "measurements"), combination="A&B")
+    rated = read_table(folder, "accuracies")
+    rated["margin"] = 100 * (
+        rated["single_task_validation_accuracy"] - rated["validation_accuracy"]
+    )
+    axes = ["pruning", "merging", "seed", "strength"]
+    worst = rated.groupby(axes)["margin"].max()
+    for point in points.to_dict("records"):
+        where = {name: point[name] for name in ("pruning", "merging", "seed")}
+        cells = select(measured, **where)
+        good = [
+            row["flops"]
+            for row in cells.to_dict("records")
+            if worst[tuple(row[axis] for axis in axes)] <= point["delta"] + 1e-6
+        ]
+        assert point["flops"] == min(good)
+
+
+def test_separate_networks_choose_a_strength_each(tmp_path):
+    records = write_records(tmp_path, mergings=("none",), prunings=("vibnet",), seeds=(0,))
+    aggregate(records, tmp_path)
+    points = select(read_table(tmp_path, "operating_points"), status="ok").set_index(
+        ["delta", "combination"]
+    )
+    for delta in (0.5, 1.0, 2.0):
+        both, a, b = (points.loc[(delta, name)] for name in ("A&B", "A", "B"))
+        assert both["strengths"] == f"A: {a['strengths']}, B: {b['strengths']}"
+        assert both["flops"] == a["flops"] + b["flops"]
+        assert both["accuracy"] == pytest.approx((a["accuracy"] + b["accuracy"]) / 2, abs=1e-6)
+
+
+def test_one_seed_has_no_interval(tmp_path):
+    aggregate(write_records(tmp_path, mergings=("none", "pam"), seeds=(0,)), tmp_path)
+    matched = select(read_table(tmp_path, "matched"), status="ok")
+    assert len(matched)
+    assert matched["flops_mean"].notna().all()
+    assert matched[["flops_low", "flops_high", "flops_vs_none_low"]].isna().all(axis=None)
+
+
+def test_headline_takes_the_largest_factor(run):
+    matched, headline = (read_table(run[0], name) for name in ("matched", "headline"))
+    row = select(headline, against="none", merging="pam", delta=1.0).iloc[0]
+    ratios = select(matched, merging="pam", delta=1.0)["flops_vs_none_mean"]
+    assert row["factor"] == pytest.approx(1 / ratios.min(), rel=1e-3)
+    assert row["low"] <= row["factor"] <= row["high"]
+    assert set(headline["paper"]) == {4.87, 2.01}
+    assert set(headline["merging"]) == {"pam", "pam_gain"}
+
+
+def test_a_failed_job_becomes_a_row(tmp_path):
+    records = write_records(tmp_path, mergings=("none", "pam"), seeds=(0, 1))
+    broken = tmp_path / "measured" / "fashion" / "pam-vibnet-1.json"
+    write_json(broken, failed_record("diverged", "the loss is not finite"))
+    aggregate(records, tmp_path)
+    failure = read_table(tmp_path, "failures").iloc[0]
+    assert list(failure[["experiment", "merging", "pruning", "status", "reason"]]) == [
+        "fashion",
+        "pam",
+        "vibnet",
+        "diverged",
+        "the loss is not finite",
+    ]
+    assert failure["seed"] == 1
+    failed = select(read_table(tmp_path, "measurements"), status="diverged")
+    assert len(failed) == 1 and np.isnan(failed["accuracy"].iloc[0])
+    matched = select(read_table(tmp_path, "matched"), merging="pam").set_index("pruning")
+    assert set(matched.loc["vibnet", "n"]) == {1}
+    assert set(matched.loc["taylor", "n"]) == {2}
+
+
+def test_a_merger_that_failed_everywhere_keeps_its_place(tmp_path):
+    records = write_records(tmp_path, mergings=("none", "pam"), prunings=("vibnet",), seeds=(0,))
+    write_json(tmp_path / "measured" / "fashion" / "pam-vibnet-0.json", failed_record())
+    aggregate(records, tmp_path)
+    matched = select(read_table(tmp_path, "matched"), merging="pam")
+    assert set(matched["status"]) == {"failed"}
+    assert set(matched["combination"]) == {"A", "B", "A&B"}
+
+
+def test_records_that_do_not_fit_are_named(tmp_path):
+    record = cell_record("fashion", "pam", "vibnet", 0)
+    del record["rows"]["groups"][0]["neurons"]
+    path = tmp_path / "pam-vibnet-0.json"
+    write_json(path, record)
+    with pytest.raises(DataError, match=r"pam-vibnet-0\.json.*groups\.csv.*neurons"):
+        aggregate([path], tmp_path)
+    write_json(path, {"status": "ok", "rows": {"extra": []}})
+    with pytest.raises(DataError, match=r"pam-vibnet-0\.json holds rows for 'extra'"):
+        aggregate([path], tmp_path)
+    write_json(path, [])
+    with pytest.raises(DataError, match="is not a record"):
+        aggregate([path], tmp_path)
+
+
+def test_no_records_give_empty_files(tmp_path):
+    aggregate([], tmp_path)
+    assert all(len(read_table(tmp_path, name)) == 0 for name in TABLES)
+
+
+@pytest.mark.parametrize(
+    ("groups", "parts"),
+    [
+        (["A", "B", "C"], [{"A"}, {"B"}, {"C"}]),
+        (["A", "shared"], [{"A", "B", "C"}]),
+        (["A&C", "B"], [{"A", "C"}, {"B"}]),
+        ([], [{"A"}, {"B"}, {"C"}]),
+    ],
+)
+def test_tasks_are_connected_through_groups(groups, parts):
+    assert components(groups, ["A", "B", "C"]) == [frozenset(part) for part in parts]
+
+
+def test_strength_of_a_group():
+    assert strength_of("shared", "0.5") == 0.5
+    assert strength_of("B", "A: 0.5, B: 1") == 1.0
+    assert strength_of("A&C", "A&C: 2, B: 1") == 2.0
+
+
+def test_reporting_needs_no_torch():
+    code = (
+        "import sys, pam.reporting.aggregate, pam.reporting.tables, pam.reporting.figures;"
+        "from pam.reporting.figures import style;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_one_cause_of_many_failures_is_told_once(tmp_path):
+    paths = [tmp_path / "networks" / "fashion" / f"{task}-0.json" for task in "AB"]
+    for path in paths:
+        write_json(path, failed_record())
+    aggregate(paths, tmp_path)
+    assert len(read_table(tmp_path, "failures")) == 1
+    assert len(read_table(tmp_path, "measurements")) == 0

@@ -1,0 +1,92 @@
+import math
+
+import pytest
+
+from pam import DataError
+from pam.reporting.schema import FAILURES, MEASUREMENTS, TABLES, format_number, natural_key
+from pam.reporting.storage import read_table, write_rows
+from tests.reporting_fixtures import cell_record
+
+
+@pytest.fixture
+def row():
+    return cell_record("fashion", "pam", "vibnet", 0)["rows"]["measurements"][0]
+
+
+def test_measurements_have_the_agreed_columns_in_order():
+    assert ",".join(MEASUREMENTS.columns) == (
+        "experiment,dataset,architecture,merging,pruning,strength,seed,combination,n_tasks,status,"
+        "accuracy,validation_accuracy,single_task_accuracy,accuracy_drop,flops,macs,parameters,"
+        "threads,device,config_hash,code_hash,data_hash"
+    )
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_keys_are_columns(table):
+    assert set(table.key) <= set(table.columns)
+
+
+def test_missing_and_unknown_columns_are_both_named(row):
+    del row["flops"]
+    row["flop"] = 3
+    with pytest.raises(DataError, match=r"measurements\.csv.*\[flops\].*\[flop\]"):
+        MEASUREMENTS.format_row(row)
+
+
+def test_word_where_a_number_is_due_is_named(row):
+    row["flops"] = "many"
+    with pytest.raises(DataError, match=r"'flops'.*'many'"):
+        MEASUREMENTS.format_row(row)
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (0.5, 6, "0.500000"),
+        (-0.00000001, 4, "0.0000"),
+        (2**60 + 1, 0, str(2**60 + 1)),
+        (3.0, 0, "3"),
+        (None, 2, ""),
+        (math.nan, 2, ""),
+        (math.inf, 2, "inf"),
+    ],
+)
+def test_numbers_have_fixed_decimals(value, decimals, text):
+    assert format_number(value, decimals) == text
+
+
+def test_natural_order():
+    assert sorted(["c10", "c2", "f1"], key=natural_key) == ["c2", "c10", "f1"]
+
+
+def test_two_rows_with_one_key_are_refused(tmp_path, row):
+    with pytest.raises(DataError, match=r"two rows.*merging=pam"):
+        write_rows(tmp_path, MEASUREMENTS, [row, dict(row)])
+
+
+def test_written_rows_are_read_back(tmp_path, row):
+    write_rows(tmp_path, MEASUREMENTS, [row | {"seed": 2}, row])
+    frame = read_table(tmp_path, "measurements")
+    assert list(frame["seed"]) == [0, 2]
+    assert frame["flops"][0] == row["flops"]
+    assert frame["device"][0] == "cpu"
+
+
+def test_words_that_look_like_missing_values_stay_words(tmp_path):
+    failure = dict.fromkeys(FAILURES.columns) | {"experiment": "NA", "reason": 'a "b", c'}
+    write_rows(tmp_path, FAILURES, [failure])
+    frame = read_table(tmp_path, "failures")
+    assert frame["experiment"][0] == "NA"
+    assert frame["reason"][0] == 'a "b", c'
+    assert frame["merging"][0] == ""
+
+
+def test_files_that_cannot_be_used_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"matched\.csv does not exist"):
+        read_table(tmp_path, "matched")
+    (tmp_path / "matched.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"matched\.csv must have the columns experiment"):
+        read_table(tmp_path, "matched")
+    (tmp_path / "matched.csv").write_text("")
+    with pytest.raises(DataError, match=r"matched\.csv is damaged"):
+        read_table(tmp_path, "matched")

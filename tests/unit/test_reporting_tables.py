@@ -1,0 +1,116 @@
+import pandas as pd
+import pytest
+
+from pam import ConfigError
+from pam.files import write_json
+from pam.reporting.aggregate import aggregate
+from pam.reporting.names import merging_name, order_mergings
+from pam.reporting.published import published
+from pam.reporting.tables import TABLE_NAMES, render_tables
+from pam.reporting.text_table import TextTable, latex
+from tests.reporting_fixtures import failed_record, write_records
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    aggregate(write_records(folder), folder)
+    return folder, render_tables(folder)
+
+
+def test_every_table_in_three_formats(run):
+    folder, paths = run
+    assert {path.name for path in paths} == {
+        f"{name}.{suffix}" for name in TABLE_NAMES for suffix in ("csv", "md", "tex")
+    }
+    assert all(path.parent == folder / "tables" and path.read_text() for path in paths)
+
+
+def test_rows_are_as_wide_as_their_header(run):
+    for path in run[1]:
+        if path.suffix == ".md":
+            for block in path.read_text().split("\n\n"):
+                lines = [line for line in block.splitlines() if line.startswith("|")]
+                assert len({len(line) for line in lines}) <= 1
+
+
+def test_paper_stands_beside_the_measured_figures(run):
+    text = (run[0] / "tables" / "comparison.md").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("| VIBNet (P1) | A "))
+    assert [cell.strip() for cell in line.split("|")[-4:-1]] == ["28.34", "52.58", "28.49"]
+    numbers = pd.read_csv(run[0] / "tables" / "comparison.csv")
+    paper = numbers.set_index(["pruning", "combination", "merging"])["paper_flops"]
+    assert paper["vibnet", "A&B", "pam"] == 48_680_000
+    assert pd.isna(paper["taylor", "A&B", "none"])
+
+
+def test_other_settings_have_no_paper_columns(tmp_path):
+    records = write_records(tmp_path, mergings=("none", "pam"), prunings=("vibnet",), seeds=(0,))
+    aggregate(records, tmp_path)
+    for name in ("measurements",):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(path.read_text().replace("fashion_mnist", "digits"))
+    render_tables(tmp_path)
+    text = (tmp_path / "tables" / "comparison.md").read_text()
+    assert "paper PAM" not in text and "LeNet-5 on digits" in text
+
+
+def test_failed_and_unreached_cells_are_dashes_with_a_note(tmp_path):
+    mergings = ("none", "mtz", "pam")
+    records = write_records(tmp_path, mergings=mergings, prunings=("vibnet",), seeds=(0, 1))
+    for seed in (0, 1):
+        path = tmp_path / "measured" / "fashion" / f"mtz-vibnet-{seed}.json"
+        write_json(path, failed_record())
+    aggregate(records, tmp_path, deltas=(-5.0, 1.0))
+    render_tables(tmp_path)
+    comparison = (tmp_path / "tables" / "comparison.md").read_text()
+    assert "—‡" in comparison and "‡ failed" in comparison
+    sensitivity = (tmp_path / "tables" / "sensitivity.md").read_text()
+    assert "—†" in sensitivity and "† not reached" in sensitivity
+
+
+def test_fewer_seeds_are_named(tmp_path):
+    records = write_records(tmp_path, mergings=("none", "pam"), prunings=("vibnet",))
+    write_json(tmp_path / "measured" / "fashion" / "pam-vibnet-1.json", failed_record())
+    aggregate(records, tmp_path)
+    render_tables(tmp_path)
+    assert "(n = 2)" in (tmp_path / "tables" / "comparison.md").read_text()
+
+
+def test_several_experiments_have_their_own_files(tmp_path):
+    records = []
+    for experiment in ("one", "two"):
+        axes = {"mergings": ("none", "pam"), "prunings": ("vibnet",), "seeds": (0,)}
+        records += write_records(tmp_path, experiment, **axes)
+    aggregate(records, tmp_path)
+    names = {path.name for path in render_tables(tmp_path)}
+    assert {"one-comparison.md", "two-comparison.md"} <= names
+
+
+def test_repeated_words_are_left_blank_only_under_the_same_words():
+    table = TextTable("t", ["a", "b", "x"], [["p", "q", "1"], ["p", "r", "2"], ["s", "r", "3"]], 2)
+    assert [row[:2] for row in table._sparse()] == [["p", "q"], ["", "r"], ["s", "r"]]
+
+
+def test_latex_is_escaped():
+    assert latex("A&B ≤ 5 %_") == r"A\&B $\leq$ 5 \%\_"
+
+
+def test_display_names():
+    names = ["pam_gain", "pam", "all_shared", "mtz", "none", "zip"]
+    assert [merging_name(name) for name in order_mergings(names)] == [
+        "B1 none",
+        "B2 MTZ",
+        "all shared",
+        "zip",
+        "PAM",
+        "PAM gain",
+    ]
+
+
+def test_published_figures():
+    table = published("comparison").set_index(["pruning", "combination", "merging"])
+    ratio = table["flops"]["vibnet", "B", "mtz"] / table["flops"]["vibnet", "B", "pam"]
+    assert ratio == pytest.approx(published("headline").set_index("against")["factor"]["mtz"], 1e-3)
+    with pytest.raises(ConfigError, match="'nothing'"):
+        published("nothing")

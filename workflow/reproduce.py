@@ -1,0 +1,108 @@
+"""``make reproduce``: run the workflow, say what came of it, and where to look.
+
+Safe to start again at any time, after a crash too: what is done stays, what is half done is done
+again, and two runs never work in one folder.
+"""
+
+import argparse
+import csv
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
+from pam.config import load_config  # noqa: E402
+from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
+from pam.provenance import check_plugins  # noqa: E402
+
+NOTHING_TO_DO = "Nothing to be done"
+MAIN_TABLE = "*comparison.md"
+QUIET = ("--quiet", "host", "reason")
+USER_ERROR = 2
+
+
+def main() -> int:
+    """Run and return the exit code: 0 done, 1 a job failed, 2 bad input in one sentence."""
+    options = _parser().parse_args()
+    try:
+        check_plugins(load_config(f"workflow/config/{options.profile}.yaml"))
+        lock = hold(RUN_LOCK)
+    except PamError as error:
+        print(f"make reproduce: {error}", file=sys.stderr)
+        return USER_ERROR
+
+    started = time.monotonic()
+    snakemake = _snakemake(options)
+    plan = subprocess.run([*snakemake, "--dry-run"], capture_output=True, text=True)
+    if plan.returncode:
+        sys.stderr.write(plan.stdout + plan.stderr)
+        return plan.returncode
+    if NOTHING_TO_DO in plan.stdout + plan.stderr:
+        print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
+        return _report(options)
+
+    # We hold the run lock, so a lock of Snakemake's own is one that a killed run left behind.
+    if any(Path(".snakemake/locks").glob("*")):
+        subprocess.run([*snakemake, "--unlock"], capture_output=True, check=True)
+    environment = os.environ | {RUN_LOCK_HELD: "1"}
+    done = subprocess.run([*snakemake, *QUIET], env=environment, pass_fds=[lock])
+    if done.returncode:
+        print(
+            f"make reproduce: some jobs failed; their logs are in logs/{options.profile}/, and "
+            "what succeeded is kept for the next run",
+            file=sys.stderr,
+        )
+        return 1
+    minutes, seconds = divmod(round(time.monotonic() - started), 60)
+    print(f"\nProfile {options.profile} is complete, after {minutes} min {seconds} s.")
+    return _report(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make reproduce", description=__doc__)
+    parser.add_argument("--profile", default="quick", help="name of a file in workflow/config/")
+    parser.add_argument("--data", default="", help="folder of raw data already on disk")
+    parser.add_argument("--cores", default="all", help="cores to use")
+    parser.add_argument("--download", action="store_true", help="fetch raw data that is missing")
+    parser.add_argument("--strict", action="store_true", help="fail if any cell failed")
+    return parser
+
+
+def _snakemake(options: argparse.Namespace) -> list[str]:
+    settings = [f"profile={options.profile}"]
+    settings += [f"data_root={options.data}"] if options.data else []
+    settings += ["download=true"] if options.download else []
+    profiles = ["workflow/profiles/default"]
+    profiles += ["workflow/profiles/ci"] if os.environ.get("CI") else []
+    return [
+        *(sys.executable, "-m", "snakemake"),
+        *("--snakefile", str(ROOT / "Snakefile")),
+        *(f"--profile={profile}" for profile in profiles),
+        *("--cores", options.cores),
+        *("--config", *settings),
+    ]
+
+
+def _report(options: argparse.Namespace) -> int:
+    """Show the main table, say where everything is, and how many cells failed."""
+    results = Path("results") / options.profile
+    for table in sorted((results / "tables").glob(MAIN_TABLE)):
+        print(f"\n{table.read_text(encoding='utf-8').strip()}")
+    print(f"\ntables   {results}/tables/\nfigures  figures/{options.profile}/")
+    print(f"rows     {results}/*.csv")
+    with open(results / "failures.csv", encoding="utf-8", newline="") as handle:
+        failures = list(csv.DictReader(handle))
+    if not failures:
+        return 0
+    first = f"{failures[0]['status']}: {failures[0]['reason']}"
+    print(f"failed   {len(failures)} in {results}/failures.csv, the first of them {first}")
+    return 1 if options.strict else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

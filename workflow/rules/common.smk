@@ -1,0 +1,102 @@
+"""What the rules share: wildcards, hashes of code and config, where raw data lie."""
+
+import shutil
+
+from pam.config import (
+    measure_slice,
+    merge_slice,
+    prepare_slice,
+    prune_slice,
+    train_slice,
+)
+from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold
+from pam.provenance import code_hash, config_hash
+from pam.reporting.schema import TABLES
+
+EXPERIMENTS = CONFIG.experiments.values()
+
+
+wildcard_constraints:
+    experiment="|".join(CONFIG.experiments),
+    task="|".join(sorted({name for one in EXPERIMENTS for name in one.tasks})),
+    merging="|".join(sorted({name for one in EXPERIMENTS for name in one.merging})),
+    pruning="|".join(sorted({name for one in EXPERIMENTS for name in one.pruning})),
+    seed="|".join(map(str, CONFIG.seeds)),
+
+
+# The number of threads is numeric: a job that gets fewer cores still computes with as many.
+shell.prefix(
+    "".join(
+        f"export {library}_NUM_THREADS={CONFIG.threads}; "
+        for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
+    )
+)
+
+# Where the raw data lie, and whether they may be fetched, decides nothing about the result: it
+# travels in the environment, so that a changed folder makes no job run again.
+os.environ.update(
+    PAM_DATA=os.path.expanduser(str(config.get("data_root", ""))),
+    PAM_DOWNLOAD="--download" if config.get("download") else "",
+)
+
+CSV_FILES = [PATHS.csv(name) for name in TABLES]
+GPUS = int(
+    CONFIG.device == "cuda" or (CONFIG.device == "auto" and bool(shutil.which("nvidia-smi")))
+)
+
+
+def log_file(rule: str, cell: str) -> str:
+    return f"logs/{PROFILE}/{rule}/{cell}.log"
+
+
+def benchmark_file(rule: str, cell: str) -> str:
+    return f"benchmarks/results/{PROFILE}/{rule}/{cell}.jsonl"
+
+
+def task_networks(wildcards):
+    """The single-task networks that start a merge: one per task, of the same seed."""
+    tasks = CONFIG.experiments[wildcards.experiment].tasks
+    return [PATHS.network(wildcards.experiment, task, wildcards.seed) for task in tasks]
+
+
+def stage_code(stage: str):
+    """A hash of the code that a stage runs for a cell: the param that a mended method changes."""
+
+    def code(wildcards) -> str:
+        experiment = CONFIG.experiment(wildcards.experiment)
+        method = None
+        if stage == "merge":
+            method = experiment.merging_row(wildcards.merging).method
+        elif stage == "prune":
+            method = experiment.pruning_row(wildcards.pruning).method
+        return code_hash(
+            stage,
+            method=method,
+            architecture=experiment.architecture,
+            dataset=experiment.dataset,
+        )
+
+    return code
+
+
+def stage_settings(stage: str):
+    """A hash of the part of the config that a stage's result depends on."""
+    slice_of, names = {
+        "prepare": (prepare_slice, ()),
+        "train": (train_slice, ()),
+        "merge": (merge_slice, ("merging",)),
+        "prune": (prune_slice, ("merging", "pruning")),
+        "measure": (measure_slice, ("merging", "pruning")),
+    }[stage]
+
+    def settings(wildcards) -> str:
+        cell = (wildcards.experiment, *(wildcards[name] for name in names))
+        return config_hash(slice_of(CONFIG, *cell))
+
+    return settings
+
+
+def hold_run_lock() -> None:
+    """Hold the folder's run lock until Snakemake ends, unless who started it holds it."""
+    if RUN_LOCK_HELD not in os.environ:
+        hold(RUN_LOCK)
