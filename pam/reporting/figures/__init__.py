@@ -56,7 +56,7 @@ def render_figures(
                     warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
                     continue
                 source = style.source_hash(folder, module.SOURCES)
-                origin = f"{folder.resolve().name}/{experiment} · n = {n_seeds} seeds"
+                origin = f"{folder.resolve().name}/{experiment} · seeds: n = {n_seeds}"
                 style.stamp(figure, module.NOTE, f"{origin} · csv sha256 {source}")
                 stem = name if len(experiments) == 1 else f"{experiment}-{name}"
                 paths += style.save(figure, out / stem)

@@ -133,5 +133,7 @@ def _focus(axes: Axes, accuracy: np.ndarray, single: float) -> None:
     axes.set_yticks([tick for tick in axes.get_yticks() if bottom <= tick <= top])
     cover = {"transform": axes.transAxes, "facecolor": "white", "zorder": 4}
     axes.add_patch(Rectangle((0, 0), 1, _STRIP, **cover))
+    for spine in axes.spines.values():
+        spine.set_zorder(6)
     line = {"transform": axes.transAxes, "color": "#BBBBBB", "lw": 0.6, "zorder": 5}
     axes.plot([0, 1], [_STRIP, _STRIP], **line)

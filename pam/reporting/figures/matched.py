@@ -65,7 +65,7 @@ def _bars(axes: Axes, rows: pd.DataFrame, mergings: list[str], combinations: lis
             x = position + (index - (len(mergings) - 1) / 2) * width
             row = rows.loc[(merging, combination)] if (merging, combination) in rows.index else None
             if row is None or np.isnan(row["flops_mean"]):
-                axes.annotate("–", (x, 0), ha="center", va="bottom", color=colour, fontsize=9)
+                axes.annotate("–", (x, 0), ha="center", va="bottom", color="#333333", fontsize=11)
                 continue
             mean, low, high = (1e-6 * row[f"flops_{part}"] for part in ("mean", "low", "high"))
             axes.bar(x, mean, 0.9 * width, **style.bar_style(merging, colour))
