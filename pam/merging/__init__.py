@@ -5,7 +5,7 @@ from typing import Any
 
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError, ShapeError
-from pam.merging import all_shared, mtz, none, pam  # noqa: F401 - their import registers them
+from pam.merging import all_shared, mtz, none, pam, pam_zip  # noqa: F401 - their import registers them
 from pam.merging.registry import MERGERS, register
 from pam.merging.regrouping import Grouping, regroup
 from pam.networks import GroupedNetwork, SingleTaskNetwork

@@ -1,6 +1,6 @@
 """Merging by moving units between groups: shared by all mergers that regroup."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -81,7 +81,9 @@ def merge_by_assignment(
             activations[layer] = collect(network, images, [layer])[layer]
         assignment = assign(layer, activations[layer], labels)
         log[layer] = assignment.log
-        rows += _information_rows(layer, activations[layer], labels, assignment, origins[layer])
+        rows += information_rows(
+            layer, activations[layer], labels, assignment.groups, origins[layer]
+        )
         kept = [unit for unit, group in enumerate(assignment.groups) if group is not None]
         groups = [group for group in assignment.groups if group is not None]
         assembly = assembly.take(layer, kept).assign(layer, groups)
@@ -96,20 +98,28 @@ def merge_by_assignment(
     return network
 
 
-def _information_rows(
+def information_rows(
     layer: str,
     activations: Tensor,
     labels: Mapping[str, Tensor],
-    assignment: Assignment,
+    groups: Sequence[Group | None],
     origins: list[str],
 ) -> list[dict[str, Any]]:
-    """Rows of what every unit alone knows of every task, from standardised activations."""
+    """Return rows of what every unit alone knows of every task, from standardised activations.
+
+    Args:
+        layer: its name.
+        activations: float (samples, units).
+        labels: task -> ±1 (samples, labels of the task).
+        groups: per unit its group, or None if it was removed.
+        origins: per unit the task whose network it came from.
+    """
     values = standardised(activations)
     rows = []
     for task, y in labels.items():
         ceiling = label_entropy(y)
         for unit, information in enumerate(per_unit_information(values, y).tolist()):
-            group = assignment.groups[unit]
+            group = groups[unit]
             shared = group is not None and len(group) == len(labels)
             name = "removed" if group is None else "shared" if shared else "&".join(sorted(group))
             rows.append(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 from pam.data import MultitaskDataset
@@ -56,11 +57,7 @@ def prune_progressively(
         DivergenceError: if the loss is no longer finite.
     """
     pruner = PRUNERS.get(method)
-    rising = all(low < high for low, high in pairwise(strengths))
-    if not strengths or not rising or strengths[0] <= 0:
-        raise ConfigError(
-            f"strengths must be positive and strictly increasing, not {list(strengths)}"
-        )
+    strengths = _checked(strengths)
     whole = Assembly.of(network)
     parts = components(network.widths, list(network.tasks))
     try:
@@ -74,6 +71,18 @@ def prune_progressively(
         if "unexpected keyword" in str(error):
             raise ConfigError(f"pruning method '{method}': {error}") from error
         raise
+
+
+def _checked(strengths: Sequence[float]) -> list[float]:
+    """Return strengths as floats, so that 1 and 1.0 are the same, seeds included."""
+    try:
+        checked = [float(strength) for strength in strengths]
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"strengths must be numbers, not {strengths!r}") from error
+    rising = all(low < high for low, high in pairwise([0.0, *checked]))
+    if not checked or not rising or checked[-1] == inf:
+        raise ConfigError(f"strengths must be positive and strictly increasing, not {checked}")
+    return checked
 
 
 def _together(results: Sequence[Pruned], network: GroupedNetwork) -> Pruned:

@@ -46,17 +46,23 @@ class Importance:
         if self._smoothed is None:
             self._smoothed = means
         else:
-            old, m = self._smoothed, self._momentum
-            self._smoothed = {key: m * old[key] + (1 - m) * mean for key, mean in means.items()}
+            old, m, alive = self._smoothed, self._momentum, self.alive()
+            # A unit that is off keeps the score it had when it was last on.
+            self._smoothed = {
+                key: torch.where(alive[key], m * old[key] + (1 - m) * mean, old[key])
+                for key, mean in means.items()
+            }
         self._sums = {key: torch.zeros_like(total) for key, total in self._sums.items()}
         self._batches = 0
 
     def scores(self) -> PerUnit:
         """Return the importance of every unit, float64 (units,); 0 for those switched off."""
+        return {key: last * self._gates[key].detach() for key, last in self.last_scores().items()}
+
+    def last_scores(self) -> PerUnit:
+        """Return the importance every unit had when it was last on, float64 (units,)."""
         assert self._smoothed is not None, "no interval has been closed"
-        return {
-            key: score.double() * self._gates[key].detach() for key, score in self._smoothed.items()
-        }
+        return {key: score.double() for key, score in self._smoothed.items()}
 
     def alive(self) -> PerUnit:
         """Return which units are still on, bool (units,)."""

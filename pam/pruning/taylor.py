@@ -104,7 +104,7 @@ def _least_important(
     events: _Events,
     seed: int,
 ) -> tuple[PerUnit, PerUnit]:
-    """Train in place with pruning events until ``excess`` units are off; return alive, scores."""
+    """Train in place until ``excess`` units are off; return who is on, and last scores."""
     importance = Importance(network, events.criterion, events.momentum)
     schedule = Schedule((), events.batch_size)
     optimiser = nesterov(network, events.learning_rate, schedule)
@@ -121,7 +121,7 @@ def _least_important(
             raise DivergenceError(f"taylor: the loss became {loss}")
         importance.close_interval()
         if excess <= 0:
-            return importance.alive(), importance.scores()
+            return importance.alive(), importance.last_scores()
         importance.switch_off(min(excess, events.per_event), spared)
         excess -= events.per_event
 

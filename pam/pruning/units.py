@@ -24,17 +24,17 @@ def spared_groups(network: GroupedNetwork, prune_groups: str) -> set[Group]:
 
     Args:
         network: whose groups are meant.
-        prune_groups: ``"all"`` spares none, ``"shared"`` those of a single task, as in the PAM
-            authors' later runs.
+        prune_groups: ``"all"`` spares none, ``"shared"`` those of one of several tasks, as in
+            the PAM authors' later runs. A network of a single task is always pruned whole.
 
     Raises:
         ConfigError: for another value.
     """
-    if prune_groups == "all":
+    if prune_groups not in ("all", "shared"):
+        raise ConfigError(f"option 'prune_groups' is 'all' or 'shared', not '{prune_groups}'")
+    if prune_groups == "all" or len(network.tasks) == 1:
         return set()
-    if prune_groups == "shared":
-        return {group for groups in network.widths.values() for group in groups if len(group) == 1}
-    raise ConfigError(f"option 'prune_groups' is 'all' or 'shared', not '{prune_groups}'")
+    return {group for groups in network.widths.values() for group in groups if len(group) == 1}
 
 
 def per_channel(values: Tensor, tensor: Tensor) -> Tensor:
@@ -56,13 +56,13 @@ def connected(network: GroupedNetwork, keep: PerUnit, scores: PerUnit) -> PerUni
     kept = {key: mask.clone() for key, mask in keep.items()}
     architecture = network.architecture
     for layer in reversed(network.hidden_layers):
-        readers = {
+        readers = dict.fromkeys(
             group
             for node in architecture.weighted.values()
             if architecture.source_layer(node) == layer
             for group in network.widths[node.layer]
             if node.layer == architecture.output or bool(kept[node.layer, group].any())
-        }
+        )
         for group in network.widths[layer]:
             if not any(reader <= group for reader in readers):
                 kept[layer, group][:] = False

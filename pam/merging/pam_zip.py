@@ -1,0 +1,126 @@
+"""PAM with zipped shared units: what both tasks need is shared, and held once.
+
+A variant of this project, beside the faithful :mod:`pam.merging.pam`. PAM's condition (1) says that
+shared units should carry information that all tasks need; PAM as published then keeps such units of
+every network, each reading what its own network computed. Here a unit may be shared only if it
+knows enough about every task, and units that may be shared are joined across networks by
+Multi-Task Zipping, so that the shared part is as narrow as one network's. The rest stays exclusive
+to the task whose network it came from.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from pam.data import MultitaskDataset
+from pam.errors import ConfigError
+from pam.information import label_entropy, per_unit_information
+from pam.merging.activations import collect, sample_index, standardised, task_labels
+from pam.merging.assigning import information_rows
+from pam.merging.registry import register
+from pam.merging.zipper import LayerPlan, zip_networks
+from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
+
+
+@register("pam_zip")
+def pam_zip(
+    networks: Mapping[str, SingleTaskNetwork],
+    data: MultitaskDataset,
+    *,
+    seed: int,
+    relevance: float = 0.5,
+    layers: Sequence[str] | None = None,
+    samples: int = 512,
+    retrain: Mapping[str, Any] | None = None,
+) -> GroupedNetwork:
+    """Share what is relevant to all tasks, zipped; keep the rest exclusive; retrain lightly.
+
+    Args:
+        networks: task -> trained network.
+        data: activations, labels and layer inputs come from ``train``.
+        seed: of the sample and of the retraining.
+        relevance: a unit may be shared if the share of a task's label entropy that it knows is,
+            for every task, at least this fraction of its share for its best task; in [0, 1].
+            0 lets all be shared (MTZ), 1 next to none.
+        layers: the layers judged by relevance; all units of the others may be shared. All but
+            the first by default. Once a layer shares nothing, no later layer does.
+        samples: number of training images.
+        retrain: schedule of the light retraining after each zipped layer.
+
+    Raises:
+        ConfigError: for an unknown layer or a relevance outside [0, 1].
+        DataError: if a weight or an activation is NaN or infinite.
+    """
+    if not 0 <= relevance <= 1:
+        raise ConfigError(f"pam_zip: relevance must be in [0, 1], not {relevance}")
+    separate = Assembly.unite([Assembly.of(network) for network in networks.values()]).network()
+    hidden = separate.hidden_layers
+    judged = hidden[1:] if layers is None else layers
+    for layer in judged:
+        if layer not in hidden:
+            raise ConfigError(
+                f"pam_zip: unknown layer '{layer}' in 'layers'; the layers are {', '.join(hidden)}"
+            )
+    index = sample_index(data, samples, seed)
+    labels = task_labels(data, index, networks)
+    activations = collect(separate, data.normalise(data.train.images[index]), hidden)
+    plan: dict[str, LayerPlan] = {}
+    sharing = True
+    for layer in hidden:
+        widths = list(separate.widths[layer].values())
+        candidates = {task: list(range(n)) for task, n in zip(networks, widths, strict=True)}
+        if layer in judged:
+            may = relevant_to_all(activations[layer], labels, relevance).split(widths)
+            candidates = {
+                task: mask.nonzero().flatten().tolist()
+                for task, mask in zip(networks, may, strict=True)
+            }
+        count = min(map(len, candidates.values())) if sharing else 0
+        sharing = count > 0
+        plan[layer] = LayerPlan(count, candidates)
+    weights = dict.fromkeys(networks, 1 / len(networks))
+    network = zip_networks(
+        networks, data, plan, weights, samples=samples, retrain=retrain, seed=seed
+    )
+    rows = []
+    for layer in hidden:
+        groups = _groups(list(networks), separate, layer, network.notes["zipped"].get(layer))
+        origins = [next(iter(g)) for g, n in separate.widths[layer].items() for _ in range(n)]
+        rows += information_rows(layer, activations[layer], labels, groups, origins)
+    network.notes["rows"] = {"neuron_information": rows}
+    return network
+
+
+def relevant_to_all(
+    activations: torch.Tensor, labels: Mapping[str, torch.Tensor], relevance: float
+) -> torch.Tensor:
+    """Return which units know about every task at least a fraction of what they know best.
+
+    Args:
+        activations: float (samples, units).
+        labels: task -> ±1 (samples, labels of the task).
+        relevance: the fraction, of shares of label entropy.
+
+    Returns:
+        bool (units,).
+    """
+    values = standardised(activations)
+    shares = torch.stack(
+        [per_unit_information(values, y) / max(label_entropy(y), 1e-12) for y in labels.values()]
+    )
+    return shares.amin(0) >= relevance * shares.amax(0)
+
+
+def _groups(
+    tasks: list[str], separate: GroupedNetwork, layer: str, zipped: Mapping[str, Any] | None
+) -> list[Group | None]:
+    """Return the group that each unit of the single-task networks ended up in."""
+    pairs = zipped["pairs"] if zipped else []
+    groups: list[Group | None] = []
+    for position, task in enumerate(tasks):
+        own = frozenset([task])
+        joined = {members[position] for members in pairs}
+        units = range(separate.widths[layer][own])
+        groups += [frozenset(tasks) if unit in joined else own for unit in units]
+    return groups

@@ -1,0 +1,124 @@
+"""Data and networks small enough that a step of training takes a millisecond."""
+
+from dataclasses import replace
+
+import torch
+
+from pam.data import MultitaskDataset, Split
+from pam.networks import Assembly, build
+from pam.networks.groups import SHARED
+
+SHAPE = (1, 12, 16)
+WIDTHS = (2, 3, 6, 5)
+LAYERS = ("c1", "c2", "f3", "f4")
+TASKS = {"A": [0, 1], "B": [2], "C": [1, 3, 4]}
+STILL = {"stages": []}
+SHORT = {"stages": [{"epochs": 1, "learning_rate": 0.05}], "batch_size": 16}
+
+
+def make_data(samples=64, tasks="AB", seed=11, **columns):
+    """Coarse bright and dark squares with noise; label ``i`` is whether square ``i`` is bright.
+
+    ``columns`` replaces the label columns of single tasks, e.g. ``B=[0, 1]``.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def split(n):
+        bright = torch.rand(n, 1, 3, 4, generator=generator) < 0.5
+        squares = (60 + 120 * bright).repeat_interleave(4, 2).repeat_interleave(4, 3)
+        images = squares + torch.randint(-40, 41, squares.shape, generator=generator)
+        labels = torch.where(bright.flatten(1)[:, :5], 1, -1)
+        return Split(images.to(torch.uint8), labels.to(torch.int8))
+
+    names = [f"label {column}" for column in range(5)]
+    picked = {task: columns.get(task, TASKS[task]) for task in tasks}
+    return MultitaskDataset(
+        "squares", split(samples), split(32), split(32), picked, names, [0.5], [0.3]
+    )
+
+
+def make_network(task="A", seed=0, outputs=None, widths=WIDTHS):
+    """A single-task network with random weights and random biases."""
+    outputs = len(TASKS[task]) if outputs is None else outputs
+    network = build("lenet5", SHAPE, outputs, task=task, seed=seed, widths=widths)
+    generator = torch.Generator().manual_seed(seed + 1000)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith(".bias"):
+                parameter.normal_(0, 0.3, generator=generator)
+    return network
+
+
+def make_networks(tasks="AB", widths=WIDTHS):
+    """Task -> a network of its own."""
+    return {task: make_network(task, seed, widths=widths) for seed, task in enumerate(tasks)}
+
+
+def side_by_side(networks):
+    """One network that holds several, nothing shared."""
+    return Assembly.unite([Assembly.of(network) for network in networks.values()]).network()
+
+
+def share_some(networks, layers=LAYERS):
+    """Every second unit of some layers shared by all tasks, the others exclusive."""
+    assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
+    everyone = frozenset(networks)
+    for layer in layers:
+        groups = assembly.groups[layer]
+        mixed = [everyone if unit % 2 else group for unit, group in enumerate(groups)]
+        assembly = assembly.assign(layer, mixed)
+    return assembly.network()
+
+
+def renamed(network, task):
+    """The same function under another task's name."""
+    assembly = Assembly.of(network)
+    groups = {layer: [frozenset([task])] * len(g) for layer, g in assembly.groups.items()}
+    return replace(assembly, tasks={task: len(groups["f5"])}, groups=groups).network()
+
+
+def shuffled(network, seed=0):
+    """The same function with the hidden units in another order, and layer -> that order."""
+    generator = torch.Generator().manual_seed(seed)
+    assembly, order = Assembly.of(network), {}
+    for layer in LAYERS:
+        order[layer] = torch.randperm(len(assembly.groups[layer]), generator=generator)
+        assembly = assembly.take(layer, order[layer])
+    return assembly.network(), order
+
+
+def images_of(data):
+    """The normalised test images."""
+    return data.normalise(data.test.images)
+
+
+def scores_of(network, images):
+    """Task -> scores, without gradients."""
+    with torch.no_grad():
+        return network(images)
+
+
+def same_bits(left, right):
+    """Whether two networks have the same widths and exactly the same weights."""
+    ours, theirs = left.state_dict(), right.state_dict()
+    return (
+        left.widths == right.widths
+        and list(ours) == list(theirs)
+        and all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    )
+
+
+def own_part(network, task):
+    """The part of a network that runs for one task that shares nothing."""
+    return Assembly.of(network).restrict([task]).network()
+
+
+def total_units(network, group=None):
+    """Hidden units, of one group name if given."""
+    names = [g for layer in network.hidden_layers for g in network.groups()[layer].items()]
+    return sum(units for name, units in names if group in (None, name))
+
+
+def shared_units(network):
+    """Hidden units that all tasks use."""
+    return total_units(network, SHARED)
