@@ -99,6 +99,20 @@ class Bottleneck:
         """Return -log alpha per unit, the score by which units are compared."""
         return {key: -alpha for key, alpha in self.log_alpha().items()}
 
+    def reopen(self, units: Mapping[Key, Tensor]) -> None:
+        """Let gates start afresh, without jitter.
+
+        For units that are kept against their gates: a mean of zero folded into all weights and
+        the bias of a unit would leave it dead behind its ReLU, no training could bring it back.
+
+        Args:
+            units: bool (units,) per layer and group.
+        """
+        with torch.no_grad():
+            for key, mask in units.items():
+                self.mean[key][mask] = INITIAL_MEAN
+                self.log_variance[key][mask] = INITIAL_LOG_VARIANCE
+
     def means(self) -> PerUnit:
         """Return the means, the factors that stay when the noise goes."""
         return {key: mean.detach() for key, mean in self.mean.items()}

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -66,7 +66,7 @@ def taylor(
         momentum: of the importance from one pruning event to the next; 0 for none.
         interval: minibatches between two events.
         event_fraction: fraction of the network's initial hidden units removed at an event.
-        prune_groups: ``"all"``, or ``"shared"`` to spare groups of a single task.
+        prune_groups: ``"all"``, or ``"shared"`` to spare groups of one of several tasks.
         learning_rate: of the steps between events.
         batch_size: of the steps between events.
         fine_tune: schedule after removal.
@@ -77,6 +77,8 @@ def taylor(
         raise ConfigError(
             "taylor: momentum must be in [0, 1), event_fraction in (0, 1] and interval >= 1"
         )
+    if not 0 < learning_rate < inf or batch_size < 1:
+        raise ConfigError("taylor: learning_rate must be positive and batch_size >= 1")
     if not all(0 < strength < 1 for strength in strengths):
         raise ConfigError(f"taylor: strengths are fractions in (0, 1), not {list(strengths)}")
     spared = spared_groups(network, prune_groups)

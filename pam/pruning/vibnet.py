@@ -52,8 +52,8 @@ def vibnet(
             layer -> multiplier (the PAM authors' per-layer kappa).
         conv_multiplier: further factor for convolutions (the PAM authors' gamma).
         fc_multiplier: further factor for fully connected layers.
-        prune_groups: ``"all"``, or ``"shared"`` to spare groups of a single task (the PAM
-            authors' later runs).
+        prune_groups: ``"all"``, or ``"shared"`` to spare groups of one of several tasks (the
+            PAM authors' later runs).
         threshold: units with log(variance / mean^2) above it are removed; 0 in VIBNet, 0.01 in
             the PAM authors' runs.
         gate_learning_rate: factor on the learning rate of the gates.
@@ -86,8 +86,9 @@ def vibnet(
             description=f"vibnet {strength:g}",
         )
         rows = curve_rows(curve, "prune")
-        keep = {key: mask | (key[1] in spared) for key, mask in gates.keep(threshold).items()}
-        keep = connected(gated, keep, gates.signal_to_noise())
+        wanted = {key: mask | (key[1] in spared) for key, mask in gates.keep(threshold).items()}
+        keep = connected(gated, wanted, gates.signal_to_noise())
+        gates.reopen({key: mask & ~wanted[key] for key, mask in keep.items()})
         gated, gates = remove(gated, keep), gates.take(keep)
         slim = scale(gated, gates.means())
         tuned = train_pruned(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pam.reporting.cells import accuracy_cell, cost_cell, notes_for, number, ratio_cell
-from pam.reporting.curves import select
+from pam.reporting.curves import pruned, select
 from pam.reporting.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.names import (
     architecture_name,
@@ -173,6 +173,7 @@ def introduction(measured: pd.DataFrame) -> str:
     """Return how the comparison was made and on how much it rests."""
     measured = measured[measured["status"] == OK]
     n = measured["seed"].nunique()
+    measured = pruned(measured)
     strengths = measured.groupby(["pruning", "merging"])["strength"].nunique().min()
     few = (
         f" The protocol asks for at least {ASKED_STRENGTHS}: read these figures as a rehearsal."
@@ -182,8 +183,8 @@ def introduction(measured: pd.DataFrame) -> str:
     return (
         f"Validation accuracy {DEFAULT_DELTA:g} percentage point below the single-task networks "
         "for every task; monotone frontiers over "
-        f"{0 if not len(measured) else strengths:.0f} pruning strengths (the unpruned network "
-        f"included) and n = {n} seeds. In square brackets: 95 % bootstrap interval over seeds. "
+        f"{0 if not len(measured) else strengths:.0f} pruning strengths and "
+        f"n = {n} seeds. In square brackets: 95 % bootstrap interval over seeds. "
         f"FLOPs in the paper's convention, multiplications and additions counted.{few}"
     )
 

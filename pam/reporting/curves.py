@@ -119,9 +119,14 @@ def _curve(
 
 
 def families(folder: str | Path) -> Iterator[tuple[str, str, Family]]:
-    """Yield (experiment, pruning, curves of every merging) of a folder of CSVs, sorted."""
-    measurements = read_table(folder, "measurements")
-    accuracies, groups = read_table(folder, "accuracies"), read_table(folder, "groups")
+    """Yield (experiment, pruning, curves of every merging) of a folder of CSVs, sorted.
+
+    Networks of strength 0 are left out: they have not had the fine-tuning that follows pruning, so
+    they are no point of the same frontier.
+    """
+    measurements = pruned(read_table(folder, "measurements"))
+    accuracies = pruned(read_table(folder, "accuracies"))
+    groups = read_table(folder, "groups")
     for (experiment, pruning), rows in measurements.groupby(["experiment", "pruning"]):
         family = {}
         for merging, cells in rows.groupby("merging"):
@@ -129,6 +134,11 @@ def families(folder: str | Path) -> Iterator[tuple[str, str, Family]]:
             rated = select(accuracies, pruning=pruning, **axes)
             family[merging] = build_curves(cells, rated, select(groups, **axes))
         yield experiment, pruning, family
+
+
+def pruned(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of networks that were pruned, or were to be: those not of strength 0."""
+    return frame[frame["strength"] != 0]
 
 
 def select(frame: pd.DataFrame, **values: str | float) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from pam.reporting.bootstrap import percentile_interval, resample_counts
-from pam.reporting.curves import select
+from pam.reporting.curves import pruned, select
 from pam.reporting.figures import style
 from pam.reporting.frontier import fit_increasing
 from pam.reporting.matched import DEFAULT_DELTA
@@ -44,7 +44,8 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     and strength; of B1 the sum of networks of one strength), lines the monotone fit over them,
     bands its 95 % bootstrap interval over seeds.
     """
-    measured = select(read_table(folder, "measurements"), experiment=experiment, status="ok")
+    measured = pruned(read_table(folder, "measurements"))
+    measured = select(measured, experiment=experiment, status="ok")
     if measured.empty:
         return None
     matched = select(read_table(folder, "matched"), experiment=experiment, delta=DEFAULT_DELTA)
