@@ -36,9 +36,13 @@ def merge(
         CollapseError, DivergenceError: if the merged network cannot work.
     """
     merger = MERGERS.get(method)
-    named = networks if isinstance(networks, Mapping) else {n.task: n for n in networks}
+    named = (
+        networks if isinstance(networks, Mapping) else {next(iter(n.tasks)): n for n in networks}
+    )
     if not named:
         raise ConfigError("there are no networks to merge")
+    if len(named) < len(networks):
+        raise ShapeError("two of the networks to merge are for the same task")
     for task, network in named.items():
         if list(network.tasks) != [task]:
             raise ShapeError(f"the network given for task '{task}' has {list(network.tasks)}")

@@ -1,6 +1,8 @@
 """PAM: regroup by what neurons know about each task (He et al., KDD 2021)."""
 
+import sys
 from collections.abc import Mapping, Sequence
+from math import nan
 from typing import Any
 
 from torch import Tensor
@@ -80,7 +82,7 @@ def pam(
         grouping = regroup(values, labels, threshold, noise_variance)
         groups = _settle(grouping, values, removed, everyone)
         if everyone not in groups:
-            groups[_most_informative(values, labels)] = everyone
+            groups[_most_informative(values, labels, noise_variance)] = everyone
         return Assignment(groups, _log(grouping, threshold))
 
     return merge_by_assignment(
@@ -103,6 +105,8 @@ def _bounds(
     """Return searched layer -> alpha, checked."""
     if unit not in UNITS:
         raise ConfigError(f"pam: alpha_unit is one of {', '.join(UNITS)}, not '{unit}'")
+    if isinstance(alpha, Mapping) and not set(alpha) <= {"conv", "fc"}:
+        raise ConfigError(f"pam: alpha has bounds for 'conv' and 'fc' layers, not {list(alpha)}")
     searched = architecture.hidden_layers[1:] if layers is None else layers
     bounds = {}
     for layer in searched:
@@ -112,12 +116,19 @@ def _bounds(
         kind = architecture.kind(layer)
         if isinstance(alpha, Mapping) and kind not in alpha:
             raise ConfigError(f"pam: alpha names no bound for '{kind}' layers")
-        bound = float(alpha[kind] if isinstance(alpha, Mapping) else alpha)
-        if not 0 <= bound < float("inf") or (unit != "nats" and bound > 1):
-            limits = "at least 0" if unit == "nats" else "in [0, 1]"
-            raise ConfigError(f"pam: alpha must be {limits}, not {bound}")
-        bounds[layer] = bound
+        bounds[layer] = _bound(alpha[kind] if isinstance(alpha, Mapping) else alpha, unit)
     return bounds
+
+
+def _bound(alpha: Any, unit: str) -> float:
+    highest, limits = (sys.float_info.max, "at least 0") if unit == "nats" else (1.0, "in [0, 1]")
+    try:
+        bound = float(alpha)
+    except (TypeError, ValueError):
+        bound = nan
+    if not 0 <= bound <= highest:
+        raise ConfigError(f"pam: alpha must be {limits}, not {alpha!r}")
+    return bound
 
 
 def _nats_per_alpha(unit: str, values: Tensor, labels: Tensor, noise_variance: float) -> float:
@@ -138,10 +149,11 @@ def _settle(
     return groups
 
 
-def _most_informative(values: Tensor, labels: Mapping[str, Tensor]) -> int:
+def _most_informative(values: Tensor, labels: Mapping[str, Tensor], noise_variance: float) -> int:
     """Return the unit whose least share of a task's label entropy is largest, lowest index."""
     shares = [
-        per_unit_information(values, y) / max(label_entropy(y), 1e-12) for y in labels.values()
+        per_unit_information(values, y, noise_variance) / max(label_entropy(y), 1e-12)
+        for y in labels.values()
     ]
     least = shares[0]
     for share in shares[1:]:

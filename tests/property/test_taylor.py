@@ -14,7 +14,7 @@ from pam.networks import Assembly
 from pam.pruning.importance import Importance
 from pam.pruning.taylor import taylor
 from pam.pruning.units import connected, remove, unit_keys
-from pam.training import Schedule, multitask_loss
+from pam.training import Schedule, Stage, fit, multitask_loss
 from pam.training.loop import descend, nesterov
 from tests.random_networks import images_for, networks
 from tests.small import (
@@ -193,9 +193,7 @@ def test_opposite_gradients_in_a_batch_cancel_before_squaring():
         last.bias.sub_(hidden)
     labels = {"B": torch.tensor([[1.0], [-1.0]])}
     together = observed(network, (images, labels))
-    apart = [
-        observed(network, (images[:1], {"B": labels["B"][i : i + 1]})) for i in range(2)
-    ]
+    apart = [observed(network, (images[:1], {"B": labels["B"][i : i + 1]})) for i in range(2)]
     assert max(s.max() for s in apart[0].values()) > 1e-3
     for key, scores in together.items():
         assert scores.max() < 1e-9
@@ -475,6 +473,15 @@ def test_the_network_given_is_left_as_it_was():
     assert same_bits(network, before)
 
 
+def test_what_was_yielded_does_not_change_as_pruning_goes_on():
+    network, data = share_some(make_networks()), make_data()
+    results, copies = [], []
+    for run in taylor(network, data, [0.2, 0.4], seed=0, **QUICK):
+        results.append(run.network)
+        copies.append(copy.deepcopy(run.network))
+    assert all(same_bits(one, two) for one, two in zip(results, copies, strict=True))
+
+
 @pytest.mark.parametrize(
     ("strengths", "options"),
     [
@@ -497,8 +504,6 @@ def test_bad_options_are_refused(strengths, options):
 def test_importance_ranks_like_the_true_change_of_the_loss():
     """The estimate is first order; over all units it still goes with what it estimates."""
     network, data = make_network(widths=(4, 6, 12, 10)), make_data(128)
-    from pam.training import Stage, fit
-
     fit(network, data, Schedule((Stage(5, 0.05),), 16), 0)
     images = data.normalise(data.train.images)
     labels = {"A": data.task_labels(data.train, "A").float()}

@@ -71,9 +71,7 @@ pairs = st.lists(st.tuples(finite, variances), min_size=1, max_size=6)
 @given(pairs, st.floats(0.01, 500))
 def test_the_divergence_equals_the_formula(values, coefficient):
     means, logs = zip(*values, strict=True)
-    expected = coefficient / 2 * sum(
-        math.log1p(m * m / (math.exp(v) + 1e-8)) for m, v in values
-    )
+    expected = coefficient / 2 * sum(math.log1p(m * m / (math.exp(v) + 1e-8)) for m, v in values)
     found = kl(torch.tensor(means), torch.tensor(logs), coefficient)
     assert found >= 0
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-9)
@@ -103,9 +101,7 @@ def test_the_gradient_of_the_divergence_equals_the_formula(values):
     gates.divergence({"f3": 1.0}, ()).backward()
     variance = logs.exp()
     total = means**2 + variance
-    torch.testing.assert_close(
-        gates.mean["f3", GROUP].grad, means / total, atol=1e-2, rtol=1e-2
-    )
+    torch.testing.assert_close(gates.mean["f3", GROUP].grad, means / total, atol=1e-2, rtol=1e-2)
     # The guard of 1e-8 beside the variance is felt where the variance is as small.
     guarded = means**2 + variance + 1e-8
     exact = -0.5 * means**2 / guarded * variance / (variance + 1e-8)
@@ -456,8 +452,15 @@ def test_the_network_given_is_left_as_it_was():
     assert same_bits(network, before)
 
 
-@pytest.mark.parametrize("options", [{"kl_factor": 0.0}, {"gate_learning_rate": -1.0},
-                                     {"prune_groups": "none"}, {"multipliers": "side"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kl_factor": 0.0},
+        {"gate_learning_rate": -1.0},
+        {"prune_groups": "none"},
+        {"multipliers": "side"},
+    ],
+)
 def test_bad_options_are_refused(options):
     with pytest.raises(ConfigError):
         pruned(make_network(), make_data(), [1.0], **options)

@@ -1,6 +1,7 @@
 """Training: what a step does, what is refused, and that seeds decide everything."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch.nn import functional as F
 
 from pam.errors import ConfigError, DataError, DivergenceError, ShapeError
 from pam.networks import build
+from pam.seeds import derive_seed
 from pam.training import Schedule, Stage, fit, multitask_loss, schedule_from, task_accuracies
 from pam.training.loop import batches
 from tests.small import (
@@ -87,8 +89,6 @@ def test_ten_steps_equal_a_plain_loop_with_nesterov_momentum_written_out():
         after_step=lambda: seen.append(1),
     )
     assert len(seen) == 10
-    from pam.seeds import derive_seed
-
     order = torch.Generator().manual_seed(derive_seed("epoch", 3, 0))
     for images, labels in batches(data, data.train, 16, order):
         loss = ((forward(images) - labels["A"]) ** 2).mean()
@@ -99,9 +99,7 @@ def test_ten_steps_equal_a_plain_loop_with_nesterov_momentum_written_out():
                 v = velocity[id(p)].mul_(momentum).add_(gradient)
                 p -= rate * (gradient + momentum * v)
     for layer, pair in weights.items():
-        for ours, theirs in zip(
-            network.blocks[layer]["A"].parameters(), pair, strict=True
-        ):
+        for ours, theirs in zip(network.blocks[layer]["A"].parameters(), pair, strict=True):
             torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
@@ -125,7 +123,7 @@ def test_the_loss_is_the_sum_over_tasks_of_means():
 
 def test_the_loss_refuses_labels_that_do_not_fit():
     scores = {"A": torch.zeros(4, 3)}
-    with pytest.raises(ShapeError, match="task 'A' has 3 outputs.*1 label"):
+    with pytest.raises(ShapeError, match=r"task 'A' has 3 outputs.*1 label"):
         multitask_loss(scores, {"A": torch.ones(4, 1)})
     with pytest.raises(ShapeError, match="no labels for task 'A'"):
         multitask_loss(scores, {"B": torch.ones(4, 3)})
@@ -160,8 +158,6 @@ def test_training_lowers_the_loss_and_reports_every_epoch():
 
 
 def test_the_test_part_is_never_looked_at():
-    from dataclasses import replace
-
     data = make_data()
     other = replace(data, test=make_data(seed=12).test)
     one, two = make_network(), make_network()

@@ -6,8 +6,8 @@ A module has ``SOURCES`` (the CSV files it reads), ``NOTE`` (one line printed un
 
 import warnings
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from pam.errors import ConfigError
 from pam.reporting.curves import select
@@ -38,6 +38,7 @@ def render_figures(
     """
     from pam.reporting.figures import style
 
+    modules = _modules()
     names = FIGURES if only is None else only
     unknown = [name for name in names if name not in FIGURES]
     if unknown:
@@ -49,7 +50,7 @@ def render_figures(
     for experiment in experiments:
         n_seeds = select(measured, experiment=experiment, status="ok")["seed"].nunique()
         for name in names:
-            module = import_module(f"pam.reporting.figures.{name}")
+            module = modules[name]
             with style.house_style():
                 figure = module.draw(folder, experiment)
                 if figure is None:
@@ -61,3 +62,16 @@ def render_figures(
                 stem = name if len(experiments) == 1 else f"{experiment}-{name}"
                 paths += style.save(figure, out / stem)
     return paths
+
+
+def _modules() -> dict[str, ModuleType]:
+    """Return the module of every figure; imported late, because matplotlib takes its time."""
+    from pam.reporting.figures import frontier, groups, information, matched, training
+
+    return {
+        "frontier": frontier,
+        "matched": matched,
+        "groups": groups,
+        "information": information,
+        "training": training,
+    }

@@ -34,9 +34,7 @@ def masked_networks(draw):
 def readers_of(network, kept, layer):
     """The groups left in the layer after ``layer``, in the plainest words."""
     after = (*LAYERS, "f5")[LAYERS.index(layer) + 1]
-    return [
-        group for group in network.widths[after] if after == "f5" or kept[after, group].any()
-    ]
+    return [group for group in network.widths[after] if after == "f5" or kept[after, group].any()]
 
 
 @many
@@ -73,10 +71,16 @@ def test_the_repair_drops_only_the_dead_and_brings_back_only_the_best(case):
             assert int(back.sum()) == 1
             assert not keep[layer, group].any()
             assert mask[scores[layer, group].argmax()]
-            needing = [reader for reader in readers if reader <= group]
+            best = scores[layer, group].max()
+            choices = [
+                [g for g in network.widths[layer] if reader <= g]
+                for reader in readers
+                if reader <= group
+            ]
             assert any(
-                not any(keep[layer, g].any() for g in network.widths[layer] if reader <= g)
-                for reader in needing
+                not any(keep[layer, g].any() for g in choice)
+                and all(scores[layer, g].max() <= best for g in choice)
+                for choice in choices
             )
 
 
@@ -137,7 +141,7 @@ def test_the_repair_does_not_depend_on_the_order_of_groups_in_a_set():
         for layer in LAYERS
     }
     # Task A takes its own unit (the first of those tied), and so do B and C after it.
-    assert groups == dict.fromkeys(LAYERS, [["A"], ["B"], ["C"]])
+    assert groups == {layer: [["A"], ["B"], ["C"]] for layer in LAYERS}
 
 
 TAYLOR = {"interval": 1, "event_fraction": 0.25, "batch_size": 32, "fine_tune": STILL}
@@ -168,4 +172,3 @@ def test_a_stronger_taylor_pruning_costs_no_more_for_any_combination(network, se
         assert list(smaller.tasks) == list(network.tasks)
         for combination in network.combinations():
             assert paper_flops(smaller, combination) <= paper_flops(larger, combination)
-
