@@ -24,7 +24,8 @@ def merge(
     """Merge trained single-task networks with a registered method.
 
     Args:
-        networks: task -> network, or networks whose own task names count.
+        networks: task -> network (the network takes that task's name), or a sequence: networks
+            with distinct tasks of the data set keep theirs, others follow the data set's order.
         method: ``"none"``, ``"mtz"``, ``"all_shared"``, ``"pam"``, ... (see ``MERGERS``).
         data: the data set of the tasks; ``test`` is never used.
         seed: of everything random in the merger.
@@ -36,16 +37,8 @@ def merge(
         CollapseError, DivergenceError: if the merged network cannot work.
     """
     merger = MERGERS.get(method)
-    named = (
-        networks if isinstance(networks, Mapping) else {next(iter(n.tasks)): n for n in networks}
-    )
-    if not named:
-        raise ConfigError("there are no networks to merge")
-    if len(named) < len(networks):
-        raise ShapeError("two of the networks to merge are for the same task")
+    named = _by_task(networks, list(data.tasks))
     for task, network in named.items():
-        if list(network.tasks) != [task]:
-            raise ShapeError(f"the network given for task '{task}' has {list(network.tasks)}")
         if task not in data.tasks or len(data.tasks[task]) != network.tasks[task]:
             raise ShapeError(f"task '{task}' of the network does not fit data set '{data.name}'")
         if network.architecture.input_shape != data.input_shape:
@@ -59,3 +52,19 @@ def merge(
         if "unexpected keyword" in str(error):
             raise ConfigError(f"merging method '{method}': {error}") from error
         raise
+
+
+def _by_task(
+    networks: Mapping[str, SingleTaskNetwork] | Sequence[SingleTaskNetwork], tasks: Sequence[str]
+) -> dict[str, SingleTaskNetwork]:
+    """Return task -> network, every network under the name of its task."""
+    if not networks:
+        raise ConfigError("there are no networks to merge")
+    if isinstance(networks, Mapping):
+        return {task: network.for_task(task) for task, network in networks.items()}
+    own = [next(iter(network.tasks)) for network in networks]
+    if len(set(own)) == len(own) and set(own) <= set(tasks):
+        return {task: network.for_task(task) for task, network in zip(own, networks, strict=True)}
+    if len(networks) != len(tasks):
+        raise ConfigError(f"{len(networks)} networks are given for {len(tasks)} tasks: name them")
+    return {task: network.for_task(task) for task, network in zip(tasks, networks, strict=True)}

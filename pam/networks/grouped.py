@@ -1,5 +1,6 @@
 """The grouped network: one tensor per group flows, only weighted nodes know the wiring rule."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pam.errors import CollapseError, DataError, PamError, ShapeError
+from pam.errors import CollapseError, ConfigError, DataError, PamError, ShapeError
 from pam.files import read_tensors, write_tensors
 from pam.networks.architecture import (
     IMAGE,
@@ -23,6 +24,7 @@ from pam.networks.architecture import (
     Weighted,
 )
 from pam.networks.groups import (
+    SHARED,
     Group,
     Widths,
     all_combinations,
@@ -59,7 +61,7 @@ class GroupedNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.architecture = architecture
-        self.tasks = dict(tasks)
+        self.tasks = {_checked_task(task): count for task, count in tasks.items()}
         self.notes: dict[str, Any] = {}
         outputs = {frozenset([task]): count for task, count in self.tasks.items()}
         table = {**widths, architecture.output: outputs}
@@ -179,6 +181,24 @@ class GroupedNetwork(nn.Module):
 
         return extract(self, parse_combination(tasks, list(self.tasks)))
 
+    def for_task(self, task: str) -> "GroupedNetwork":
+        """Return a network of a single task under another name, with a copy of its weights.
+
+        Raises:
+            ShapeError: if the network has several tasks.
+        """
+        if len(self.tasks) != 1:
+            raise ShapeError(f"the network given for task '{task}' has {list(self.tasks)}")
+        if task in self.tasks:
+            return self
+        group = frozenset([task])
+        widths = {layer: {group: sum(self.widths[layer].values())} for layer in self.hidden_layers}
+        renamed = type(self)(self.architecture, {task: sum(self.tasks.values())}, widths)
+        with torch.no_grad():
+            for own, other in zip(self.parameters(), renamed.parameters(), strict=True):
+                other.copy_(own)
+        return renamed.train(self.training)
+
     def save(self, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
         """Write weights and description to one safetensors file, atomically."""
         write_tensors(path, self.state_dict(), {**(meta or {}), "network": self.describe()})
@@ -240,6 +260,16 @@ class SingleTaskNetwork(GroupedNetwork):
     def task(self) -> str:
         """Name of the task."""
         return next(iter(self.tasks))
+
+
+def _checked_task(task: str) -> str:
+    """Return the name of a task if modules and files can carry it."""
+    # A block per group is an attribute of a ModuleDict, so its methods' names are taken.
+    if task == SHARED or not re.fullmatch(r"\w+", task) or hasattr(nn.ModuleDict, task):
+        raise ConfigError(
+            f"a task cannot be called '{task}': use letters, digits and '_', and no reserved word"
+        )
+    return task
 
 
 def _check_table(widths: Widths, architecture: Architecture, tasks: set[str]) -> None:

@@ -349,14 +349,12 @@ def test_networks_that_do_not_fit_one_another_are_refused(method):
 
 def test_networks_that_do_not_fit_their_names_or_the_data_are_refused():
     network = make_network()
-    with pytest.raises(ShapeError, match="given for task 'B' has"):
-        merge({"B": network}, "none", DATA)
-    with pytest.raises(ShapeError, match=r"two of the networks.*same task"):
-        merge([network, make_network(seed=1)], "none", DATA)
+    with pytest.raises(ConfigError, match="1 networks are given for 3 tasks"):
+        merge([renamed(network, "Z")], "none", DATA)
     with pytest.raises(ShapeError, match="task 'A' of the network does not fit"):
         merge([make_network(outputs=3)], "none", DATA)
     with pytest.raises(ShapeError, match="task 'Z' of the network does not fit"):
-        merge([renamed(network, "Z")], "none", DATA)
+        merge({"Z": network}, "none", DATA)
     with pytest.raises(ShapeError, match=r"given for task 'A' has \['A', 'B'\]"):
         merge([side_by_side(make_networks())], "none", DATA)
     other = build("lenet5", (1, 12, 12), 2, task="A")
@@ -364,6 +362,17 @@ def test_networks_that_do_not_fit_their_names_or_the_data_are_refused():
         merge([other], "none", DATA)
     with pytest.raises(ConfigError, match="no networks to merge"):
         merge({}, "none", DATA)
+
+
+def test_networks_take_the_name_they_are_given_for():
+    data = make_data(96, tasks="AB")
+    first = make_network()
+    second = make_network(seed=1, outputs=len(data.tasks["B"]))
+    images = data.normalise(data.train.images[:8])
+    for given in ({"A": first, "B": second}, [first, second]):
+        scores = merge(given, "none", data)(images)
+        assert torch.equal(scores["A"], first(images)["A"])
+        assert torch.equal(scores["B"], second(images)["A"])
 
 
 @pytest.mark.parametrize("method", ["none", "all_shared"])
