@@ -1,6 +1,7 @@
 """The look of every figure: colours, markers, sizes, and files that are the same byte for byte."""
 
 import hashlib
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,10 +113,15 @@ def top_legend(figure: Figure, handles: Sequence[object], columns: int | None = 
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.4)
 
 
+NOTE_LETTERS_PER_INCH = 21
+
+
 def stamp(figure: Figure, *lines: str) -> None:
     """Write what is drawn and where it comes from in small grey letters under the figure."""
+    letters = int(figure.get_figwidth() * NOTE_LETTERS_PER_INCH)
+    text = "\n".join(textwrap.fill(line, letters) for line in lines)
     # Not figure.text: the supxlabel is the only free text that the layout makes room for.
-    figure.supxlabel("\n".join(lines), fontsize=5.5, color="#666666", x=0.995, ha="right")
+    figure.supxlabel(text, fontsize=5.5, color="#666666", x=0.995, ha="right")
 
 
 def grid(axes: Axes, axis: str = "y") -> None:

@@ -89,8 +89,10 @@ def _panel(axes: Axes, rows: pd.DataFrame, quantity: str, scale: float, looks: L
         curve = rows[names == name].dropna(subset=quantity)
         if curve.empty:
             continue
-        # Steps go on where a stage has several phases, epochs start again.
-        values = (scale * curve[quantity]).groupby(curve["step"] + 1)
+        # Steps go on where a stage has several phases, epochs start again; networks that share
+        # nothing are trained one after the other, so every task counts its own.
+        own = curve.sort_values("step").groupby(["strength", "seed", "task"], dropna=False)
+        values = (scale * curve[quantity]).groupby(own.cumcount() + 1)
         mean = values.mean()
         axes.plot(mean.index, mean, line, color=colour, marker=marker, ms=3)
         axes.fill_between(mean.index, values.min(), values.max(), color=colour, alpha=0.12, lw=0)
