@@ -63,6 +63,7 @@ localrules:
 rule all:
     default_target: True
     input:
+        CSV_FILES,
         PATHS.manifest,
         PATHS.tables,
         FIGURES,
