@@ -173,7 +173,7 @@ def test_a_lock_left_by_a_killed_run_is_no_obstacle(tree):
     (tree / PATHS.csv("measurements")).unlink()
     locks = tree / ".snakemake" / "locks"
     locks.mkdir(parents=True, exist_ok=True)
-    (locks / "0.output.lock").write_text(f"{tree / PATHS.csv('measurements')}\n")
+    (locks / "0.output.lock").write_text(f"{PATHS.csv('measurements')}\n")
     assert "Error: Directory cannot be locked" in snakemake(tree)
     done = reproduce(tree)
     assert done.returncode == 0, done.stdout + done.stderr
