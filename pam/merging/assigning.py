@@ -11,6 +11,7 @@ from pam.information import label_entropy, per_unit_information
 from pam.merging.activations import collect, sample_index, standardised, task_labels
 from pam.merging.retraining import retrain as train_lightly
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
+from pam.networks.groups import group_name
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,7 @@ def information_rows(
         ceiling = label_entropy(y)
         for unit, information in enumerate(per_unit_information(values, y).tolist()):
             group = groups[unit]
-            shared = group is not None and len(group) == len(labels)
-            name = "removed" if group is None else "shared" if shared else "&".join(sorted(group))
+            name = "removed" if group is None else group_name(group, list(labels))
             rows.append(
                 {
                     "layer": layer,
