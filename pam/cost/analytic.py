@@ -10,8 +10,9 @@ from operator import index
 from pam.errors import ConfigError, ShapeError
 from pam.networks import Architecture, GroupedNetwork, Widths
 from pam.networks import architecture as build_architecture
-from pam.networks.architecture import IMAGE
-from pam.networks.groups import SHARED, parse_combination, reads, runs
+from pam.networks.architecture import IMAGE, AveragePool, Norm, Weighted
+from pam.networks.groups import SHARED, Group, parse_combination, reads, runs
+from pam.networks.wiring import executed
 
 WidthTable = Mapping[str, Mapping[str, int]]
 
@@ -25,11 +26,13 @@ class Link:
         units: units made.
         positions: map positions at which each unit is computed, before pooling; 1 if fully
             connected.
+        bias: whether each unit adds a bias.
     """
 
     inputs: int
     units: int
     positions: int
+    bias: bool = True
 
     @property
     def weights(self) -> int:
@@ -48,19 +51,36 @@ class Link:
 
 
 def links(architecture: Architecture, widths: Widths, tasks: Iterable[str]) -> Iterator[Link]:
-    """Yield the links that running ``tasks`` executes."""
+    """Yield the links of all groups that meet ``tasks``, the paper's rule of what is run."""
     running = tuple(tasks)
     for node in architecture.weighted.values():
-        source = architecture.source_layer(node)
-        for group, units in widths[node.layer].items():
+        for group in widths[node.layer]:
             if runs(group, running):
-                read = (
-                    architecture.input_shape[0]
-                    if source == IMAGE
-                    else sum(n for other, n in widths[source].items() if reads(group, other))
-                )
-                positions = architecture.signals[node.name].positions
-                yield Link(read * architecture.taps(node), units, positions)
+                yield _link(architecture, widths, node, group)
+
+
+def _link(architecture: Architecture, widths: Widths, node: Weighted, group: Group) -> Link:
+    source = architecture.source_layer(node)
+    read = (
+        architecture.input_shape[0]
+        if source == IMAGE
+        else sum(n for other, n in widths[source].items() if reads(group, other))
+    )
+    positions = architecture.signals[node.name].positions
+    return Link(read * architecture.taps(node), widths[node.layer][group], positions, node.bias)
+
+
+def _needed(network: GroupedNetwork, tasks: str | Iterable[str]) -> dict[str, set[Group]]:
+    """Return node -> groups that the outputs of a checked combination depend on."""
+    combination = parse_combination(tasks, list(network.tasks))
+    return executed(network.architecture, network.widths, combination)
+
+
+def _executed_links(network: GroupedNetwork, needed: Mapping[str, set[Group]]) -> Iterator[Link]:
+    architecture = network.architecture
+    for node in architecture.weighted.values():
+        for group in needed[node.name]:
+            yield _link(architecture, network.widths, node, group)
 
 
 def paper_flops(network: GroupedNetwork, tasks: str | Iterable[str]) -> int:
@@ -68,7 +88,8 @@ def paper_flops(network: GroupedNetwork, tasks: str | Iterable[str]) -> int:
 
     A k x k convolution of n_in inputs and n_out outputs on an H x W map (before pooling) costs
     ``(2 k^2 n_in - 1) H W n_out``, a fully connected layer ``(2 n_in - 1) n_out``; biases,
-    activations, pooling and normalisation cost nothing.
+    activations, pooling, normalisation and additions cost nothing. Every convolution of a
+    residual network counts, those of the shortcuts included. All groups that meet ``tasks`` run.
 
     Raises:
         ConfigError: if the combination is empty or names an unknown task.
@@ -77,21 +98,39 @@ def paper_flops(network: GroupedNetwork, tasks: str | Iterable[str]) -> int:
 
 
 def analytic_macs(network: GroupedNetwork, tasks: str | Iterable[str]) -> int:
-    """Return the multiply-accumulates of running ``tasks``: ``k^2 n_in H W n_out`` summed.
+    """Return the operations of running ``tasks`` as fvcore counts them, from the widths alone.
+
+    Multiply-accumulates ``k^2 n_in H W n_out`` of what the outputs depend on, two operations per
+    value for a batch normalisation and one for average pooling.
 
     Raises:
         ConfigError: if the combination is empty or names an unknown task.
     """
-    return sum(link.macs for link in _links_of_network(network, tasks))
+    architecture = network.architecture
+    needed = _needed(network, tasks)
+    total = sum(link.macs for link in _executed_links(network, needed))
+    for node in architecture.nodes:
+        if isinstance(node, Norm | AveragePool):
+            source = architecture.signals[node.sources[0]]
+            units = sum(network.widths[source.layer][group] for group in needed[node.name])
+            total += (2 if isinstance(node, Norm) else 1) * units * source.positions
+    return total
 
 
 def parameters(network: GroupedNetwork, tasks: str | Iterable[str]) -> int:
-    """Return the number of weights and biases that running ``tasks`` needs.
+    """Return the number of trained values that running ``tasks`` needs.
+
+    Weights and biases, and weight and bias of batch normalisations.
 
     Raises:
         ConfigError: if the combination is empty or names an unknown task.
     """
-    return sum(link.weights + link.units for link in _links_of_network(network, tasks))
+    needed = _needed(network, tasks)
+    total = sum(link.weights + link.bias * link.units for link in _executed_links(network, needed))
+    for name in network.architecture.norms:
+        widths = network.widths[network.architecture.signals[name].layer]
+        total += 2 * sum(widths[group] for group in needed[name])
+    return total
 
 
 def paper_flops_of_widths(
@@ -137,8 +176,8 @@ def paper_parameters_of_widths(
 
 
 def _links_of_network(network: GroupedNetwork, tasks: str | Iterable[str]) -> Iterator[Link]:
-    running = parse_combination(tasks, list(network.tasks))
-    return links(network.architecture, network.widths, running)
+    combination = parse_combination(tasks, list(network.tasks))
+    return links(network.architecture, network.widths, combination)
 
 
 def _links_of_table(

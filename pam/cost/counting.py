@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from pam.errors import ConfigError, ShapeError
 
-# Pooling and activations that fvcore has no count for. (It passes by itself over aten::relu and
-# over operators that only move values, such as aten::flatten and aten::cat.)
-FREE_OPERATORS = frozenset({"aten::avg_pool2d", "aten::max_pool2d", "aten::sigmoid", "aten::tanh"})
+# Additions, pooling and activations that fvcore has no count for. (It passes by itself over
+# aten::relu and over operators that only move values, such as aten::flatten and aten::cat.)
+FREE_OPERATORS = frozenset(
+    f"aten::{name}" for name in ("add", "add_", "avg_pool2d", "max_pool2d", "sigmoid", "tanh")
+)
 
 
 def macs(module: nn.Module, input_shape: Sequence[int]) -> int:

@@ -30,7 +30,8 @@ def collect(
 ) -> dict[str, Tensor]:
     """Return layer -> activations after ReLU and before pooling, float32 (samples, units).
 
-    Channels of a map enter by their maximum over space; units come in canonical group order.
+    Channels of a map enter by their maximum over space; units come in canonical group order. The
+    activations of a residual stage are those that leave its last block.
 
     Args:
         network: is put into evaluation mode.
@@ -43,16 +44,16 @@ def collect(
     """
     network.eval()
     seen: dict[str, dict[Group, list[Tensor]]] = {layer: {} for layer in layers}
+    layer_at = {network.architecture.activation(layer): layer for layer in layers}
 
-    def record(layer: str, group: Group, tensor: Tensor) -> Tensor:
-        if layer in seen:
+    def record(node: str, group: Group, tensor: Tensor) -> None:
+        if node in layer_at:
             values = tensor.flatten(2).amax(2) if tensor.ndim > 2 else tensor
-            seen[layer].setdefault(group, []).append(values)
-        return tensor
+            seen[layer_at[node]].setdefault(group, []).append(values)
 
     with torch.inference_mode():
         for batch in images.split(batch_size):
-            network(batch, gate=record)
+            network(batch, observe=record)
     gathered = {}
     for layer in layers:
         groups = seen[layer]

@@ -1,6 +1,6 @@
 """Architectures, single-task networks, and the grouped network that everything else works on."""
 
-from pam.networks import lenet, vgg  # noqa: F401 - their import registers them
+from pam.networks import lenet, resnet, vgg  # noqa: F401 - their import registers them
 from pam.networks.architecture import Architecture
 from pam.networks.assembly import Assembly
 from pam.networks.build import build

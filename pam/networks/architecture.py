@@ -20,15 +20,19 @@ class Node:
 
 @dataclass(frozen=True)
 class Weighted(Node):
-    """A node that mixes units, and so knows the wiring rule; it makes the units of ``layer``."""
+    """A node that mixes units, and so knows the wiring rule; it makes the units of ``layer``.
+
+    It has no bias where a ``Norm`` follows.
+    """
 
     layer: str
     units: int
+    bias: bool = field(default=True, kw_only=True)
 
 
 @dataclass(frozen=True)
 class Conv(Weighted):
-    """A two-dimensional convolution with zero padding and bias."""
+    """A two-dimensional convolution with zero padding."""
 
     kernel: int
     stride: int = 1
@@ -46,6 +50,16 @@ class Output(Linear):
 
 
 @dataclass(frozen=True)
+class Norm(Node):
+    """Batch normalisation: every unit on its own, so a group's units need no other group."""
+
+
+@dataclass(frozen=True)
+class Add(Node):
+    """The sum of two branches that make the same layer, unit by unit (a residual connection)."""
+
+
+@dataclass(frozen=True)
 class Relu(Node):
     """max(x, 0)."""
 
@@ -57,14 +71,21 @@ class Tanh(Node):
 
 @dataclass(frozen=True)
 class Gate(Node):
-    """Where a pruner may scale the units of a layer: after the activation, before pooling."""
+    """Where a pruner may scale the units of a layer: before pooling and before additions."""
 
 
 @dataclass(frozen=True)
 class MaxPool(Node):
-    """Max-pooling over windows of ``size`` x ``size``, without overlap, the rest cut off."""
+    """Max-pooling over windows of ``size`` x ``size``; what does not fill a window is cut off."""
 
     size: int
+    stride: int
+    padding: int = 0
+
+
+@dataclass(frozen=True)
+class AveragePool(Node):
+    """The mean of a unit over all positions of its map."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +116,15 @@ class Architecture:
         input_shape: (channels, height, width) of an image.
         nodes: the operations; the last one is the output activation.
         options: the options that made it, so that a file can name it.
+        gain: variance of the initial weights times their fan-in; 2 keeps the variance of signals
+            through ReLUs (He et al., ICCV 2015), 1 is the PAM authors' choice.
     """
 
     name: str
     input_shape: tuple[int, int, int]
     nodes: tuple[Node, ...]
     options: dict[str, Any] = field(default_factory=dict)
+    gain: float = 1.0
 
     @cached_property
     def weighted(self) -> dict[str, Weighted]:
@@ -108,8 +132,18 @@ class Architecture:
         return {node.name: node for node in self.nodes if isinstance(node, Weighted)}
 
     @cached_property
+    def norms(self) -> dict[str, Norm]:
+        """The batch normalisations, by name, in order."""
+        return {node.name: node for node in self.nodes if isinstance(node, Norm)}
+
+    @cached_property
+    def norm_after(self) -> dict[str, str]:
+        """Weighted node -> the batch normalisation that reads it, where there is one."""
+        return {norm.sources[0]: name for name, norm in self.norms.items()}
+
+    @cached_property
     def layers(self) -> tuple[str, ...]:
-        """Names of all layers in order, the output layer last."""
+        """Names of all layers in order of their first node, the output layer last."""
         return tuple(dict.fromkeys(node.layer for node in self.weighted.values()))
 
     @property
@@ -134,6 +168,8 @@ class Architecture:
         signals = {IMAGE: Signal(IMAGE, height, width)}
         for node in self.nodes:
             signal = _signal_after(node, signals[node.sources[0]])
+            if any(signals[source] != signals[node.sources[0]] for source in node.sources):
+                raise ShapeError(f"'{self.name}': the branches of '{node.name}' do not fit")
             if signal.positions < 1:
                 raise ShapeError(
                     f"images of {height} x {width} are too small for '{self.name}': "
@@ -152,10 +188,19 @@ class Architecture:
             return node.kernel**2
         return self.signals[node.sources[0]].positions
 
+    def activation(self, layer: str) -> str:
+        """Return the node that puts out a hidden layer's activations: its last ReLU."""
+        own = [node for node in self.nodes if self.signals[node.name].layer == layer]
+        return ([node.name for node in own if isinstance(node, Relu)] or [own[0].name])[-1]
+
     def positions(self, layer: str) -> int:
-        """Spatial positions at which a unit of a layer is computed (before pooling)."""
-        node = next(node for node in self.weighted.values() if node.layer == layer)
-        return self.signals[node.name].positions
+        """Spatial positions of a layer's activations (before pooling)."""
+        return self.signals[self.activation(layer)].positions
+
+    @cached_property
+    def is_chain(self) -> bool:
+        """Whether every layer is made once: no additions, so layers follow one another."""
+        return len(self.weighted) == len(self.layers)
 
     def kind(self, layer: str) -> str:
         """``"conv"`` or ``"fc"``."""
@@ -178,7 +223,13 @@ def _signal_after(node: Node, source: Signal) -> Signal:
         case Linear():
             return Signal(node.layer, 1, 1)
         case MaxPool():
-            return Signal(source.layer, source.height // node.size, source.width // node.size)
+            height, width = (
+                (side + 2 * node.padding - node.size) // node.stride + 1
+                for side in (source.height, source.width)
+            )
+            return Signal(source.layer, height, width)
+        case AveragePool():
+            return Signal(source.layer, 1, 1)
         case _:
             return source
 

@@ -6,15 +6,18 @@ of units, each with its group, and one full matrix of weights (zero where nothin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pam.errors import ShapeError
 from pam.networks.architecture import IMAGE, Architecture, Weighted
 from pam.networks.grouped import GroupedNetwork
 from pam.networks.groups import Group, Widths, runs
+from pam.networks.wiring import alive
+
+_NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Assembly:
         groups: layer -> the group of each of its units, in order (output layer included).
         weights: weighted node -> float (units out, units in, taps); a tap is a kernel position,
             or a spatial position of a flattened map.
-        biases: weighted node -> float (units out,).
+        biases: weighted node that has a bias -> float (units out,).
+        norms: batch normalisation -> float (4, units): weight, bias, running mean and variance.
     """
 
     architecture: Architecture
@@ -35,6 +39,7 @@ class Assembly:
     groups: dict[str, list[Group]]
     weights: dict[str, Tensor]
     biases: dict[str, Tensor]
+    norms: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: GroupedNetwork) -> "Assembly":
@@ -52,16 +57,20 @@ class Assembly:
             device = next(blocks.parameters()).device
             taps = architecture.taps(node)
             weight = torch.zeros(len(groups[node.layer]), len(source), taps, device=device)
-            bias = torch.zeros(len(groups[node.layer]), device=device)
             for group in network.widths[node.layer]:
                 rows = _positions(groups[node.layer], [group])
                 columns = _positions(source, network.sources(node, group))
                 block = blocks[network.group_name(group)]
                 kernel = block.weight.detach().reshape(len(rows), len(columns), taps)
                 weight[rows[:, None], columns[None, :]] = kernel
-                bias[rows] = block.bias.detach()
-            weights[node.name], biases[node.name] = weight, bias
-        return cls(architecture, dict(network.tasks), groups, weights, biases)
+            weights[node.name] = weight
+            if node.bias:
+                biases[node.name] = _side_by_side(blocks, "bias")
+        norms = {
+            name: torch.stack([_side_by_side(network.blocks[name], kind) for kind in _NORM])
+            for name in architecture.norms
+        }
+        return cls(architecture, dict(network.tasks), groups, weights, biases, norms)
 
     def network(self) -> GroupedNetwork:
         """Build the grouped network; weights that its wiring does not allow are left out.
@@ -84,7 +93,15 @@ class Assembly:
                     block = network.blocks[node.name][network.group_name(group)]
                     kernel = self.weights[node.name][rows[:, None], columns[None, :]]
                     block.weight.copy_(kernel.reshape(block.weight.shape))
-                    block.bias.copy_(self.biases[node.name][rows])
+                    if node.bias:
+                        block.bias.copy_(self.biases[node.name][rows])
+            for name, vectors in self.norms.items():
+                layer = self.architecture.signals[name].layer
+                for group in network.widths[layer]:
+                    columns = _positions(self.groups[layer], [group])
+                    block = network.blocks[name][network.group_name(group)]
+                    for kind, vector in zip(_NORM, vectors[:, columns], strict=True):
+                        getattr(block, kind).copy_(vector)
         return network
 
     def source_groups(self, node: Weighted) -> list[Group]:
@@ -101,20 +118,58 @@ class Assembly:
         nodes = architecture.weighted.values()
         return [node for node in nodes if architecture.source_layer(node) == layer]
 
+    def norms_of(self, layer: str) -> list[str]:
+        """Return the batch normalisations of a layer's units."""
+        return [name for name in self.norms if self.architecture.signals[name].layer == layer]
+
     def take(self, layer: str, index: Sequence[int] | Tensor) -> "Assembly":
         """Return the assembly with a layer's units replaced by those at ``index``, in that order.
 
         Leaving an index out removes the unit and every weight to and from it.
         """
         index = torch.as_tensor(index, dtype=torch.long)
-        weights, biases = dict(self.weights), dict(self.biases)
+        weights, biases, norms = dict(self.weights), dict(self.biases), dict(self.norms)
         for node in self.nodes_making(layer):
             weights[node.name] = weights[node.name][index]
-            biases[node.name] = biases[node.name][index]
+            if node.bias:
+                biases[node.name] = biases[node.name][index]
+        for name in self.norms_of(layer):
+            norms[name] = norms[name][:, index]
         for node in self.nodes_reading(layer):
             weights[node.name] = weights[node.name][:, index]
         groups = {**self.groups, layer: [self.groups[layer][i] for i in index.tolist()]}
-        return replace(self, groups=groups, weights=weights, biases=biases)
+        return replace(self, groups=groups, weights=weights, biases=biases, norms=norms)
+
+    def join(self, layer: str, members: Sequence[Sequence[int]]) -> "Assembly":
+        """Return the assembly with a layer's units replaced by one unit per list of members.
+
+        A joined unit has the mean of its members' incoming weights, biases and batch
+        normalisations; what read several of them reads it with the sum of their weights; its
+        group holds the tasks of all of them. Units that are in no list are removed.
+
+        Raises:
+            ShapeError: if a list is empty.
+        """
+        if not all(members):
+            raise ShapeError(f"a unit of '{layer}' would be joined of no units")
+        old = self.groups[layer]
+        mean = torch.zeros(len(members), len(old))
+        for unit, joined in enumerate(members):
+            mean[unit, list(joined)] = 1 / len(joined)
+        mean = mean.to(next(iter(self.weights.values())).device)
+        total = (mean > 0).to(mean.dtype)
+        weights, biases, norms = dict(self.weights), dict(self.biases), dict(self.norms)
+        for node in self.nodes_making(layer):
+            weights[node.name] = torch.einsum("uo,oit->uit", mean, weights[node.name])
+            if node.bias:
+                biases[node.name] = mean @ biases[node.name]
+        for name in self.norms_of(layer):
+            norms[name] = norms[name] @ mean.T
+        for node in self.nodes_reading(layer):
+            weights[node.name] = torch.einsum("ui,oit->out", total, weights[node.name])
+        unions = [frozenset().union(*(old[i] for i in joined)) for joined in members]
+        groups = {**self.groups, layer: unions}
+        return replace(self, groups=groups, weights=weights, biases=biases, norms=norms)
 
     def assign(self, layer: str, groups: Sequence[Group]) -> "Assembly":
         """Return the assembly with the units of a layer moved to other groups.
@@ -158,16 +213,12 @@ class Assembly:
 
     def without_dead_units(self) -> "Assembly":
         """Return the assembly without units that no output depends on; outputs stay the same."""
-        alive = self
-        for layer in reversed(self.architecture.hidden_layers):
-            readers: set[Group] = set()
-            for node in alive.nodes_reading(layer):
-                readers.update(alive.groups[node.layer])
-            groups = alive.groups[layer]
-            index = [i for i, v in enumerate(groups) if any(u <= v for u in readers)]
-            if len(index) < len(groups):
-                alive = alive.take(layer, index)
-        return alive
+        wanted = alive(self.architecture, self.groups, self.tasks)
+        lean = self
+        for layer in self.architecture.hidden_layers:
+            index = [i for i, group in enumerate(self.groups[layer]) if group in wanted[layer]]
+            lean = lean.take(layer, index)
+        return lean
 
     @classmethod
     def unite(cls, parts: Sequence["Assembly"]) -> "Assembly":
@@ -197,8 +248,12 @@ class Assembly:
             blocks = [part.weights[node.name] for part in parts]
             from_image = first.source_layer(node) == IMAGE
             weights[node.name] = torch.cat(blocks) if from_image else _block_diagonal(blocks)
-            biases[node.name] = torch.cat([part.biases[node.name] for part in parts])
-        return cls(first, tasks, groups, weights, biases)
+            if node.bias:
+                biases[node.name] = torch.cat([part.biases[node.name] for part in parts])
+        norms = {
+            name: torch.cat([part.norms[name] for part in parts], dim=1) for name in first.norms
+        }
+        return cls(first, tasks, groups, weights, biases, norms)
 
 
 def _source_groups(
@@ -211,6 +266,11 @@ def _source_groups(
     if layer == IMAGE:
         return [frozenset(tasks)] * architecture.input_shape[0]
     return groups[layer]
+
+
+def _side_by_side(blocks: nn.ModuleDict, kind: str) -> Tensor:
+    """The vectors of all groups one after the other, in canonical order."""
+    return torch.cat([getattr(block, kind).detach() for block in blocks.values()])
 
 
 def _positions(labels: Sequence[Group], wanted: Iterable[Group]) -> Tensor:

@@ -20,7 +20,8 @@ def build(
 ) -> SingleTaskNetwork:
     """Return a freshly initialised single-task network.
 
-    Weights are drawn from N(0, 1 / fan_in), biases are zero, as in the PAM authors' runs.
+    Weights are drawn from N(0, gain / fan_in) with the gain of the architecture, biases are
+    zero, batch normalisations the identity.
 
     Args:
         name: registered architecture, e.g. ``"lenet5"``.
@@ -42,10 +43,12 @@ def build(
     network = SingleTaskNetwork(made, {task: int(n_outputs)}, widths)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for name_, parameter in network.named_parameters():
-            if name_.endswith(".weight"):
-                fan_in = parameter[0].numel()
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) * fan_in**-0.5)
-            else:
-                parameter.zero_()
+        for node in made.weighted:
+            for name_, parameter in network.blocks[node].named_parameters():
+                if name_.endswith(".weight"):
+                    deviation = made.gain**0.5 * parameter[0].numel() ** -0.5
+                    drawn = torch.randn(parameter.shape, generator=generator)
+                    parameter.copy_(drawn * deviation)
+                else:
+                    parameter.zero_()
     return network

@@ -35,7 +35,7 @@ class Chain:
 
     def pool(self, name: str) -> None:
         """2 x 2 max-pooling."""
-        self._add(MaxPool, name, size=2)
+        self._add(MaxPool, name, size=2, stride=2)
 
     def flatten(self) -> None:
         """From maps to vectors."""

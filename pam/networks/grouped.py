@@ -7,22 +7,10 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pam.errors import CollapseError, ConfigError, DataError, PamError, ShapeError
 from pam.files import read_tensors, write_tensors
-from pam.networks.architecture import (
-    IMAGE,
-    Architecture,
-    Conv,
-    Flatten,
-    Gate,
-    MaxPool,
-    Node,
-    Relu,
-    Tanh,
-    Weighted,
-)
+from pam.networks.architecture import IMAGE, Add, Architecture, Gate, Norm, Weighted
 from pam.networks.groups import (
     SHARED,
     Group,
@@ -35,10 +23,12 @@ from pam.networks.groups import (
     runs,
     sorted_groups,
 )
+from pam.networks.operations import apply, weighted_module
 from pam.networks.registry import architecture as build_architecture
 
 Stream = dict[Group, Tensor]
 GateFunction = Callable[[str, Group, Tensor], Tensor]
+Observer = Callable[[str, Group, Tensor], None]
 
 
 class GroupedNetwork(nn.Module):
@@ -51,7 +41,8 @@ class GroupedNetwork(nn.Module):
         architecture: the operations.
         tasks: task name -> number of outputs.
         widths: layer -> group -> units, the output layer included; groups of no units are absent.
-        blocks: weighted node -> group name -> ``nn.Conv2d`` or ``nn.Linear``.
+        blocks: node -> group name -> ``nn.Conv2d`` or ``nn.Linear`` of a weighted node,
+            ``nn.BatchNorm2d`` of a batch normalisation.
         notes: what the maker of the network wants recorded, JSON-able: ``"curve"`` (epochs of
             training) and ``"rows"`` (CSV name -> rows).
     """
@@ -75,15 +66,18 @@ class GroupedNetwork(nn.Module):
             for layer in architecture.layers
         }
         self.blocks = nn.ModuleDict()
-        for node in architecture.weighted.values():
-            self.blocks[node.name] = nn.ModuleDict(
+        for name in (*architecture.weighted, *architecture.norms):
+            self.blocks[name] = nn.ModuleDict(
                 {
-                    self.group_name(group): self._block(node, group, units)
-                    for group, units in self.widths[node.layer].items()
+                    self.group_name(group): self._block(name, group, units)
+                    for group, units in self.widths[architecture.signals[name].layer].items()
                 }
             )
 
-    def _block(self, node: Weighted, group: Group, units: int) -> nn.Module:
+    def _block(self, name: str, group: Group, units: int) -> nn.Module:
+        if name in self.architecture.norms:
+            return nn.BatchNorm2d(units)
+        node = self.architecture.weighted[name]
         sources = self.sources(node, group)
         n_inputs = sum(sources.values())
         if not n_inputs:
@@ -91,11 +85,7 @@ class GroupedNetwork(nn.Module):
                 f"group '{self.group_name(group)}' of layer '{node.layer}' has nothing to read "
                 f"in layer '{self.architecture.source_layer(node)}'"
             )
-        if isinstance(node, Conv):
-            block = nn.Conv2d(n_inputs, units, node.kernel, node.stride, node.padding)
-            # Maps then flow channels-last, which pools and convolves faster on a CPU.
-            return block.to(memory_format=torch.channels_last)
-        return nn.Linear(n_inputs * self.architecture.taps(node), units)
+        return weighted_module(node, n_inputs, units, self.architecture.taps(node))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -134,28 +124,41 @@ class GroupedNetwork(nn.Module):
         images: Tensor,
         tasks: Iterable[str] | None = None,
         gate: GateFunction | None = None,
+        observe: Observer | None = None,
     ) -> dict[str, Tensor]:
         """Return task -> scores in (-1, 1), float (samples, outputs of the task).
 
         Args:
             images: normalised float images (samples, channels, height, width).
             tasks: the tasks to run; all by default.
-            gate: called as ``gate(layer, group, tensor)`` after every hidden activation, before
-                pooling; what it returns flows on.
+            gate: called as ``gate(layer, group, tensor)`` at every gate of a hidden layer; what
+                it returns flows on.
+            observe: called as ``observe(node, group, tensor)`` with all that is computed.
         """
         running = tuple(self.tasks) if tasks is None else tuple(tasks)
         streams: dict[str, Stream] = {IMAGE: {frozenset(self.tasks): images}}
         for node in self.architecture.nodes:
             source = streams[node.sources[0]]
-            if isinstance(node, Weighted):
-                streams[node.name] = self._mix(node, source, running)
-            elif isinstance(node, Gate):
-                layer = self.architecture.signals[node.name].layer
-                streams[node.name] = (
-                    source if gate is None else {g: gate(layer, g, x) for g, x in source.items()}
-                )
-            else:
-                streams[node.name] = {g: _elementwise(node, x) for g, x in source.items()}
+            match node:
+                case Weighted():
+                    made = self._mix(node, source, running)
+                case Norm():
+                    blocks = self.blocks[node.name]
+                    made = {g: blocks[self.group_name(g)](x) for g, x in source.items()}
+                case Add():
+                    other = streams[node.sources[1]]
+                    made = {g: x + other[g] for g, x in source.items()}
+                case Gate():
+                    layer = self.architecture.signals[node.name].layer
+                    made = source
+                    if gate is not None:
+                        made = {g: gate(layer, g, x) for g, x in source.items()}
+                case _:
+                    made = {g: apply(node, x) for g, x in source.items()}
+            streams[node.name] = made
+            if observe is not None:
+                for group, tensor in made.items():
+                    observe(node.name, group, tensor)
         outputs = streams[self.architecture.nodes[-1].name]
         return {task: outputs[frozenset([task])] for task in self.tasks if task in running}
 
@@ -171,8 +174,8 @@ class GroupedNetwork(nn.Module):
     def subnetwork(self, tasks: str | Iterable[str]) -> nn.Module:
         """Return what a combination of tasks needs, as a plain dense module with its own weights.
 
-        The module is a ``torch.fx.GraphModule`` of ``nn.Conv2d`` and ``nn.Linear``; it maps
-        normalised images to task -> scores, like :meth:`forward`.
+        The module is a ``torch.fx.GraphModule`` of ``nn.Conv2d``, ``nn.BatchNorm2d`` and
+        ``nn.Linear``; it maps normalised images to task -> scores, like :meth:`forward`.
 
         Raises:
             ConfigError: if the combination is empty or names an unknown task.
@@ -195,7 +198,8 @@ class GroupedNetwork(nn.Module):
         widths = {layer: {group: sum(self.widths[layer].values())} for layer in self.hidden_layers}
         renamed = type(self)(self.architecture, {task: sum(self.tasks.values())}, widths)
         with torch.no_grad():
-            for own, other in zip(self.parameters(), renamed.parameters(), strict=True):
+            tensors = zip(self.state_dict().values(), renamed.state_dict().values(), strict=True)
+            for own, other in tensors:
                 other.copy_(own)
         return renamed.train(self.training)
 
@@ -284,16 +288,3 @@ def _check_table(widths: Widths, architecture: Architecture, tasks: set[str]) ->
         for group in groups:
             if not group or not group <= tasks:
                 raise ShapeError(f"layer '{layer}' has a group of unknown tasks {sorted(group)}")
-
-
-def _elementwise(node: Node, x: Tensor) -> Tensor:
-    match node:
-        case Relu():
-            return F.relu(x)
-        case Tanh():
-            return torch.tanh(x)
-        case MaxPool():
-            return F.max_pool2d(x, node.size)
-        case Flatten():
-            return torch.flatten(x, 1)
-    raise TypeError(f"no operation for node {node!r}")

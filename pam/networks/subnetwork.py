@@ -26,7 +26,11 @@ def extract(network: "GroupedNetwork", tasks: Iterable[str]) -> fx.GraphModule:
     """Return the module that runs ``tasks``: only their groups, with a copy of their weights.
 
     The wiring rule and the loop over groups are unrolled by symbolic tracing, so the result is
-    ordinary torch code and needs nothing of this project.
+    ordinary torch code and needs nothing of this project. Groups that the outputs of ``tasks`` do
+    not depend on are left out.
     """
     module = fx.symbolic_trace(_Running(network, tuple(tasks)))
+    module.graph.eliminate_dead_code()
+    module.delete_all_unused_submodules()
+    module.recompile()
     return copy.deepcopy(module).train(network.training)

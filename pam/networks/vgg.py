@@ -29,4 +29,4 @@ def vgg16(input_shape: tuple[int, int, int], hidden: int = 512, width: float = 1
     chain.linear("f7", hidden)
     chain.output("f8")
     options = {"hidden": hidden, "width": width}
-    return Architecture("vgg16", input_shape, chain.nodes, options)
+    return Architecture("vgg16", input_shape, chain.nodes, options, gain=2.0)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pam.errors import ConfigError
 from pam.networks import Assembly, Group, GroupedNetwork
+from pam.networks.architecture import IMAGE
 
 Key = tuple[str, Group]
 PerUnit = dict[Key, Tensor]
@@ -55,22 +56,24 @@ def connected(network: GroupedNetwork, keep: PerUnit, scores: PerUnit) -> PerUni
     """
     kept = {key: mask.clone() for key, mask in keep.items()}
     architecture = network.architecture
-    for layer in reversed(network.hidden_layers):
-        readers = dict.fromkeys(
-            group
-            for node in architecture.weighted.values()
-            if architecture.source_layer(node) == layer
-            for group in network.widths[node.layer]
-            if node.layer == architecture.output or bool(kept[node.layer, group].any())
-        )
-        for group in network.widths[layer]:
-            if not any(reader <= group for reader in readers):
-                kept[layer, group][:] = False
-        for reader in readers:
-            sources = [(layer, group) for group in network.widths[layer] if reader <= group]
-            if not any(bool(kept[key].any()) for key in sources):
-                best = max(sources, key=lambda key: float(scores[key].max()))
-                kept[best][int(scores[best].argmax())] = True
+    wanted: dict[str, set[Group]] = {layer: set() for layer in network.layers}
+    wanted[architecture.output] = set(network.widths[architecture.output])
+    before = -1
+    # A chain settles in one pass; a residual stage is read by nodes that write back into it.
+    while before != (before := sum(map(len, wanted.values()))):
+        for node in reversed(architecture.weighted.values()):
+            layer = architecture.source_layer(node)
+            if layer == IMAGE:
+                continue
+            for reader in [g for g in network.widths[node.layer] if g in wanted[node.layer]]:
+                sources = [(layer, group) for group in network.sources(node, reader)]
+                if not any(bool(kept[key].any()) for key in sources):
+                    best = max(sources, key=lambda key: float(scores[key].max()))
+                    kept[best][int(scores[best].argmax())] = True
+                wanted[layer] |= {group for _, group in sources if bool(kept[layer, group].any())}
+    for layer, group in kept:
+        if group not in wanted[layer]:
+            kept[layer, group][:] = False
     return kept
 
 
@@ -95,17 +98,22 @@ def scale(network: GroupedNetwork, factors: Mapping[Key, Tensor]) -> GroupedNetw
     """Return a network whose hidden units are multiplied by factors, folded into its weights.
 
     Exact through ReLU and max-pooling because the factors are not negative:
-    ``f * relu(w x + b) = relu(f w x + f b)``.
+    ``f * relu(w x + b) = relu(f w x + f b)``. Where batch normalisation follows, its weight and
+    bias take the factor.
 
     Args:
         network: is left as it was.
         factors: float (units,), >= 0, per hidden layer and group.
     """
     assembly = Assembly.of(network)
-    for node in network.architecture.weighted.values():
-        if node.layer != network.architecture.output:
+    architecture = network.architecture
+    for node in architecture.weighted.values():
+        if node.layer != architecture.output:
             rows = [factors[node.layer, group] for group in network.widths[node.layer]]
             factor = torch.cat(rows).detach()
-            assembly.weights[node.name].mul_(factor[:, None, None])
-            assembly.biases[node.name].mul_(factor)
+            if node.name in architecture.norm_after:
+                assembly.norms[architecture.norm_after[node.name]][:2].mul_(factor)
+            else:
+                assembly.weights[node.name].mul_(factor[:, None, None])
+                assembly.biases[node.name].mul_(factor)
     return assembly.network()

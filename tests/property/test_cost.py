@@ -11,7 +11,8 @@ from pam.cost import (
     paper_parameters_of_widths,
     parameters,
 )
-from tests.random_networks import networks, networks_in_full_use
+from pam.networks.wiring import alive
+from tests.random_networks import networks
 
 few = settings(max_examples=15, deadline=None)
 many = settings(max_examples=80, deadline=None)
@@ -41,7 +42,7 @@ def needed_macs(network, combination):
 
 
 @few
-@given(networks_in_full_use(), st.data())
+@given(networks(), st.data())
 def test_fvcore_and_the_analytic_count_agree_exactly(network, data):
     combination = data.draw(st.sampled_from(network.combinations()))
     shape = network.architecture.input_shape
@@ -53,7 +54,7 @@ def test_fvcore_and_the_analytic_count_agree_exactly(network, data):
 def test_fvcore_counts_what_the_outputs_depend_on(network, data):
     combination = data.draw(st.sampled_from(network.combinations()))
     counted = macs(network.subnetwork(combination), network.architecture.input_shape)
-    assert counted == needed_macs(network, combination) <= analytic_macs(network, combination)
+    assert counted == needed_macs(network, combination)
 
 
 @few
@@ -78,7 +79,20 @@ def test_the_width_table_costs_what_the_network_costs(network):
             for group, units in groups.items()
             if group & set(combination)
         )
-        assert weights + biases == parameters(network, combination)
+        held = sum(p.numel() for p in network.subnetwork(combination).parameters())
+        assert parameters(network, combination) == held <= weights + biases
+        if dead_free(network, combination):
+            assert held == weights + biases
+
+
+def dead_free(network, combination):
+    """Whether an output of the combination depends on every group that meets it."""
+    needed = alive(network.architecture, network.widths, combination)
+    return all(
+        group in needed[layer] or not group & set(combination)
+        for layer, groups in network.widths.items()
+        for group in groups
+    )
 
 
 @many
@@ -108,4 +122,6 @@ def test_the_papers_flops_are_two_per_mac_less_one_per_unit_and_position(network
         if group & set(combination)
     )
     flops = paper_flops(network, combination)
-    assert flops == 2 * analytic_macs(network, combination) - made
+    assert flops >= 2 * analytic_macs(network, combination) - made
+    if dead_free(network, combination):
+        assert flops == 2 * analytic_macs(network, combination) - made

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pam.networks import GroupedNetwork
+from pam.networks.wiring import executed
 from tests.random_networks import assemblies, images_for, networks
 from tests.reference.dense_network import dense_lenet_scores
 
@@ -36,14 +37,15 @@ def test_every_subnetwork_gives_the_scores_of_the_whole(network):
 
 @few
 @given(networks())
-def test_a_subnetwork_holds_the_groups_that_meet_its_tasks_and_nothing_else(network):
+def test_a_subnetwork_holds_the_groups_its_outputs_depend_on_and_nothing_else(network):
     for combination in network.combinations():
         held = sorted(tuple(p.shape) for p in network.subnetwork(combination).parameters())
+        needed = executed(network.architecture, network.widths, combination)
+        assert all(group & set(combination) for groups in needed.values() for group in groups)
         expected = sorted(
             tuple(parameter.shape)
             for node in network.architecture.weighted.values()
-            for group in network.widths[node.layer]
-            if any(task in group for task in combination)
+            for group in needed[node.name]
             for parameter in network.blocks[node.name][network.group_name(group)].parameters()
         )
         assert held == expected
