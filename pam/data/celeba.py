@@ -1,0 +1,166 @@
+"""CelebA: 202,599 aligned faces with 40 attributes (Liu, Luo, Wang and Tang, ICCV 2015)."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+
+from pam.data.attributes import AttributeTable, Part, Row, check_integers, first, make_dataset
+from pam.data.dataset import MultitaskDataset
+from pam.data.pictures import Framing
+from pam.data.registry import register
+from pam.data.sources import DEFAULT_ROOT, Folder, Source, ZipArchive, check_md5
+from pam.data.tasks import check_tasks
+from pam.data.torchvision_shim import torchvision
+from pam.errors import ConfigError, DataError
+
+FOLDER = "celeba"
+IMAGES = "img_align_celeba"
+ARCHIVE = "img_align_celeba.zip"
+ATTRIBUTES = "list_attr_celeba.txt"
+PARTITION = "list_eval_partition.txt"
+N_ATTRIBUTES = 40
+_PARTS = ("train", "validation", "test")
+_LABELS = {"-1": -1, "1": 1}
+
+
+@register("celeba")
+def celeba(
+    root: Path | None = None,
+    *,
+    download: bool = False,
+    size: int = 72,
+    train_images: int | None = None,
+    validation_images: int | None = None,
+    test_images: int | None = None,
+    tasks: Mapping[str, list[int]] | None = None,
+) -> MultitaskDataset:
+    """Return CelebA's aligned and cropped faces, 178 x 218 pixels, resized to a square.
+
+    The parts are CelebA's own: 162,770, 19,867 and 19,962 images, no person in two of them.
+
+    Args:
+        root: folder that has (or gets) ``celeba/list_attr_celeba.txt``,
+            ``celeba/list_eval_partition.txt`` and either the folder ``celeba/img_align_celeba`` or
+            ``celeba/img_align_celeba.zip``; by default the folder ``data`` of the working folder.
+        download: fetch what is missing, through torchvision and its helper gdown.
+        size: height and width of an image, in pixels; the paper's is 72.
+        train_images: the first so many images of the training part; None takes all.
+        validation_images: the same of the validation part.
+        test_images: the same of the test part.
+        tasks: task name -> attribute columns; by default ``A`` has 0-19 and ``B`` 20-39, as in
+            the paper.
+
+    Raises:
+        ConfigError: if an option is outside its range.
+        DataError: if a file is missing or damaged, or the download fails.
+    """
+    if not isinstance(download, bool):
+        raise ConfigError(f"option 'download' must be true or false, not {download!r}")
+    counts = {
+        "train_images": train_images,
+        "validation_images": validation_images,
+        "test_images": test_images,
+    }
+    check_integers(1, **counts)
+    half = N_ATTRIBUTES // 2
+    default = {"A": list(range(half)), "B": list(range(half, N_ATTRIBUTES))}
+    chosen = check_tasks(default if tasks is None else tasks, N_ATTRIBUTES)
+    framing = Framing(size)
+
+    folder = (DEFAULT_ROOT if root is None else root) / FOLDER
+    source = _open_images(folder, download)
+    table = read_attributes(folder / ATTRIBUTES)
+    partition = read_partition(folder / PARTITION, table)
+    parts = {}
+    for number, part in enumerate(_PARTS):
+        rows = torch.nonzero(partition == number).flatten()
+        parts[part] = Part(source, table, first(rows, counts[f"{part}_images"], part))
+    return make_dataset("celeba", parts, framing, chosen, {"size": size, **counts})
+
+
+def read_attributes(path: Path) -> AttributeTable:
+    """Return the table of ``list_attr_celeba.txt``.
+
+    Its first line is the number of images, the second the attribute names, every other one an
+    image and its values -1 or 1; spaces separate.
+
+    Raises:
+        DataError: if the file is missing or is not like that.
+    """
+    lines = _read_lines(path)
+    count, names = (next(lines, (0, []))[1] for _ in range(2))
+    if len(names) != N_ATTRIBUTES:
+        raise DataError(f"{path}, line 2: {len(names)} attribute names, not {N_ATTRIBUTES}")
+    table = AttributeTable.of_rows(str(path), names, (_row(path, *line) for line in lines))
+    if count != [str(len(table.files))]:
+        raise DataError(f"{path} announces {' '.join(count)} images but has {len(table.files)}")
+    return table
+
+
+def read_partition(path: Path, table: AttributeTable) -> torch.Tensor:
+    """Return the part of every row of the table, int64: 0 train, 1 validation, 2 test.
+
+    Every line of ``list_eval_partition.txt`` is an image and one of these numbers.
+
+    Raises:
+        DataError: if the file is missing or is not like that, or an image has no part.
+    """
+    found = {}
+    for line, words in _read_lines(path):
+        if len(words) != 2 or words[1] not in ("0", "1", "2"):
+            raise DataError(f"{path}, line {line}: not an image and its part 0, 1 or 2")
+        found[words[0]] = int(words[1])
+    for file, line in zip(table.files, table.lines, strict=True):
+        if file not in found:
+            raise DataError(f"{path} does not name {file} ({table.path}, line {line})")
+    return torch.tensor([found[file] for file in table.files])
+
+
+def _open_images(folder: Path, download: bool) -> Source:
+    """Return the images after fetching what is missing and checking the files' checksums."""
+    published = torchvision().datasets.CelebA.file_list
+    entries = {name: (file_id, md5) for file_id, md5, name in published}
+    unpacked = (folder / IMAGES).is_dir()
+    for name in (ATTRIBUTES, PARTITION) if unpacked else (ATTRIBUTES, PARTITION, ARCHIVE):
+        file_id, md5 = entries[name]
+        by_hand = (
+            f"fetch {name} in a browser from mmlab.ie.cuhk.edu.hk/projects/CelebA.html "
+            f"and put it into {folder}"
+        )
+        if download:
+            _fetch(folder, name, file_id, md5, by_hand)
+        elif not (folder / name).is_file():
+            raise DataError(f"{folder / name} does not exist; pass download: true, or {by_hand}")
+        check_md5(folder / name, md5, f"delete it, then {by_hand}")
+    return Folder(folder / IMAGES) if unpacked else ZipArchive(folder / ARCHIVE, IMAGES)
+
+
+def _fetch(folder: Path, name: str, file_id: str, md5: str, by_hand: str) -> None:
+    """Fetch a file unless it is there and whole."""
+    utils = torchvision().datasets.utils
+    try:
+        utils.download_file_from_google_drive(file_id, str(folder), name, md5)
+    except Exception as error:  # gdown, which torchvision calls, has exceptions of its own.
+        raise DataError(
+            f"{name} cannot be downloaded to {folder}: {' '.join(str(error).split())}; "
+            f"Google Drive often refuses programs: {by_hand}"
+        ) from error
+
+
+def _row(path: Path, line: int, words: list[str]) -> Row:
+    try:
+        return Row(line, words[0], [_LABELS[word] for word in words[1:]])
+    except KeyError as error:
+        raise DataError(f"{path}, line {line}: the value {error} is neither -1 nor 1") from error
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the words of every line that is not empty."""
+    try:
+        with path.open(encoding="ascii") as file:
+            for line, text in enumerate(file, start=1):
+                if words := text.split():
+                    yield line, words
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error

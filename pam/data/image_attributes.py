@@ -1,0 +1,217 @@
+"""A user's own images with a CSV file of binary attributes per split."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+import torch
+from torch import Tensor
+
+from pam.data.attributes import (
+    AttributeTable,
+    Part,
+    Row,
+    check_fraction,
+    check_integers,
+    draw,
+    make_dataset,
+)
+from pam.data.column_tasks import read_tasks
+from pam.data.dataset import MultitaskDataset
+from pam.data.pictures import Framing
+from pam.data.registry import register
+from pam.data.sources import DEFAULT_ROOT, Folder, Source, TarArchive, read_one
+from pam.errors import ConfigError, DataError
+from pam.seeds import derive_seed
+
+ATTRIBUTES = "attributes.csv"
+IMAGES = "images"
+SUFFIXES = (".tar", ".tar.gz", ".tar.xz")
+_VALIDATION_FRACTION = 0.1
+_LABELS = {"0": -1, "-1": -1, "1": 1}
+
+
+@register("image_attributes")
+def image_attributes(
+    root: Path | None = None,
+    *,
+    folder: str,
+    size: int | None = None,
+    train_images: int | None = None,
+    validation_images: int | None = None,
+    test_images: int | None = None,
+    validation_fraction: float | None = None,
+    seed: int = 0,
+    tasks: Mapping[str, list[str]] | None = None,
+) -> MultitaskDataset:
+    """Return the images of a folder that has, per split, images and their attributes.
+
+    The splits are ``train``, ``test`` and optionally ``validation``; each is a folder with
+    ``images/`` and ``attributes.csv``, or a ``.tar``, ``.tar.gz`` or ``.tar.xz`` of that folder.
+    The CSV file has the column ``file`` (a path below ``images``), then one column per attribute
+    with values 0 and 1, or -1 and 1.
+
+    Args:
+        root: folder that ``folder`` is relative to; by default the folder ``data`` of the working
+            folder.
+        folder: folder of the splits.
+        size: height and width that images are resized to, in pixels; None leaves them as they
+            are, and then all must be of one size.
+        train_images: so many images of the training part, drawn at random; None takes all.
+        validation_images: the same of the validation part.
+        test_images: the same of the test part.
+        validation_fraction: share of the training split for validation, 0.1 by default, if there
+            is no split ``validation``.
+        seed: decides which images are drawn.
+        tasks: task name -> attribute columns by name; by default what ``tasks.yaml`` in the
+            folder says.
+
+    Raises:
+        ConfigError: if an option is outside its range, or tasks are missing or do not fit.
+        DataError: if a file is missing or cannot be used.
+    """
+    counts = {
+        "train_images": train_images,
+        "validation_images": validation_images,
+        "test_images": test_images,
+    }
+    check_integers(1, **counts)
+    check_integers(0, seed=seed)
+    if not isinstance(folder, str):
+        raise ConfigError(f"option 'folder' must be the name of a folder, not {folder!r}")
+    framing = Framing(size)
+
+    where = (DEFAULT_ROOT if root is None else root) / folder
+    parts = read_parts(where, validation_fraction, seed)
+    chosen = read_tasks(where / "tasks.yaml", tasks, parts["train"].table.label_names)
+    for part, (source, table, rows) in parts.items():
+        generator = _generator(f"{part} images", seed)
+        rows = draw(rows, counts[f"{part}_images"], part, generator)
+        parts[part] = Part(source, table, rows)
+    options = {
+        "folder": folder,
+        "size": size,
+        **counts,
+        "validation_fraction": validation_fraction,
+        "seed": seed,
+    }
+    return make_dataset("image_attributes", parts, framing, chosen, options)
+
+
+def read_parts(folder: Path, validation_fraction: float | None, seed: int) -> dict[str, Part]:
+    """Return ``train``, ``validation`` and ``test``, all their rows, no image read yet.
+
+    Raises:
+        ConfigError: if the fraction is outside its range, or there is nothing to take it from.
+        DataError: if a file is missing or cannot be used, or attributes differ between splits.
+    """
+    splits = {}
+    for split in ("train", "validation", "test"):
+        source = open_split(folder, split)
+        if source is not None:
+            table = read_attributes(source)
+            splits[split] = Part(source, table, torch.arange(len(table.files)))
+        elif split != "validation":
+            raise DataError(
+                f"{folder} has no split '{split}': neither the folder {split} "
+                f"nor {', '.join(split + suffix for suffix in SUFFIXES)}"
+            )
+    names = splits["train"].table.label_names
+    for part in splits.values():
+        if part.table.label_names != names:
+            raise DataError(
+                f"{part.table.path} and {splits['train'].table.path} have different columns"
+            )
+    if "validation" in splits and validation_fraction is not None:
+        raise ConfigError(
+            f"option 'validation_fraction' is given, but {folder} has a split 'validation'"
+        )
+    if "validation" not in splits:
+        fraction = _VALIDATION_FRACTION if validation_fraction is None else validation_fraction
+        check_fraction("validation_fraction", fraction)
+        source, table, rows = splits["train"]
+        kept, taken = _split(rows, fraction, _generator("validation", seed))
+        splits |= {"train": Part(source, table, kept), "validation": Part(source, table, taken)}
+    return {part: splits[part] for part in ("train", "validation", "test")}
+
+
+def open_split(folder: Path, split: str) -> Source | None:
+    """Return the files of a split, None if there is no such split.
+
+    Raises:
+        DataError: if it is there more than once, or its archive is damaged.
+    """
+    candidates = [folder / split, *(folder / f"{split}{suffix}" for suffix in SUFFIXES)]
+    found = [path for path in candidates if path.exists()]
+    if len(found) > 1:
+        raise DataError(f"{found[0]} and {found[1]} both exist; keep one of them")
+    if not found:
+        return None
+    if found[0].is_dir():
+        return Folder(found[0])
+    return TarArchive(found[0], split, keep=[ATTRIBUTES])
+
+
+def read_attributes(source: Source) -> AttributeTable:
+    """Return the table of the ``attributes.csv`` of a split.
+
+    Raises:
+        DataError: if it is missing, has no column ``file``, or a row cannot be used.
+    """
+    path = source.locate(ATTRIBUTES)
+    try:
+        text = read_one(source, ATTRIBUTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text: {error}") from error
+    rows = _csv_rows(text, path)
+    _, header = next(rows, (0, []))
+    columns = [name.strip() for name in header]
+    if columns[:1] != ["file"] or len(columns) < 2:
+        raise DataError(f"{path} must start with the columns 'file' and one per attribute")
+    return AttributeTable.of_rows(path, columns[1:], _parse(rows, columns[1:], path))
+
+
+def _parse(rows: Iterator[tuple[int, list[str]]], names: list[str], path: str) -> Iterator[Row]:
+    negatives: set[str] = set()
+    for line, (file, *texts) in rows:
+        values = [text.strip() for text in texts]
+        for name, value in zip(names, values, strict=False):
+            if value not in _LABELS:
+                raise DataError(
+                    f"{path}, line {line}: {value!r} in column '{name}' is not 0 or 1 (or -1 or 1)"
+                )
+        negatives.update(value for value in values if value != "1")
+        # Beside -1, a 0 would most likely mean that the attribute is not known.
+        if len(negatives) > 1:
+            raise DataError(f"{path}, line {line}: the file has both 0 and -1")
+        yield Row(line, _image_name(file, path, line), [_LABELS.get(value, 0) for value in values])
+
+
+def _image_name(file: str, path: str, line: int) -> str:
+    name = PurePosixPath(file)
+    if not name.name or name.is_absolute() or ".." in name.parts:
+        raise DataError(f"{path}, line {line}: {file!r} is not a path below {IMAGES}")
+    return f"{IMAGES}/{name}"
+
+
+def _csv_rows(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of its (last) line and the fields of every row that is not empty."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        for fields in reader:
+            if fields:
+                yield reader.line_num, fields
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _split(rows: Tensor, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return the rows that stay and a random share, rounded, that does not, both sorted."""
+    shuffled = rows[torch.randperm(len(rows), generator=generator)]
+    count = round(fraction * len(rows))
+    return shuffled[count:].sort().values, shuffled[:count].sort().values
+
+
+def _generator(purpose: str, seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derive_seed("image_attributes", purpose, seed))

@@ -1,0 +1,177 @@
+"""Where raw files lie: a folder, a tar archive or a zip archive, read by name, never extracted.
+
+The names that a data set wants are only compared with the names in an archive, so whatever an
+archive holds, nothing of it is written to disk and nothing outside it is read.
+"""
+
+import hashlib
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from pam.errors import DataError
+
+DEFAULT_ROOT = Path("data")
+
+
+class Source(Protocol):
+    """Files by name; a name is a relative path with forward slashes."""
+
+    def locate(self, name: str) -> str:
+        """Return where the file is, or would be, for messages."""
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+        """Yield (position in ``names``, content) of every file, in the order that is fastest.
+
+        Args:
+            names: different names, all of them contained.
+
+        Raises:
+            DataError: if a file or the archive cannot be read.
+        """
+
+
+class Folder:
+    """The files in a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def locate(self, name: str) -> str:
+        return str(self.path / name)
+
+    def __contains__(self, name: str) -> bool:
+        with _readable(self.path / name):
+            return (self.path / name).is_file()
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+        for position, name in enumerate(names):
+            with _readable(self.path / name):
+                content = (self.path / name).read_bytes()
+            yield position, content
+
+
+class TarArchive:
+    """The regular files in a tar archive, compressed or not, read from front to back.
+
+    Args:
+        path: the archive.
+        inside: folder inside the archive that names are relative to, e.g. ``train``.
+        keep: names whose content is kept in memory, so that reading it is no second pass.
+
+    Raises:
+        DataError: if the archive is missing or damaged, or holds a file twice.
+    """
+
+    def __init__(self, path: Path, inside: str, keep: Sequence[str] = ()) -> None:
+        self.path = path
+        self.inside = inside
+        self._names: set[str] = set()
+        self._kept: dict[str, bytes] = {}
+        members = {f"{inside}/{name}" for name in keep}
+        for name, content in self._stream(members):
+            if name in self._names:
+                raise DataError(f"{path} holds {name} twice; pack it again")
+            self._names.add(name)
+            if name in members:
+                self._kept[name] = content
+
+    def locate(self, name: str) -> str:
+        return f"{self.path}:{self.inside}/{name}"
+
+    def __contains__(self, name: str) -> bool:
+        return f"{self.inside}/{name}" in self._names
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+        wanted = {f"{self.inside}/{name}": position for position, name in enumerate(names)}
+        for name in wanted.keys() & self._kept.keys():
+            yield wanted.pop(name), self._kept[name]
+        for name, content in self._stream(wanted) if wanted else ():
+            if name in wanted:
+                yield wanted.pop(name), content
+            if not wanted:
+                return
+
+    def _stream(self, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield every regular file's name, with its content if it is wanted, else nothing."""
+        with _readable(self.path), tarfile.open(self.path) as archive:
+            while (member := archive.next()) is not None:
+                # Else the archive object remembers every member that it has passed.
+                archive.members.clear()
+                if member.isreg():
+                    name = member.name.removeprefix("./")
+                    file = archive.extractfile(member) if name in wanted else None
+                    yield name, b"" if file is None else file.read()
+
+
+class ZipArchive:
+    """The files in a zip archive.
+
+    Args:
+        path: the archive.
+        inside: folder inside the archive that names are relative to.
+
+    Raises:
+        DataError: if the archive is missing or damaged.
+    """
+
+    def __init__(self, path: Path, inside: str) -> None:
+        self.path = path
+        self.inside = inside
+        with _readable(path), zipfile.ZipFile(path) as archive:
+            self._names = set(archive.namelist())
+
+    def locate(self, name: str) -> str:
+        return f"{self.path}:{self.inside}/{name}"
+
+    def __contains__(self, name: str) -> bool:
+        return f"{self.inside}/{name}" in self._names
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+        with _readable(self.path), zipfile.ZipFile(self.path) as archive:
+            for position, name in enumerate(names):
+                yield position, archive.read(f"{self.inside}/{name}")
+
+
+def read_one(source: Source, name: str) -> bytes:
+    """Return the content of one file.
+
+    Raises:
+        DataError: if it is missing or cannot be read.
+    """
+    if name not in source:
+        raise DataError(f"{source.locate(name)} does not exist")
+    return next(iter(source.read([name])))[1]
+
+
+def check_md5(path: Path, md5: str, way_out: str) -> None:
+    """Refuse a file whose md5 checksum (hex) is another one.
+
+    Raises:
+        DataError: if it is, or the file cannot be read; the sentence ends with ``way_out``.
+    """
+    with _readable(path), path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if found != md5:
+        raise DataError(f"{path} is damaged or another file: md5 {found}, not {md5}; {way_out}")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what reading a missing or damaged file raises into one sentence."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+        reason = str(error).partition(":\n")[0]  # Before what each kind of archive would need.
+        raise DataError(f"{path} is damaged or no such archive: {reason}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
