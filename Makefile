@@ -15,7 +15,8 @@ BIN   := $(VENV)/bin
 # Names that end up in a path; nothing but plain words may get there.
 WORD  := $(shell printf '%s' '$(PROFILE)' | grep -Ex '[A-Za-z0-9_]+')
 RUNS   = $(if $(filter command line environment,$(origin PROFILE)),results/$(WORD),\
-           $(patsubst %/measurements.csv,%,$(wildcard results/*/measurements.csv)))
+           $(patsubst %/measurements.csv,%,$(wildcard results/*/measurements.csv \
+               results/reference/*/measurements.csv)))
 
 ifeq ($(WORD),)
 $(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)')
@@ -29,7 +30,7 @@ help:
 	@echo
 	@echo '  make reproduce      run everything of a profile: tables, figures, and the main table here'
 	@echo '  make figures        redraw figures from CSV files alone, without training: those of every'
-	@echo '                      run in results/, on a fresh clone results/reference; PROFILE=name for one'
+	@echo '                      run in results/ and results/reference/; PROFILE=name for one'
 	@echo '  make test           unit, property and workflow tests'
 	@echo '  make lint           format and style of Python, workflow and rules'
 	@echo '  make environment    only make $(VENV) from requirements.lock (the others do so themselves)'
@@ -51,8 +52,8 @@ reproduce: $(READY)
 figures: $(READY)
 	@test -n '$(strip $(RUNS))' || { echo 'make figures: there is no run in results/' >&2; exit 2; }
 	@for run in $(RUNS); do \
-	    $(BIN)/python -m pam.cli figures --results $$run --out figures/$$(basename $$run) || exit 2; \
-	    echo "figures/$$(basename $$run)/ drawn from $$run/*.csv"; \
+	    $(BIN)/python -m pam.cli figures --results $$run --out figures/$${run#results/} || exit 2; \
+	    echo "figures/$${run#results/}/ drawn from $$run/*.csv"; \
 	done
 
 test: $(READY)

@@ -1,9 +1,10 @@
-"""Synthetic but realistic records: what the jobs of a run of two tasks would leave behind.
+"""Synthetic but realistic records: what the jobs of a run would leave behind.
 
 Nothing here is measured. The records have the shape, the units and the noise of a real run, so that
 tables and figures can be tested, and looked at, without training.
 """
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,23 @@ import numpy as np
 from pam.files import write_json
 
 TASKS = ("A", "B")
-COMBINATIONS = ("A", "B", "A&B")
+FIVE_TASKS = ("A", "B", "C", "D", "E")
 MERGINGS = ("none", "mtz", "all_shared", "pam", "pam_gain")
 PRUNINGS = ("vibnet", "taylor")
 STRENGTHS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)
 SEEDS = (0, 1, 2)
 
 WIDTH = {"c1": 6, "c2": 16, "f3": 120, "f4": 84}
-SINGLE_TEST = {"A": 0.891, "B": 0.926}
+SINGLE_TEST = {"A": 0.891, "B": 0.926, "C": 0.902, "D": 0.917, "E": 0.884}
 LABEL_ENTROPY = 5 * float(np.log(2))
 
-# How the units of two networks (2 x WIDTH) are divided: exclusive to A, to B, and shared.
+# How the units of all networks (tasks x WIDTH) are divided: exclusive to one of them, and shared.
 SHARES = {
-    "none": (0.5, 0.5, 0.0),
-    "mtz": (0.0, 0.0, 0.5),
-    "all_shared": (0.0, 0.0, 1.0),
-    "pam": (0.12, 0.1, 0.6),
-    "pam_gain": (0.28, 0.25, 0.4),
+    "none": (1.0, 0.0),
+    "mtz": (0.0, 0.5),
+    "all_shared": (0.0, 1.0),
+    "pam": (0.22, 0.6),
+    "pam_gain": (0.53, 0.4),
 }
 EFFICIENCY = {"none": 1.0, "mtz": 0.75, "all_shared": 0.8, "pam": 1.1, "pam_gain": 1.25}
 
@@ -40,14 +41,23 @@ def generator(*axes: str | int) -> np.random.Generator:
     return np.random.default_rng([ord(letter) for axis in axes for letter in str(axis)])
 
 
-def group_widths(merging: str, keep: float) -> dict[str, dict[str, int]]:
+def all_combinations(tasks: tuple[str, ...]) -> list[str]:
+    """Return the names of all combinations, those of fewer tasks first."""
+    sizes = range(1, len(tasks) + 1)
+    return ["&".join(chosen) for size in sizes for chosen in combinations(tasks, size)]
+
+
+def group_widths(
+    merging: str, keep: float, tasks: tuple[str, ...] = TASKS
+) -> dict[str, dict[str, int]]:
     """Return layer -> group -> units of a network of which a fraction ``keep`` is left."""
+    exclusive, shared = SHARES[merging]
+    # The more tasks, the more of their networks does what another one does too.
+    weights = [1 + 0.12 * (index - (len(tasks) - 1) / 2) for index in range(len(tasks))]
+    parts = {task: weight * exclusive for task, weight in zip(tasks, weights, strict=True)}
+    parts["shared"] = 2 * shared
     return {
-        layer: {
-            group: max(1, round(2 * width * share * keep))
-            for group, share in zip(("A", "B", "shared"), SHARES[merging], strict=True)
-            if share
-        }
+        layer: {group: max(1, round(width * part * keep)) for group, part in parts.items() if part}
         for layer, width in WIDTH.items()
     }
 
@@ -70,14 +80,14 @@ def flops(widths: dict[str, dict[str, int]], tasks: set[str]) -> int:
 
 
 def cell_record(
-    experiment: str, merging: str, pruning: str, seed: int, strengths: tuple[float, ...] = STRENGTHS
+    experiment: str, merging: str, pruning: str, seed: int, tasks: tuple[str, ...] = TASKS
 ) -> Row:
     """Return the record of one measure job."""
     rows: dict[str, list[Row]] = {
         name: [] for name in ("measurements", "accuracies", "groups", "latency")
     }
     random = generator(merging, pruning, seed)
-    for strength in strengths:
+    for strength in STRENGTHS:
         keep = float(np.exp(-strength * (1.1 if pruning == "vibnet" else 0.9)))
         keep *= 1.0 if strength == 0 else float(np.exp(random.normal(0, 0.08)))
         cell = {
@@ -89,10 +99,10 @@ def cell_record(
             "strength": strength,
             "seed": seed,
         }
-        widths = group_widths(merging, keep)
-        rated = [_accuracy_row(cell, task, widths, random) for task in TASKS]
+        widths = group_widths(merging, keep, tasks)
+        rated = [_accuracy_row(cell, task, widths, random) for task in tasks]
         rows["accuracies"] += rated
-        for name in COMBINATIONS:
+        for name in all_combinations(tasks):
             rows["measurements"].append(_measurement_row(cell, name, rated, widths))
             rows["latency"].append(_latency_row(cell, name, widths))
         stage = "pruned" if strength else "merged"
@@ -160,18 +170,18 @@ def _latency_row(cell: Row, combination: str, widths: dict) -> Row:
     }
 
 
-def merge_record(experiment: str, merging: str, seed: int) -> Row:
+def merge_record(experiment: str, merging: str, seed: int, tasks: tuple[str, ...] = TASKS) -> Row:
     """Return the record of one merge job: information per neuron, and the retraining curve."""
     random = generator("merge", merging, seed)
     rows = []
-    for layer, groups in group_widths(merging, 1.0).items():
+    for layer, groups in group_widths(merging, 1.0, tasks).items():
         index = 0
         depth = 0.15 + 0.28 * list(WIDTH).index(layer)
         for group, units in groups.items():
             for _ in range(units):
-                origin = group if group in TASKS else TASKS[index % 2]
-                for task in TASKS:
-                    level = depth * (0.25 if group in TASKS and task != group else 1.0)
+                origin = group if group in tasks else tasks[index % len(tasks)]
+                for task in tasks:
+                    level = depth * (0.25 if group in tasks and task != group else 1.0)
                     level *= 1.0 if origin == task else 0.6
                     rows.append(
                         {
@@ -266,21 +276,22 @@ def write_records(
     mergings: tuple[str, ...] = MERGINGS,
     prunings: tuple[str, ...] = PRUNINGS,
     seeds: tuple[int, ...] = SEEDS,
+    tasks: tuple[str, ...] = TASKS,
 ) -> list[Path]:
     """Write the records of a whole run under ``folder``; return their paths."""
     records: dict[Path, Row] = {}
     for seed in seeds:
-        for task in TASKS:
+        for task in tasks:
             path = folder / "networks" / experiment / f"{task}-{seed}.json"
             records[path] = train_record(experiment, task, seed)
         for merging in mergings:
             path = folder / "merged" / experiment / f"{merging}-{seed}.json"
-            records[path] = merge_record(experiment, merging, seed)
+            records[path] = merge_record(experiment, merging, seed, tasks)
             for pruning in prunings:
                 name = f"{experiment}/{merging}-{pruning}-{seed}.json"
                 records[folder / "pruned" / name] = prune_record(experiment, merging, pruning, seed)
                 records[folder / "measured" / name] = cell_record(
-                    experiment, merging, pruning, seed
+                    experiment, merging, pruning, seed, tasks
                 )
     for path, record in records.items():
         write_json(path, record)

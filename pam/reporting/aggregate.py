@@ -6,12 +6,21 @@ from typing import Any
 
 from pam.errors import DataError
 from pam.files import read_json
+from pam.reporting.curves import families
 from pam.reporting.headline import headline_rows
-from pam.reporting.matched import DELTAS, matched_rows
+from pam.reporting.matched import DELTAS, Matches, matched_rows, matched_size_rows
 from pam.reporting.operating_points import operating_point_rows
-from pam.reporting.schema import HEADLINE, MATCHED, MEASURED, MEASUREMENTS, OPERATING_POINTS
+from pam.reporting.schema import (
+    HEADLINE,
+    MATCHED,
+    MATCHED_SIZES,
+    MEASURED,
+    MEASUREMENTS,
+    OPERATING_POINTS,
+)
 from pam.reporting.storage import write_rows
 
+_RULES = ("train", "merge", "relate", "prune", "measure", "analyse")
 _NAMES = [table.name for table in MEASURED]
 _AXES = ("experiment", "dataset", "architecture", "merging", "pruning", "seed")
 
@@ -24,8 +33,7 @@ def aggregate(
     The rows of all records are put together and sorted, so the order of the records has no
     influence on a byte of the result. A record that is not ``ok`` becomes a row of
     ``failures.csv`` and, if it measured nothing, a row of ``measurements.csv`` with its status.
-    Then come the files that are computed from those: matched.csv, operating_points.csv and
-    headline.csv.
+    Then come the files that are computed from those, see :func:`derive`.
 
     Args:
         records: JSON files of the jobs (``status``, ``reason``, ``rows``, ``provenance``).
@@ -39,13 +47,30 @@ def aggregate(
     for path in records:
         for name, more in _rows_of(Path(path)).items():
             rows[name] += more
-    # One failed network fails every job that needs it, with the same words.
-    rows["failures"] = list({tuple(row.items()): row for row in rows["failures"]}.values())
+    rows["failures"] = _once(rows["failures"])
     for table in MEASURED:
         write_rows(folder, table, rows[table.name])
     # What follows reads the written files: rounded numbers, the same as any later reader sees.
-    write_rows(folder, MATCHED, matched_rows(folder, deltas))
-    write_rows(folder, OPERATING_POINTS, operating_point_rows(folder, deltas))
+    derive(folder, deltas)
+
+
+def derive(folder: str | Path, deltas: Sequence[float] = DELTAS) -> None:
+    """Write the CSV files that are computed from the measured ones in the same folder.
+
+    These are matched.csv, matched_sizes.csv, operating_points.csv and headline.csv.
+
+    Args:
+        folder: where the CSV files lie and go.
+        deltas: percentage points of validation accuracy at which mergers are compared.
+
+    Raises:
+        DataError: if a measured CSV file is missing or damaged.
+    """
+    found = families(folder)
+    compared = [Matches(*one) for one in found]
+    write_rows(folder, MATCHED, matched_rows(compared, deltas))
+    write_rows(folder, MATCHED_SIZES, matched_size_rows(compared, deltas))
+    write_rows(folder, OPERATING_POINTS, operating_point_rows(found, deltas))
     write_rows(folder, HEADLINE, headline_rows(folder))
 
 
@@ -81,15 +106,35 @@ def _failure_rows(path: Path, record: dict[str, Any]) -> tuple[dict[str, Any], d
     axes = _axes_of(path) | {k: v for k, v in record.get("provenance", {}).items() if k in _AXES}
     failure = {name: axes.get(name) for name in ("experiment", "merging", "pruning", "seed")}
     failure |= {"status": record["status"], "reason": record.get("reason", "")}
-    failure |= {"log": record.get("provenance", {}).get("log", "")}
+    failure |= {"log": _log(path, record)}
     measurement = dict.fromkeys(MEASUREMENTS.columns) | {name: axes.get(name) for name in _AXES}
     return failure, measurement | {"status": record["status"]}
+
+
+def _log(path: Path, record: dict[str, Any]) -> str:
+    """Return where the workflow keeps the log of a job; nothing where no rule is known."""
+    rule = record.get("provenance", {}).get("rule")
+    profile = path.resolve().parent.parent.parent.name
+    return f"logs/{profile}/{rule}/{path.parent.name}/{path.stem}.log" if rule else ""
+
+
+def _once(failures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return every failure once: jobs pass it on word by word, the first one's log tells it."""
+
+    def order(row: dict[str, Any]) -> tuple[int, str]:
+        rule = row["log"].split("/")[2] if row["log"] else ""
+        return (_RULES.index(rule) if rule in _RULES else len(_RULES)), row["log"]
+
+    once: dict[tuple, dict[str, Any]] = {}
+    for row in sorted(failures, key=order):
+        once.setdefault(tuple(value for name, value in row.items() if name != "log"), row)
+    return list(once.values())
 
 
 def _axes_of(path: Path) -> dict[str, Any]:
     """Return the axes that the path of a record tells: ``.../<experiment>/<a>-<b>-<seed>.json``."""
     *names, seed = path.stem.split("-")
     axes: dict[str, Any] = {"experiment": path.parent.name, "seed": seed if seed.isdigit() else ""}
-    if path.parent.parent.name in ("merged", "pruned", "measured"):
+    if path.parent.parent.name in ("merged", "related", "pruned", "measured", "analysed"):
         axes |= dict(zip(("merging", "pruning"), names, strict=False))
     return axes

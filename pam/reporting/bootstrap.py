@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,15 @@ from pam.seeds import derive_seed
 
 RESAMPLES = 1000
 COVERAGE = 0.95
+
+
+class Estimate(NamedTuple):
+    """A mean over ``n`` seeds and its 95 % interval; NaN where there is none (``n`` below 2)."""
+
+    n: int
+    mean: float
+    low: float
+    high: float
 
 
 def resample_counts(seeds: Sequence[int], *axes: str, resamples: int = RESAMPLES) -> Array:
@@ -52,3 +62,23 @@ def percentile_interval(values: Array) -> tuple[float, float]:
     low = np.quantile(np.where(undefined, 0.0, values), tail, method="inverted_cdf")
     high = np.quantile(np.where(undefined, np.inf, values), 1 - tail, method="inverted_cdf")
     return float(low), float(high)
+
+
+def mean_interval(values: Sequence[float], seeds: Sequence[int], *axes: str) -> Estimate:
+    """Return the mean over seeds and its 95 % bootstrap interval; NaN values are left out.
+
+    Args:
+        values: one value per seed, at least 0.
+        seeds: the seeds, each once.
+        axes: what the draws should depend on, beside the seeds.
+    """
+    known = sorted(
+        (seed, value) for seed, value in zip(seeds, values, strict=True) if value == value
+    )
+    if not known:
+        return Estimate(0, np.nan, np.nan, np.nan)
+    column = np.array([value for _, value in known], dtype=np.float64)
+    if len(known) == 1:
+        return Estimate(1, float(column[0]), np.nan, np.nan)
+    means = resample_counts([int(seed) for seed, _ in known], *axes) @ column / len(known)
+    return Estimate(len(known), float(column.mean()), *percentile_interval(means))

@@ -30,9 +30,14 @@ def estimate(row: Mapping[str, Any], name: str, scale: float, digits: str) -> st
     mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
     if _missing(mean):
         return DASHES.get(row["status"], "—")
-    text = number(scale * mean, digits)
-    if not _missing(low):
-        text += f" [{number(scale * low, digits)}, {number(scale * high, digits)}]"
+    return interval(scale * mean, scale * low, scale * high, digits)
+
+
+def interval(mean: float, low: float, high: float, digits: str) -> str:
+    """Return ``1.23 [1.10, 1.40]``, ``1.23`` where there is no interval, ``—`` for NaN."""
+    text = number(mean, digits)
+    if not _missing(mean) and not _missing(low):
+        text += f" [{number(low, digits)}, {number(high, digits)}]"
     return text
 
 
@@ -76,6 +81,13 @@ def ratio_cell(row: Mapping[str, Any] | None, base: Mapping[str, Any] | None, na
     if all(bounds):
         return f"({text})"
     return ("≤ " if bounds[0] else "≥ " if bounds[1] else "") + text
+
+
+def factor_cell(row: Mapping[str, Any]) -> str:
+    """Return the factor of a row of ``headline.csv`` with interval: ``1.35 [0.93, 1.51] ×``."""
+    # A cost that is at most x makes a factor that is at least the baseline's over x.
+    prefix = "≥ " if row["status"] == BOUND else ""
+    return f"{prefix}{interval(row['factor'], row['low'], row['high'], '.2f')} ×"
 
 
 def fewer(row: Mapping[str, Any], n: int) -> str:

@@ -16,6 +16,7 @@ from pam.reporting.names import (
     order_mergings,
     order_prunings,
     pruning_name,
+    size_name,
 )
 from pam.reporting.published import published
 from pam.reporting.storage import read_table, read_text_table
@@ -27,20 +28,31 @@ Rows = dict[tuple[str, str, str], dict]
 """(pruning, combination, merging) -> row of matched.csv."""
 
 
-def comparison(folder: Path, experiment: str) -> Document:
-    """Return the comparison of one experiment at the default delta, the paper's figures beside."""
+def comparison(folder: Path, experiment: str) -> Document | None:
+    """Return the comparison of one experiment at the default delta, the paper's figures beside.
+
+    Of more than two tasks the means over all combinations of as many tasks come first. None where
+    nothing was measured.
+    """
     measured = select(read_table(folder, "measurements"), experiment=experiment)
+    if measured.empty:
+        return None
     matched = select(read_table(folder, "matched"), experiment=experiment, delta=DEFAULT_DELTA)
     paper = reported(measured)
-    table = _Comparison(matched, paper)
+    tables = _Comparison(matched, paper).tables(measured)
+    if measured["n_tasks"].max() > 2:
+        sizes = select(read_table(folder, "matched_sizes"), experiment=experiment)
+        sizes = select(
+            sizes.assign(combination=sizes["n_tasks"].map(size_name)), delta=DEFAULT_DELTA
+        )
+        summary = _Comparison(sizes, paper[:0], ", mean over combinations")
+        tables = (
+            summary.tables(measured.assign(combination=measured["n_tasks"].map(size_name))) + tables
+        )
     return Document(
         title=f"{setting(measured)} at matched accuracy",
         intro=introduction(measured),
-        tables=[
-            table.of_costs(),
-            table.of_accuracies(measured),
-            table.of_ratios(),
-        ],
+        tables=tables,
         numbers=_numbers(folder, experiment, paper),
     )
 
@@ -48,7 +60,8 @@ def comparison(folder: Path, experiment: str) -> Document:
 class _Comparison:
     """Builds tables whose rows are (pruning, combination)."""
 
-    def __init__(self, matched: pd.DataFrame, paper: pd.DataFrame) -> None:
+    def __init__(self, matched: pd.DataFrame, paper: pd.DataFrame, of: str = "") -> None:
+        self._of = of
         axes = ["pruning", "combination", "merging"]
         self._rows: Rows = {tuple(row[a] for a in axes): row for row in matched.to_dict("records")}
         self._paper: Rows = {tuple(row[a] for a in axes): row for row in paper.to_dict("records")}
@@ -60,6 +73,10 @@ class _Comparison:
             for pruning in order_prunings(matched["pruning"])
             for combination in order_combinations(matched["combination"])
         ]
+
+    def tables(self, measured: pd.DataFrame) -> list[TextTable]:
+        """Return the tables of costs, accuracies and ratios."""
+        return [self.of_costs(), self.of_accuracies(measured), self.of_ratios()]
 
     def of_costs(self) -> TextTable:
         """Return matched MFLOPs, one column per merger; the smallest of a row is in bold."""
@@ -76,7 +93,7 @@ class _Comparison:
         )
         header = ["pruning", "tasks", *self._merging_names()]
         notes = [*notes_for([cell for row in rows for cell in row]), *self._paper_notes()]
-        return TextTable("Computation (MFLOPs)", header, rows, 2, best, notes)
+        return TextTable(f"Computation (MFLOPs){self._of}", header, rows, 2, best, notes)
 
     def of_accuracies(self, measured: pd.DataFrame) -> TextTable:
         """Return test accuracies at matched cost, single-task networks first."""
@@ -89,7 +106,7 @@ class _Comparison:
         ]
         header = ["pruning", "tasks", "single-task", *self._merging_names()]
         notes = notes_for([cell for row in rows for cell in row])
-        return TextTable("Test accuracy (%)", header, rows, 2, notes=notes)
+        return TextTable(f"Test accuracy (%){self._of}", header, rows, 2, notes=notes)
 
     def of_ratios(self) -> TextTable:
         """Return the ratios of every merger of the PAM family to B1 and B2."""
@@ -104,7 +121,7 @@ class _Comparison:
         ]
         header = ["pruning", "tasks", *(_ratio_name(*pair) for pair in pairs)]
         header += [f"paper {_ratio_name(*pair)}" for pair in reported]
-        title = "Ratio of computation (below 1: less than the baseline)"
+        title = f"Ratio of computation (below 1: less than the baseline){self._of}"
         notes = notes_for([cell for row in rows for cell in row])
         return TextTable(title, header, rows, 2, notes=notes)
 

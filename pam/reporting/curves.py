@@ -5,7 +5,7 @@ that strength. Networks that share no group (B1) are pruned each on its own: eve
 curve of its own, chooses its own strength, and the costs of a combination add up.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from pam.reporting.frontier import Array
 from pam.reporting.storage import read_table
 
 SHARED = "shared"
+
+_POINT = ["seed", "strength"]
+_COSTS = ("flops", "macs", "parameters")
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,17 @@ def build_curves(
     tasks = sorted(rated["task"].unique())
     merged = groups.loc[groups["stage"] == "merged", "group"].unique()
     parts = components(merged if len(merged) else [SHARED], tasks)
+    loss = rated["single_task_validation_accuracy"] - rated["validation_accuracy"]
+    # The CSV has six decimals; rounding takes off what the subtraction adds beyond them.
+    rated = rated.assign(margin=(100 * loss).round(4))
+    rated = rated.pivot(index=_POINT, columns="task", values=["margin", "accuracy"])
+    costs = {
+        frozenset(name.split("&")): rows.set_index(_POINT)[list(_COSTS)].sort_index()
+        for name, rows in measured.groupby("combination")
+    }
     return {
         combination: [
-            _curve(measured, rated, part, [task for task in names if task in part])
+            _curve(costs, rated, part, [task for task in names if task in part])
             for part in parts
             if part.intersection(names)
         ]
@@ -101,25 +112,25 @@ def build_curves(
 
 
 def _curve(
-    measured: pd.DataFrame, rated: pd.DataFrame, part: frozenset[str], tasks: list[str]
+    costs: dict[frozenset[str], pd.DataFrame],
+    rated: pd.DataFrame,
+    part: frozenset[str],
+    tasks: list[str],
 ) -> Curve:
     """Join the cost of running ``tasks`` with the margin of the whole part."""
-    axes = ["seed", "strength"]
-    rated = rated[rated["task"].isin(part)]
-    loss = rated["single_task_validation_accuracy"] - rated["validation_accuracy"]
-    # The CSV has six decimals; rounding takes off what the subtraction adds beyond them.
-    margin = (100 * loss).round(4).groupby([rated[axis] for axis in axes]).max().rename("margin")
-    served = rated[rated["task"].isin(tasks)]
-    accuracy = served.groupby(axes)["accuracy"].mean().rename("accuracy")
-    names = [set(combination.split("&")) == set(tasks) for combination in measured["combination"]]
-    cost = measured[names].set_index(axes)[["flops", "macs", "parameters"]]
-    points = cost.join([margin, accuracy], how="inner").dropna().sort_index().reset_index()
+    cost = costs.get(frozenset(tasks), next(iter(costs.values()))[:0])
+    margin = rated["margin"][sorted(part)].max(axis=1)
+    accuracy = rated["accuracy"][tasks].mean(axis=1)
+    points = cost.assign(
+        margin=margin.reindex(cost.index), accuracy=accuracy.reindex(cost.index)
+    ).dropna()
     columns = {name: points[name].to_numpy(np.float64) for name in points}
-    return Curve(tasks=tuple(tasks), **columns)
+    axes = {name: points.index.get_level_values(name).to_numpy(np.float64) for name in _POINT}
+    return Curve(tasks=tuple(tasks), **axes, **columns)
 
 
-def families(folder: str | Path) -> Iterator[tuple[str, str, Family]]:
-    """Yield (experiment, pruning, curves of every merging) of a folder of CSVs, sorted.
+def families(folder: str | Path) -> list[tuple[str, str, Family]]:
+    """Return (experiment, pruning, curves of every merging) of a folder of CSVs, sorted.
 
     Networks of strength 0 are left out: they have not had the fine-tuning that follows pruning, so
     they are no point of the same frontier.
@@ -127,13 +138,15 @@ def families(folder: str | Path) -> Iterator[tuple[str, str, Family]]:
     measurements = pruned(read_table(folder, "measurements"))
     accuracies = pruned(read_table(folder, "accuracies"))
     groups = read_table(folder, "groups")
+    found = []
     for (experiment, pruning), rows in measurements.groupby(["experiment", "pruning"]):
         family = {}
         for merging, cells in rows.groupby("merging"):
             axes = {"experiment": experiment, "merging": merging}
             rated = select(accuracies, pruning=pruning, **axes)
             family[merging] = build_curves(cells, rated, select(groups, **axes))
-        yield experiment, pruning, family
+        found.append((experiment, pruning, family))
+    return found
 
 
 def pruned(frame: pd.DataFrame) -> pd.DataFrame:

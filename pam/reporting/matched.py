@@ -9,13 +9,12 @@ same cost. The interval resamples seeds; a ratio uses the same resamples for bot
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pam.reporting.bootstrap import percentile_interval, resample_counts
-from pam.reporting.curves import Curve, Family, common_seeds, families
+from pam.reporting.curves import Curve, Family, common_seeds
 from pam.reporting.frontier import Array, fit_decreasing, fit_increasing
 
 DELTAS = (0.5, 1.0, 2.0)
@@ -75,14 +74,49 @@ class FittedCurves:
         return Match(flops, accuracy / sum(part[0] for part in self._parts), status)
 
 
-class Comparison:
-    """All mergers on one combination of one experiment and pruning."""
+class Matches:
+    """All mergers of one experiment and pruning, fitted and matched when asked for, once.
 
-    def __init__(self, experiment: str, combination: str, family: Family) -> None:
-        self._experiment = experiment
-        self._curves = {name: curves.get(combination, []) for name, curves in family.items()}
-        self._fits: dict[tuple[str, tuple[float, ...]], FittedCurves] = {}
-        self._matches: dict[tuple[str, tuple[float, ...], float], Match] = {}
+    Attributes:
+        experiment, pruning: what was compared.
+        mergings, combinations: names, sorted.
+    """
+
+    def __init__(self, experiment: str, pruning: str, family: Family) -> None:
+        self.experiment, self.pruning = experiment, pruning
+        self.mergings = sorted(family)
+        self.combinations = sorted({name for curves in family.values() for name in curves})
+        self._family = family
+        self._fits: dict[tuple[str, str, tuple[float, ...]], FittedCurves] = {}
+        self._matches: dict[tuple[str, str, tuple[float, ...], float], Match] = {}
+
+    def seeds(self, merging: str, combination: str) -> set[float]:
+        """Return the seeds that a merger has points of."""
+        return set(common_seeds(self._curves(merging, combination)))
+
+    def match(self, merging: str, combination: str, seeds: Sequence[float], delta: float) -> Match:
+        """Return matched FLOPs and accuracy over some seeds, sorted."""
+        key = (merging, combination, tuple(seeds))
+        if key not in self._fits:
+            curves = self._curves(merging, combination)
+            self._fits[key] = FittedCurves(curves, seeds, self.experiment)
+        if (*key, delta) not in self._matches:
+            self._matches[*key, delta] = self._fits[key].match(delta)
+        return self._matches[*key, delta]
+
+    def _curves(self, merging: str, combination: str) -> list[Curve]:
+        return self._family.get(merging, {}).get(combination, [])
+
+
+class Comparison:
+    """All mergers on the mean of some combinations (often of one).
+
+    Resamples depend on experiment and seeds alone, so every combination has the same draws and
+    their mean is taken draw by draw.
+    """
+
+    def __init__(self, matches: Matches, combinations: Sequence[str]) -> None:
+        self._matches, self._combinations = matches, combinations
 
     def row(self, merging: str, delta: float) -> dict[str, Any]:
         """Return status, n, and mean, low and high of accuracy, FLOPs and the two ratios."""
@@ -99,7 +133,7 @@ class Comparison:
 
     def _ratio(self, merging: str, reference: str, delta: float) -> Array | None:
         """Return the ratio of matched FLOPs, paired: both mergers on the same draws of seeds."""
-        common = sorted(set(self._seeds(merging)) & set(self._seeds(reference)))
+        common = sorted({*self._seeds(merging)} & {*self._seeds(reference)})
         if not common:
             return None
         own = self._match(merging, common, delta).flops
@@ -107,15 +141,15 @@ class Comparison:
             return own / self._match(reference, common, delta).flops
 
     def _seeds(self, merging: str) -> list[float]:
-        return common_seeds(self._curves.get(merging, []))
+        seeds = [self._matches.seeds(merging, name) for name in self._combinations]
+        return sorted(set.intersection(*seeds))
 
     def _match(self, merging: str, seeds: Sequence[float], delta: float) -> Match:
-        key = (merging, tuple(seeds))
-        if key not in self._fits:
-            self._fits[key] = FittedCurves(self._curves[merging], seeds, self._experiment)
-        if (*key, delta) not in self._matches:
-            self._matches[*key, delta] = self._fits[key].match(delta)
-        return self._matches[*key, delta]
+        """Return the mean over the combinations; its status is the worst of theirs."""
+        every = [self._matches.match(merging, name, seeds, delta) for name in self._combinations]
+        status = max((match.status for match in every), key=(OK, BOUND, NOT_REACHED).index)
+        flops = np.mean([match.flops for match in every], axis=0)
+        return Match(flops, np.mean([match.accuracy for match in every], axis=0), status)
 
 
 def summary(name: str, values: Array | None, only_defined: bool = False) -> dict[str, float | None]:
@@ -139,18 +173,45 @@ def summary(name: str, values: Array | None, only_defined: bool = False) -> dict
     return row
 
 
-def matched_rows(folder: str | Path, deltas: Sequence[float] = DELTAS) -> Iterator[dict[str, Any]]:
-    """Yield the rows of ``matched.csv`` from the measured CSVs of a folder.
+def matched_rows(
+    compared: Sequence[Matches], deltas: Sequence[float] = DELTAS
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of ``matched.csv``.
 
     Args:
-        folder: where ``measurements.csv``, ``accuracies.csv`` and ``groups.csv`` lie.
+        compared: one per experiment and pruning.
         deltas: percentage points of validation accuracy below the single-task networks.
     """
-    for experiment, pruning, family in families(folder):
-        for combination in sorted({name for curves in family.values() for name in curves}):
-            comparison = Comparison(experiment, combination, family)
-            for merging in family:
-                for delta in deltas:
-                    axes = {"experiment": experiment, "pruning": pruning, "delta": delta}
-                    axes |= {"merging": merging, "combination": combination}
-                    yield axes | comparison.row(merging, delta)
+    for matches in compared:
+        for combination in matches.combinations:
+            for row in _rows(matches, [combination], deltas):
+                yield row | {"combination": combination}
+
+
+def matched_size_rows(
+    compared: Sequence[Matches], deltas: Sequence[float] = DELTAS
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of ``matched_sizes.csv``: means over all combinations of as many tasks.
+
+    A ratio is one of means: of what a request for so many tasks costs on average.
+    """
+    for matches in compared:
+        for n_tasks in sorted({_size(name) for name in matches.combinations}):
+            names = [name for name in matches.combinations if _size(name) == n_tasks]
+            for row in _rows(matches, names, deltas):
+                yield row | {"n_tasks": n_tasks, "combinations": len(names)}
+
+
+def _rows(
+    matches: Matches, combinations: Sequence[str], deltas: Sequence[float]
+) -> Iterator[dict[str, Any]]:
+    comparison = Comparison(matches, combinations)
+    for merging in matches.mergings:
+        for delta in deltas:
+            axes = {"experiment": matches.experiment, "pruning": matches.pruning}
+            axes |= {"delta": delta, "merging": merging}
+            yield axes | comparison.row(merging, delta)
+
+
+def _size(combination: str) -> int:
+    return combination.count("&") + 1

@@ -4,8 +4,19 @@ from collections.abc import Iterable
 
 _MERGINGS = {"none": "B1 none", "mtz": "B2 MTZ", "all_shared": "all shared", "pam": "PAM"}
 _PRUNINGS = {"vibnet": "VIBNet (P1)", "taylor": "Taylor (P2)"}
-_DATASETS = {"fashion_mnist": "Fashion-MNIST", "digits": "digits", "celeba": "CelebA", "lfw": "LFW"}
-_ARCHITECTURES = {"lenet5": "LeNet-5", "vgg16": "VGG-16", "resnet18": "ResNet-18"}
+_DATASETS = {
+    "fashion_mnist": "Fashion-MNIST",
+    "celeba": "CelebA",
+    "lfw": "LFW",
+    "cartoon_faces": "cartoon faces (synthetic)",
+    "cifar10": "CIFAR-10 attributes",
+}
+_ARCHITECTURES = {
+    "lenet5": "LeNet-5",
+    "vgg16": "VGG-16",
+    "resnet18": "ResNet-18",
+    "resnet34": "ResNet-34",
+}
 
 
 def merging_name(merging: str) -> str:
@@ -34,6 +45,11 @@ def architecture_name(architecture: str) -> str:
 def combination_name(combination: str) -> str:
     """Return ``task A`` or ``tasks A&B``."""
     return f"tasks {combination}" if "&" in combination else f"task {combination}"
+
+
+def size_name(n_tasks: float) -> str:
+    """Return ``1 task`` or ``2 tasks``."""
+    return f"{n_tasks:.0f} task{'s' if n_tasks > 1 else ''}"
 
 
 def order_mergings(mergings: Iterable[str]) -> list[str]:

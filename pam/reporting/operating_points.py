@@ -5,23 +5,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from pam.reporting.curves import Curve, common_seeds, families
+from pam.reporting.curves import Curve, Family, common_seeds, select
 from pam.reporting.frontier import TOLERANCE
-from pam.reporting.matched import DELTAS, NOT_REACHED, OK
+from pam.reporting.matched import DEFAULT_DELTA, DELTAS, NOT_REACHED, OK
+from pam.reporting.names import order_combinations
+from pam.reporting.storage import read_table
 
 _MEASURES = ("strengths", "validation_margin", "accuracy", "flops", "macs", "parameters")
 
 
 def operating_point_rows(
-    folder: str | Path, deltas: Sequence[float] = DELTAS
+    found: Sequence[tuple[str, str, Family]], deltas: Sequence[float] = DELTAS
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of ``operating_points.csv`` from the measured CSVs of a folder.
+    """Yield the rows of ``operating_points.csv``.
 
     A network meets delta if its validation margin is at most delta for every task; networks that
     share nothing choose a strength each. The test part plays no role in the choice.
+
+    Args:
+        found: (experiment, pruning, curves of every merging).
+        deltas: percentage points of validation accuracy below the single-task networks.
     """
-    for experiment, pruning, family in families(folder):
+    for experiment, pruning, family in found:
         for merging, curves_of in family.items():
             for combination, curves in curves_of.items():
                 axes = {"experiment": experiment, "pruning": pruning, "merging": merging}
@@ -71,6 +78,20 @@ def _strengths(points: Sequence[tuple[Curve, int]]) -> str:
         curve, index = points[0]
         return f"{curve.strength[index]:g}"
     return ", ".join(f"{'&'.join(c.tasks)}: {c.strength[i]:g}" for c, i in points)
+
+
+def chosen_strengths(folder: str | Path, experiment: str) -> pd.DataFrame:
+    """Return the strengths that meet the default delta with all tasks running.
+
+    Returns:
+        One row per (pruning, merging, seed) that has any, and ``strengths`` as text.
+    """
+    points = select(
+        read_table(folder, "operating_points"), experiment=experiment, delta=DEFAULT_DELTA
+    )
+    everything = order_combinations(points["combination"])[-1:]
+    points = points[points["combination"].isin(everything) & (points["status"] == OK)]
+    return points[["pruning", "merging", "seed", "strengths"]]
 
 
 def strength_of(group: str, strengths: str) -> float:

@@ -2,26 +2,27 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from pam.reporting.cells import cost_cell, notes_for, number, ratio_cell
+from pam.reporting.cells import cost_cell, factor_cell, notes_for, number, ratio_cell
 from pam.reporting.comparison import setting
 from pam.reporting.curves import select
-from pam.reporting.matched import BOUND, DEFAULT_DELTA, OK, REFERENCES
+from pam.reporting.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.names import (
     merging_name,
     order_combinations,
     order_mergings,
     order_prunings,
     pruning_name,
+    size_name,
 )
 from pam.reporting.storage import read_table, read_text_table
 from pam.reporting.text_table import Document, TextTable
 
 
-def sensitivity(folder: Path, experiment: str) -> Document:
+def sensitivity(folder: Path, experiment: str) -> Document | None:
     """Return how the comparison depends on delta: matched MFLOPs and ratios at every delta."""
     matched = select(read_table(folder, "matched"), experiment=experiment)
+    if matched.empty:
+        return None
     rows = {
         (row["pruning"], row["combination"], row["merging"], row["delta"]): row
         for row in matched.to_dict("records")
@@ -70,11 +71,13 @@ def sensitivity(folder: Path, experiment: str) -> Document:
     )
 
 
-def operating_points(folder: Path, experiment: str) -> Document:
+def operating_points(folder: Path, experiment: str) -> Document | None:
     """Return the actual networks: per seed, the cheapest that meets the default delta."""
     points = select(
         read_table(folder, "operating_points"), experiment=experiment, delta=DEFAULT_DELTA
     )
+    if points.empty:
+        return None
     axes = ["pruning", "merging", "seed", "combination"]
     by_axes = {tuple(row[axis] for axis in axes): row for row in points.to_dict("records")}
     combinations = order_combinations(points["combination"])
@@ -85,22 +88,33 @@ def operating_points(folder: Path, experiment: str) -> Document:
                 cells = [by_axes.get((pruning, merging, seed, name)) for name in combinations]
                 if any(cells):
                     labels = [pruning_name(pruning), merging_name(merging), f"{seed:.0f}"]
-                    rows.append(labels + _network(cells))
+                    rows.append(labels + _network(cells, combinations))
     header = ["pruning", "merging", "seed", "strength", "margin", "accuracy (%)"]
-    header += [f"MFLOPs {name}" for name in combinations] + ["parameters"]
+    header += [f"MFLOPs {name}" for name in _costs_of(combinations)] + ["parameters"]
     raw = select(read_text_table(folder, "operating_points"), experiment=experiment)
     return Document(
         title=f"{_setting(folder, experiment)}: the networks that meet δ",
         intro=f"Per seed, the cheapest network measured whose validation accuracy lies at most "
         f"{DEFAULT_DELTA:g} percentage point below the single-task networks for every task. "
         "Networks that share nothing choose a strength each. Margin (percentage points, "
-        "validation), test accuracy and parameters are of all tasks together.",
+        "validation), test accuracy and parameters are of all tasks together. Of more than two "
+        "tasks the MFLOPs are means over all combinations of as many tasks.",
         tables=[_table("Operating points", header, rows, 4)],
         numbers=raw[raw["delta"].astype(float) == DEFAULT_DELTA],
     )
 
 
-def _network(cells: list[dict | None]) -> list[str]:
+def _costs_of(combinations: list[str]) -> dict[str, list[str]]:
+    """Return column -> the combinations whose mean it shows: of two tasks, every one alone."""
+    if len(combinations) <= 3:
+        return {name: [name] for name in combinations}
+    columns: dict[str, list[str]] = {}
+    for name in combinations:
+        columns.setdefault(size_name(name.count("&") + 1), []).append(name)
+    return columns
+
+
+def _network(cells: list[dict | None], combinations: list[str]) -> list[str]:
     """Return strength, margin, accuracy, MFLOPs per combination and parameters of one seed."""
     whole = cells[-1]
     if whole is None or whole["status"] != OK:
@@ -108,17 +122,26 @@ def _network(cells: list[dict | None]) -> list[str]:
     else:
         margin = number(whole["validation_margin"], ".2f")
         first = [whole["strengths"], margin, number(100 * whole["accuracy"], ".2f")]
-    costs = [
-        number(1e-6 * cell["flops"], "#.3g") if cell and cell["status"] == OK else "—†"
-        for cell in cells
-    ]
+    flops = {
+        name: cell["flops"] if cell and cell["status"] == OK else None
+        for name, cell in zip(combinations, cells, strict=True)
+    }
+    costs = [_mean_cost([flops[n] for n in names]) for names in _costs_of(combinations).values()]
     parameters = number(whole["parameters"], ",.0f") if first[0] != "—†" else "—†"
     return [*first, *costs, parameters]
 
 
-def headline(folder: Path, experiment: str) -> Document:
+def _mean_cost(flops: list[float | None]) -> str:
+    if None in flops:
+        return "—†"
+    return number(1e-6 * sum(flops) / len(flops), "#.3g")
+
+
+def headline(folder: Path, experiment: str) -> Document | None:
     """Return the largest factors against B1 and B2 beside the paper's."""
     factors = select(read_table(folder, "headline"), experiment=experiment)
+    if factors.empty:
+        return None
     order = [
         (against, merging)
         for against in REFERENCES
@@ -131,7 +154,7 @@ def headline(folder: Path, experiment: str) -> Document:
             f"{row['delta']:g}",
             pruning_name(row["pruning"]),
             row["combination"],
-            _factor(row),
+            factor_cell(row),
             f"{row['n']:.0f}",
             f"{row['paper']:.2f} ×",
         ]
@@ -147,14 +170,6 @@ def headline(folder: Path, experiment: str) -> Document:
         tables=[_table("Times less computation", header, rows, 5)],
         numbers=select(read_text_table(folder, "headline"), experiment=experiment),
     )
-
-
-def _factor(row: dict) -> str:
-    # A cost that is at most x makes a factor that is at least the baseline's over x.
-    text = ("≥ " if row["status"] == BOUND else "") + f"{row['factor']:.2f}"
-    if not pd.isna(row["low"]):
-        text += f" [{number(row['low'], '.2f')}, {number(row['high'], '.2f')}]"
-    return text + " ×"
 
 
 def _setting(folder: Path, experiment: str) -> str:

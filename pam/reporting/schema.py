@@ -114,6 +114,13 @@ CELL: Columns = {
     "seed": INTEGER,
 }
 _CELL_KEY = ("experiment", "pruning", "merging", "strength", "seed")
+_RUN: Columns = {
+    "threads": INTEGER,
+    "device": TEXT,
+    "config_hash": TEXT,
+    "code_hash": TEXT,
+    "data_hash": TEXT,
+}
 
 
 def _interval(name: str, decimals: int) -> Columns:
@@ -126,8 +133,7 @@ MEASUREMENTS = Table(
     | {"combination": TEXT, "n_tasks": INTEGER, "status": TEXT}
     | {"accuracy": 6, "validation_accuracy": 6, "single_task_accuracy": 6, "accuracy_drop": 4}
     | {"flops": INTEGER, "macs": INTEGER, "parameters": INTEGER}
-    | {"threads": INTEGER, "device": TEXT}
-    | {"config_hash": TEXT, "code_hash": TEXT, "data_hash": TEXT},
+    | _RUN,
     (*_CELL_KEY, "combination"),
 )
 
@@ -187,16 +193,76 @@ FAILURES = Table(
     ("experiment", "merging", "pruning", "seed", "status", "reason", "log"),
 )
 
-MATCHED = Table(
-    "matched",
-    {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT, "combination": TEXT}
-    | {"status": TEXT, "n": INTEGER}
+RELATEDNESS = Table(
+    "relatedness",
+    {"experiment": TEXT, "dataset": TEXT, "architecture": TEXT, "merging": TEXT, "seed": INTEGER}
+    | {"task_a": TEXT, "task_b": TEXT, "label_information_nats": 6, "layer": TEXT}
+    | {"neurons": INTEGER, "shared": INTEGER, "exclusive_a": INTEGER, "exclusive_b": INTEGER}
+    | {"removed": INTEGER, "status": TEXT}
+    | _RUN,
+    ("experiment", "merging", "seed", "task_a", "task_b", "layer"),
+)
+"""Per pair of tasks and layer: where the ``neurons`` of both networks go."""
+
+EXCLUSIVITY = Table(
+    "exclusivity",
+    CELL
+    | {"layer": TEXT, "exclusive_to": TEXT, "step": INTEGER, "neuron": INTEGER, "task": TEXT}
+    | {"information_nats": 6, "accuracy": 6, "validation_accuracy": 6, "status": TEXT}
+    | _RUN,
+    (*_CELL_KEY, "layer", "exclusive_to", "step", "task"),
+)
+"""Accuracy of ``task`` once the first ``step`` neurons, the most exclusive ones, are gone."""
+
+REDUNDANCY = Table(
+    "redundancy",
+    CELL
+    | {"layer": TEXT, "task_a": TEXT, "task_b": TEXT, "neurons_a": INTEGER, "neurons_b": INTEGER}
+    | {"mean_max_correlation": 6, "max_correlation": 6, "neuron_a": INTEGER, "neuron_b": INTEGER}
+    | {"status": TEXT}
+    | _RUN,
+    (*_CELL_KEY, "layer", "task_a", "task_b"),
+)
+"""Correlation between the exclusive groups of two tasks; ``strength`` 0 is before pruning."""
+
+REDUNDANCY_SAMPLES = Table(
+    "redundancy_samples",
+    CELL
+    | {
+        "layer": TEXT,
+        "task_a": TEXT,
+        "task_b": TEXT,
+        "sample": INTEGER,
+        "value_a": 6,
+        "value_b": 6,
+    },
+    (*_CELL_KEY, "layer", "task_a", "task_b", "sample"),
+)
+"""Outputs of the most correlated pair of :data:`REDUNDANCY`, one row per image."""
+
+_MATCH = (
+    {"status": TEXT, "n": INTEGER}
     | _interval("accuracy", 6)
     | _interval("flops", INTEGER)
     | _interval("flops_vs_none", 4)
-    | _interval("flops_vs_mtz", 4),
+    | _interval("flops_vs_mtz", 4)
+)
+
+MATCHED = Table(
+    "matched",
+    {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT, "combination": TEXT}
+    | _MATCH,
     ("experiment", "pruning", "delta", "merging", "combination"),
 )
+
+MATCHED_SIZES = Table(
+    "matched_sizes",
+    {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT, "n_tasks": INTEGER}
+    | {"combinations": INTEGER}
+    | _MATCH,
+    ("experiment", "pruning", "delta", "merging", "n_tasks"),
+)
+"""As :data:`MATCHED`, the mean over all combinations of ``n_tasks`` tasks."""
 
 OPERATING_POINTS = Table(
     "operating_points",
@@ -223,10 +289,14 @@ MEASURED = (
     LATENCY,
     RESOURCES,
     FAILURES,
+    RELATEDNESS,
+    EXCLUSIVITY,
+    REDUNDANCY,
+    REDUNDANCY_SAMPLES,
 )
 """Files whose rows come from the records of the jobs."""
 
-DERIVED = (MATCHED, OPERATING_POINTS, HEADLINE)
+DERIVED = (MATCHED, MATCHED_SIZES, OPERATING_POINTS, HEADLINE)
 """Files computed from the measured ones."""
 
 TABLES: dict[str, Table] = {table.name: table for table in (*MEASURED, *DERIVED)}

@@ -71,3 +71,13 @@ def read_text_table(folder: str | Path, name: str) -> pd.DataFrame:
     if list(frame.columns) != list(table.columns):
         raise DataError(f"{path} must have the columns {','.join(table.columns)}")
     return frame
+
+
+def experiments(folder: str | Path) -> list[str]:
+    """Return the experiments of a run, sorted: those of every CSV file that measures one.
+
+    Raises:
+        DataError: if a CSV file is missing or damaged.
+    """
+    tables = ("measurements", "relatedness", "exclusivity", "redundancy")
+    return sorted({name for table in tables for name in read_table(folder, table)["experiment"]})

@@ -5,15 +5,21 @@ from pathlib import Path
 
 from pam.files import write_text
 from pam.reporting.comparison import comparison
+from pam.reporting.exclusivity import exclusivity
 from pam.reporting.overviews import headline, operating_points, sensitivity
-from pam.reporting.storage import read_table
+from pam.reporting.redundancy import redundancy
+from pam.reporting.relatedness import relatedness
+from pam.reporting.storage import experiments
 from pam.reporting.text_table import Document
 
-_TABLES: dict[str, Callable[[Path, str], Document]] = {
+_TABLES: dict[str, Callable[[Path, str], Document | None]] = {
     "comparison": comparison,
     "sensitivity": sensitivity,
     "operating_points": operating_points,
     "headline": headline,
+    "relatedness": relatedness,
+    "exclusivity": exclusivity,
+    "redundancy": redundancy,
 }
 
 TABLE_NAMES = tuple(_TABLES)
@@ -22,8 +28,8 @@ TABLE_NAMES = tuple(_TABLES)
 def render_tables(folder: str | Path, out_folder: str | Path | None = None) -> list[Path]:
     """Write every table of a run as csv, md and tex.
 
-    A file is called ``<table>.md``, or ``<experiment>-<table>.md`` where the run has several
-    experiments.
+    A table for which there are no rows is left out. A file is called ``<table>.md``, or
+    ``<experiment>-<table>.md`` where the run has several experiments.
 
     Args:
         folder: where the CSV files of the run lie.
@@ -38,11 +44,13 @@ def render_tables(folder: str | Path, out_folder: str | Path | None = None) -> l
     folder = Path(folder)
     out, paths = Path(out_folder or folder / "tables"), []
     out.mkdir(parents=True, exist_ok=True)
-    experiments = sorted(read_table(folder, "measurements")["experiment"].unique())
-    for experiment in experiments:
+    known = experiments(folder)
+    for experiment in known:
         for name, build in _TABLES.items():
             document = build(folder, experiment)
-            stem = name if len(experiments) == 1 else f"{experiment}-{name}"
+            if document is None:
+                continue
+            stem = name if len(known) == 1 else f"{experiment}-{name}"
             texts = {
                 "csv": document.numbers.to_csv(index=False, lineterminator="\n"),
                 "md": document.to_markdown(),

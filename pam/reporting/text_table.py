@@ -51,8 +51,12 @@ class TextTable:
     strong: frozenset[tuple[int, int]] = frozenset()
     notes: Sequence[str] = field(default_factory=tuple)
 
-    def to_markdown(self) -> str:
-        """Return the table in Markdown, columns aligned in the source as well."""
+    def to_markdown(self, level: int = 3) -> str:
+        """Return the table in Markdown, columns aligned in the source as well.
+
+        Args:
+            level: of the heading that the title becomes.
+        """
         cells = [
             [f"**{cell}**" if (r, c) in self.strong else cell for c, cell in enumerate(row)]
             for r, row in enumerate(self._sparse())
@@ -67,7 +71,12 @@ class TextTable:
             "| " + " | ".join(self._pad(row, widths)) + " |" for row in (cells[0], rule, *cells[1:])
         ]
         notes = "".join(f"\n{note}  " for note in self.notes)
-        return f"### {self.title}\n\n" + "\n".join(lines) + "\n" + (f"{notes}\n" if notes else "")
+        return (
+            f"{'#' * level} {self.title}\n\n"
+            + "\n".join(lines)
+            + "\n"
+            + (f"{notes}\n" if notes else "")
+        )
 
     def to_latex(self) -> str:
         """Return the table as a LaTeX float; it needs the package booktabs."""

@@ -210,3 +210,16 @@ def test_one_cause_of_many_failures_is_told_once(tmp_path):
     aggregate(paths, tmp_path)
     assert len(read_table(tmp_path, "failures")) == 1
     assert len(read_table(tmp_path, "measurements")) == 0
+
+
+def test_the_log_of_a_failure_is_that_of_the_job_it_began_with(tmp_path):
+    run = tmp_path / "results" / "mine"
+    records = []
+    for rule, stage in (("measure", "measured"), ("prune", "pruned")):
+        record = failed_record()
+        record["provenance"] = {"rule": rule}
+        records.append(run / stage / "fashion" / "pam-vibnet-0.json")
+        write_json(records[-1], record)
+    aggregate(records, run)
+    failures = read_table(run, "failures")
+    assert list(failures["log"]) == ["logs/mine/prune/fashion/pam-vibnet-0.log"]

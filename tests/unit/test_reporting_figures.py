@@ -3,9 +3,14 @@ import struct
 import pytest
 
 from pam import ConfigError
+from pam.files import write_json
 from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import FIGURES, render_figures
-from tests.reporting_fixtures import write_records
+from pam.reporting.figures.style import spread
+from tests.reporting_fixtures import FIVE_TASKS, failed_record, write_records
+from tests.validation_fixtures import write_validation_records
+
+OF_THE_CONDITIONS = ("relatedness", "exclusivity", "redundancy")
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +25,15 @@ def drawn(run):
     return render_figures(run, run / "figures")
 
 
-def test_every_figure_in_two_formats(drawn):
-    assert {path.name for path in drawn} == {
-        f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg")
-    }
+def names_of(paths):
+    """File names of PNGs without suffix; every one must have its SVG."""
+    names = {suffix: {p.stem for p in paths if p.suffix == suffix} for suffix in (".png", ".svg")}
+    assert names[".png"] == names[".svg"]
+    return names[".png"]
+
+
+def test_every_figure_with_data_in_two_formats(drawn):
+    assert names_of(drawn) == set(FIGURES) - set(OF_THE_CONDITIONS)
 
 
 def test_pictures_are_bounded(drawn):
@@ -62,3 +72,48 @@ def test_several_experiments_have_their_own_files(tmp_path):
     assert names == {
         f"{name}-matched.{suffix}" for name in ("one", "two") for suffix in ("png", "svg")
     }
+
+
+def test_conditions_have_their_figures_without_any_comparison(tmp_path):
+    aggregate(write_validation_records(tmp_path, seeds=(0, 1)), tmp_path)
+    assert names_of(render_figures(tmp_path, tmp_path)) == {
+        "related-relatedness",
+        "fashion-exclusivity",
+        "fashion-redundancy",
+    }
+
+
+def test_a_group_of_one_seed_that_is_pruned_away_leaves_an_empty_panel(tmp_path):
+    records = write_validation_records(tmp_path, seeds=(0,))
+    aggregate(records, tmp_path)
+    for name in ("redundancy", "redundancy_samples"):
+        path = tmp_path / f"{name}.csv"
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if ",2.000000," not in line))
+    assert "fashion-redundancy" in names_of(render_figures(tmp_path, tmp_path))
+
+
+def test_five_tasks_have_every_figure_at_a_legible_size(tmp_path):
+    axes = {"mergings": ("none", "pam"), "prunings": ("vibnet",), "seeds": (0,)}
+    records = write_records(tmp_path, tasks=FIVE_TASKS, **axes)
+    aggregate(records, tmp_path)
+    drawn = render_figures(tmp_path, tmp_path)
+    assert names_of(drawn) == set(FIGURES) - set(OF_THE_CONDITIONS)
+    test_pictures_are_bounded(drawn)
+
+
+def test_a_merger_without_networks_leaves_the_others_drawn(tmp_path):
+    axes = {"mergings": ("none", "mtz", "pam"), "prunings": ("vibnet",), "seeds": (0, 1)}
+    records = write_records(tmp_path, tasks=("A", "B", "C"), **axes)
+    for seed in (0, 1):
+        write_json(tmp_path / "measured" / "fashion" / f"mtz-vibnet-{seed}.json", failed_record())
+    aggregate(records, tmp_path)
+    only = ["matched", "combinations"]
+    assert names_of(render_figures(tmp_path, tmp_path, only=only)) == set(only)
+
+
+@pytest.mark.parametrize(
+    ("most", "chosen"), [(2, "ag"), (3, "adg"), (4, "aceg"), (7, "abcdefg"), (9, "abcdefg")]
+)
+def test_layers_are_spread_evenly_with_both_ends(most, chosen):
+    assert spread(list("abcdefg"), most) == list(chosen)

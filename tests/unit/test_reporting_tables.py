@@ -8,7 +8,8 @@ from pam.reporting.names import merging_name, order_mergings
 from pam.reporting.published import published
 from pam.reporting.tables import TABLE_NAMES, render_tables
 from pam.reporting.text_table import TextTable, latex
-from tests.reporting_fixtures import failed_record, write_records
+from tests.reporting_fixtures import FIVE_TASKS, all_combinations, failed_record, write_records
+from tests.validation_fixtures import write_validation_records
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +19,11 @@ def run(tmp_path_factory):
     return folder, render_tables(folder)
 
 
-def test_every_table_in_three_formats(run):
+def test_every_table_with_rows_in_three_formats(run):
     folder, paths = run
+    names = set(TABLE_NAMES) - {"relatedness", "exclusivity", "redundancy"}
     assert {path.name for path in paths} == {
-        f"{name}.{suffix}" for name in TABLE_NAMES for suffix in ("csv", "md", "tex")
+        f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")
     }
     assert all(path.parent == folder / "tables" and path.read_text() for path in paths)
 
@@ -114,3 +116,29 @@ def test_published_figures():
     assert ratio == pytest.approx(published("headline").set_index("against")["factor"]["mtz"], 1e-3)
     with pytest.raises(ConfigError, match="'nothing'"):
         published("nothing")
+
+
+def test_five_tasks_are_summed_up_by_how_many_run(tmp_path):
+    axes = {"mergings": ("none", "mtz", "pam"), "prunings": ("vibnet",), "seeds": (0, 1)}
+    aggregate(write_records(tmp_path, tasks=FIVE_TASKS, **axes), tmp_path)
+    render_tables(tmp_path)
+    text = (tmp_path / "tables" / "comparison.md").read_text()
+    summary, whole = text.split("### Computation (MFLOPs)\n")
+    assert "### Computation (MFLOPs), mean over combinations" in summary
+    for number in ("1 task ", "2 tasks", "3 tasks", "4 tasks", "5 tasks"):
+        assert f"| {number} |" in summary
+    lines = [line for line in whole.split("###")[0].splitlines() if line.startswith("|")]
+    assert [line.split("|")[2].strip() for line in lines[2:]] == all_combinations(FIVE_TASKS)
+    points = (tmp_path / "tables" / "operating_points.md").read_text()
+    assert "MFLOPs 5 tasks" in points and "MFLOPs A&B" not in points
+
+
+def test_conditions_have_their_tables(tmp_path):
+    aggregate(write_validation_records(tmp_path), tmp_path)
+    names = {path.name for path in render_tables(tmp_path) if path.suffix == ".md"}
+    assert names == {"related-relatedness.md", "fashion-exclusivity.md", "fashion-redundancy.md"}
+
+
+def test_no_rows_no_tables(tmp_path):
+    aggregate([], tmp_path)
+    assert render_tables(tmp_path) == []

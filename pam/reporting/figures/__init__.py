@@ -11,9 +11,21 @@ from types import ModuleType
 
 from pam.errors import ConfigError
 from pam.reporting.curves import select
-from pam.reporting.storage import read_table
+from pam.reporting.matched import OK
+from pam.reporting.schema import TABLES
+from pam.reporting.storage import experiments, read_table
 
-FIGURES = ("frontier", "matched", "groups", "information", "training")
+FIGURES = (
+    "frontier",
+    "matched",
+    "combinations",
+    "groups",
+    "information",
+    "training",
+    "relatedness",
+    "exclusivity",
+    "redundancy",
+)
 
 
 def render_figures(
@@ -22,7 +34,7 @@ def render_figures(
     """Draw figures as PNG and SVG; the same CSV files give the same bytes.
 
     A file is called ``<figure>.png``, or ``<experiment>-<figure>.png`` where the run has several
-    experiments. A figure for which there is no data is left out with a warning.
+    experiments. A figure for which there is no data is left out, with a warning if it was named.
 
     Args:
         csv_folder: where the CSV files of a run lie.
@@ -45,33 +57,55 @@ def render_figures(
         raise ConfigError(f"unknown figure '{unknown[0]}'; known: {', '.join(FIGURES)}")
     folder, out, paths = Path(csv_folder), Path(out_folder), []
     out.mkdir(parents=True, exist_ok=True)
-    measured = read_table(folder, "measurements")
-    experiments = sorted(measured["experiment"].unique())
-    for experiment in experiments:
-        n_seeds = select(measured, experiment=experiment, status="ok")["seed"].nunique()
+    known = experiments(folder)
+    for experiment in known:
         for name in names:
             module = modules[name]
             with style.house_style():
                 figure = module.draw(folder, experiment)
                 if figure is None:
-                    warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
+                    if only is not None:
+                        warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
                     continue
                 source = style.source_hash(folder, module.SOURCES)
+                n_seeds = _n_seeds(folder, experiment, module)
                 origin = f"{folder.resolve().name}/{experiment} · seeds: n = {n_seeds}"
                 style.stamp(figure, module.NOTE, f"{origin} · csv sha256 {source}")
-                stem = name if len(experiments) == 1 else f"{experiment}-{name}"
+                stem = name if len(known) == 1 else f"{experiment}-{name}"
                 paths += style.save(figure, out / stem)
     return paths
 
 
+def _n_seeds(folder: Path, experiment: str, module: ModuleType) -> int:
+    """Return how many seeds succeeded in what a figure shows."""
+    own = module.SOURCES[0]
+    name = own if {"seed", "status"} <= TABLES[own].columns.keys() else "measurements"
+    return select(read_table(folder, name), experiment=experiment, status=OK)["seed"].nunique()
+
+
 def _modules() -> dict[str, ModuleType]:
     """Return the module of every figure; imported late, because matplotlib takes its time."""
-    from pam.reporting.figures import frontier, groups, information, matched, training
+    # Spelled out, so that the hash of the figures' code follows every one of them.
+    from pam.reporting.figures import (
+        combinations,
+        exclusivity,
+        frontier,
+        groups,
+        information,
+        matched,
+        redundancy,
+        relatedness,
+        training,
+    )
 
     return {
         "frontier": frontier,
         "matched": matched,
+        "combinations": combinations,
         "groups": groups,
         "information": information,
         "training": training,
+        "relatedness": relatedness,
+        "exclusivity": exclusivity,
+        "redundancy": redundancy,
     }

@@ -50,7 +50,7 @@ def draw(folder: Path, experiment: str) -> Figure | None:
         return None
     matched = select(read_table(folder, "matched"), experiment=experiment, delta=DEFAULT_DELTA)
     prunings = order_prunings(measured["pruning"])
-    combinations = order_combinations(measured["combination"])[:7]
+    combinations = _shown(order_combinations(measured["combination"]))
     mergings = order_mergings(measured["merging"])
     figure = style.new_figure(2.3 * len(combinations) + 0.8, 2.1 * len(prunings) + 0.9)
     panels = figure.subplots(len(prunings), len(combinations), squeeze=False, sharex="col")
@@ -68,6 +68,13 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     handles.append(Line2D([], [], ls="--", **line, label=f"single-task − {DEFAULT_DELTA:g} point"))
     style.top_legend(figure, handles, columns=min(len(handles), 2 + 2 * len(combinations)))
     return figure
+
+
+def _shown(combinations: list[str]) -> list[str]:
+    """Return every combination of two tasks; of more, each task alone and all together."""
+    if len(combinations) <= 3:
+        return combinations
+    return [name for name in combinations if "&" not in name] + combinations[-1:]
 
 
 def _panel(axes: Axes, measured: pd.DataFrame, matched: pd.DataFrame, mergings: list[str]) -> None:

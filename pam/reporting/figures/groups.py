@@ -11,15 +11,14 @@ from matplotlib.ticker import MaxNLocator
 
 from pam.reporting.curves import SHARED, select
 from pam.reporting.figures import style
-from pam.reporting.matched import DEFAULT_DELTA, OK
+from pam.reporting.matched import DEFAULT_DELTA
 from pam.reporting.names import (
     merging_name,
-    order_combinations,
     order_mergings,
     order_prunings,
     pruning_name,
 )
-from pam.reporting.operating_points import strength_of
+from pam.reporting.operating_points import chosen_strengths, strength_of
 from pam.reporting.schema import natural_key
 from pam.reporting.storage import read_table
 
@@ -40,8 +39,8 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     groups = select(read_table(folder, "groups"), experiment=experiment)
     if groups.empty:
         return None
-    chosen = _chosen_strengths(folder, experiment)
-    layers = sorted(groups["layer"].unique(), key=natural_key)[:8]
+    chosen = chosen_strengths(folder, experiment)
+    layers = style.spread(sorted(groups["layer"].unique(), key=natural_key), 8)
     stages = [("merged", _merged(groups))]
     for pruning in order_prunings(name for name in groups["pruning"] if name):
         # Strength 0, the network as merged, may be the one that meets delta.
@@ -50,7 +49,8 @@ def draw(folder: Path, experiment: str) -> Figure | None:
         )
     mergings = order_mergings(groups["merging"])
     colours = group_colours(groups["group"].unique())
-    figure = style.new_figure(1.75 * len(layers) + 1.1, 1.35 * len(stages) + 0.9)
+    height = max(1.35, 0.17 * len(mergings) + 0.5)
+    figure = style.new_figure(1.75 * len(layers) + 1.1, height * len(stages) + 0.9)
     panels = figure.subplots(len(stages), len(layers), squeeze=False, sharey=True)
     for row, (title, rows) in zip(panels, stages, strict=True):
         for axes, layer in zip(row, layers, strict=True):
@@ -60,7 +60,7 @@ def draw(folder: Path, experiment: str) -> Figure | None:
         row[0].set_ylabel(title, fontsize=8)
     for axes in panels[-1]:
         axes.set_xlabel("neurons (channels)")
-    style.top_legend(figure, _handles(colours))
+    style.top_legend(figure, _handles(colours), columns=min(len(colours), 6))
     return figure
 
 
@@ -83,16 +83,6 @@ def _group_label(name: str) -> str:
     if name == SHARED:
         return "shared by all tasks"
     return f"shared by {name}" if "&" in name else f"exclusive to {name}"
-
-
-def _chosen_strengths(folder: Path, experiment: str) -> pd.DataFrame:
-    """Return per (pruning, merging, seed) the strengths that meet delta with all tasks running."""
-    points = select(
-        read_table(folder, "operating_points"), experiment=experiment, delta=DEFAULT_DELTA
-    )
-    everything = order_combinations(points["combination"])[-1:]
-    points = points[points["combination"].isin(everything) & (points["status"] == OK)]
-    return points[["pruning", "merging", "seed", "strengths"]]
 
 
 def _merged(groups: pd.DataFrame) -> pd.DataFrame:

@@ -27,33 +27,34 @@ def draw(folder: Path, experiment: str) -> Figure | None:
 
     One panel per layer (columns) and pruning-aware merger (rows), one dot per neuron of the first
     seed: information about the labels of the first task (across) and of the second (up), both as a
-    share of the entropy of the labels. Diamonds are the means of the groups.
+    share of the entropy of the labels. Of more than two tasks: information about the task that a
+    neuron tells most about, and the mean of the others. Diamonds are the means of the groups.
     """
     rows = select(read_table(folder, "neuron_information"), experiment=experiment)
     rows = rows[rows["merging"].str.startswith("pam")]
-    tasks = sorted(rows["task"].unique())[:2]
+    tasks = sorted(rows["task"].unique())
     if len(tasks) < 2:
         return None
     rows = rows.assign(share=100 * rows["information_nats"] / rows["label_entropy_nats"])
-    rows = rows[(rows["seed"] == rows["seed"].min()) & rows["task"].isin(tasks)]
+    rows = rows[rows["seed"] == rows["seed"].min()]
     neurons = rows.pivot_table(
         index=["merging", "layer", "neuron", "group"], columns="task", values="share"
-    ).reset_index()
+    )
+    across, up = tasks if len(tasks) == 2 else ("one task", "the others")
+    neurons = _coordinates(neurons, tasks).reset_index()
     mergings = order_mergings(neurons["merging"])
-    layers = sorted(neurons["layer"].unique(), key=natural_key)[:_MAX_LAYERS]
+    layers = style.spread(sorted(neurons["layer"].unique(), key=natural_key), _MAX_LAYERS)
     looks = group_looks(neurons["group"].unique())
     figure = style.new_figure(1.8 * len(layers) + 0.9, 1.8 * len(mergings) + 1.0)
     panels = figure.subplots(len(mergings), len(layers), squeeze=False)
     for row, merging in zip(panels, mergings, strict=True):
         for axes, layer in zip(row, layers, strict=True):
-            _panel(axes, select(neurons, merging=merging, layer=layer), tasks, looks)
+            _panel(axes, select(neurons, merging=merging, layer=layer), looks)
             if axes in panels[0]:
                 axes.set_title(layer)
             if axes in panels[-1]:
-                axes.set_xlabel(f"information about {tasks[0]}\n(% of label entropy)")
-        row[0].set_ylabel(
-            f"{merging_name(merging)}\ninformation about {tasks[1]}\n(% of label entropy)"
-        )
+                axes.set_xlabel(f"information about {across}\n(% of label entropy)")
+        row[0].set_ylabel(f"{merging_name(merging)}\ninformation about {up}\n(% of label entropy)")
     handles = [
         Line2D([], [], ls="none", marker=marker, color=colour, ms=4.5, label=_label(name))
         for name, (colour, marker) in looks.items()
@@ -61,8 +62,16 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     handles.append(
         Line2D([], [], ls="none", marker="D", mfc="white", mec="black", ms=5, label="group mean")
     )
-    style.top_legend(figure, handles)
+    style.top_legend(figure, handles, columns=min(len(handles), 8))
     return figure
+
+
+def _coordinates(neurons: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
+    """Return where every neuron stands: ``x`` and ``y``, in percent of label entropy."""
+    if len(tasks) == 2:
+        return pd.DataFrame({"x": neurons[tasks[0]], "y": neurons[tasks[1]]})
+    most = neurons[tasks].max(axis=1)
+    return pd.DataFrame({"x": most, "y": (neurons[tasks].sum(axis=1) - most) / (len(tasks) - 1)})
 
 
 def group_looks(groups: list[str]) -> dict[str, tuple[str, str]]:
@@ -77,20 +86,18 @@ def _label(name: str) -> str:
     return name if name in _COMMON else f"only {name}"
 
 
-def _panel(
-    axes: Axes, neurons: pd.DataFrame, tasks: list[str], looks: dict[str, tuple[str, str]]
-) -> None:
+def _panel(axes: Axes, neurons: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
     means = []
     for group, (colour, marker) in looks.items():
         points = select(neurons, group=group)
         if points.empty:
             continue
-        x, y = points[tasks[0]], points[tasks[1]]
+        x, y = points["x"], points["y"]
         axes.plot(x, y, marker, color=colour, ms=3, alpha=0.55, mew=0.8 if marker == "x" else 0)
         means.append((x.mean(), y.mean(), colour))
     for x, y, colour in means:
         axes.plot(x, y, "D", mfc=colour, mec="black", mew=0.8, ms=5, zorder=5)
-    high = 1.08 * max(neurons[tasks].max().max(), 1e-9)
+    high = 1.08 * max(neurons[["x", "y"]].max(axis=None), 1e-9)
     axes.plot([0, high], [0, high], color="#CCCCCC", lw=0.8, zorder=0)
     axes.set_xlim(-0.03 * high, high)
     axes.set_ylim(-0.03 * high, high)

@@ -22,9 +22,12 @@ from pam.reporting.storage import read_table
 SOURCES = ("matched",)
 NOTE = (
     f"validation accuracy {DEFAULT_DELTA:g} percentage point below the single-task networks · "
-    "whiskers: 95 % bootstrap interval over seeds · ≤: the cheapest network measured meets it · "
+    "whiskers: 95 % bootstrap interval over seeds · ≤ (or open): the cheapest network measured "
+    "meets it · "
     "–: not reached"
 )
+
+_MOST_BARS = 60
 
 
 def draw(folder: Path, experiment: str) -> Figure | None:
@@ -32,7 +35,7 @@ def draw(folder: Path, experiment: str) -> Figure | None:
 
     Bars start at zero, so their lengths compare; whiskers are 95 % intervals over seeds; a bar
     that is only an upper bound is marked, and a merger that does not reach the accuracy has a
-    dash in place of its bar.
+    dash in place of its bar. Where bars would be too thin to see, marks take their place.
     """
     matched = select(read_table(folder, "matched"), experiment=experiment, delta=DEFAULT_DELTA)
     if matched.empty:
@@ -40,19 +43,24 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     prunings = order_prunings(matched["pruning"])
     combinations = order_combinations(matched["combination"])
     mergings = order_mergings(matched["merging"])
-    width = 0.4 * len(mergings) * len(combinations) + 1.2
+    n_bars = len(mergings) * len(combinations)
+    marks = n_bars > _MOST_BARS
+    width = (0.08 if marks else 0.4) * n_bars + 1.2
     figure = style.new_figure(max(width, 4.5), 2.2 * len(prunings) + 0.7)
     panels = figure.subplots(len(prunings), 1, squeeze=False, sharex=True)[:, 0]
     for axes, pruning in zip(panels, prunings, strict=True):
         rows = select(matched, pruning=pruning).set_index(["merging", "combination"])
-        _bars(axes, rows, mergings, combinations)
+        (_marks if marks else _bars)(axes, rows, mergings, combinations)
         axes.set_title(pruning_name(pruning))
         axes.set_ylabel("computation (MFLOPs)")
-    titles = [combination_name(name) for name in combinations]
-    panels[-1].set_xticks(range(len(combinations)), titles, fontsize=8)
+    if marks:
+        panels[-1].set_xticks(range(len(combinations)), combinations, fontsize=6, rotation=90)
+    else:
+        titles = [combination_name(name) for name in combinations]
+        panels[-1].set_xticks(range(len(combinations)), titles, fontsize=8)
     for axes in panels:
         axes.tick_params(axis="x", length=0)
-    style.top_legend(figure, style.bar_handles(mergings))
+    style.top_legend(figure, (style.merging_handles if marks else style.bar_handles)(mergings))
     return figure
 
 
@@ -77,6 +85,33 @@ def _bars(axes: Axes, rows: pd.DataFrame, mergings: list[str], combinations: lis
                 )
     axes.set_ylim(bottom=0)
     axes.margins(y=0.12)
+    style.grid(axes)
+
+
+def _marks(axes: Axes, rows: pd.DataFrame, mergings: list[str], combinations: list[str]) -> None:
+    """Draw one mark per merger and combination, combinations apart from each other."""
+    top = 1e-6 * np.nanmax(np.append(rows["flops_mean"], 0.0))
+    for index, (merging, (colour, marker)) in enumerate(style.merging_styles(mergings).items()):
+        shift = 0.8 * ((index + 0.5) / len(mergings) - 0.5)
+        for position, combination in enumerate(combinations):
+            if (merging, combination) not in rows.index:
+                continue
+            row = rows.loc[(merging, combination)]
+            mean, low, high = (1e-6 * row[f"flops_{part}"] for part in ("mean", "low", "high"))
+            x, bound = position + shift, row["status"] == BOUND
+            if np.isnan(mean):
+                axes.annotate("–", (x, 0), ha="center", va="bottom", color=colour, fontsize=8)
+                continue
+            axes.vlines(x, low, min(high, 1.6 * top), color=colour, lw=0.8)
+            look = {"color": colour, "mfc": "white" if bound else colour, "ms": 3, "mew": 0.7}
+            axes.plot(x, mean, marker, **look)
+    sizes = [name.count("&") for name in combinations]
+    for position in range(1, len(combinations)):
+        larger = sizes[position] > sizes[position - 1]
+        line = {"color": "#999999" if larger else "#E8E8E8", "lw": 0.8 if larger else 0.5}
+        axes.axvline(position - 0.5, zorder=0, **line)
+    axes.set_xlim(-0.5, len(combinations) - 0.5)
+    axes.set_ylim(bottom=0)
     style.grid(axes)
 
 

@@ -18,7 +18,7 @@ from pam.reporting.names import merging_name, order_mergings
 
 # Okabe and Ito's palette: told apart by people with any common colour blindness.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#8A8A8A"
 
 _FIXED = {
@@ -29,7 +29,7 @@ _FIXED = {
 }
 _FREE = [(BLUE, "v"), (GREEN, "P"), (PURPLE, "X"), ("#7A5C00", "<"), ("#004B35", ">")]
 
-TASK_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, YELLOW, VERMILION)
+TASK_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY)
 SHARED_COLOUR = "#B5B5B5"
 HATCHES = ("////", "\\\\\\\\", "....", "xxxx", "++++", "oooo")
 
@@ -122,6 +122,13 @@ def stamp(figure: Figure, *lines: str) -> None:
     text = "\n".join(textwrap.fill(line, letters) for line in lines)
     # Not figure.text: the supxlabel is the only free text that the layout makes room for.
     figure.supxlabel(text, fontsize=5.5, color="#666666", x=0.995, ha="right")
+
+
+def spread(names: Sequence[str], most: int) -> list[str]:
+    """Return at most ``most`` of the names, evenly spread, the first and the last among them."""
+    if len(names) <= most:
+        return list(names)
+    return [names[round(index * (len(names) - 1) / (most - 1))] for index in range(most)]
 
 
 def grid(axes: Axes, axis: str = "y") -> None:

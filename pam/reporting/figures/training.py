@@ -17,13 +17,15 @@ SOURCES = ("training",)
 NOTE = "lines: means over seeds, pruning strengths and tasks · bands: their range"
 
 _STAGES = {"train": "single-task training", "merge": "retraining while merging"}
-_LINES = ("-", "--", ":", "-.")
+_LINES = ("-", "--", ":", "-.", (0, (6, 1.5)), (0, (1, 3)))
 _QUANTITIES = {
     "validation_accuracy": ("validation accuracy (%)", 100),
     "loss": ("training loss", 1),
 }
 
-Looks = dict[str, tuple[str, str, str]]
+Line = str | tuple[int, tuple[float, float]]
+
+Looks = dict[str, tuple[str, Line, str]]
 """curve (a merger, or ``task A``) -> colour, line style, marker."""
 
 
@@ -52,7 +54,8 @@ def draw(folder: Path, experiment: str) -> Figure | None:
         axes.set_ylim(min(limits), max(limits))
     for axes, (label, _) in zip(panels[:, 0], _QUANTITIES.values(), strict=True):
         axes.set_ylabel(label)
-    style.top_legend(figure, [_handle(name, *look) for name, look in looks.items()])
+    handles = [_handle(name, *look) for name, look in looks.items()]
+    style.top_legend(figure, handles, columns=min(len(handles), 8))
     return figure
 
 
@@ -78,7 +81,7 @@ def _looks(rows: pd.DataFrame) -> Looks:
     return looks
 
 
-def _handle(name: str, colour: str, line: str, marker: str) -> Line2D:
+def _handle(name: str, colour: str, line: Line, marker: str) -> Line2D:
     label = name if name.startswith("task ") else merging_name(name)
     return Line2D([], [], color=colour, ls=line, marker=marker, ms=4, label=label)
 
@@ -94,7 +97,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, quantity: str, scale: float, looks: L
         own = curve.sort_values("step").groupby(["strength", "seed", "task"], dropna=False)
         values = (scale * curve[quantity]).groupby(own.cumcount() + 1)
         mean = values.mean()
-        axes.plot(mean.index, mean, line, color=colour, marker=marker, ms=3)
+        axes.plot(mean.index, mean, ls=line, color=colour, marker=marker, ms=3)
         axes.fill_between(mean.index, values.min(), values.max(), color=colour, alpha=0.12, lw=0)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     style.grid(axes)

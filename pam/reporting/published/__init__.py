@@ -13,9 +13,16 @@ from pam.errors import ConfigError
 def published(name: str) -> pd.DataFrame:
     """Return a table of reported figures; NaN where a number is not known.
 
+    ``source`` says where a number is from: ``table`` (printed in the paper), ``derived`` (follows
+    from the widths or costs that the authors recorded), ``code`` (recorded in their repository).
+
     Args:
-        name: ``headline`` (baseline, largest factor) or ``comparison`` (accuracy in 0..1 and FLOPs
-            per pruning, combination and merging).
+        name: ``headline`` (baseline, largest factor), ``comparison`` (accuracy in 0..1 and FLOPs
+            per pruning, combination and merging), ``sizes`` (the same per number of tasks),
+            ``single_tasks`` (accuracy), ``relatedness`` (label information of pairs of tasks),
+            ``redundancy`` (Pearson correlation of the most similar exclusive neurons),
+            ``exclusivity`` (accuracy of an all-shared, pruned network) or
+            ``experiments`` (what the paper ran, its stand-ins, and the profile that runs each).
 
     Raises:
         ConfigError: if there is no such table.

@@ -1,0 +1,129 @@
+"""Relatedness and the two conditions: from rows to shares, losses and correlations."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pam.reporting.aggregate import aggregate
+from pam.reporting.bootstrap import mean_interval
+from pam.reporting.curves import select
+from pam.reporting.exclusivity import exclusivity, removals
+from pam.reporting.redundancy import QUANTITIES, before_and_after, correlations, redundancy
+from pam.reporting.relatedness import ALL_LAYERS, KEPT, PARTS, layers_of, relatedness, shares
+from pam.reporting.schema import EXCLUSIVITY, OPERATING_POINTS, RELATEDNESS
+from pam.reporting.storage import experiments, read_table, write_rows
+from tests.validation_fixtures import (
+    LAYERS,
+    PAIRS,
+    exclusivity_record,
+    relatedness_record,
+    write_validation_records,
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    aggregate(write_validation_records(folder), folder)
+    return folder
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=4))
+def test_mean_and_interval_of_a_few_seeds(values):
+    estimate = mean_interval(values, range(len(values)))
+    assert estimate.n == len(values)
+    assert estimate.mean == pytest.approx(np.mean(values))
+    if len(values) == 1:
+        assert np.isnan([estimate.low, estimate.high]).all()
+    else:
+        assert min(values) - 1e-9 <= estimate.low <= estimate.high <= max(values) + 1e-9
+
+
+def test_an_estimate_leaves_unknown_values_out():
+    assert mean_interval([1.0, np.nan, 3.0], [0, 1, 2])[:2] == (2, 2.0)
+    assert mean_interval([np.nan], [0]).n == 0
+
+
+def test_experiments_without_measurements_are_known(run):
+    assert experiments(run) == ["fashion", "related"]
+
+
+def test_shares_of_a_pair_add_up(run):
+    found = shares(run, "related")
+    assert layers_of(found) == [ALL_LAYERS, *LAYERS]
+    total = found[found["part"].isin(PARTS)].groupby(["task_b", "layer"])["mean"].sum()
+    assert np.allclose(total, 100)
+    assert set(found["n"]) == {3}
+    assert list(dict.fromkeys(found["task_b"])) == list(reversed(PAIRS))
+
+
+def test_all_layers_are_their_sum(run):
+    rows = select(read_table(run, "relatedness"), task_b="near")
+    by_seed = rows.groupby("seed")[["shared", "neurons", "removed"]].sum()
+    row = select(shares(run, "related"), task_b="near", layer=ALL_LAYERS).set_index("part")
+    expected = 100 * (by_seed["shared"] / by_seed["neurons"]).mean()
+    assert row["mean"]["shared"] == pytest.approx(expected)
+    kept = 100 * (by_seed["shared"] / (by_seed["neurons"] - by_seed["removed"])).mean()
+    assert row["mean"][KEPT] == pytest.approx(kept)
+
+
+def test_failed_pairs_are_left_out(tmp_path):
+    rows = relatedness_record("related", 0)["rows"]["relatedness"]
+    counts = ("neurons", "shared", "exclusive_a", "exclusive_b", "removed")
+    broken = [row | dict.fromkeys(counts) | {"status": "diverged"} for row in rows[:3]]
+    write_rows(tmp_path, RELATEDNESS, [*broken, *rows[3:]])
+    assert set(shares(tmp_path, "related")["task_b"]) == set(PAIRS) - {"identical"}
+    assert "base, near" in relatedness(tmp_path, "related").to_markdown()
+
+
+def test_the_most_and_the_least_pruned_networks_are_compared(run):
+    rows = read_table(run, "redundancy")
+    third = rows[rows["strength"] == 2.0].assign(strength=1.0)
+    mixed = before_and_after(pd.concat([third, rows]))
+    assert set(select(mixed, stage="before")["strength"]) == {0.0}
+    assert set(select(mixed, stage="after")["strength"]) == {2.0}
+
+
+def test_correlations_are_means_over_seeds(run):
+    place = {"pruning": "taylor", "merging": "pam", "layer": "f4"}
+    found = select(correlations(run, "fashion"), **place, stage="after").set_index("quantity")
+    rows = select(read_table(run, "redundancy"), **place, strength=2.0)
+    for quantity in QUANTITIES:
+        assert found["mean"][quantity] == pytest.approx(rows[quantity].mean())
+        assert found["n"][quantity] == 3
+
+
+def test_the_operating_point_is_what_loses_neurons(tmp_path, run):
+    rows = exclusivity_record("fashion", "vibnet", 0)["rows"]["exclusivity"]
+    every = [row | {"strength": strength} for strength in (0.5, 1.0, 2.0) for row in rows]
+    write_rows(tmp_path, EXCLUSIVITY, every)
+    point = dict.fromkeys(OPERATING_POINTS.columns) | {"experiment": "fashion", "delta": 1.0}
+    point |= {"pruning": "vibnet", "merging": "all_shared", "seed": 0, "combination": "A&B"}
+    point |= {"status": "ok", "strengths": "1"}
+    write_rows(tmp_path, OPERATING_POINTS, [point])
+    assert set(removals(tmp_path, "fashion")["strength"]) == {1.0}
+    write_rows(tmp_path, OPERATING_POINTS, [point | {"status": "not reached", "strengths": ""}])
+    assert set(removals(tmp_path, "fashion")["strength"]) == {0.5}
+
+
+def test_losses_are_those_of_half_the_neurons(run):
+    numbers = removals(run, "fashion")
+    place = {"pruning": "taylor", "layer": "f4", "exclusive_to": "B"}
+    rows = select(numbers, **place)
+    half = rows.groupby("seed")["step"].max().min() // 2
+    loss = [
+        100 * (select(rows, seed=seed, task="B", step=0)["accuracy"].iloc[0])
+        - 100 * (select(rows, seed=seed, task="B", step=half)["accuracy"].iloc[0])
+        for seed in (0, 1, 2)
+    ]
+    (table,) = exclusivity(run, "fashion").tables
+    row = next(row for row in table.rows if row[0].startswith("Taylor") and row[2:4] == ["f4", "B"])
+    assert row[4:6] == ["3", f"{half:.0f}"]
+    assert row[6].startswith(f"{np.mean(loss):.1f} [")
+
+
+@pytest.mark.parametrize("build", [relatedness, redundancy, exclusivity])
+def test_no_rows_no_document(run, build):
+    assert build(run, "another") is None
