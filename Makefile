@@ -5,6 +5,7 @@ DATA     ?=
 CORES    ?= all
 STRICT   ?=
 DOWNLOAD ?=
+DRY_RUN  ?=
 VENV     ?= .venv
 PYTHON   ?=
 
@@ -39,6 +40,7 @@ help:
 	@echo 'Settings, written behind the command:'
 	@echo '  PROFILE=quick       $(patsubst workflow/config/%.yaml,%,$(sort $(wildcard workflow/config/*.yaml)))'
 	@echo '  DATA=folder         raw data already on disk;  DOWNLOAD=1: fetch what is missing'
+	@echo '  DRY_RUN=1           only show the jobs, and an estimate of their hours'
 	@echo '  CORES=all           cores to use'
 	@echo '  STRICT=1            fail if any cell failed'
 	@echo '  PYTHON=python3.12   Python to make the environment with;  VENV=.venv: where'
@@ -47,7 +49,8 @@ help:
 
 reproduce: $(READY)
 	@$(BIN)/python workflow/reproduce.py --profile $(WORD) --cores $(CORES) \
-	    $(if $(DATA),--data '$(DATA)') $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict)
+	    $(if $(DATA),--data '$(DATA)') $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict) \
+	    $(if $(DRY_RUN),--dry-run)
 
 figures: $(READY)
 	@test -n '$(strip $(RUNS))' || { echo 'make figures: there is no run in results/' >&2; exit 2; }

@@ -49,6 +49,8 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/merge.smk"
 include: "workflow/rules/prune.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/relate.smk"
+include: "workflow/rules/analyse.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/figures.smk"
 

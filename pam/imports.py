@@ -1,18 +1,23 @@
-"""Which modules of this package a module uses, read from its source without importing anything.
+"""Which modules a module uses, read from its source without importing anything.
 
-Every ``import`` statement counts, also those inside functions; only ``if TYPE_CHECKING:`` blocks,
-which never run, do not. A name imported from a package is followed to the module that defines it,
-so that a package's re-exports do not tie everything to everything.
+Modules are those of this package and of the packages that installed plug-ins live in. Every
+``import`` statement counts, also those inside functions; only ``if TYPE_CHECKING:`` blocks, which
+never run, do not. A name imported from a package is followed to the module that defines it, so
+that a package's re-exports do not tie everything to everything.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from pam.errors import ConfigError
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(__file__).resolve().parent.name
+REGISTER = "register"
 
 
 class Import(NamedTuple):
@@ -30,10 +35,15 @@ class Module:
         name: dotted name, e.g. ``pam.networks`` or ``pam.networks.lenet``.
         path: its file.
         is_package: whether the file is an ``__init__.py``.
+
+    Args:
+        path: the file.
+        folder: the folder of its top-level package.
+        top: the name of that package; empty for a module outside any package.
     """
 
-    def __init__(self, path: Path, root: Path) -> None:
-        parts = path.relative_to(root).with_suffix("").parts
+    def __init__(self, path: Path, folder: Path, top: str) -> None:
+        parts = [*([top] if top else []), *path.relative_to(folder).with_suffix("").parts]
         self.path = path
         self.is_package = parts[-1] == "__init__"
         self.name = ".".join(parts[:-1] if self.is_package else parts)
@@ -45,15 +55,22 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The parsed source."""
-        return ast.parse(self.path.read_text(encoding="utf-8"), filename=str(self.path))
+        """The parsed source.
+
+        Raises:
+            ConfigError: if it is not valid Python.
+        """
+        try:
+            return ast.parse(self.path.read_bytes(), filename=str(self.path))
+        except (SyntaxError, ValueError) as error:
+            raise ConfigError(f"{self.path} is not valid Python: {error}") from error
 
     @cached_property
     def imports(self) -> list[Import]:
-        """Everything the module imports from its own top-level package."""
-        top = self.name.partition(".")[0]
+        """Everything the module imports from its own top-level package and from this one."""
+        known = (self.name.partition(".")[0], PACKAGE)
         found = [one for node in _running(self.tree) for one in self._imported_by(node)]
-        return [one for one in found if one.module.partition(".")[0] == top]
+        return [one for one in found if one.module.partition(".")[0] in known]
 
     def _imported_by(self, node: ast.AST) -> Iterator[Import]:
         if isinstance(node, ast.Import):
@@ -82,29 +99,55 @@ class Module:
         return frozenset(names | stored) - {None}
 
     @cached_property
-    def registered(self) -> frozenset[str]:
-        """The names under which the module enters plug-ins: ``register("name")``."""
-        return frozenset(
-            node.args[0].value
+    def registered(self) -> frozenset[tuple[str, str]]:
+        """What the module registers: ``("pam.merging", "mine")`` for ``@register("mine")``.
+
+        Only names that are written out as text are seen.
+        """
+        calls = [
+            (self._registry_of(node.func), node.args[0].value)
             for node in ast.walk(self.tree)
             if isinstance(node, ast.Call)
-            and (getattr(node.func, "id", None) or getattr(node.func, "attr", None)) == "register"
             and node.args
             and isinstance(node.args[0], ast.Constant)
-        )
+            and isinstance(node.args[0].value, str)
+        ]
+        return frozenset((package, name) for package, name in calls if package)
+
+    def _registry_of(self, function: ast.expr) -> str | None:
+        """Return the package whose ``register`` a call calls, or None if it calls another thing."""
+        head, *rest = ast.unparse(function).split(".")
+        source = next((one for one in self.imports if one.bound_as == head), None)
+        if source is not None:
+            head = f"{source.module}.{source.name}" if source.name else source.module
+        words = ".".join([head, *rest]).split(".")
+        if words == [REGISTER]:
+            return self.package
+        return ".".join(words[:2]) if words[0] == PACKAGE and words[-1] == REGISTER else None
 
 
 class Modules:
-    """All modules of a package's source tree, by dotted name.
+    """All modules of this package's source tree and of those of plug-ins, by dotted name.
 
     Args:
         root: folder that holds the package.
         package: its name.
+        plugins: modules of installed packages that register plug-ins.
+
+    Attributes:
+        missing: those of ``plugins`` whose source is not found.
     """
 
-    def __init__(self, root: Path = ROOT, package: str = PACKAGE) -> None:
-        found = (Module(path, root) for path in sorted((root / package).rglob("*.py")))
+    def __init__(
+        self, root: Path = ROOT, package: str = PACKAGE, plugins: Collection[str] = ()
+    ) -> None:
+        found = _modules_in(root / package, package)
+        for top in sorted({name.partition(".")[0] for name in plugins} - {package}):
+            found += _modules_of_installed(top)
+        self.package = package
         self.by_name = {module.name: module for module in found}
+        self.missing = [name for name in plugins if name not in self.by_name]
+        self._entries = {name for name in plugins if name in self.by_name}
 
     def used_by(self, name: str) -> set[str]:
         """Return the modules that module ``name`` imports directly, re-exports resolved.
@@ -112,9 +155,8 @@ class Modules:
         A package's plug-ins, which its ``__init__`` imports only to have them registered, are
         not among them: who uses which plug-in is decided at run time, by name.
         """
-        module = self.by_name[name]
-        used = set().union(*(self._resolve(one.module, one.name) for one in module.imports))
-        if module.is_package:
+        used = self._uses(name)
+        if self.by_name[name].is_package:
             used = {other for other in used if not self.by_name[other].registered}
         return used
 
@@ -123,24 +165,40 @@ class Modules:
 
         A package named in ``without`` stands for everything inside it.
         """
-        seen: set[str] = set()
-        waiting = list(entries)
-        while waiting:
-            name = waiting.pop()
-            if name in seen or any(name == out or name.startswith(f"{out}.") for out in without):
-                continue
-            seen.add(name)
-            waiting.extend(self.used_by(name))
-        return seen
+        return _spread(entries, self.used_by, without)
 
     def plugins(self, package: str, registered: str | None = None) -> set[str]:
-        """Return the modules of ``package`` that register ``registered``, or anything at all."""
+        """Return the modules that register ``registered``, or anything, with ``package``.
+
+        They are modules of that package, of this project's plug-ins, or of installed plug-ins.
+        """
         return {
-            name
-            for name, module in self.by_name.items()
-            if module.package == package
-            and (registered in module.registered if registered else module.registered)
+            module
+            for module, name in self._entered(package)
+            if registered is None or name == registered
         }
+
+    def names(self, package: str) -> list[str]:
+        """Return the sorted names that are registered with ``package``."""
+        return sorted({name for _, name in self._entered(package)})
+
+    def _entered(self, package: str) -> Iterator[tuple[str, str]]:
+        """Yield (module, name) for all that is registered with ``package``."""
+        homes = (package, f"{self.package}.plugins")
+        inside = {name for name, module in self.by_name.items() if module.package in homes}
+        for module in inside | self._installed:
+            for where, name in self.by_name[module].registered:
+                if where == package:
+                    yield module, name
+
+    @cached_property
+    def _installed(self) -> set[str]:
+        """The modules that the import of installed plug-ins imports of their own packages."""
+        return _spread(self._entries, self._uses, frozenset({self.package}))
+
+    def _uses(self, name: str) -> set[str]:
+        imports = self.by_name[name].imports
+        return set().union(*(self._resolve(one.module, one.name) for one in imports))
 
     def _resolve(self, module: str, name: str | None) -> set[str]:
         """Return the modules that ``from module import name`` may take its name from."""
@@ -170,3 +228,38 @@ def _running(node: ast.AST) -> Iterator[ast.AST]:
                 yield from _running(otherwise)
         else:
             yield from _running(child)
+
+
+def _spread(
+    entries: set[str], step: Callable[[str], set[str]], without: frozenset[str]
+) -> set[str]:
+    """Return ``entries`` and all that any number of steps lead to, but nothing ``without``."""
+    seen: set[str] = set()
+    waiting = list(entries)
+    while waiting:
+        name = waiting.pop()
+        if name in seen or any(name == out or name.startswith(f"{out}.") for out in without):
+            continue
+        seen.add(name)
+        waiting.extend(step(name))
+    return seen
+
+
+def _modules_in(folder: Path, top: str) -> list[Module]:
+    return [Module(path, folder, top) for path in sorted(folder.rglob("*.py"))]
+
+
+def _modules_of_installed(top: str) -> list[Module]:
+    """Return the modules of an installed top-level package or module; none if it is missing."""
+    try:
+        # For a top-level name this looks it up and imports nothing.
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        return []
+    if spec.submodule_search_locations is not None:
+        folders = [Path(folder) for folder in spec.submodule_search_locations]
+        return [module for folder in folders for module in _modules_in(folder, top)]
+    path = Path(spec.origin or "")
+    return [Module(path, path.parent, "")] if path.suffix == ".py" else []

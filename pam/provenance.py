@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pam.entry_points import declared
 from pam.errors import ConfigError
 from pam.imports import PACKAGE, ROOT, Modules
 
@@ -43,13 +44,18 @@ STAGES = {
     "merge": Stage("pam.cli.merge", method="pam.merging", architectures=True),
     "prune": Stage("pam.cli.prune", method="pam.pruning", architectures=True),
     "measure": Stage("pam.cli.measure", architectures=True),
+    "relate": Stage("pam.cli.relate", method="pam.merging", architectures=True),
+    "analyse": Stage("pam.cli.analyse", architectures=True),
     "aggregate": Stage("pam.cli.aggregate"),
     "tables": Stage("pam.cli.tables"),
     "figures": Stage("pam.cli.figures"),
 }
 
 # Parsing arguments and config decides nothing that the config hash does not already say.
-OUTSIDE = frozenset({"pam.cli.main", "pam.config", "pam.provenance", "pam.imports"})
+# Which module a plug-in's name leads to is looked up here, and that module counts.
+OUTSIDE = frozenset(
+    {"pam.cli.main", "pam.config", "pam.entry_points", "pam.imports", "pam.provenance"}
+)
 
 PACKAGES = (
     "fvcore",
@@ -78,7 +84,7 @@ def code_hash(
 
     Args:
         stage: a key of :data:`STAGES`.
-        method: registered merger (stage ``merge``) or pruner (stage ``prune``).
+        method: registered merger (stages ``merge`` and ``relate``) or pruner (stage ``prune``).
         architecture: registered architecture.
         dataset: registered data set.
 
@@ -128,7 +134,7 @@ def check_plugins(config: Any) -> None:
     for experiment in config.experiments.values():
         _plugins("pam.data", experiment.dataset)
         _plugins("pam.networks", experiment.architecture)
-        for row in experiment.merging.values():
+        for row in (*experiment.merging.values(), *experiment.relatedness.values()):
             _plugins("pam.merging", row.method)
         for row in experiment.pruning.values():
             _plugins("pam.pruning", row.method)
@@ -163,21 +169,18 @@ def environment(device: str = "cpu") -> dict[str, Any]:
 
 @cache
 def _modules() -> Modules:
-    return Modules()
+    return Modules(plugins=[one.module for one in declared()])
 
 
 def _plugins(package: str, registered: str | None) -> set[str]:
-    found = _modules().plugins(package, registered)
+    modules = _modules()
+    found = modules.plugins(package, registered)
     if registered and not found:
-        names = {name for one in _modules().plugins(package) for name in _registered(one)}
-        raise ConfigError(
-            f"no module of {package} registers '{registered}'; known: {', '.join(sorted(names))}"
-        )
+        known = f"known: {', '.join(modules.names(package))}"
+        absent = [one.said for one in declared() if one.module in modules.missing]
+        hint = f"{absent[0]} names a module that is not there" if absent else known
+        raise ConfigError(f"no module of {package} registers '{registered}'; {hint}")
     return found
-
-
-def _registered(module: str) -> frozenset[str]:
-    return _modules().by_name[module].registered
 
 
 @cache
@@ -185,7 +188,7 @@ def _module_hash(name: str) -> str:
     module = _modules().by_name[name]
     digest = hashlib.sha256(repr(_normalised(module.tree)).encode())
     # Tables shipped with a package are as good as its constants.
-    for path in sorted(module.path.parent.rglob("*.csv")):
+    for path in sorted(module.path.parent.rglob("*.csv")) if module.package else []:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -16,11 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
+from pam.cli.main import main as pam  # noqa: E402
 from pam.config import load_config  # noqa: E402
 from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
 from pam.provenance import check_plugins  # noqa: E402
 
 NOTHING_TO_DO = "Nothing to be done"
+JOB_TABLE = "Job stats:"
 MAIN_TABLE = "*comparison.md"
 QUIET = ("--quiet", "host", "reason")
 USER_ERROR = 2
@@ -29,9 +31,10 @@ USER_ERROR = 2
 def main() -> int:
     """Run and return the exit code: 0 done, 1 a job failed, 2 bad input in one sentence."""
     options = _parser().parse_args()
+    config = f"workflow/config/{options.profile}.yaml"
     try:
-        check_plugins(load_config(f"workflow/config/{options.profile}.yaml"))
-        lock = hold(RUN_LOCK)
+        check_plugins(load_config(config))
+        lock = None if options.dry_run else hold(RUN_LOCK)
     except PamError as error:
         print(f"make reproduce: {error}", file=sys.stderr)
         return USER_ERROR
@@ -42,7 +45,10 @@ def main() -> int:
     if plan.returncode:
         sys.stderr.write(plan.stdout + plan.stderr)
         return plan.returncode
-    if NOTHING_TO_DO in plan.stdout + plan.stderr:
+    planned = plan.stdout + plan.stderr
+    if lock is None:
+        return _show_plan(config, planned)
+    if NOTHING_TO_DO in planned:
         print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
         return _report(options)
 
@@ -69,8 +75,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", default="", help="folder of raw data already on disk")
     parser.add_argument("--cores", default="all", help="cores to use")
     parser.add_argument("--download", action="store_true", help="fetch raw data that is missing")
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="only show the jobs, and an estimate of hours"
+    )
     parser.add_argument("--strict", action="store_true", help="fail if any cell failed")
     return parser
+
+
+def _show_plan(config: str, planned: str) -> int:
+    """Show all jobs and estimated hours, and of what Snakemake said the jobs still to run."""
+    failed = pam(["plan", "--config", config])
+    if failed:
+        return failed
+    table = planned.partition(JOB_TABLE)[2].partition("\n\n")[0].strip()
+    print(f"\n### Still to run\n\n{NOTHING_TO_DO if NOTHING_TO_DO in planned else table}")
+    return 0
 
 
 def _snakemake(options: argparse.Namespace) -> list[str]:

@@ -12,12 +12,14 @@ from pam.cli.options import (
 )
 from pam.config import (
     Config,
+    analysed_cells,
     dump_config,
     explain,
     json_schema,
     load_config,
     merged_cells,
     pruned_cells,
+    related_cells,
     trained_cells,
 )
 
@@ -58,6 +60,9 @@ def _check_plugins(config: Config) -> None:
         for row, merging in made.merging.items():
             merger = MERGERS.get(merging.method)
             check_options(f"{at}.merging.{row}", merger, merging.options, GIVEN_TO_MERGER)
+        for row, merging in made.relatedness.items():
+            merger = MERGERS.get(merging.method)
+            check_options(f"{at}.relatedness.{row}", merger, merging.options, GIVEN_TO_MERGER)
         for row, pruning in made.pruning.items():
             pruner = PRUNERS.get(pruning.method)
             check_options(f"{at}.pruning.{row}", pruner, pruning.options, GIVEN_TO_PRUNER)
@@ -65,8 +70,8 @@ def _check_plugins(config: Config) -> None:
 
 def _jobs(config: Config) -> str:
     trained, merged = len(trained_cells(config)), len(merged_cells(config))
-    cells = len(pruned_cells(config))
+    cells, related = len(pruned_cells(config)), len(related_cells(config))
     return (
         f"jobs: {len(config.experiments)} prepare, {trained} train, {merged} merge, "
-        f"{cells} prune, {cells} measure"
+        f"{cells} prune, {cells} measure, {related} relate, {len(analysed_cells(config))} analyse"
     )

@@ -5,13 +5,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pam.cli.device import move
+from pam.cli.failures import Failure, read_failure
 from pam.cli.job import Job
 from pam.cli.tasks import check_tasks
 from pam.errors import DataError, ShapeError
+from pam.files import read_tensors
 
 if TYPE_CHECKING:
     from pam.data import MultitaskDataset
     from pam.networks import GroupedNetwork, SingleTaskNetwork
+
+UNPRUNED = 0.0
+STOPPED = Failure("missing", "pruning did not come to this strength")
 
 
 def read_dataset(job: Job, folder: str | Path) -> "tuple[MultitaskDataset, str]":
@@ -41,19 +46,32 @@ def read_singles(
         DataError: if a file is missing or damaged, or the files are not one per task.
         ShapeError: if a network is of another architecture, input shape or number of labels.
     """
-    from pam.networks import SingleTaskNetwork
-
     found: dict[str, SingleTaskNetwork] = {}
     for path in paths:
-        network = SingleTaskNetwork.load(path)
-        check_network(job, dataset, network, path)
-        if len(network.tasks) != 1 or network.task in found:
+        network = read_single(job, dataset, path)
+        if network.task in found:
             raise DataError(f"{path} is not the network of one further task")
-        found[network.task] = network.to(job.device)
+        found[network.task] = network
     missing = [task for task in job.experiment.tasks if task not in found]
     if missing:
         raise DataError(f"--networks lacks the network of task '{missing[0]}'")
     return {task: found[task] for task in job.experiment.tasks}
+
+
+def read_single(job: Job, dataset: "MultitaskDataset", path: str | Path) -> "SingleTaskNetwork":
+    """Return a single-task network.
+
+    Raises:
+        DataError: if the file is missing or damaged, or the network has several tasks.
+        ShapeError: if the network is of another architecture, input shape or number of labels.
+    """
+    from pam.networks import SingleTaskNetwork
+
+    network = SingleTaskNetwork.load(path)
+    check_network(job, dataset, network, path)
+    if len(network.tasks) != 1:
+        raise DataError(f"{path} is not the network of one further task")
+    return network.to(job.device)
 
 
 def read_merged(job: Job, dataset: "MultitaskDataset", path: str | Path) -> "GroupedNetwork":
@@ -87,6 +105,25 @@ def read_pruned(
         check_network(job, dataset, network, path)
         check_all_tasks(network, dataset, path)
     return {strength: network.to(job.device) for strength, network in networks.items()}
+
+
+def read_strengths(
+    job: Job, dataset: "MultitaskDataset", merged: str | Path, pruned: str | Path
+) -> "dict[float, GroupedNetwork | Failure]":
+    """Return strength -> network, or why there is none; strength 0 is the merged network.
+
+    Raises:
+        DataError, ShapeError: as :func:`read_merged` and :func:`read_pruned`.
+    """
+    strengths = job.experiment.pruning_row(job.axes["pruning"]).strengths
+    unpruned = read_failure(merged) or read_merged(job, dataset, merged)
+    failure = read_failure(pruned)
+    if failure:
+        return {UNPRUNED: unpruned, **dict.fromkeys(strengths, failure)}
+    made = read_pruned(job, dataset, pruned)
+    stopped = read_tensors(pruned)[1].get("stopped")
+    reason = Failure(**stopped) if stopped else STOPPED
+    return {UNPRUNED: unpruned, **{strength: made.get(strength, reason) for strength in strengths}}
 
 
 def check_network(

@@ -61,7 +61,7 @@ class Job:
         return cls(
             rule=rule,
             config=config,
-            axes=_axes(config, arguments),
+            axes=_axes(config, arguments, rule),
             device=set_up(config.threads, config.device),
             strict=arguments.strict,
             record=Path(arguments.record),
@@ -87,6 +87,20 @@ class Job:
         """Return the hash of the code that the job runs; ``method`` is its plug-in, if any."""
         architecture = self.axes["architecture"]
         return code_hash(self.rule, method=method, architecture=architecture)
+
+    def code_up_to_here(self, methods: Mapping[str, str | None]) -> str:
+        """Return one hash of the code of every stage from training to this one.
+
+        Args:
+            methods: stage -> its plug-in, if any; this job's own stage is one of them.
+        """
+        architecture = self.axes["architecture"]
+        return config_hash(
+            {
+                stage: code_hash(stage, method=method, architecture=architecture)
+                for stage, method in methods.items()
+            }
+        )
 
     def finish(
         self,
@@ -154,7 +168,7 @@ class Job:
         }
 
 
-def _axes(config: Config, arguments: Namespace) -> dict[str, Any]:
+def _axes(config: Config, arguments: Namespace, rule: str) -> dict[str, Any]:
     """Return the axes of a cell, each checked against the configuration."""
     given = vars(arguments)
     experiment = config.experiment(arguments.experiment)
@@ -165,7 +179,7 @@ def _axes(config: Config, arguments: Namespace) -> dict[str, Any]:
     }
     for axis, known in (
         ("task", experiment.tasks),
-        ("merging", experiment.merging),
+        ("merging", experiment.relatedness if rule == "relate" else experiment.merging),
         ("pruning", experiment.pruning),
     ):
         if axis in given:

@@ -6,21 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from pam.cli.failures import Failure, first_failure, read_failure
-from pam.cli.inputs import read_dataset, read_merged, read_pruned, read_singles
+from pam.cli.failures import Failure, first_failure
+from pam.cli.inputs import read_dataset, read_singles, read_strengths
 from pam.cli.job import Job
 from pam.cli.rows import Rows
 from pam.config import measure_slice, prune_slice
-from pam.files import read_tensors
-from pam.provenance import code_hash, config_hash
+from pam.provenance import config_hash
 
 if TYPE_CHECKING:
     from pam.cost import LatencyOptions, TaskAccuracy
     from pam.data import MultitaskDataset
     from pam.networks import GroupedNetwork
-
-UNPRUNED = 0.0
-STOPPED = Failure("missing", "pruning did not come to this strength")
 
 
 def run(arguments: Namespace) -> int:
@@ -37,10 +33,17 @@ def run(arguments: Namespace) -> int:
         "device": job.device,
         # Latency settings change no measurement, so the rows name the slice without them.
         "config_hash": config_hash(prune_slice(job.config, *names)),
-        "code_hash": _code_of_cell(job),
+        "code_hash": job.code_up_to_here(
+            {
+                "train": None,
+                "merge": job.experiment.merging_row(arguments.merging).method,
+                "prune": job.experiment.pruning_row(arguments.pruning).method,
+                "measure": None,
+            }
+        ),
         "data_hash": data,
     }
-    networks = _networks(job, dataset, arguments)
+    networks = read_strengths(job, dataset, arguments.merged, arguments.pruned)
     singles = _single_accuracies(job, dataset, arguments.networks)
     rows = _rows(job, dataset, networks, singles, columns)
     parents = [*arguments.networks, arguments.merged, arguments.pruned]
@@ -53,39 +56,6 @@ def run(arguments: Namespace) -> int:
         rows=rows,
         failure=failure.within("not measured") if failure else None,
     )
-
-
-def _code_of_cell(job: Job) -> str:
-    """Return one hash of the code of every stage from training to measuring."""
-    experiment = job.experiment
-    methods = {
-        "train": None,
-        "merge": experiment.merging_row(job.axes["merging"]).method,
-        "prune": experiment.pruning_row(job.axes["pruning"]).method,
-        "measure": None,
-    }
-    architecture = experiment.architecture
-    return config_hash(
-        {
-            stage: code_hash(stage, method=method, architecture=architecture)
-            for stage, method in methods.items()
-        }
-    )
-
-
-def _networks(
-    job: Job, dataset: "MultitaskDataset", arguments: Namespace
-) -> "dict[float, GroupedNetwork | Failure]":
-    """Return strength -> network or why there is none; strength 0 is the merged network."""
-    strengths = job.experiment.pruning_row(arguments.pruning).strengths
-    merged = read_failure(arguments.merged) or read_merged(job, dataset, arguments.merged)
-    failure = read_failure(arguments.pruned)
-    if failure:
-        return {UNPRUNED: merged, **dict.fromkeys(strengths, failure)}
-    made = read_pruned(job, dataset, arguments.pruned)
-    stopped = read_tensors(arguments.pruned)[1].get("stopped")
-    reason = Failure(**stopped) if stopped else STOPPED
-    return {UNPRUNED: merged, **{strength: made.get(strength, reason) for strength in strengths}}
 
 
 def _single_accuracies(

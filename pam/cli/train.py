@@ -59,7 +59,8 @@ def _train(
         len(dataset.tasks[task]),
         task=task,
         seed=seeds["weights"],
+        pretrained=experiment.train.pretrained,
         **experiment.network,
     ).to(job.device)
-    schedule = schedule_from(experiment.train.model_dump(), "train")
+    schedule = schedule_from(experiment.train.schedule, "train")
     return network, fit(network, dataset, schedule, seeds["order"], description="train")

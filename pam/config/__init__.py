@@ -3,18 +3,40 @@
 from pam.config.cells import (
     MergedCell,
     PrunedCell,
+    RelatedCell,
     TrainedCell,
+    analysed_cells,
+    control_seed,
     merged_cells,
     pruned_cells,
+    related_cells,
     trained_cells,
 )
 from pam.config.load import dump_config, load_config, parse_config
-from pam.config.model import Config, Experiment, Latency, Merging, Pruning, Stage, Train
+from pam.config.model import (
+    Conditions,
+    Config,
+    Experiment,
+    Latency,
+    Merging,
+    Pruning,
+    Stage,
+    Train,
+)
 from pam.config.paths import Paths
 from pam.config.schema import explain, json_schema
-from pam.config.slices import measure_slice, merge_slice, prepare_slice, prune_slice, train_slice
+from pam.config.slices import (
+    analyse_slice,
+    measure_slice,
+    merge_slice,
+    prepare_slice,
+    prune_slice,
+    relate_slice,
+    train_slice,
+)
 
 __all__ = [
+    "Conditions",
     "Config",
     "Experiment",
     "Latency",
@@ -23,9 +45,13 @@ __all__ = [
     "Paths",
     "PrunedCell",
     "Pruning",
+    "RelatedCell",
     "Stage",
     "Train",
     "TrainedCell",
+    "analyse_slice",
+    "analysed_cells",
+    "control_seed",
     "dump_config",
     "explain",
     "json_schema",
@@ -37,6 +63,8 @@ __all__ = [
     "prepare_slice",
     "prune_slice",
     "pruned_cells",
+    "relate_slice",
+    "related_cells",
     "train_slice",
     "trained_cells",
 ]

@@ -155,7 +155,7 @@ def _sentence(problem: Any) -> str:
             return f"must be a whole number, not {_shown(problem['input'])}"
         case "float_type":
             return f"must be a number, not {_shown(problem['input'])}"
-        case "twice" | "order" | "reserved" | "unknown_key":
+        case "twice" | "order" | "reserved" | "unknown_key" | "incomplete":
             return str(problem["msg"])
         case _:
             said = str(problem["msg"]).replace("Input should be", "must be")

@@ -1,7 +1,7 @@
 """The one model of the configuration: every key with its meaning, unit, range and default."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,9 @@ from pam.config.names import check_known, hint
 
 Item = TypeVar("Item")
 
+COMPARED_DELTA = 1.0
+"""The delta of the comparison table and the figures, in percentage points."""
+
 
 def _unique(items: list[Item]) -> list[Item]:
     twice = [item for index, item in enumerate(items) if item in items[:index]]
@@ -30,6 +33,15 @@ def _increasing(values: list[float]) -> list[float]:
     if any(later <= earlier for earlier, later in pairwise(values)):
         raise PydanticCustomError("order", "values must increase from one to the next")
     return values
+
+
+def _compared(deltas: list[float]) -> list[float]:
+    if COMPARED_DELTA not in deltas:
+        raise PydanticCustomError(
+            "incomplete",
+            "must contain 1.0, the accuracy at which the comparison table and the figures stand",
+        )
+    return deltas
 
 
 def _not_reserved(name: str) -> str:
@@ -46,6 +58,7 @@ TaskName = Annotated[
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 BatchSize = Annotated[int, Field(ge=1)]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Deltas = Annotated[list[PositiveNumber], AfterValidator(_unique), AfterValidator(_compared)]
 Options = dict[str, Any]
 
 
@@ -86,6 +99,16 @@ class Train(_Section):
     stages: list[Stage] = Field(
         min_length=1, description="The training stages, run one after the other."
     )
+    pretrained: Literal["imagenet"] | None = Field(
+        None,
+        description="Start from torchvision's ImageNet weights, whose file must be on disk; "
+        "for vgg16, resnet18 and resnet34 of width 1.",
+    )
+
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """Stages and batch size."""
+        return self.model_dump(exclude={"pretrained"})
 
 
 class _Row(_Section):
@@ -129,6 +152,41 @@ class Latency(_Section):
     )
 
 
+class Conditions(_Section):
+    """What is looked into beyond accuracy and cost: why merging before pruning needs regrouping."""
+
+    layers: Annotated[list[str], AfterValidator(_unique)] = Field(
+        default=[], description="Hidden layers to look into, as the architecture names them."
+    )
+    samples: int = Field(
+        512,
+        ge=2,
+        description="Training images that information and correlations are estimated from, all "
+        "if there are fewer. Unit: images.",
+    )
+    exclusivity: Annotated[list[RowName], AfterValidator(_unique)] = Field(
+        default=[],
+        description="Merging rows whose pruned networks lose their shared units one after the "
+        "other, those that only one task needs first; crossed with every pruning.",
+    )
+    redundancy: Annotated[list[RowName], AfterValidator(_unique)] = Field(
+        default=[],
+        description="Merging rows whose tasks' exclusive units are correlated with one another, "
+        "before and after pruning; crossed with every pruning.",
+    )
+
+    @property
+    def mergings(self) -> set[str]:
+        """The merging rows that anything is asked of."""
+        return {*self.exclusivity, *self.redundancy}
+
+    @model_validator(mode="after")
+    def _layers_are_named(self) -> Self:
+        if self.mergings and not self.layers:
+            raise PydanticCustomError("incomplete", "'layers' must name at least 1 hidden layer")
+        return self
+
+
 class Experiment(_Section):
     """One data set and architecture, every merging crossed with every pruning."""
 
@@ -147,16 +205,28 @@ class Experiment(_Section):
     )
     train: Train = Field(description="How the single-task networks are trained.")
     merging: dict[RowName, Merging] = Field(
-        min_length=1, description="Mergers to compare: row name -> options of the merger."
+        description="Mergers to compare: row name -> options of the merger. Empty, as `pruning` "
+        "then is, in an experiment on relatedness only."
     )
     pruning: dict[RowName, Pruning] = Field(
-        min_length=1, description="Pruners to compare: row name -> strengths and options."
+        description="Pruners to compare: row name -> strengths and options. Empty if `merging` is."
+    )
+    relatedness: dict[RowName, Merging] = Field(
+        default={},
+        description="Mergers that merge the first task with itself and with every other task, to "
+        "count what they share: row name -> options of the merger, which need no retraining "
+        "(`retrain: {stages: []}`).",
+    )
+    conditions: Conditions = Field(
+        default=Conditions(),
+        description="Which units of pruned networks are in fact exclusive or redundant, and in "
+        "which layers that is looked into.",
     )
     latency: Latency = Field(
         default=Latency(), description="How the running time of every combination is measured."
     )
 
-    @field_validator("merging", "pruning", mode="before")
+    @field_validator("merging", "pruning", "relatedness", mode="before")
     @classmethod
     def _method_is_row_name(cls, rows: Any) -> Any:
         if not isinstance(rows, dict):
@@ -165,6 +235,30 @@ class Experiment(_Section):
             name: {"method": name, **row} if isinstance(row, dict) else row
             for name, row in rows.items()
         }
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> Self:
+        for rows, others in (("merging", "pruning"), ("pruning", "merging")):
+            if not getattr(self, rows) and (getattr(self, others) or not self.relatedness):
+                raise PydanticCustomError(
+                    "incomplete",
+                    "'{rows}' needs at least 1 entry, unless '{others}' is empty too and "
+                    "'relatedness' is not",
+                    {"rows": rows, "others": others},
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _conditions_name_mergings(self) -> Self:
+        for kind in ("exclusivity", "redundancy"):
+            for name in getattr(self.conditions, kind):
+                if name not in self.merging:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "conditions.{kind} names the unknown merging row '{name}'; {hint}",
+                        {"kind": kind, "name": name, "hint": hint(name, self.merging)},
+                    )
+        return self
 
     def merging_row(self, name: str) -> Merging:
         """Return a row of ``merging``.
@@ -184,6 +278,15 @@ class Experiment(_Section):
         check_known("pruning", name, self.pruning)
         return self.pruning[name]
 
+    def relatedness_row(self, name: str) -> Merging:
+        """Return a row of ``relatedness``.
+
+        Raises:
+            ConfigError: if there is none of this name.
+        """
+        check_known("relatedness", name, self.relatedness)
+        return self.relatedness[name]
+
 
 class Config(_Section):
     """A whole run: seeds, machine, and the experiments to compare."""
@@ -201,11 +304,11 @@ class Config(_Section):
     device: Literal["cpu", "cuda", "auto"] = Field(
         "cpu", description="Where the arithmetic runs; auto takes cuda where there is one."
     )
-    deltas: Annotated[list[PositiveNumber], AfterValidator(_unique)] = Field(
+    deltas: Deltas = Field(
         default=[1.0, 0.5, 2.0],
         min_length=1,
-        description="Accuracy below the single-task networks at which costs are compared, the "
-        "first one in the headline. Unit: percentage points.",
+        description="Accuracy below the single-task networks at which costs are compared; 1.0, "
+        "that of the comparison table and the figures, is one of them. Unit: percentage points.",
     )
     experiments: dict[RowName, Experiment] = Field(
         min_length=1, description="The experiments: name -> data set, architecture, methods."

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pam.config.cells import merged_cells, pruned_cells, trained_cells
+from pam.config.cells import (
+    analysed_cells,
+    merged_cells,
+    pruned_cells,
+    related_cells,
+    trained_cells,
+)
 from pam.config.model import Config
 
 NETWORK = ".safetensors"
@@ -72,6 +78,25 @@ class Paths:
         """The record of a cell's measurements."""
         return f"{self.results}/measured/{experiment}/{merging}-{pruning}-{seed}{RECORD}"
 
+    def related(
+        self,
+        experiment: str = "{experiment}",
+        relatedness: str = "{relatedness}",
+        seed: int | str = "{seed}",
+    ) -> str:
+        """The record of what tasks share."""
+        return f"{self.results}/related/{experiment}/{relatedness}-{seed}{RECORD}"
+
+    def analysed(
+        self,
+        experiment: str = "{experiment}",
+        merging: str = "{merging}",
+        pruning: str = "{pruning}",
+        seed: int | str = "{seed}",
+    ) -> str:
+        """The record of a cell's analysis."""
+        return f"{self.results}/analysed/{experiment}/{merging}-{pruning}-{seed}{RECORD}"
+
     def csv(self, name: str) -> str:
         """A CSV file of the run."""
         return f"{self.results}/{name}.csv"
@@ -93,4 +118,6 @@ class Paths:
             *(Path(self.merged(*cell, suffix=RECORD)) for cell in merged_cells(config)),
             *(Path(self.pruned(*cell, suffix=RECORD)) for cell in pruned_cells(config)),
             *(Path(self.measured(*cell)) for cell in pruned_cells(config)),
+            *(Path(self.related(*cell)) for cell in related_cells(config)),
+            *(Path(self.analysed(*cell)) for cell in analysed_cells(config)),
         ]

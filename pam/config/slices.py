@@ -45,3 +45,21 @@ def measure_slice(config: Config, experiment: str, merging: str, pruning: str) -
     """Return what the measurements of a cell depend on, besides its seed."""
     latency = config.experiment(experiment).latency.model_dump()
     return {**prune_slice(config, experiment, merging, pruning), "latency": latency}
+
+
+def relate_slice(config: Config, experiment: str, relatedness: str) -> Slice:
+    """Return what the counts of a relatedness row depend on, besides its seed."""
+    row = config.experiment(experiment).relatedness_row(relatedness)
+    return {**train_slice(config, experiment), "relatedness": row.model_dump()}
+
+
+def analyse_slice(config: Config, experiment: str, merging: str, pruning: str) -> Slice:
+    """Return what the analysis of a cell depends on, besides its seed."""
+    conditions = config.experiment(experiment).conditions
+    asked = {
+        "layers": conditions.layers,
+        "samples": conditions.samples,
+        "exclusivity": merging in conditions.exclusivity,
+        "redundancy": merging in conditions.redundancy,
+    }
+    return {**prune_slice(config, experiment, merging, pruning), "conditions": asked}

@@ -11,8 +11,8 @@ from pam.data.pictures import Framing
 from pam.data.registry import register
 from pam.data.sources import DEFAULT_ROOT, Folder, Source, ZipArchive, check_md5
 from pam.data.tasks import check_tasks
-from pam.data.torchvision_shim import torchvision
 from pam.errors import ConfigError, DataError
+from pam.torchvision_shim import torchvision
 
 FOLDER = "celeba"
 IMAGES = "img_align_celeba"

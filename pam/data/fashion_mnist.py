@@ -8,11 +8,11 @@ import torch
 from pam.data.dataset import MultitaskDataset
 from pam.data.idx import check_idx
 from pam.data.registry import register
+from pam.data.sources import DEFAULT_ROOT
 from pam.data.strips import ItemSource, StripOptions, make_dataset
-from pam.data.torchvision_shim import torchvision
 from pam.errors import ConfigError, DataError
+from pam.torchvision_shim import torchvision
 
-DEFAULT_ROOT = Path("data")
 CLASS_NAMES = [
     "T-shirt/top",
     "Trouser",

@@ -26,9 +26,9 @@ from pam.data.pictures import Framing
 from pam.data.registry import register
 from pam.data.sources import DEFAULT_ROOT, Folder, Source, TarArchive, check_md5
 from pam.data.tasks import check_tasks
-from pam.data.torchvision_shim import torchvision
 from pam.errors import DataError
 from pam.seeds import derive_seed
+from pam.torchvision_shim import torchvision
 
 FOLDER = "lfw-py"
 ATTRIBUTES = "lfw_attributes.txt"

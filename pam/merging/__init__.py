@@ -6,11 +6,25 @@ from typing import Any
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError, ShapeError
 from pam.merging import all_shared, mtz, none, pam, pam_zip  # noqa: F401 - their import registers them
-from pam.merging.registry import MERGERS, register
+from pam.merging.activations import collect, sample_index, standardised, task_labels
+from pam.merging.registry import MERGERS, Merger, register
 from pam.merging.regrouping import Grouping, regroup
+from pam.merging.retraining import retrain
 from pam.networks import GroupedNetwork, SingleTaskNetwork
 
-__all__ = ["MERGERS", "Grouping", "merge", "register", "regroup"]
+__all__ = [
+    "MERGERS",
+    "Grouping",
+    "Merger",
+    "collect",
+    "merge",
+    "register",
+    "regroup",
+    "retrain",
+    "sample_index",
+    "standardised",
+    "task_labels",
+]
 
 
 def merge(

@@ -34,10 +34,15 @@ class Assigner(Protocol):
         layer: its name.
         activations: float (samples, units), the units of all networks side by side in task order.
         labels: task -> ±1 (samples, labels of the task).
+        origins: per unit the task whose network it came from.
     """
 
     def __call__(
-        self, layer: str, activations: Tensor, labels: Mapping[str, Tensor]
+        self,
+        layer: str,
+        activations: Tensor,
+        labels: Mapping[str, Tensor],
+        origins: Sequence[str],
     ) -> Assignment: ...
 
 
@@ -80,7 +85,7 @@ def merge_by_assignment(
     for layer in layers:
         if layerwise:
             activations[layer] = collect(network, images, [layer])[layer]
-        assignment = assign(layer, activations[layer], labels)
+        assignment = assign(layer, activations[layer], labels, origins[layer])
         log[layer] = assignment.log
         rows += information_rows(
             layer, activations[layer], labels, assignment.groups, origins[layer]

@@ -10,7 +10,7 @@ are exactly zero between equal units, and where there are fewer samples than inp
 themselves are the factor, so that wide fully connected layers need no square matrix.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
@@ -21,8 +21,9 @@ from torch.nn import functional as F
 
 from pam.data import MultitaskDataset
 from pam.errors import DataError
-from pam.networks import GroupedNetwork
-from pam.networks.architecture import Conv, Weighted
+from pam.networks import Group, GroupedNetwork
+from pam.networks.architecture import IMAGE, Conv, Weighted
+from pam.networks.groups import reads
 
 RELATIVE_SHIFT = 1e-12
 """Share of a Gram matrix' trace added to its diagonal: above rounding, so that the Cholesky factor
@@ -67,25 +68,31 @@ class Hessian:
 
 
 def layer_hessian(
-    network: GroupedNetwork, node: Weighted, data: MultitaskDataset, images: Tensor
+    network: GroupedNetwork,
+    node: Weighted,
+    data: MultitaskDataset,
+    images: Tensor,
+    units: Sequence[int] | None = None,
 ) -> Hessian:
-    """Return the Hessian of weight 1 for what a weighted node reads from shared units.
+    """Return the Hessian of weight 1 for what a weighted node reads from some of its inputs.
 
     Args:
         network: the network as merged so far; the node's layer still has exclusive groups only.
-        node: reads the image or a layer with units shared by all tasks.
+        node: reads the image or a hidden layer.
         data: knows how to normalise the images.
         images: uint8 (samples, channels, height, width).
+        units: the inputs, as for :func:`node_inputs`.
 
     Raises:
         DataError: if an input of the node is NaN or infinite.
     """
+    wanted = shared_inputs(network, node) if units is None else units
     positions = network.architecture.signals[node.name].positions
-    dimension = shared_inputs(network, node) * network.architecture.taps(node) + 1
+    dimension = len(wanted) * network.architecture.taps(node) + 1
     n_rows = len(images) * positions
     per_image = positions * dimension * torch.float64.itemsize
     size = min(256, max(1, CHUNK_BYTES // per_image))
-    chunks = _input_rows(network, node, data, images, size)
+    chunks = _input_rows(network, node, data, images.split(size), wanted)
     if n_rows <= dimension:
         return Hessian(torch.cat(list(chunks)) / sqrt(n_rows))
     gram = torch.zeros(dimension, dimension, dtype=torch.float64, device=images.device)
@@ -94,9 +101,9 @@ def layer_hessian(
     return Hessian(_triangular_factor(gram / n_rows))
 
 
-def shared_inputs(network: GroupedNetwork, node: Weighted) -> int:
-    """Return how many units a group shared by all tasks reads at a weighted node."""
-    return sum(network.sources(node, frozenset(network.tasks)).values())
+def shared_inputs(network: GroupedNetwork, node: Weighted) -> list[int]:
+    """Return which units a group shared by all tasks reads at a weighted node."""
+    return _read_by(network, node, frozenset(network.tasks))
 
 
 def input_rows(node: Weighted, inputs: Tensor) -> Tensor:
@@ -118,10 +125,14 @@ def input_rows(node: Weighted, inputs: Tensor) -> Tensor:
 
 
 def _input_rows(
-    network: GroupedNetwork, node: Weighted, data: MultitaskDataset, images: Tensor, size: int
+    network: GroupedNetwork,
+    node: Weighted,
+    data: MultitaskDataset,
+    chunks: Iterable[Tensor],
+    units: Sequence[int],
 ) -> Iterator[Tensor]:
-    for chunk in images.split(size):
-        inputs = node_inputs(network, node, data.normalise(chunk))
+    for chunk in chunks:
+        inputs = node_inputs(network, node, data.normalise(chunk), units)
         if not bool(inputs.isfinite().all()):
             raise DataError(f"the inputs of layer '{node.layer}' hold NaN or infinity")
         yield input_rows(node, inputs)
@@ -134,13 +145,18 @@ class _Reached(Exception):
         self.inputs = inputs
 
 
-def node_inputs(network: GroupedNetwork, node: Weighted, images: Tensor) -> Tensor:
-    """Return what a weighted node reads from the units shared by all tasks (or the image).
+def node_inputs(
+    network: GroupedNetwork, node: Weighted, images: Tensor, units: Sequence[int] | None = None
+) -> Tensor:
+    """Return what a weighted node reads from some of its inputs.
 
     Args:
         network: the node's layer has no units shared by all tasks yet.
         node: where to stop.
         images: normalised float images.
+        units: positions, in the layer that the node reads, of the units wanted, in the order
+            wanted; the first group of the node's layer must read them. By default those shared by
+            all tasks (the channels of the image).
 
     Returns:
         float (samples, units, height, width), or (samples, inputs) for a fully connected node.
@@ -159,9 +175,21 @@ def node_inputs(network: GroupedNetwork, node: Weighted, images: Tensor) -> Tens
         inputs = reached.inputs
     finally:
         hook.remove()
-    # A reader sees its sources in canonical order: the group of all tasks comes last.
-    taps = 1 if isinstance(node, Conv) else network.architecture.taps(node)
-    return inputs[:, inputs.shape[1] - shared_inputs(network, node) * taps :]
+    wanted = shared_inputs(network, node) if units is None else units
+    column = {unit: i for i, unit in enumerate(_read_by(network, node, reader))}
+    columns = [column[unit] for unit in wanted]
+    if isinstance(node, Conv):
+        return inputs[:, columns]
+    return inputs.unflatten(1, (len(column), -1))[:, columns].flatten(1)
+
+
+def _read_by(network: GroupedNetwork, node: Weighted, reader: Group) -> list[int]:
+    """Return the positions, in the layer that a node reads, of the units that a group reads."""
+    source = network.architecture.source_layer(node)
+    if source == IMAGE:
+        return list(range(network.architecture.input_shape[0]))
+    groups = [group for group, units in network.widths[source].items() for _ in range(units)]
+    return [unit for unit, group in enumerate(groups) if reads(reader, group)]
 
 
 def _triangular_factor(matrix: Tensor) -> Tensor:

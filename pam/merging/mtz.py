@@ -11,7 +11,8 @@ from typing import Any
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError
 from pam.merging.registry import register
-from pam.merging.zipper import LayerPlan, zip_networks
+from pam.merging.zip_step import LayerPlan
+from pam.merging.zipper import zip_networks
 from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
 
 
@@ -26,7 +27,7 @@ def mtz(
     samples: int = 512,
     retrain: Mapping[str, Any] | None = None,
 ) -> GroupedNetwork:
-    """Zip networks layer by layer; ``notes["zipped"]`` tells which units were joined.
+    """Zip networks step by step; ``notes["zipped"]`` tells which units were joined.
 
     Args:
         networks: task -> trained network.
@@ -37,10 +38,12 @@ def mtz(
         alpha: task -> weight of its error, positive; equal weights by default.
         samples: training images that the Hessians are taken from, at least 2 (all if there are
             fewer).
-        retrain: schedule of the light retraining after EACH layer.
+        retrain: schedule of the light retraining after EACH step: each layer of a chain; in a
+            residual network, layers of a stage that read one another are one step.
 
     Raises:
-        ConfigError: for a value outside its range, or a layer, task or schedule key not known.
+        ConfigError: for a value outside its range, a layer, task or schedule key not known, or an
+            architecture that cannot be zipped.
         DataError: if a weight or an activation is NaN or infinite.
         DivergenceError: if retraining diverges.
     """

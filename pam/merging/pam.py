@@ -17,7 +17,8 @@ from pam.merging.regrouping import Grouping, regroup
 from pam.networks import Architecture, Group, GroupedNetwork, SingleTaskNetwork
 
 UNITS = ("nats", "label_entropy", "joint")
-REMOVED = ("drop", "drop_constant", "share")
+REMOVED = ("drop", "drop_constant", "share", "keep_exclusive")
+NOISE_UNITS = ("absolute", "layer_width")
 
 
 @register("pam")
@@ -33,6 +34,7 @@ def pam(
     samples: int = 512,
     standardise: bool = True,
     noise_variance: float = 0.1,
+    noise_unit: str = "absolute",
     layerwise: bool = False,
     retrain: Mapping[str, Any] | None = None,
 ) -> GroupedNetwork:
@@ -52,11 +54,15 @@ def pam(
         layers: the layers that are searched; all others are shared. All but the first by
             default: channel maxima of a first layer know next to nothing of the labels.
         removed: what becomes of neurons irrelevant to every task: ``"drop"`` them all,
-            ``"drop_constant"`` drops those that never change and shares the others, ``"share"``.
+            ``"drop_constant"`` drops those that never change and shares the others, ``"share"``
+            shares all, ``"keep_exclusive"`` leaves each to the task whose network it came from.
         samples: number of training images.
         standardise: divide every neuron's activation by its standard deviation, because the
             noise variance is absolute.
         noise_variance: of the estimate, in squared units of the (standardised) activations.
+        noise_unit: ``"absolute"``, or ``"layer_width"`` to multiply the noise variance by the
+            number of units of the layer. Squared distances add up over units, so that an absolute
+            noise variance lets the estimate saturate once a few dozen units are together.
         layerwise: search a layer on the network as merged so far and retrain lightly before the
             next, instead of searching all layers on the single-task networks at once.
         retrain: schedule of the light retraining (after every layer if layerwise).
@@ -67,22 +73,25 @@ def pam(
     """
     architecture = next(iter(networks.values())).architecture
     bounds = _bounds(alpha, alpha_unit, layers, architecture)
-    if removed not in REMOVED:
-        raise ConfigError(f"pam: removed is one of {', '.join(REMOVED)}, not '{removed}'")
+    _check_choice("removed", removed, REMOVED)
+    _check_choice("noise_unit", noise_unit, NOISE_UNITS)
 
-    def assign(layer: str, activations: Tensor, labels: Mapping[str, Tensor]) -> Assignment:
+    def assign(
+        layer: str, activations: Tensor, labels: Mapping[str, Tensor], origins: Sequence[str]
+    ) -> Assignment:
         everyone: Group = frozenset(labels)
         if layer not in bounds:
             return Assignment([everyone] * activations.shape[1], {"searched": False})
         values = standardised(activations) if standardise else activations.double()
+        variance = noise_variance * (values.shape[1] if noise_unit == "layer_width" else 1)
         threshold = {
-            task: bounds[layer] * _nats_per_alpha(alpha_unit, values, y, noise_variance)
+            task: bounds[layer] * _nats_per_alpha(alpha_unit, values, y, variance)
             for task, y in labels.items()
         }
-        grouping = regroup(values, labels, threshold, noise_variance)
-        groups = _settle(grouping, values, removed, everyone)
+        grouping = regroup(values, labels, threshold, variance)
+        groups = _settle(grouping, values, removed, everyone, origins)
         if everyone not in groups:
-            groups[_most_informative(values, labels, noise_variance)] = everyone
+            groups[_most_informative(values, labels, variance)] = everyone
         return Assignment(groups, _log(grouping, threshold))
 
     return merge_by_assignment(
@@ -103,8 +112,7 @@ def _bounds(
     architecture: Architecture,
 ) -> dict[str, float]:
     """Return searched layer -> alpha, checked."""
-    if unit not in UNITS:
-        raise ConfigError(f"pam: alpha_unit is one of {', '.join(UNITS)}, not '{unit}'")
+    _check_choice("alpha_unit", unit, UNITS)
     if isinstance(alpha, Mapping) and not set(alpha) <= {"conv", "fc"}:
         raise ConfigError(f"pam: alpha has bounds for 'conv' and 'fc' layers, not {list(alpha)}")
     searched = architecture.hidden_layers[1:] if layers is None else layers
@@ -118,6 +126,11 @@ def _bounds(
             raise ConfigError(f"pam: alpha names no bound for '{kind}' layers")
         bounds[layer] = _bound(alpha[kind] if isinstance(alpha, Mapping) else alpha, unit)
     return bounds
+
+
+def _check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"pam: {option} is one of {', '.join(choices)}, not '{value}'")
 
 
 def _bound(alpha: Any, unit: str) -> float:
@@ -138,7 +151,7 @@ def _nats_per_alpha(unit: str, values: Tensor, labels: Tensor, noise_variance: f
 
 
 def _settle(
-    grouping: Grouping, values: Tensor, removed: str, everyone: Group
+    grouping: Grouping, values: Tensor, removed: str, everyone: Group, origins: Sequence[str]
 ) -> list[Group | None]:
     """Return the group of every unit once the removed set has been dealt with."""
     groups = grouping.assignment()
@@ -146,6 +159,8 @@ def _settle(
     for neuron in grouping.removed:
         if removed == "share" or (removed == "drop_constant" and not constant[neuron]):
             groups[neuron] = everyone
+        elif removed == "keep_exclusive":
+            groups[neuron] = frozenset([origins[neuron]])
     return groups
 
 

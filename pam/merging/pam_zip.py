@@ -19,7 +19,9 @@ from pam.information import label_entropy, per_unit_information
 from pam.merging.activations import collect, sample_index, standardised, task_labels
 from pam.merging.assigning import information_rows
 from pam.merging.registry import register
-from pam.merging.zipper import LayerPlan, zip_networks
+from pam.merging.zip_step import LayerPlan
+from pam.merging.zip_steps import zip_steps
+from pam.merging.zipper import zip_networks
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
 
 
@@ -44,9 +46,10 @@ def pam_zip(
             for every task, at least this fraction of its share for its best task; in [0, 1].
             0 lets all be shared (MTZ), 1 next to none.
         layers: the layers judged by relevance; all units of the others may be shared. All but
-            the first by default. Once a layer shares nothing, no later layer does.
+            the first by default. Once a layer shares nothing, no later layer does; layers of a
+            residual stage that read one another all share or none does.
         samples: number of training images.
-        retrain: schedule of the light retraining after each zipped layer.
+        retrain: schedule of the light retraining after each zipped step.
 
     Raises:
         ConfigError: for an unknown layer or a relevance outside [0, 1].
@@ -67,18 +70,21 @@ def pam_zip(
     activations = collect(separate, data.normalise(data.train.images[index]), hidden)
     plan: dict[str, LayerPlan] = {}
     sharing = True
-    for layer in hidden:
-        widths = list(separate.widths[layer].values())
-        candidates = {task: list(range(n)) for task, n in zip(networks, widths, strict=True)}
-        if layer in judged:
-            may = relevant_to_all(activations[layer], labels, relevance).split(widths)
-            candidates = {
+    for step in zip_steps(separate.architecture):
+        candidates = {}
+        for layer in step:
+            widths = list(separate.widths[layer].values())
+            may = torch.ones(sum(widths), dtype=torch.bool)
+            if layer in judged:
+                may = relevant_to_all(activations[layer], labels, relevance)
+            candidates[layer] = {
                 task: mask.nonzero().flatten().tolist()
-                for task, mask in zip(networks, may, strict=True)
+                for task, mask in zip(networks, may.split(widths), strict=True)
             }
-        count = min(map(len, candidates.values())) if sharing else 0
-        sharing = count > 0
-        plan[layer] = LayerPlan(count, candidates)
+        counts = {layer: min(map(len, candidates[layer].values())) for layer in step}
+        sharing = sharing and all(counts.values())
+        for layer in step:
+            plan[layer] = LayerPlan(counts[layer] if sharing else 0, candidates[layer])
     weights = dict.fromkeys(networks, 1 / len(networks))
     network = zip_networks(
         networks, data, plan, weights, samples=samples, retrain=retrain, seed=seed

@@ -1,20 +1,48 @@
 """Architectures, single-task networks, and the grouped network that everything else works on."""
 
 from pam.networks import lenet, resnet, vgg  # noqa: F401 - their import registers them
-from pam.networks.architecture import Architecture
+from pam.networks.architecture import (
+    IMAGE,
+    Add,
+    Architecture,
+    AveragePool,
+    Conv,
+    Flatten,
+    Gate,
+    Linear,
+    MaxPool,
+    Norm,
+    Output,
+    Relu,
+    Tanh,
+)
 from pam.networks.assembly import Assembly
 from pam.networks.build import build
+from pam.networks.chain import Chain
 from pam.networks.grouped import GroupedNetwork, SingleTaskNetwork
 from pam.networks.groups import Group, Widths
 from pam.networks.registry import ARCHITECTURES, architecture, register
 
 __all__ = [
     "ARCHITECTURES",
+    "IMAGE",
+    "Add",
     "Architecture",
     "Assembly",
+    "AveragePool",
+    "Chain",
+    "Conv",
+    "Flatten",
+    "Gate",
     "Group",
     "GroupedNetwork",
+    "Linear",
+    "MaxPool",
+    "Norm",
+    "Output",
+    "Relu",
     "SingleTaskNetwork",
+    "Tanh",
     "Widths",
     "architecture",
     "build",

@@ -73,7 +73,7 @@ class Assembly:
         return cls(architecture, dict(network.tasks), groups, weights, biases, norms)
 
     def network(self) -> GroupedNetwork:
-        """Build the grouped network; weights that its wiring does not allow are left out.
+        """Build the grouped network, in evaluation mode; weights without a wire are left out.
 
         Raises:
             CollapseError: if a group, or a task's output, has nothing to read.
@@ -102,7 +102,7 @@ class Assembly:
                     block = network.blocks[name][network.group_name(group)]
                     for kind, vector in zip(_NORM, vectors[:, columns], strict=True):
                         getattr(block, kind).copy_(vector)
-        return network
+        return network.eval()
 
     def source_groups(self, node: Weighted) -> list[Group]:
         """Return the group of every input unit of a weighted node; the image belongs to all."""

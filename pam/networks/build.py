@@ -6,6 +6,7 @@ import torch
 
 from pam.errors import ConfigError
 from pam.networks.grouped import SingleTaskNetwork
+from pam.networks.pretrained import load_imagenet
 from pam.networks.registry import architecture
 
 
@@ -16,6 +17,7 @@ def build(
     *,
     task: str = "A",
     seed: int = 0,
+    pretrained: str | None = None,
     **options: Any,
 ) -> SingleTaskNetwork:
     """Return a freshly initialised single-task network.
@@ -33,10 +35,13 @@ def build(
 
     Raises:
         ConfigError: for an unknown name or option, or no outputs.
+        DataError: if the file of pretrained weights is missing or damaged.
         ShapeError: for an impossible input shape.
     """
     if int(n_outputs) != n_outputs or n_outputs < 1:
         raise ConfigError(f"a task needs at least one output, not {n_outputs!r}")
+    if pretrained not in (None, "imagenet"):
+        raise ConfigError(f"pretrained weights are 'imagenet' or none, not {pretrained!r}")
     made = architecture(name, input_shape, **options)
     group = frozenset([task])
     widths = {layer: {group: units} for layer, units in made.units.items()}
@@ -51,4 +56,6 @@ def build(
                     parameter.copy_(drawn * deviation)
                 else:
                     parameter.zero_()
+    if pretrained is not None:
+        load_imagenet(network)
     return network

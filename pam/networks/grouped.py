@@ -217,7 +217,7 @@ class GroupedNetwork(nn.Module):
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
-        """Rebuild a network from :meth:`describe` and its weights.
+        """Rebuild a network from :meth:`describe` and its weights, in evaluation mode.
 
         Raises:
             ShapeError: if the weights do not fit the description.
@@ -238,7 +238,7 @@ class GroupedNetwork(nn.Module):
         except RuntimeError as error:
             first = str(error).splitlines()[-1].strip()
             raise ShapeError(f"the weights do not fit the network's description: {first}") from None
-        return network
+        return network.eval()
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

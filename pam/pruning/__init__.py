@@ -11,9 +11,29 @@ from pam.errors import ConfigError
 from pam.networks import Assembly, GroupedNetwork
 from pam.networks.groups import components
 from pam.pruning import taylor, vibnet  # noqa: F401 - their import registers them
-from pam.pruning.registry import PRUNERS, Pruned, register
+from pam.pruning.fine_tuning import curve_rows, fine_tune
+from pam.pruning.registry import PRUNERS, Pruned, Pruner, register
+from pam.pruning.scored import prune_by_score
+from pam.pruning.units import Key, PerUnit, connected, remove, scale, spared_groups, unit_keys
 
-__all__ = ["PRUNERS", "Pruned", "prune", "prune_progressively", "register"]
+__all__ = [
+    "PRUNERS",
+    "Key",
+    "PerUnit",
+    "Pruned",
+    "Pruner",
+    "connected",
+    "curve_rows",
+    "fine_tune",
+    "prune",
+    "prune_by_score",
+    "prune_progressively",
+    "register",
+    "remove",
+    "scale",
+    "spared_groups",
+    "unit_keys",
+]
 
 
 def prune(

@@ -2,8 +2,20 @@
 
 from collections.abc import Iterable
 
-_MERGINGS = {"none": "B1 none", "mtz": "B2 MTZ", "all_shared": "all shared", "pam": "PAM"}
-_PRUNINGS = {"vibnet": "VIBNet (P1)", "taylor": "Taylor (P2)"}
+_MERGINGS = {
+    "none": "B1 none",
+    "mtz": "B2 MTZ",
+    "all_shared": "all shared",
+    "zipit": "ZipIt!",
+    "random": "random (control)",
+    "pam": "PAM",
+}
+_PRUNINGS = {
+    "vibnet": "VIBNet (P1)",
+    "taylor": "Taylor (P2)",
+    "l1": "L1 norm",
+    "random": "random (control)",
+}
 _DATASETS = {
     "fashion_mnist": "Fashion-MNIST",
     "celeba": "CelebA",
@@ -53,19 +65,19 @@ def size_name(n_tasks: float) -> str:
 
 
 def order_mergings(mergings: Iterable[str]) -> list[str]:
-    """Return mergers in table order: B1, B2, all shared, other baselines, PAM, its variants."""
-    known = ["none", "mtz", "all_shared"]
+    """Return mergers in table order: baselines and controls, others, PAM, its variants."""
+    before = [name for name in _MERGINGS if name != "pam"]
 
     def rank(name: str) -> tuple[int, str]:
-        if name in known:
-            return known.index(name), ""
-        return (5 if name == "pam" else 6 if name.startswith("pam_") else 4), name
+        if name in before:
+            return before.index(name), ""
+        return len(before) + (1 if name == "pam" else 2 if name.startswith("pam_") else 0), name
 
     return sorted(set(mergings), key=rank)
 
 
 def order_prunings(prunings: Iterable[str]) -> list[str]:
-    """Return pruners in the paper's order, P1 before P2, others after them."""
+    """Return pruners in the paper's order, P1 before P2, then peers and controls, then others."""
     known = list(_PRUNINGS)
     return sorted(set(prunings), key=lambda p: (known.index(p) if p in known else len(known), p))
 

@@ -1,7 +1,7 @@
 """Training by the paper's protocol: tanh outputs, mean squared error, Nesterov SGD."""
 
 from pam.training.evaluate import task_accuracies
-from pam.training.loop import Epoch, fit
+from pam.training.loop import Epoch, batches, descend, fit, nesterov
 from pam.training.loss import multitask_loss
 from pam.training.schedule import Schedule, Stage, schedule_from
 
@@ -9,8 +9,11 @@ __all__ = [
     "Epoch",
     "Schedule",
     "Stage",
+    "batches",
+    "descend",
     "fit",
     "multitask_loss",
+    "nesterov",
     "schedule_from",
     "task_accuracies",
 ]

@@ -9,7 +9,7 @@ import torch
 
 import pam
 from pam.data.celeba import read_attributes
-from pam.data.torchvision_shim import torchvision
+from pam.torchvision_shim import torchvision
 from tests.picture_files import decode, encode, pixels
 
 NAMES = [f"Attribute_{i}" for i in range(40)]

@@ -26,10 +26,11 @@ from pam.pruning import PRUNERS, Pruned
 from pam.reporting.schema import TABLES
 
 COMMANDS = (
-    *("prepare", "train", "merge", "prune", "measure"),
-    *("aggregate", "tables", "figures", "config"),
+    *("prepare", "train", "merge", "prune", "measure", "relate", "analyse"),
+    *("aggregate", "tables", "figures", "reproduction", "samples"),
+    *("config", "plan", "conform"),
 )
-WITHOUT_TORCH = ("aggregate", "tables", "figures", "config")
+WITHOUT_TORCH = ("aggregate", "tables", "figures", "reproduction", "config")
 
 CONFIG = """\
 seeds: [0]
@@ -106,6 +107,7 @@ def test_light_commands_do_not_import_torch(command, tmp_path):
         "aggregate": ["aggregate", "--config", str(path), "--results", str(tmp_path)],
         "tables": ["tables", "--results", str(tmp_path)],
         "figures": ["figures", "--results", str(tmp_path), "--out", str(tmp_path)],
+        "reproduction": ["reproduction", "--results", str(tmp_path), "--out", str(tmp_path / "p")],
     }[command]
     program = (
         "import sys\nfrom pam.cli.main import main\n"
@@ -124,7 +126,7 @@ def test_config_prints_what_it_reads_back(tmp_path, capsys):
     again = tmp_path / "again.yaml"
     again.write_text(shown)
     assert load_config(again) == load_config(path)
-    assert shown.endswith("# jobs: 1 prepare, 2 train, 2 merge, 2 prune, 2 measure\n")
+    assert shown.endswith("measure, 0 relate, 0 analyse\n")
 
 
 def test_config_schema_and_explain(capsys):
@@ -197,7 +199,6 @@ def collapses(network, data, strengths, *, seed):
 def pruner(monkeypatch):
     """Register a pruner, and have no module asked for its code."""
     monkeypatch.setattr("pam.cli.job.code_hash", lambda *a, **k: "0" * 12)
-    monkeypatch.setattr("pam.cli.measure.code_hash", lambda *a, **k: "0" * 12)
 
     def register(function) -> None:
         monkeypatch.setitem(PRUNERS._entries, "halves", function)

@@ -13,6 +13,9 @@ from pam.cli.config import schema_text
 from pam.config import (
     Config,
     Paths,
+    analyse_slice,
+    analysed_cells,
+    control_seed,
     dump_config,
     explain,
     json_schema,
@@ -24,6 +27,8 @@ from pam.config import (
     prepare_slice,
     prune_slice,
     pruned_cells,
+    relate_slice,
+    related_cells,
     train_slice,
     trained_cells,
 )
@@ -159,6 +164,33 @@ BAD = {
     "device": ("seeds:", "device: gpu\nseeds:", "device: must be 'cpu', 'cuda' or 'auto'"),
     "threads": ("seeds:", "threads: 0\nseeds:", "threads: must be greater than or equal to 1"),
     "no deltas": ("seeds:", "deltas: []\nseeds:", "deltas: at least 1 entry"),
+    "deltas without 1": ("seeds:", "deltas: [0.5]\nseeds:", "deltas: must contain 1.0, the acc"),
+    "no pruning": (
+        "    pruning:\n      vibnet: {strengths: [1, 2, 4]}\n"
+        "      taylor_fast: {method: taylor, strengths: [0.3, 0.5], interval: 5}\n",
+        "    pruning: {}\n",
+        "experiments.digits_lenet5: 'pruning' needs at least 1 entry, unless 'merging' is empty",
+    ),
+    "dash in a relatedness row": (
+        "    merging:",
+        "    relatedness: {p-m: {}}\n    merging:",
+        "relatedness.p-m: the name must match",
+    ),
+    "conditions of an unknown row": (
+        "    merging:",
+        "    conditions: {layers: [f4], redundancy: [mtzz]}\n    merging:",
+        "conditions.redundancy names the unknown merging row 'mtzz'; did you mean 'mtz'?",
+    ),
+    "conditions without layers": (
+        "    merging:",
+        "    conditions: {exclusivity: [mtz]}\n    merging:",
+        "experiments.digits_lenet5.conditions: 'layers' must name at least 1 hidden layer",
+    ),
+    "conditions of one sample": (
+        "    merging:",
+        "    conditions: {samples: 1}\n    merging:",
+        "conditions.samples: must be greater than or equal to 2",
+    ),
     "strengths fall": ("[1, 2, 4]", "[1, 4, 2]", "vibnet.strengths: values must increase"),
     "strengths equal": ("[1, 2, 4]", "[1, 1, 2]", "vibnet.strengths: values must increase"),
     "strength zero": ("[1, 2, 4]", "[0, 1]", "vibnet.strengths[0]: must be greater than 0"),
@@ -302,6 +334,85 @@ def test_schema_refuses_what_the_model_refuses():
         jsonschema.validate(value, json_schema())
 
 
+RELATED_ONLY = """\
+seeds: [4, 2, 7]
+experiments:
+  faces:
+    dataset: digits
+    tasks: [A, B, C]
+    architecture: lenet5
+    train: {stages: [{epochs: 1, learning_rate: 0.1}]}
+    merging: {}
+    pruning: {}
+    relatedness:
+      pam: {retrain: {stages: []}}
+      other: {method: pam, alpha: 0.5}
+"""
+
+
+def test_an_experiment_on_relatedness_only():
+    config = parse_config(RELATED_ONLY, "related.yaml")
+    assert parse_config(dump_config(config), "again") == config
+    row = config.experiment("faces").relatedness_row("other")
+    assert (row.method, row.options) == ("pam", {"alpha": 0.5})
+    assert len(trained_cells(config)) == 9
+    assert merged_cells(config) == pruned_cells(config) == analysed_cells(config) == []
+    assert related_cells(config)[:2] == [("faces", "pam", 4), ("faces", "pam", 2)]
+    assert len(related_cells(config)) == 6
+    assert len(Paths("r").records(config)) == 9 + 6
+    with pytest.raises(ConfigError, match=r"unknown relatedness 'pan'; did you mean 'pam'"):
+        config.experiment("faces").relatedness_row("pan")
+    with pytest.raises(ConfigError, match="'merging' needs at least 1 entry"):
+        parse_config(RELATED_ONLY[: RELATED_ONLY.index("    relatedness")], "nothing.yaml")
+
+
+def test_the_control_is_a_network_of_the_next_seed():
+    config = parse_config(RELATED_ONLY, "related.yaml")
+    assert [control_seed(config, seed) for seed in config.seeds] == [2, 7, 4]
+    alone = parse_config(RELATED_ONLY.replace("[4, 2, 7]", "[4]"), "related.yaml")
+    assert control_seed(alone, 4) == 4
+
+
+CONDITIONS = (
+    "    conditions: {layers: [f3, f4], samples: 64, exclusivity: [mtz], redundancy: [none]}\n"
+)
+
+
+def with_conditions(conditions: str = CONDITIONS) -> Config:
+    return parse_config(GOOD.replace("    merging:", f"{conditions}    merging:"), "good.yaml")
+
+
+def test_cells_of_conditions():
+    assert analysed_cells(good()) == []
+    cells = analysed_cells(with_conditions())
+    assert {cell.merging for cell in cells} == {"none", "mtz"}
+    assert cells == [cell for cell in pruned_cells(good()) if cell.merging != "pam_layerwise"]
+
+
+def test_a_cell_depends_on_its_own_conditions_only():
+    def of_mtz(config: Config) -> str:
+        return json.dumps(analyse_slice(config, "digits_lenet5", "mtz", "vibnet"))
+
+    before = of_mtz(with_conditions())
+    assert of_mtz(with_conditions(CONDITIONS.replace("[none]", "[none, pam_layerwise]"))) == before
+    assert of_mtz(with_conditions(CONDITIONS.replace("[none]", "[mtz]"))) != before
+    assert of_mtz(with_conditions(CONDITIONS.replace("f3, ", ""))) != before
+    assert of_mtz(with_conditions(CONDITIONS.replace("64", "65"))) != before
+    assert measure_slice(with_conditions(), "digits_lenet5", "mtz", "vibnet") == measure_slice(
+        good(), "digits_lenet5", "mtz", "vibnet"
+    )
+
+
+def test_counts_of_relatedness_depend_on_their_row_only():
+    def of_pam(text: str) -> str:
+        return json.dumps(relate_slice(parse_config(text, "related.yaml"), "faces", "pam"))
+
+    before = of_pam(RELATED_ONLY)
+    assert of_pam(RELATED_ONLY.replace("alpha: 0.5", "alpha: 0.6")) == before
+    assert of_pam(RELATED_ONLY.replace("stages: []", "stages: [{epochs: 1}]")) != before
+    assert of_pam(RELATED_ONLY.replace("epochs: 1", "epochs: 2")) != before
+
+
 def test_every_key_is_explained():
     assert {"seeds", "experiments.train.stages.epochs", "experiments.latency.rounds"} <= set(keys())
     for name, text in keys().items():
@@ -334,6 +445,8 @@ def test_paths():
     assert paths.merged() == "results/quick/merged/{experiment}/{merging}-{seed}.safetensors"
     assert paths.pruned("e", "m", "p", 1, ".json") == "results/quick/pruned/e/m-p-1.json"
     assert paths.measured("e", "m", "p", 1) == "results/quick/measured/e/m-p-1.json"
+    assert paths.related() == "results/quick/related/{experiment}/{relatedness}-{seed}.json"
+    assert paths.analysed("e", "m", "p", 1) == "results/quick/analysed/e/m-p-1.json"
     records = paths.records(good())
     assert len(records) == 4 + 6 + 12 + 12 == len(set(records))
     assert all(path.suffix == ".json" for path in records)

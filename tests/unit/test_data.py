@@ -44,7 +44,7 @@ def test_importing_the_package_imports_neither_torchvision_nor_sklearn() -> None
 
 
 def test_torchvision_can_be_imported() -> None:
-    from pam.data.torchvision_shim import torchvision
+    from pam.torchvision_shim import torchvision
 
     assert torchvision().datasets.FashionMNIST.__name__ == "FashionMNIST"
     assert torchvision() is sys.modules["torchvision"]
@@ -237,7 +237,7 @@ def test_download_must_be_a_truth_value(fashion_root: Path) -> None:
 
 
 def test_failed_download_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pam.data.torchvision_shim import torchvision
+    from pam.torchvision_shim import torchvision
 
     monkeypatch.setattr(torchvision().datasets.FashionMNIST, "mirrors", [])
     monkeypatch.setattr(torchvision().datasets.FashionMNIST, "resources", [("absent.gz", "0")])

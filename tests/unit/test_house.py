@@ -113,8 +113,14 @@ def test_clean_results_keeps_the_reference(tmp_path):
 def test_every_profile_is_a_valid_configuration(path):
     config = load_config(path)
     for experiment in config.experiments.values():
-        assert {"none", "mtz", "pam"} <= set(experiment.merging)
-        assert all(len(row.strengths) >= 5 for row in experiment.pruning.values())
+        if experiment.merging or experiment.pruning:
+            assert {"none", "pam"} <= set(experiment.merging)
+            assert experiment.pruning
+        else:
+            assert experiment.relatedness
+        assert all(len(row.strengths) >= 3 for row in experiment.pruning.values())
+    compared = [set(experiment.merging) for experiment in config.experiments.values()]
+    assert any({"none", "mtz", "pam"} <= mergings for mergings in compared)
     assert len(config.seeds) >= 2
 
 

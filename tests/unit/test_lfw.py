@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import pam
 from pam.data.lfw import split_people
-from pam.data.torchvision_shim import torchvision
+from pam.torchvision_shim import torchvision
 from tests.picture_files import decode, encode, pixels
 
 NAMES = [f"Attribute {i}" for i in range(73)]

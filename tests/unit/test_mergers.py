@@ -308,7 +308,7 @@ def test_the_test_part_is_never_looked_at(method):
         ({"alpha_unit": "bits"}, "alpha_unit is one of nats, label_entropy, joint"),
         ({"layers": ["c9"]}, "unknown layer 'c9'"),
         ({"layers": ["f5"]}, "unknown layer 'f5'"),
-        ({"removed": "burn"}, "removed is one of drop, drop_constant, share"),
+        ({"removed": "burn"}, "removed is one of drop, drop_constant, share, keep_exclusive"),
         ({"samples": 1000}, "'samples' must be between 2 and 96"),
         ({"samples": 1}, "'samples'"),
         ({"noise_variance": 0.0}, "noise"),

@@ -43,7 +43,9 @@ def _forget() -> None:
 
 def all_hashes() -> dict[str, str]:
     _forget()
-    hashes = {stage: code_hash(stage) for stage in STAGES if stage not in ("merge", "prune")}
+    with_method = ("merge", "prune", "relate")
+    hashes = {stage: code_hash(stage) for stage in STAGES if stage not in with_method}
+    hashes |= {f"relate {name}": code_hash("relate", method=name) for name in ("none", "pam")}
     hashes |= {f"prune {name}": code_hash("prune", method=name) for name in PRUNERS}
     return hashes | {f"merge {name}": code_hash("merge", method=name) for name in MERGERS}
 
@@ -73,12 +75,14 @@ def test_comments_docstrings_and_formatting_do_not_count(sources):
     [
         ("pruning/taylor.py", {"prune taylor"}),
         ("pruning/vibnet.py", {"prune vibnet"}),
-        ("merging/none.py", {"merge none"}),
-        ("merging/pam.py", {"merge pam"}),
+        ("merging/none.py", {"merge none", "relate none"}),
+        ("merging/pam.py", {"merge pam", "relate pam"}),
         ("data/digits.py", {"prepare"}),
         ("cli/main.py", set()),
         ("config/model.py", set()),
         ("cli/measure.py", {"measure"}),
+        ("analysis/redundancy.py", {"analyse"}),
+        ("analysis/relatedness.py", {"relate none", "relate pam"}),
     ],
 )
 def test_a_changed_constant_touches_its_own_stage_only(sources, module, affected):

@@ -4,7 +4,7 @@ import pytest
 from pam import ConfigError
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.names import merging_name, order_mergings
+from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
 from pam.reporting.published import published
 from pam.reporting.tables import TABLE_NAMES, render_tables
 from pam.reporting.text_table import TextTable, latex
@@ -98,15 +98,25 @@ def test_latex_is_escaped():
     assert latex("A&B ≤ 5 %_") == r"A\&B $\leq$ 5 \%\_"
 
 
-def test_display_names():
-    names = ["pam_gain", "pam", "all_shared", "mtz", "none", "zip"]
+def test_display_names_in_order():
+    names = ["pam_gain", "pam", "random", "zipit", "all_shared", "mtz", "none", "another_one"]
     assert [merging_name(name) for name in order_mergings(names)] == [
         "B1 none",
         "B2 MTZ",
         "all shared",
-        "zip",
+        "ZipIt!",
+        "random (control)",
+        "another one",
         "PAM",
         "PAM gain",
+    ]
+    names = ["another_one", "random", "l1", "taylor", "vibnet"]
+    assert [pruning_name(name) for name in order_prunings(names)] == [
+        "VIBNet (P1)",
+        "Taylor (P2)",
+        "L1 norm",
+        "random (control)",
+        "another one",
     ]
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from pam.config import Paths, load_config, merged_cells, pruned_cells, trained_cells
+from pam.config import (
+    Paths,
+    analysed_cells,
+    load_config,
+    merged_cells,
+    pruned_cells,
+    related_cells,
+    trained_cells,
+)
 from pam.imports import ROOT
 from pam.locks import RUN_LOCK, hold
 from pam.reporting.schema import TABLES
@@ -85,6 +93,7 @@ def empty_tree(tmp_path) -> Path:
 
 def test_a_dry_run_lists_every_job(empty_tree):
     cells = len(trained_cells(CONFIG)) + len(merged_cells(CONFIG)) + 2 * len(pruned_cells(CONFIG))
+    cells += len(related_cells(CONFIG)) + len(analysed_cells(CONFIG))
     assert len(planned(empty_tree)) == cells + len(CONFIG.experiments) + len(LAST_STEPS)
 
 
@@ -144,6 +153,8 @@ def test_a_changed_pruner_redoes_its_own_cells_only(tree):
         if cell.pruning == "taylor":
             expected.add(f"{cell.experiment}: pruning {cell.merging} by taylor, seed {cell.seed}")
             expected.add(f"{cell.experiment}: measuring {cell.merging} + taylor, seed {cell.seed}")
+        if cell.pruning == "taylor" and cell in analysed_cells(CONFIG):
+            expected.add(f"{cell.experiment}: analysing {cell.merging} + taylor, seed {cell.seed}")
     pruner = tree / "pam/pruning/taylor.py"
     with edited(pruner, r"interval: int = \d+", "interval: int = 7"):
         assert planned(tree) == expected | LAST_STEPS

@@ -3,10 +3,13 @@
 import shutil
 
 from pam.config import (
+    analyse_slice,
+    control_seed,
     measure_slice,
     merge_slice,
     prepare_slice,
     prune_slice,
+    relate_slice,
     train_slice,
 )
 from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold
@@ -16,12 +19,18 @@ from pam.reporting.schema import TABLES
 EXPERIMENTS = CONFIG.experiments.values()
 
 
+def any_of(names) -> str:
+    """The values of a wildcard as a regular expression, which fits nothing if there are none."""
+    return "|".join(map(str, dict.fromkeys(names))) or "(?!)"
+
+
 wildcard_constraints:
-    experiment="|".join(CONFIG.experiments),
-    task="|".join(sorted({name for one in EXPERIMENTS for name in one.tasks})),
-    merging="|".join(sorted({name for one in EXPERIMENTS for name in one.merging})),
-    pruning="|".join(sorted({name for one in EXPERIMENTS for name in one.pruning})),
-    seed="|".join(map(str, CONFIG.seeds)),
+    experiment=any_of(CONFIG.experiments),
+    task=any_of(name for one in EXPERIMENTS for name in one.tasks),
+    merging=any_of(name for one in EXPERIMENTS for name in one.merging),
+    pruning=any_of(name for one in EXPERIMENTS for name in one.pruning),
+    relatedness=any_of(name for one in EXPERIMENTS for name in one.relatedness),
+    seed=any_of(CONFIG.seeds),
 
 
 # The number of threads is numeric: a job that gets fewer cores still computes with as many.
@@ -59,6 +68,12 @@ def task_networks(wildcards):
     return [PATHS.network(wildcards.experiment, task, wildcards.seed) for task in tasks]
 
 
+def control_network(wildcards):
+    """A second network of the first task, which relates that task to itself."""
+    base = CONFIG.experiments[wildcards.experiment].tasks[0]
+    return PATHS.network(wildcards.experiment, base, control_seed(CONFIG, int(wildcards.seed)))
+
+
 def stage_code(stage: str):
     """A hash of the code that a stage runs for a cell: the param that a mended method changes."""
 
@@ -69,6 +84,8 @@ def stage_code(stage: str):
             method = experiment.merging_row(wildcards.merging).method
         elif stage == "prune":
             method = experiment.pruning_row(wildcards.pruning).method
+        elif stage == "relate":
+            method = experiment.relatedness_row(wildcards.relatedness).method
         return code_hash(
             stage,
             method=method,
@@ -87,6 +104,8 @@ def stage_settings(stage: str):
         "merge": (merge_slice, ("merging",)),
         "prune": (prune_slice, ("merging", "pruning")),
         "measure": (measure_slice, ("merging", "pruning")),
+        "relate": (relate_slice, ("relatedness",)),
+        "analyse": (analyse_slice, ("merging", "pruning")),
     }[stage]
 
     def settings(wildcards) -> str:

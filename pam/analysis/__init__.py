@@ -1,0 +1,1 @@
+"""What merged networks tell about the conditions under which merging before pruning pays off."""

@@ -1,0 +1,166 @@
+"""The commands around the cells: what is made of a run, and what checks it beforehand."""
+
+import argparse
+from math import inf
+
+from pam.cli.arguments import DATA, PROFILE, Commands, add_cell, add_command, add_results
+
+
+def add_run_commands(commands: Commands) -> None:
+    """Add the commands that make tables, figures and pages, and those that check."""
+    for add in (_aggregate, _tables, _figures, _reproduction, _samples, _config, _plan, _conform):
+        add(commands)
+
+
+def _aggregate(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "aggregate",
+        "put the rows of all records into the CSV files of a run",
+        f"pam aggregate --config {PROFILE} --results results/quick",
+    )
+    add_cell(parser, "config")
+    add_results(parser)
+
+
+def _tables(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "tables",
+        "write the tables (CSV, Markdown, LaTeX) of a run",
+        "pam tables --results results/quick --out results/quick/tables",
+    )
+    add_results(parser)
+    parser.add_argument("--out", metavar="FOLDER", help="default: tables/ in the results")
+
+
+def _figures(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "figures",
+        "draw the figures of a run from its CSV files",
+        "pam figures --results results/quick --out figures/quick",
+    )
+    add_results(parser)
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where the figures go")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these figures")
+
+
+def _reproduction(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "reproduction",
+        "write the page that sets the paper's tables beside what runs measured",
+        "pam reproduction --results results/reference/*/ \\\n"
+        "    --notes docs/reproduction_notes.md --out docs/reproduction.md",
+    )
+    parser.add_argument(
+        "--results", required=True, nargs="+", metavar="FOLDER", help="folders of runs"
+    )
+    parser.add_argument("--out", required=True, metavar="FILE", help="page (Markdown)")
+    parser.add_argument("--notes", metavar="FILE", help="Markdown that the page takes in as it is")
+
+
+def _samples(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "samples",
+        "draw images of a data set, with each label and without it",
+        f"pam samples {DATA} --out figures/quick/digits_lenet5.png",
+    )
+    add_cell(parser, "data")
+    parser.add_argument("--out", required=True, metavar="FILE", help="picture (.png)")
+    parser.add_argument("--title", metavar="TEXT", help="title; the data set's name by default")
+
+
+def _config(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "config",
+        "check a configuration and print it with all its defaults",
+        f"pam config --config {PROFILE} --check",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--config", metavar="FILE", help="configuration (YAML)")
+    what.add_argument("--schema", action="store_true", help="print the JSON schema and stop")
+    what.add_argument(
+        "--explain", metavar="KEY", help="print meaning, unit and default of a key and stop"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="also look up data sets, architectures and methods; print only the number of jobs",
+    )
+
+
+def _plan(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "plan",
+        "print the jobs of a configuration and about how long they will take",
+        "pam plan --config workflow/config/paper.yaml --rate 20",
+    )
+    add_cell(parser, "config")
+    parser.add_argument(
+        "--rate",
+        type=_positive,
+        metavar="TFLOPS",
+        help="sustained speed of one job's training; default: 10 on a GPU, 0.03 on a CPU core",
+    )
+    parser.add_argument(
+        "--launch-us",
+        type=_positive,
+        metavar="US",
+        help="least microseconds of an operation of a step; default: 100 on a GPU, 60 on a CPU",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FOLDER",
+        help="folder of the run, for its prepared data; default: results/NAME of NAME.yaml",
+    )
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < inf:
+        raise argparse.ArgumentTypeError(f"needs a number above 0, not '{text}'")
+    return number
+
+
+def _conform(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "conform",
+        "check on tiny networks and data whether a plug-in keeps its contract",
+        "pam conform --merger zipit --options within=0.5",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    for kind in ("merger", "pruner", "dataset", "architecture"):
+        what.add_argument(f"--{kind}", metavar="NAME", help=f"registered name of a {kind}")
+    parser.add_argument(
+        "--options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="options of the plug-in, every value as in a configuration",
+    )
+    parser.add_argument("--root", metavar="FOLDER", help="raw files of a data set")
+    parser.add_argument(
+        "--strengths",
+        nargs="+",
+        type=float,
+        default=[0.3, 0.6],
+        metavar="X",
+        help="strengths at which a pruner prunes, increasing; default: 0.3 0.6",
+    )
+    parser.add_argument(
+        "--input-shape",
+        nargs=3,
+        type=int,
+        default=[3, 32, 32],
+        metavar=("CHANNELS", "HEIGHT", "WIDTH"),
+        help="images that an architecture is built for; default: 3 32 32",
+    )

@@ -1,0 +1,63 @@
+"""Filter norm: units with small incoming weights go first (Li et al., ICLR 2017)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from pam.data import MultitaskDataset
+from pam.networks import Assembly, GroupedNetwork
+from pam.pruning import PerUnit, Pruned, prune_by_score, register
+
+
+@register("l1")
+def l1(
+    network: GroupedNetwork,
+    data: MultitaskDataset,
+    strengths: Sequence[float],
+    *,
+    seed: int,
+    scope: str = "global",
+    prune_groups: str = "all",
+    fine_tune: Mapping[str, Any] | None = None,
+) -> Iterator[Pruned]:
+    """Prune progressively by the L1 norm of a unit's incoming weights, then fine-tune.
+
+    Args:
+        network: connected; is left as it was.
+        data: fine-tunes on ``train``.
+        strengths: fractions of the hidden units that are removed, in (0, 1), increasing.
+        seed: of the order of samples.
+        scope: ``"global"`` compares the units of all layers, each norm divided by the mean of
+            its layer; ``"layer"`` removes the fraction of every layer, as in the paper.
+        prune_groups: ``"all"``, or ``"shared"`` to spare groups of one of several tasks.
+        fine_tune: schedule after removal.
+    """
+    return prune_by_score(
+        network,
+        data,
+        strengths,
+        lambda current, _: relative_norms(current),
+        name="l1",
+        seed=seed,
+        scope=scope,
+        prune_groups=prune_groups,
+        fine_tune=fine_tune,
+    )
+
+
+def relative_norms(network: GroupedNetwork) -> PerUnit:
+    """Return the L1 norm of all weights into a unit over its layer's mean, float64 (units,).
+
+    A channel that several convolutions make (of a residual stage) has the sum of its norms.
+    """
+    assembly = Assembly.of(network)
+    scores: PerUnit = {}
+    for layer in network.hidden_layers:
+        weights = [assembly.weights[node.name] for node in assembly.nodes_making(layer)]
+        norms = sum((w.double().abs().sum(dim=(1, 2)) for w in weights), torch.zeros(()))
+        relative = norms / norms.mean().clamp_min(torch.finfo(torch.float64).tiny)
+        widths = network.widths[layer]
+        for group, values in zip(widths, relative.split(list(widths.values())), strict=True):
+            scores[layer, group] = values
+    return scores

@@ -1,0 +1,54 @@
+"""A control for pruners: units are removed at random."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from pam.data import MultitaskDataset
+from pam.networks import GroupedNetwork
+from pam.pruning import PerUnit, Pruned, prune_by_score, register, unit_keys
+from pam.seeds import derive_seed
+
+
+@register("random")
+def random(
+    network: GroupedNetwork,
+    data: MultitaskDataset,
+    strengths: Sequence[float],
+    *,
+    seed: int,
+    scope: str = "global",
+    prune_groups: str = "all",
+    fine_tune: Mapping[str, Any] | None = None,
+) -> Iterator[Pruned]:
+    """Prune progressively, every unit being as likely to go as any other, then fine-tune.
+
+    Args:
+        network: connected; is left as it was.
+        data: fine-tunes on ``train``.
+        strengths: fractions of the hidden units that are removed, in (0, 1), increasing.
+        seed: of the choice of units and of the order of samples.
+        scope: ``"global"`` draws from all layers together, ``"layer"`` from every layer its part.
+        prune_groups: ``"all"``, or ``"shared"`` to spare groups of one of several tasks.
+        fine_tune: schedule after removal.
+    """
+
+    def draw(current: GroupedNetwork, strength: float) -> PerUnit:
+        generator = torch.Generator().manual_seed(derive_seed("random units", seed, str(strength)))
+        return {
+            key: torch.rand(units, generator=generator, dtype=torch.float64)
+            for key, units in unit_keys(current)
+        }
+
+    return prune_by_score(
+        network,
+        data,
+        strengths,
+        draw,
+        name="random",
+        seed=seed,
+        scope=scope,
+        prune_groups=prune_groups,
+        fine_tune=fine_tune,
+    )

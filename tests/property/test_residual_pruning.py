@@ -1,0 +1,182 @@
+"""Removal of channels of residual stages: masked equals sliced, folding exact, nothing dead."""
+
+import pytest
+import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from pam.networks import Assembly
+from pam.pruning.units import connected, remove, scale, unit_keys
+from tests.random_networks import architectures_named, images_for, networks, residual_architectures
+from tests.reference.dense_resnet import dense_resnet_scores
+from tests.reference.slow_units import needed_units, starving, wires
+
+# Shrinking a network this deep takes minutes and shows no more.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+many = settings(max_examples=8, deadline=None, phases=PHASES)
+few = settings(max_examples=2, deadline=None, phases=PHASES)
+SHARES = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0]
+
+
+@st.composite
+def masked_networks(draw, made=None):
+    """A random residual network, any mask of its units, and scores of which some are equal."""
+    network = draw(networks(made=residual_architectures() if made is None else made))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    share = draw(st.sampled_from(SHARES))
+    keys = dict(unit_keys(network))
+    keep = {key: torch.rand(n, generator=generator) < share for key, n in keys.items()}
+    scores = {key: torch.randint(4, (n,), generator=generator).double() for key, n in keys.items()}
+    return network, keep, scores
+
+
+def per_channel(values, x):
+    return values.reshape(1, -1, *[1] * (x.ndim - 2))
+
+
+def units_of(keep):
+    """The kept units, one by one."""
+    return {
+        (*key, index) for key, mask in keep.items() for index, on in enumerate(mask.tolist()) if on
+    }
+
+
+def assert_same(left, right, tolerance=1e-4):
+    assert list(left) == list(right)
+    for task, scores in left.items():
+        torch.testing.assert_close(scores, right[task], atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("share", SHARES)
+@few
+@given(case=masked_networks())
+def test_removed_equals_masked(share, case):
+    network, keep, scores = case
+    generator = torch.Generator().manual_seed(0)
+    keep = {key: torch.rand(len(mask), generator=generator) < share for key, mask in keep.items()}
+    kept = connected(network, keep, scores)
+    images = images_for(network)
+
+    def gate(layer, group, x):
+        return x * per_channel(kept[layer, group], x)
+
+    with torch.no_grad():
+        masked = network(images, gate=gate)
+        assert_same(remove(network, kept).eval()(images), masked)
+    # The reference knows neither gates nor groups.
+    factors = {
+        layer: torch.cat([kept[layer, g] for g in network.widths[layer]]).float()
+        for layer in network.hidden_layers
+    }
+    dense = dense_resnet_scores(Assembly.of(network), images, factors)
+    torch.testing.assert_close(torch.cat(list(masked.values()), 1), dense, atol=1e-4, rtol=0)
+
+
+@many
+@given(masked_networks())
+def test_an_unrepaired_mask_is_also_sliced_exactly_where_nothing_starves(case):
+    network, keep, _ = case
+    if starving(network, units_of(keep)):
+        return
+    images = images_for(network)
+
+    def gate(layer, group, x):
+        return x * per_channel(keep[layer, group], x)
+
+    with torch.no_grad():
+        assert_same(remove(network, keep).eval()(images), network(images, gate=gate))
+
+
+@many
+@given(networks(made=residual_architectures()), st.integers(0, 1000))
+def test_factors_that_are_not_negative_fold_exactly(network, seed):
+    generator = torch.Generator().manual_seed(seed)
+    factors = {
+        key: torch.randn(n, generator=generator).clamp(min=0) for key, n in unit_keys(network)
+    }
+    images = images_for(network)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    def gate(layer, group, x):
+        return x * per_channel(factors[layer, group], x)
+
+    with torch.no_grad():
+        assert_same(scale(network, factors).eval()(images), network(images, gate=gate))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+@many
+@given(masked_networks())
+def test_what_is_left_starves_nowhere_and_is_all_needed(case):
+    network, keep, scores = case
+    before = {key: mask.clone() for key, mask in keep.items()}
+    kept = units_of(connected(network, keep, scores))
+    assert all(torch.equal(mask, before[key]) for key, mask in keep.items())
+    assert starving(network, kept) == []
+    assert needed_units(network, kept) == kept
+
+
+@many
+@given(masked_networks())
+def test_what_is_fine_is_not_changed(case):
+    """Where no needed unit starves, exactly the units that no output needs go."""
+    network, keep, scores = case
+    kept = connected(network, keep, scores)
+    needed = needed_units(network, units_of(keep))
+    if not starving(network, needed):
+        assert units_of(kept) == needed
+    again = connected(network, kept, scores)
+    assert all(torch.equal(again[key], mask) for key, mask in kept.items())
+
+
+@many
+@given(masked_networks())
+def test_only_the_best_of_a_group_that_was_gone_comes_back(case):
+    network, keep, scores = case
+    kept = connected(network, keep, scores)
+    for key, mask in kept.items():
+        back = (mask & ~keep[key]).nonzero().flatten().tolist()
+        if back:
+            assert back == [int(scores[key].argmax())]
+            assert not keep[key].any()
+            # Some reader had nothing, and this was the best that it could have.
+            asking = [
+                sources
+                for _, reader, sources in wires(network)
+                if (*key, back[0]) in sources
+                and not any(bool(keep[unit[:2]][unit[2]]) for unit in sources)
+                and (reader[0] == network.architecture.output or kept[reader[:2]][reader[2]])
+            ]
+            best = float(scores[key].max())
+            assert any(all(float(scores[u[:2]][u[2]]) <= best for u in units) for units in asking)
+
+
+def best_first(network, keep, scores):
+    """The repair by the book, one problem at a time; ``network`` is a chain."""
+    kept, architecture = units_of(keep), network.architecture
+    for node in reversed(architecture.weighted.values()):
+        source = architecture.source_layer(node)
+        if source == "image":
+            break
+        for reader in network.widths[node.layer]:
+            needed = needed_units(network, kept)
+            alive = node.layer == architecture.output or any(
+                unit[:2] == (node.layer, reader) for unit in needed
+            )
+            choices = [
+                (source, group, unit)
+                for group, count in network.widths[source].items()
+                if reader <= group
+                for unit in range(count)
+            ]
+            if alive and not any(unit in kept for unit in choices):
+                kept.add(max(choices, key=lambda unit: float(scores[unit[:2]][unit[2]])))
+    return needed_units(network, kept)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "vgg16"])
+@few
+@given(data=st.data())
+def test_a_chain_is_repaired_as_one_would_by_hand(name, data):
+    case = data.draw(masked_networks(made=architectures_named(name)))
+    assert units_of(connected(*case)) == best_first(*case)

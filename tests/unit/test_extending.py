@@ -1,0 +1,100 @@
+"""docs/extending.md: its files, installed as a package of their own, do what the page says."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pam.imports import ROOT
+
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+FILE = re.compile(r"```(?:python|toml|yaml)\n# (\S+)\n(.*?)```", re.DOTALL)
+COMMAND = re.compile(r"^\.venv/bin/pam (conform .*)$", re.MULTILINE)
+FILES = dict(FILE.findall(PAGE))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """A folder for sys.path that holds what pip would install."""
+    folder = tmp_path_factory.mktemp("site")
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (folder / "my_plugins" / "__init__.py").touch()
+    project = tomllib.loads(FILES["pyproject.toml"])["project"]
+    info = folder / "my_plugins-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
+    points = project["entry-points"]["pam.plugins"]
+    lines = ["[pam.plugins]", *(f"{name} = {module}" for name, module in points.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def python(site: Path, *words: str) -> subprocess.CompletedProcess:
+    search = os.pathsep.join([str(site), str(ROOT)])
+    environment = {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+def test_the_page_shows_a_file_of_every_kind_and_checks_each():
+    modules = {f"my_plugins/{name}.py" for name in ("active", "quiet", "bars", "shallow")}
+    assert modules | {"pyproject.toml", "workflow/config/mine.yaml"} == set(FILES)
+    checked = {command.split()[1] for command in COMMAND.findall(PAGE)}
+    assert checked == {"--merger", "--pruner", "--dataset", "--architecture"}
+
+
+@pytest.mark.parametrize("command", COMMAND.findall(PAGE))
+def test_every_plugin_of_the_page_conforms(site, command):
+    done = python(site, "-m", "pam.cli", *command.split())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FAILED" not in done.stdout
+    assert re.search(r"(\d+) of \1 checks passed", done.stdout)
+
+
+def test_the_profile_of_the_page_is_valid(site):
+    profile = site / "workflow" / "config" / "mine.yaml"
+    done = python(site, "-m", "pam.cli", "config", "--config", str(profile), "--check")
+    assert done.returncode == 0, done.stderr
+    # 2 seeds x (2 tasks; 5 mergings; 5 mergings x 2 prunings).
+    assert "1 prepare, 4 train, 10 merge, 20 prune, 20 measure" in done.stdout
+
+
+def test_a_changed_plugin_touches_its_own_cells_only_and_nothing_is_imported(site):
+    code = """
+import json, sys
+from pam.provenance import check_plugins, code_hash, stage_modules
+from pam.config import load_config
+check_plugins(load_config(sys.argv[1]))
+print(json.dumps({
+    "active": code_hash("merge", method="active", architecture="shallow"),
+    "pam": code_hash("merge", method="pam", architecture="lenet5"),
+    "quiet": code_hash("prune", method="quiet", architecture="lenet5"),
+    "bars": code_hash("prepare", dataset="bars"),
+}))
+assert "pam.merging.activations" in stage_modules("merge", method="active")
+assert "torch" not in sys.modules and "my_plugins" not in sys.modules
+"""
+
+    def hashes() -> dict[str, str]:
+        done = python(site, "-c", code, str(site / "workflow" / "config" / "mine.yaml"))
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    before = hashes()
+    module = site / "my_plugins" / "active.py"
+    text = module.read_text(encoding="utf-8")
+    try:
+        module.write_text(text + "\nANOTHER_CONSTANT = 1\n", encoding="utf-8")
+        after = hashes()
+    finally:
+        module.write_text(text, encoding="utf-8")
+    assert {name for name in before if before[name] != after[name]} == {"active"}

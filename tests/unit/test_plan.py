@@ -1,0 +1,246 @@
+"""``pam plan``: what the estimate counts, against real mergers and training, and what it says."""
+
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pam.cli.main import main
+from pam.cli.planned import merged_sizes, plan_of, retrainings
+from pam.config import load_config, parse_config
+from pam.cost import analytic_macs
+from pam.cost.planning import Machine, Size, single, training
+from pam.data import load, save_dataset
+from pam.data.sizes import DataSize, expected_size, prepared_size
+from pam.errors import ConfigError, DataError
+from pam.merging import merge
+from pam.networks import GroupedNetwork
+from pam.training import fit, schedule_from
+from tests.small import SHORT, STILL, make_data, make_network, make_networks
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCHES_ONLY = Machine(flops_per_second=math.inf, launch_seconds=1.0)
+MERGERS = {
+    "none": {},
+    "mtz": {"retrain": SHORT},
+    "all_shared": {"retrain": SHORT},
+    "pam": {"retrain": SHORT, "samples": 48, "removed": "keep_exclusive"},
+    "pam_zip": {"retrain": SHORT, "samples": 48, "relevance": 0.7},
+    "random": {"retrain": SHORT, "samples": 48, "removed": "keep_exclusive"},
+    "zipit": {"retrain": SHORT},
+}
+CONFIG = """\
+seeds: [0, 1]
+device: {device}
+experiments:
+  tiny:
+    dataset: digits
+    data: {{tile: 8, train_strips: 70, validation_strips: 24, test_strips: 24}}
+    architecture: lenet5
+    train: {{batch_size: 32, stages: [{{epochs: 3, learning_rate: 0.01}}]}}
+    merging: {{none: {{}}}}
+    pruning:
+      vibnet:
+        strengths: [1, 2]
+        fine_tune: {{stages: [{{epochs: 4, learning_rate: 0.01}}]}}
+      taylor: {{strengths: [0.2, 0.5, 0.6]}}
+    relatedness:
+      zipit: {{}}
+      all_shared: {{}}
+  folder:
+    dataset: image_attributes
+    data: {{folder: pictures, size: 32}}
+    architecture: lenet5
+    train: {{stages: [{{epochs: 3, learning_rate: 0.01}}]}}
+    merging: {{none: {{}}}}
+    pruning: {{taylor: {{strengths: [0.2]}}}}
+"""
+
+
+def hidden_macs(network: GroupedNetwork) -> int:
+    """What running all tasks multiplies, without the output layer."""
+    last = network.hidden_layers[-1]
+    output = sum(
+        outputs * sum(n for group, n in network.widths[last].items() if task in group)
+        for task, outputs in network.tasks.items()
+    )
+    return analytic_macs(network, list(network.tasks)) - output
+
+
+@pytest.mark.parametrize("tasks", ["AB", "ABC"])
+@pytest.mark.parametrize("method", MERGERS)
+def test_a_merged_network_lies_within_the_foreseen_sizes(method, tasks):
+    options = MERGERS[method] | ({"retrain": STILL} if method != "none" else {})
+    networks = make_networks(tasks)
+    merged = merge(networks, method, make_data(tasks=tasks), seed=0, **options)
+    architecture = networks["A"].architecture
+    low, high = merged_sizes(method, options, architecture, len(tasks))
+    assert low.macs <= hidden_macs(merged) <= high.macs
+    groups = max(len(merged.widths[layer]) for layer in merged.hidden_layers)
+    one = single(architecture).operations
+    assert low.operations <= groups * one <= high.operations
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("mtz", {}),
+        ("all_shared", {}),
+        ("pam", {}),
+        ("pam", {"layerwise": True}),
+        ("pam_zip", {"relevance": 0}),
+        ("zipit", {}),
+    ],
+)
+def test_a_merger_retrains_as_often_as_foreseen(method, more):
+    options = MERGERS[method] | more
+    networks = make_networks()
+    merged = merge(networks, method, make_data(), seed=0, **options)
+    expected = retrainings(method, options, networks["A"].architecture)
+    assert len(merged.notes["curve"]) == expected
+
+
+def test_single_counts_every_hidden_weight_once_per_position():
+    network = make_network()
+    assert single(network.architecture).macs == hidden_macs(network)
+
+
+@pytest.mark.parametrize("samples", [48, 70])
+def test_training_takes_the_steps_of_the_loop(samples):
+    schedule = schedule_from({"stages": [{"epochs": 2, "learning_rate": 0.01}], "batch_size": 16})
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    fit(make_network(), make_data(samples), schedule, 0, after_step=count)
+    work = training(Size(macs=7, operations=5), schedule, samples, LAUNCHES_ONLY)
+    assert work.seconds == steps * 5
+    assert work.flops == steps * 16 * 7 * 2 * 3
+    slow = training(Size(macs=7, operations=5), schedule, samples, Machine(2.0, 1e-9))
+    assert slow.seconds == pytest.approx(work.flops / 2)
+
+
+def test_stages_add_up_to_all_jobs():
+    config = parse_config(CONFIG.format(device="cpu"), "c.yaml")
+    plan = plan_of(config, "tiny", DataSize((1, 8, 32), 70), LAUNCHES_ONLY)
+    stages = plan.stages()
+    # Of 70 images two batches of 32; one of 13 operations per node that computes; two seeds.
+    epoch = 2 * 13 * 2
+    assert stages["train"].low.seconds == stages["train"].high.seconds == 2 * 3 * epoch
+    assert stages["merge"].high.seconds == 0
+    # vibnet: 2 strengths x (2 by default + 4 epochs), taylor: 3 x 2 by default; two networks.
+    assert stages["prune"].low.seconds == (2 * 6 + 3 * 2) * 2 * epoch
+    # zipit trains nothing; all_shared one epoch for each of two pairs.
+    assert stages["relate"].high.seconds == 2 * 1 * epoch
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("digits", {"tile": 8, "train_strips": 40, "validation_strips": 9, "test_strips": 9}),
+        ("digits", {"items_per_strip": 3, "train_strips": 12}),
+        ("cartoon_faces", {"train_images": 12, "validation_images": 4, "test_images": 4}),
+    ],
+)
+def test_a_size_foreseen_is_that_of_the_data(name, options):
+    data = load(name, **options)
+    assert expected_size(name, options) == DataSize(data.input_shape, len(data.train))
+
+
+def test_sizes_of_data_that_are_not_here():
+    assert expected_size("fashion_mnist", {"tile": 124}) == DataSize((1, 124, 496), 15_000)
+    assert expected_size("celeba", {}) == DataSize((3, 72, 72), 162_770)
+    assert expected_size("celeba", {"train_images": 9, "size": 40}) == DataSize((3, 40, 40), 9)
+    assert expected_size("lfw", {}) == DataSize((3, 72, 72), round(0.64 * 13_143))
+    assert expected_size("image_attributes", {"folder": "x"}) == DataSize()
+
+
+def test_prepared_data_count_if_made_with_the_same_options(tmp_path):
+    options = {"tile": 8, "train_strips": 40, "validation_strips": 9, "test_strips": 9}
+    assert prepared_size(tmp_path, "digits", options) is None
+    save_dataset(load("digits", **options), tmp_path)
+    assert prepared_size(tmp_path, "digits", options) == DataSize((1, 8, 32), 40)
+    assert prepared_size(tmp_path, "digits", options | {"tile": 9}) is None
+    assert prepared_size(tmp_path, "fashion_mnist", options) is None
+    (tmp_path / "train.safetensors").write_bytes(b"no")
+    with pytest.raises(DataError, match="is damaged"):
+        prepared_size(tmp_path, "digits", options)
+
+
+def rows(shown: str) -> list[list[str]]:
+    lines = (line for line in shown.splitlines() if line.startswith("|"))
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_plan_says_what_it_does_not_know_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(CONFIG.format(device="cpu"))
+    assert main(["plan", "--config", "c.yaml"]) == 0
+    shown = capsys.readouterr().out
+    table = rows(shown)
+    assert table[2:5] == [
+        ["tiny", "1", "4", "2", "4", "4", "4", "0"],
+        ["folder", "1", "4", "2", "2", "2", "0", "0"],
+        ["sum", "2", "8", "4", "6", "6", "4", "0"],
+    ]
+    assert table[8][:4] == ["folder", "unknown", "3 x 32 x 32", "unknown"]
+    assert table[9][3:] == table[7][3:]
+    assert "CPU hours" in shown and "Left out of the sums: folder" in shown
+    assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
+
+
+def test_hours_follow_the_rate(tmp_path, capsys):
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG.format(device="auto"))
+
+    def hours(rate: str) -> float:
+        words = ["plan", "--config", str(path), "--rate", rate, "--launch-us", "1e-9"]
+        assert main(words) == 0
+        shown = capsys.readouterr().out
+        assert f"hours of one GPU at {rate} TFLOP/s" in shown
+        return float(rows(shown)[-1][3])
+
+    assert hours("1e-08") == pytest.approx(10 * hours("1e-07"), rel=0.05)
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "fast", "inf", "nan"])
+def test_an_impossible_rate_is_one_sentence(rate, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["plan", "--config", str(tmp_path / "c.yaml"), f"--rate={rate}"])
+    assert stopped.value.code == 2
+    assert f"needs a number above 0, not '{rate}'" in capsys.readouterr().err
+
+
+def test_bad_options_are_named():
+    text = CONFIG.format(device="cpu").replace("epochs: 4,", "epochs: many,")
+    config = parse_config(text, "c.yaml")
+    with pytest.raises(ConfigError, match=r"pruning\.vibnet\.fine_tune: epochs"):
+        plan_of(config, "tiny", DataSize((1, 8, 32), 70), LAUNCHES_ONLY).stages()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflow" / "config").glob("*.yaml")), ids=str)
+def test_every_profile_can_be_planned(path, capsys):
+    assert main(["plan", "--config", str(path)]) == 0
+    shown = [row[0] for row in rows(capsys.readouterr().out)]
+    assert set(load_config(path).experiments) <= set(shown)
+
+
+def test_a_dry_run_of_reproduce_shows_plan_and_open_jobs_only(tmp_path):
+    shutil.copytree(ROOT / "workflow" / "config", tmp_path / "workflow" / "config")
+    command = [sys.executable, str(ROOT / "workflow" / "reproduce.py"), "--profile", "smoke", "-n"]
+    outer = {name: value for name, value in os.environ.items() if name != "CI"}
+    shutil.copytree(ROOT / "workflow" / "profiles", tmp_path / "workflow" / "profiles")
+    done = subprocess.run(command, cwd=tmp_path, env=outer, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Estimated CPU hours" in done.stdout
+    assert re.search(r"^train +4$", done.stdout, re.MULTILINE)
+    # Snakemake's own folder aside, nothing is left behind, and no lock.
+    assert {path.name for path in tmp_path.iterdir()} - {".snakemake"} == {"workflow"}
+    assert not list(tmp_path.glob(".snakemake/*.lock"))

@@ -1,0 +1,257 @@
+"""The controls and peers: random groups, ZipIt!, filter norm, random pruning."""
+
+import pytest
+import torch
+
+from pam.errors import ConfigError
+from pam.merging import merge
+from pam.networks import build
+from pam.plugins.l1_pruner import relative_norms
+from pam.pruning import prune_by_score, prune_progressively, unit_keys
+from tests.small import (
+    LAYERS,
+    SHAPE,
+    SHORT,
+    STILL,
+    WIDTHS,
+    make_data,
+    make_network,
+    make_networks,
+    same_bits,
+    scores_of,
+    share_some,
+    total_units,
+)
+
+DATA = make_data(96, tasks="ABC")
+OF_PAM = {"samples": 48, "alpha": 0.9}
+
+
+def residual(task, seed=0):
+    outputs = len(DATA.tasks[task])
+    return build("resnet18", SHAPE, outputs, task=task, seed=seed, width=0.05, stem="small")
+
+
+# Merger: random
+
+
+@pytest.mark.parametrize("options", [{}, {"alpha": 0.5, "removed": "drop"}, {"layers": ["f4"]}])
+def test_random_groups_have_the_sizes_of_pam(options):
+    networks, settings = make_networks("ABC"), {**OF_PAM, **options}
+    found = merge(networks, "random", DATA, retrain=STILL, **settings)
+    assert found.widths == merge(networks, "pam", DATA, retrain=STILL, **settings).widths
+
+
+def test_a_layerwise_search_is_repeated_with_its_retraining():
+    networks, settings = make_networks(), {**OF_PAM, "layerwise": True, "retrain": SHORT}
+    found = merge(networks, "random", DATA, **settings)
+    assert found.widths == merge(networks, "pam", DATA, **settings).widths
+    assert len(found.notes["curve"]) == 1
+
+
+def test_random_groups_are_drawn_from_all_units_with_the_seed():
+    networks = make_networks(widths=(4, 8, 30, 20))
+    settings = {**OF_PAM, "alpha": 0.5, "retrain": STILL}
+    one, again, other = (
+        merge(networks, "random", DATA, seed=seed, **settings) for seed in (0, 0, 1)
+    )
+    assert same_bits(one, again)
+    assert not same_bits(one, other)
+    of_pam = merge(networks, "pam", DATA, seed=0, **settings)
+    assert one.widths == of_pam.widths
+    assert not same_bits(one, of_pam)
+
+
+def test_random_groups_keep_weights_where_wires_stay():
+    """Where all layers are shared whole, the draw only changes the order of units."""
+    networks = make_networks("ABC")
+    found = merge(networks, "random", DATA, samples=48, layers=[], retrain=STILL)
+    images = DATA.normalise(DATA.test.images)
+    for task, network in networks.items():
+        assert torch.allclose(
+            scores_of(found, images)[task], scores_of(network, images)[task], atol=1e-5
+        )
+
+
+def test_random_groups_of_residual_networks_keep_weights_where_wires_stay():
+    networks = {task: residual(task, seed).eval() for seed, task in enumerate("AB")}
+    found = merge(networks, "random", DATA, samples=48, layers=[], retrain=STILL)
+    images = DATA.normalise(DATA.test.images)
+    for task, network in networks.items():
+        assert torch.allclose(
+            scores_of(found, images)[task], scores_of(network, images)[task], atol=1e-4
+        )
+
+
+def test_an_option_that_pam_does_not_have_is_refused():
+    with pytest.raises(ConfigError, match="alhpa"):
+        merge(make_networks(), "random", DATA, alhpa=1)
+
+
+# Merger: zipit
+
+
+@pytest.mark.parametrize("tasks", ["AB", "ABC"])
+@pytest.mark.parametrize("within", [0, 0.5, 1])
+def test_zipit_leaves_one_network_of_the_same_width_and_trains_nothing(tasks, within):
+    found = merge(make_networks(tasks), "zipit", DATA, samples=48, within=within)
+    for layer, width in zip(LAYERS, WIDTHS, strict=True):
+        assert found.groups()[layer] == {"shared": width}
+    assert found.notes["curve"] == []
+    assert list(found.tasks) == list(tasks)
+
+
+def test_zipit_trains_if_asked_to():
+    found = merge(make_networks(), "zipit", DATA, samples=48, retrain=SHORT)
+    assert len(found.notes["curve"]) == 1
+
+
+def test_zipit_works_for_residual_networks():
+    networks = {task: residual(task, seed) for seed, task in enumerate("ABC")}
+    found = merge(networks, "zipit", DATA, samples=48)
+    single = networks["A"].groups()
+    for layer in found.hidden_layers:
+        assert found.groups()[layer] == {"shared": single[layer]["A"]}
+    images = DATA.normalise(DATA.test.images)
+    assert all(bool(scores.isfinite().all()) for scores in scores_of(found, images).values())
+
+
+@pytest.mark.parametrize("within", [-0.1, 1.1, "all", True])
+def test_zipit_refuses_a_share_that_is_none(within):
+    with pytest.raises(ConfigError, match="within must be in"):
+        merge(make_networks(), "zipit", DATA, within=within)
+
+
+# Pruners
+
+
+def prune(network, method, strengths=(0.3, 0.6), **options):
+    settings = {"fine_tune": STILL, **options}
+    return list(prune_progressively(network, method, DATA, strengths, **settings))
+
+
+@pytest.mark.parametrize("method", ["l1", "random"])
+def test_a_strength_is_the_fraction_of_hidden_units_removed(method):
+    network = merge(make_networks("ABC", widths=(6, 9, 30, 25)), "all_shared", DATA, retrain=STILL)
+    initial = total_units(network)
+    for one in prune(network, method):
+        assert total_units(one.network) == round((1 - one.strength) * initial)
+
+
+@pytest.mark.parametrize("method", ["l1", "random"])
+def test_in_scope_layer_every_layer_loses_its_fraction(method):
+    network = merge(make_networks("ABC", widths=(6, 9, 30, 25)), "all_shared", DATA, retrain=STILL)
+    for one in prune(network, method, scope="layer"):
+        for layer, groups in network.groups().items():
+            if layer in network.hidden_layers:
+                left = round((1 - one.strength) * groups["shared"])
+                assert one.network.groups()[layer] == {"shared": left}
+
+
+@pytest.mark.parametrize("method", ["l1", "random"])
+@pytest.mark.parametrize("scope", ["global", "layer"])
+def test_spared_groups_lose_nothing(method, scope):
+    network = share_some(make_networks("ABC"))
+    for one in prune(network, method, scope=scope, prune_groups="shared"):
+        for task in "ABC":
+            assert total_units(one.network, task) == total_units(network, task)
+
+
+@pytest.mark.parametrize("method", ["l1", "random"])
+def test_pruning_is_progressive_and_leaves_its_input(method):
+    network = share_some(make_networks("ABC"))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    first, second = prune(network, method, fine_tune=SHORT)
+    assert all(torch.equal(before[n], t) for n, t in network.state_dict().items())
+    assert total_units(second.network) < total_units(first.network) < total_units(network)
+    assert [row["phase"] for row in first.curve] == ["fine_tune"]
+    for layer, groups in second.network.groups().items():
+        for group, units in groups.items():
+            assert units <= first.network.groups()[layer][group]
+
+
+@pytest.mark.parametrize("method", ["l1", "random"])
+def test_residual_networks_are_pruned(method):
+    network = merge({t: residual(t) for t in "AB"}, "all_shared", DATA, retrain=STILL)
+    images = DATA.normalise(DATA.test.images)
+    for one in prune(network, method, strengths=(0.5, 0.9)):
+        assert total_units(one.network) < total_units(network)
+        assert set(scores_of(one.network, images)) == {"A", "B"}
+
+
+def test_the_norm_of_a_unit_is_the_sum_of_its_absolute_weights_over_the_mean_of_its_layer():
+    network = share_some(make_networks("ABC"))
+    found = relative_norms(network)
+    for layer in LAYERS:
+        slow = {}
+        for group in network.widths[layer]:
+            weight = network.blocks[layer][network.group_name(group)].weight
+            slow[group] = [sum(map(abs, row.flatten().tolist())) for row in weight.detach()]
+        every = [norm for norms in slow.values() for norm in norms]
+        mean = sum(every) / len(every)
+        for group, norms in slow.items():
+            wanted = torch.tensor([norm / mean for norm in norms], dtype=torch.float64)
+            assert torch.allclose(found[layer, group], wanted, rtol=1e-6)
+
+
+def test_l1_removes_the_units_of_smallest_norm():
+    network = make_network("A", widths=(2, 3, 6, 5))
+    with torch.no_grad():
+        network.blocks["f4"]["A"].weight[[1, 3]] *= 1e-3
+        network.blocks["f3"]["A"].weight[4] *= 1e-3
+    (one,) = prune(network, "l1", strengths=[3 / 16])
+    assert one.network.groups() == {
+        **{"c1": {"A": 2}, "c2": {"A": 3}, "f3": {"A": 5}},
+        **{"f4": {"A": 3}, "f5": {"A": 2}},
+    }
+    kept = network.blocks["f4"]["A"].weight[[0, 2, 4]]
+    kept = kept[:, [0, 1, 2, 3, 5]]
+    assert torch.equal(one.network.blocks["f4"]["A"].weight, kept)
+
+
+def test_random_pruning_follows_the_seed():
+    network = merge(make_networks("ABC"), "all_shared", DATA, retrain=STILL)
+    one, again, other = (prune(network, "random", seed=seed)[0].network for seed in (0, 0, 1))
+    assert same_bits(one, again)
+    assert not same_bits(one, other)
+
+
+def test_random_pruning_takes_every_unit_sooner_or_later():
+    network = make_network("A", widths=(3, 3, 6, 5))
+    layer, width = "f3", 6
+    before = network.blocks[layer]["A"].bias
+    seen = set()
+    for seed in range(40):
+        (one,) = prune(network, "random", strengths=[0.5], seed=seed)
+        seen.update(one.network.blocks[layer]["A"].bias.tolist())
+    assert seen == set(before.tolist())
+    assert len(seen) == width
+
+
+@pytest.mark.parametrize("method", ["l1", "random"])
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"scope": "network"}, "scope is one of global, layer, not 'network'"),
+        ({"strengths": (0.5, 1)}, "strengths are fractions in"),
+        ({"prune_groups": "none"}, "'prune_groups' is 'all' or 'shared'"),
+        ({"fine_tune": {}}, "a list of 'stages'"),
+        ({"norm": 1}, "unexpected keyword"),
+    ],
+)
+def test_bad_options_are_refused(method, options, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        prune(make_network("A"), method, **options)
+
+
+def test_ties_of_a_score_go_to_the_earlier_layer_and_index():
+    network = make_network("A", widths=(2, 3, 6, 5))
+
+    def equal(current, strength):
+        return {key: torch.zeros(units) for key, units in unit_keys(current)}
+
+    (one,) = prune_by_score(network, DATA, [0.25], equal, name="none", seed=0, fine_tune=STILL)
+    # Four units go: both of c1, of which the first comes back to keep the network connected.
+    assert one.network.groups()["c1"] == {"A": 1}
+    assert one.network.groups()["c2"] == {"A": 1}
+    assert one.network.groups()["f3"] == {"A": 6}
