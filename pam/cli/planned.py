@@ -24,7 +24,6 @@ from pam.merging.retraining import DEFAULT as RETRAIN
 from pam.merging.zip_steps import zip_steps
 from pam.networks import ARCHITECTURES, Architecture
 from pam.networks import architecture as build_architecture
-from pam.plugins.zipit import NO_TRAINING
 from pam.pruning import PRUNERS
 from pam.pruning.fine_tuning import DEFAULT as FINE_TUNE
 from pam.pruning.vibnet import PENALTY
@@ -36,6 +35,7 @@ ZIPPERS = ("mtz", "pam_zip")
 PAIR = 2
 
 Settings = Mapping[str, Any]
+UNTRAINED: Settings = {"stages": []}
 
 
 class Range(NamedTuple):
@@ -102,7 +102,7 @@ class Plan:
         merger, options = MERGERS.get(merging.method), merging.options
         where = f"experiments.{self.name}.{section}.{row}"
         check_options(where, merger, options, GIVEN_TO_MERGER)
-        default = NO_TRAINING if merging.method == "zipit" else RETRAIN
+        default = UNTRAINED if merging.method == "zipit" else RETRAIN
         settings = _schedule_option(merger, options, "retrain", default)
         if settings is None:
             return Range()

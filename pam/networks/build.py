@@ -31,6 +31,8 @@ def build(
         n_outputs: labels of the task.
         task: name of the task.
         seed: seed of the initial weights.
+        pretrained: ``"imagenet"`` for torchvision's weights in all convolutions, from a file on
+            disk (see :func:`pam.networks.pretrained.load_imagenet`); None for none.
         **options: of the architecture.
 
     Raises:
