@@ -27,6 +27,8 @@ def all_shared(
     """
     assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
     everyone = frozenset(networks)
-    for layer in assembly.architecture.hidden_layers:
-        assembly = assembly.assign(layer, [everyone] * len(assembly.groups[layer]))
+    hidden = assembly.architecture.hidden_layers
+    assembly = assembly.regroup(
+        {layer: [everyone] * len(assembly.groups[layer]) for layer in hidden}
+    )
     return train_lightly(assembly.network(), data, retrain, seed, "retrain all_shared")

@@ -1,12 +1,13 @@
 """Merging by moving units between groups: shared by all mergers that regroup."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from pam.data import MultitaskDataset
+from pam.errors import ConfigError
 from pam.information import label_entropy, per_unit_information
 from pam.merging.activations import collect, sample_index, standardised, task_labels
 from pam.merging.retraining import retrain as train_lightly
@@ -46,6 +47,12 @@ class Assigner(Protocol):
     ) -> Assignment: ...
 
 
+Groups = dict[str, list[Group | None]]
+"""Layer -> per unit its group, or None if it is removed."""
+
+Rewiring = Callable[[Assembly, Groups], Groups]
+
+
 def merge_by_assignment(
     networks: Mapping[str, SingleTaskNetwork],
     data: MultitaskDataset,
@@ -55,6 +62,7 @@ def merge_by_assignment(
     layerwise: bool,
     retrain: Mapping[str, Any] | None,
     seed: int,
+    rewire: Rewiring | None = None,
 ) -> GroupedNetwork:
     """Regroup the units of all networks layer by layer, rewire, and retrain lightly.
 
@@ -70,38 +78,62 @@ def merge_by_assignment(
             instead of the single-task networks.
         retrain: schedule of the light retraining.
         seed: of the sample and of the retraining.
+        rewire: changes the groups of all layers together before they take effect; not called
+            if layerwise.
+
+    Raises:
+        ConfigError: if layerwise and the layers do not follow one another, as in residual networks.
     """
     assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
     index = sample_index(data, samples, seed)
     images = data.normalise(data.train.images[index])
     labels = task_labels(data, index, networks)
     layers = assembly.architecture.hidden_layers
+    if layerwise and not assembly.architecture.is_chain:
+        raise ConfigError(
+            f"merging option 'layerwise' needs layers that follow one another; those of "
+            f"'{assembly.architecture.name}' do not"
+        )
     separate = assembly.network()
     activations = collect(separate, images, layers)
     origins = {layer: [next(iter(g)) for g in assembly.groups[layer]] for layer in layers}
     network, curve = separate, []
     log: dict[str, Any] = {}
-    rows: list[dict[str, Any]] = []
+    decided: Groups = {}
     for layer in layers:
         if layerwise:
             activations[layer] = collect(network, images, [layer])[layer]
         assignment = assign(layer, activations[layer], labels, origins[layer])
-        log[layer] = assignment.log
-        rows += information_rows(
-            layer, activations[layer], labels, assignment.groups, origins[layer]
-        )
-        kept = [unit for unit, group in enumerate(assignment.groups) if group is not None]
-        groups = [group for group in assignment.groups if group is not None]
-        assembly = assembly.take(layer, kept).assign(layer, groups)
+        log[layer], decided[layer] = assignment.log, assignment.groups
         if layerwise:
+            assembly = _regrouped(assembly, {layer: assignment.groups})
             network = train_lightly(assembly.network(), data, retrain, seed, f"retrain {layer}")
             curve += network.notes["curve"]
             assembly = Assembly.of(network)
     if not layerwise:
-        network = train_lightly(assembly.network(), data, retrain, seed, "retrain")
-        curve = network.notes["curve"]
+        if rewire is not None:
+            decided = rewire(assembly, decided)
+        network = _regrouped(assembly, decided).network()
+        curve = train_lightly(network, data, retrain, seed, "retrain").notes["curve"]
+    rows = [
+        row
+        for layer in layers
+        for row in information_rows(
+            layer, activations[layer], labels, decided[layer], origins[layer]
+        )
+    ]
     network.notes |= {"curve": curve, "layers": log, "rows": {"neuron_information": rows}}
     return network
+
+
+def _regrouped(assembly: Assembly, decided: Groups) -> Assembly:
+    """Return the assembly without removed units, the others moved to their groups at once."""
+    for layer, groups in decided.items():
+        kept = [unit for unit, group in enumerate(groups) if group is not None]
+        assembly = assembly.take(layer, kept)
+    return assembly.regroup(
+        {layer: [g for g in groups if g is not None] for layer, groups in decided.items()}
+    )
 
 
 def information_rows(

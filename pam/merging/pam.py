@@ -14,10 +14,12 @@ from pam.merging.activations import standardised
 from pam.merging.assigning import Assignment, merge_by_assignment
 from pam.merging.registry import register
 from pam.merging.regrouping import Grouping, regroup
+from pam.merging.trunks import separate_trunks
 from pam.networks import Architecture, Group, GroupedNetwork, SingleTaskNetwork
 
 UNITS = ("nats", "label_entropy", "joint")
 REMOVED = ("drop", "drop_constant", "share", "keep_exclusive")
+TRUNKS = ("grouped", "separate")
 NOISE_UNITS = ("absolute", "layer_width")
 
 
@@ -36,6 +38,7 @@ def pam(
     noise_variance: float = 0.1,
     noise_unit: str = "absolute",
     layerwise: bool = False,
+    trunks: str = "grouped",
     retrain: Mapping[str, Any] | None = None,
 ) -> GroupedNetwork:
     """Regroup every layer by the exact greedy search, rewire and retrain lightly.
@@ -65,6 +68,9 @@ def pam(
             noise variance lets the estimate saturate once a few dozen units are together.
         layerwise: search a layer on the network as merged so far and retrain lightly before the
             next, instead of searching all layers on the single-task networks at once.
+        trunks: of residual networks: ``"grouped"`` gives a channel one group through all additions
+            of its stage, ``"separate"`` keeps one trunk per task and regroups first convolutions
+            only, as the PAM authors' code does (see :mod:`pam.merging.trunks`).
         retrain: schedule of the light retraining (after every layer if layerwise).
 
     Raises:
@@ -75,6 +81,9 @@ def pam(
     bounds = _bounds(alpha, alpha_unit, layers, architecture)
     _check_choice("removed", removed, REMOVED)
     _check_choice("noise_unit", noise_unit, NOISE_UNITS)
+    _check_choice("trunks", trunks, TRUNKS)
+    if trunks == "separate" and (architecture.is_chain or layerwise):
+        raise ConfigError("pam: trunks 'separate' needs a residual network, and not layerwise")
 
     def assign(
         layer: str, activations: Tensor, labels: Mapping[str, Tensor], origins: Sequence[str]
@@ -102,6 +111,7 @@ def pam(
         layerwise=layerwise,
         retrain=retrain,
         seed=seed,
+        rewire=separate_trunks if trunks == "separate" else None,
     )
 
 

@@ -172,21 +172,39 @@ class Assembly:
         return replace(self, groups=groups, weights=weights, biases=biases, norms=norms)
 
     def assign(self, layer: str, groups: Sequence[Group]) -> "Assembly":
-        """Return the assembly with the units of a layer moved to other groups.
+        """Return the assembly with the units of one layer moved; see :meth:`regroup`."""
+        return self.regroup({layer: groups})
 
-        Weights that the new wiring forbids become zero.
+    def regroup(self, groups: Mapping[str, Sequence[Group]]) -> "Assembly":
+        """Return the assembly with the units of some layers moved to other groups.
+
+        Weights that the new wiring forbids become zero. Layers that read each other, as in a
+        residual stage, have to move together: in between, the wiring would cut what it allows in
+        the end.
+
+        Args:
+            groups: layer -> the group of each of its units, in order.
 
         Raises:
             ShapeError: if there is not one group per unit.
         """
-        if len(groups) != len(self.groups[layer]):
-            raise ShapeError(
-                f"{len(groups)} groups for the {len(self.groups[layer])} units of '{layer}'"
-            )
-        moved = replace(self, groups={**self.groups, layer: list(groups)})
+        for layer, labels in groups.items():
+            if len(labels) != len(self.groups[layer]):
+                raise ShapeError(
+                    f"{len(labels)} groups for the {len(self.groups[layer])} units of '{layer}'"
+                )
+        moved = replace(
+            self, groups={**self.groups, **{layer: list(g) for layer, g in groups.items()}}
+        )
         weights = dict(self.weights)
-        for node in self.nodes_making(layer) + self.nodes_reading(layer):
-            weights[node.name] = weights[node.name] * moved._wired(node)[..., None]
+        touched = [
+            node
+            for layer in groups
+            for node in self.nodes_making(layer) + self.nodes_reading(layer)
+        ]
+        for name in dict.fromkeys(node.name for node in touched):
+            wired = moved._wired(self.architecture.weighted[name])
+            weights[name] = weights[name] * wired[..., None]
         return replace(moved, weights=weights)
 
     def _wired(self, node: Weighted) -> Tensor:
