@@ -105,6 +105,30 @@ def test_layers_that_are_not_searched_are_shared():
     assert shared_in(pam(), "c1") == 2 * WIDTHS[0]
 
 
+def test_the_noise_can_follow_the_width_of_the_layer():
+    """A fixed variance of 0.1 times the units of f4 finds what a variance per unit finds."""
+    by_width = pam(layers=["f4"], alpha=0.6, samples=96)
+    fixed = pam(
+        layers=["f4"],
+        alpha=0.6,
+        samples=96,
+        noise_unit="absolute",
+        noise_variance=0.1 * 2 * WIDTHS[3],
+    )
+    absolute = pam(layers=["f4"], alpha=0.6, samples=96, noise_unit="absolute")
+    assert by_width.notes["layers"] == fixed.notes["layers"] != absolute.notes["layers"]
+    assert by_width.groups() == fixed.groups()
+
+
+def test_neurons_that_no_task_needs_may_stay_with_their_own():
+    dropped = pam(layers=["f4"], alpha=0.9, samples=96)
+    kept = pam(layers=["f4"], alpha=0.9, samples=96, removed="keep_exclusive")
+    assert sum(dropped.groups()["f4"].values()) < sum(kept.groups()["f4"].values()) == 2 * WIDTHS[3]
+    gone = [r for r in dropped.notes["rows"]["neuron_information"] if r["group"] == "removed"]
+    stays = {r["neuron"]: r for r in kept.notes["rows"]["neuron_information"] if r["layer"] == "f4"}
+    assert gone and all(stays[r["neuron"]]["group"] == r["origin"] for r in gone)
+
+
 def test_a_search_for_nothing_shares_all_that_says_anything():
     """With a bound of 0 nats only a neuron that says nothing of a task is irrelevant to it."""
     merged = pam(alpha=0.0, removed="share")
@@ -118,7 +142,7 @@ def test_what_is_removed_follows_the_option():
         dead.weight[2].zero_()
         dead.bias[2] = -1.0
     logged = {
-        removed: pam(networks, removed=removed, alpha=0.6, samples=96)
+        removed: pam(networks, removed=removed, alpha=0.6, samples=96, noise_unit="absolute")
         for removed in ("drop", "drop_constant", "share")
     }
     counts = {removed: network.notes["layers"]["f4"] for removed, network in logged.items()}
@@ -169,7 +193,7 @@ def test_a_neuron_may_become_exclusive_to_another_task_than_its_own():
         return network
 
     merged = pam({"A": reader("A", 1), "B": reader("B", 0)}, data, alpha=0.6,
-                 alpha_unit="label_entropy", removed="drop", layers=["f3"])  # fmt: skip
+                 alpha_unit="label_entropy", noise_unit="absolute", layers=["f3"])  # fmt: skip
     rows = merged.notes["rows"]["neuron_information"]
     groups = {r["neuron"]: (r["origin"], r["group"]) for r in rows if r["layer"] == "f3"}
     assert groups[0] == ("A", "B")
