@@ -178,7 +178,7 @@ def test_pam_gives_every_stage_the_grouping_of_the_slow_search(tasks):
     layers = ["s2", "s3_1"]
     merged = merge(
         networks, "pam", data, seed=4, samples=40, alpha=0.8, removed="share", layers=layers,
-        retrain=STILL,
+        noise_unit="absolute", retrain=STILL,
     )  # fmt: skip
     index = sample_index(data, 40, 4)
     labels = task_labels(data, index, networks)
