@@ -19,14 +19,16 @@ def headline_rows(folder: str | Path) -> Iterator[dict[str, Any]]:
     One row per experiment, delta, baseline and merger of the PAM family (``pam`` is the paper's
     method, ``pam_...`` are variants), for the pruning and combination with the largest factor.
     ``factor`` is the baseline's FLOPs divided by the merger's. A baseline that is itself only
-    bounded from above gives no factor.
+    bounded from above, or that never comes within delta, gives no factor.
     """
     matched = read_table(folder, "matched")
     paper = published("headline").set_index("against")["factor"]
     family = matched[(matched["merging"] == "pam") | matched["merging"].str.startswith("pam_")]
     for reference in REFERENCES:
         bounded = matched[(matched["merging"] == reference) & (matched["status"] == BOUND)]
-        candidates = _without(family, bounded).dropna(subset=f"flops_vs_{reference}_mean")
+        candidates = _without(family, bounded)
+        # The ratio to a baseline of infinite cost is 0, and to one without a cost it is missing.
+        candidates = candidates[candidates[f"flops_vs_{reference}_mean"] > 0]
         for (experiment, merging, delta), rows in candidates.groupby(
             ["experiment", "merging", "delta"]
         ):
