@@ -136,11 +136,13 @@ def test_unknown_dataset_suggests_the_nearest() -> None:
         pam.data.load("digit")
 
 
-def test_a_registered_dataset_is_found_and_its_options_checked() -> None:
+def test_a_registered_dataset_is_found_and_its_options_checked(request) -> None:
     def make(root: Path | None, *, size: int, scale: int = 1) -> tuple:
         return root, size, scale
 
     pam.data.register("registered_here")(make)
+    # Other tests of this process list the registry.
+    request.addfinalizer(lambda: pam.data.DATASETS._entries.pop("registered_here"))
     assert pam.data.load("registered_here", "folder", size=3) == (Path("folder"), 3, 1)
     with pytest.raises(pam.ConfigError, match="needs the option 'size'"):
         pam.data.load("registered_here")
