@@ -9,7 +9,7 @@ from pam.reporting.matched import BOUND, FAILED, NOT_REACHED
 DASHES = {NOT_REACHED: "—†", FAILED: "—‡"}
 
 DASH_NOTES = {
-    "†": "† not reached: the fitted frontier never comes within δ.",
+    "†": "† not reached: the fitted frontier (of a ratio: either of the two) never comes within δ.",
     "‡": "‡ failed or not measured; the reasons are in failures.csv.",
     "≤": "≤: already the cheapest network measured meets δ, so the cost lies at or below this; "
     "≥: the same of the merger it is compared with.",
@@ -73,6 +73,9 @@ def ratio_cell(row: Mapping[str, Any] | None, base: Mapping[str, Any] | None, na
     """
     if row is None or base is None:
         return DASHES[FAILED]
+    if base["status"] == NOT_REACHED:
+        # Compared with an infinite cost every cost is nothing: that says nothing of the merger.
+        return DASHES[NOT_REACHED]
     text = estimate(row, name, 1.0, ".2f")
     if text.startswith("—"):
         status = base["status"] if base["status"] in DASHES else row["status"]

@@ -4,6 +4,7 @@ import pytest
 from pam import ConfigError
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
+from pam.reporting.cells import ratio_cell
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
 from pam.reporting.published import published
 from pam.reporting.tables import TABLE_NAMES, render_tables
@@ -69,6 +70,13 @@ def test_failed_and_unreached_cells_are_dashes_with_a_note(tmp_path):
     assert "—‡" in comparison and "‡ failed" in comparison
     sensitivity = (tmp_path / "tables" / "sensitivity.md").read_text()
     assert "—†" in sensitivity and "† not reached" in sensitivity
+
+
+def test_there_is_no_ratio_to_a_baseline_that_never_comes_within_delta():
+    ratios = {f"flops_vs_mtz_{part}": 0.0 for part in ("mean", "low", "high")}
+    merger, unreached = {"status": "ok", **ratios}, {"status": "not reached"}
+    assert ratio_cell(merger, unreached, "flops_vs_mtz") == "—†"
+    assert ratio_cell(merger, {"status": "ok"}, "flops_vs_mtz") == "0.00 [0.00, 0.00]"
 
 
 def test_fewer_seeds_are_named(tmp_path):
