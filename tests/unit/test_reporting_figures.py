@@ -1,11 +1,12 @@
 import struct
 
+import pandas as pd
 import pytest
 
 from pam import ConfigError
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.figures import FIGURES, render_figures
+from pam.reporting.figures import FIGURES, combinations, render_figures, style
 from pam.reporting.figures.style import spread
 from tests.reporting_fixtures import FIVE_TASKS, failed_record, write_records
 from tests.validation_fixtures import write_validation_records
@@ -110,6 +111,19 @@ def test_a_merger_without_networks_leaves_the_others_drawn(tmp_path):
     aggregate(records, tmp_path)
     only = ["matched", "combinations"]
     assert names_of(render_figures(tmp_path, tmp_path, only=only)) == set(only)
+
+
+def test_a_pruner_that_no_merger_stands_says_so_in_its_panel(run, tmp_path):
+    for name in combinations.SOURCES:
+        table = pd.read_csv(run / f"{name}.csv")
+        table.loc[table["pruning"] == "taylor", "flops_mean"] = None
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    (experiment,) = set(table["experiment"])
+    with style.house_style():
+        panels = combinations.draw(tmp_path, experiment).axes
+    said = {axes.get_title(loc="left"): [text.get_text() for text in axes.texts] for axes in panels}
+    assert said["VIBNet (P1)"] == []
+    assert said["Taylor (P2)"] == ["no merger comes within\n1 percentage point"]
 
 
 @pytest.mark.parametrize(

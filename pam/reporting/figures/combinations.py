@@ -47,6 +47,8 @@ def draw(folder: Path, experiment: str) -> Figure | None:
             shift = _WIDTH * ((index + 0.5) / len(mergings) - 0.5)
             where = {"pruning": pruning, "merging": merging}
             _merger(axes, select(matched, **where), select(sizes, **where), shift, *look)
+        if select(sizes, pruning=pruning)["flops_mean"].isna().all():
+            style.say_empty(axes, f"no merger comes within\n{DEFAULT_DELTA:g} percentage point")
         axes.set_title(pruning_name(pruning))
         axes.set_xlabel("tasks that run")
         axes.set_xticks(numbers, [f"{number:.0f}" for number in numbers])

@@ -136,6 +136,12 @@ def grid(axes: Axes, axis: str = "y") -> None:
     axes.grid(True, axis=axis)
 
 
+def say_empty(axes: Axes, why: str) -> None:
+    """Say in a panel without data why it has none; its upward axis would mean nothing."""
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color="#666666")
+    axes.set_yticks([])
+
+
 def source_hash(folder: str | Path, names: Sequence[str]) -> str:
     """Return the first 10 hex digits of the sha256 of the CSV files a figure is drawn from."""
     digest = hashlib.sha256()
