@@ -2,6 +2,9 @@
 
 import fcntl
 import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pam.errors import PamError
@@ -11,8 +14,12 @@ RUN_LOCK = ".snakemake/run.lock"
 RUN_LOCK_HELD = "PAM_RUN_LOCK_HELD"
 
 
-def hold(path: str | Path) -> int:
+def hold(path: str | Path, patience: float = 0.0) -> int:
     """Take the lock ``path`` and keep it until this process, or a heir of the handle, ends.
+
+    Args:
+        path: a file, made if it is missing.
+        patience: seconds to wait for a holder that is about to end.
 
     Returns:
         The file descriptor that holds the lock; who inherits it holds the lock as well.
@@ -20,17 +27,74 @@ def hold(path: str | Path) -> int:
     Raises:
         PamError: if another process has it, or the file cannot be written.
     """
-    path = Path(path)
+    descriptor = _open(Path(path))
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError as error:
+            if time.monotonic() >= until:
+                os.close(descriptor)
+                raise PamError(
+                    f"another run is active in this folder (it holds {path}): "
+                    "wait for it, or stop it"
+                ) from error
+        time.sleep(0.05)
+
+
+@contextmanager
+def alone(path: str | Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock ``path`` inside the block, however long another process keeps it before.
+
+    Args:
+        path: a file, made if it is missing and removed afterwards.
+        waiting: called if another process has the lock, before the wait.
+
+    Raises:
+        PamError: if the file cannot be written.
+    """
+    descriptor = _take(Path(path), waiting)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise PamError(f"cannot write {path}: {error.strerror}") from error
+        yield
+    finally:
+        with suppress(OSError):
+            os.unlink(path)
+        os.close(descriptor)
+
+
+def _take(path: Path, waiting: Callable[[], None]) -> int:
+    while True:
+        descriptor = _open(path)
+        try:
+            _lock(descriptor, waiting)
+            # A holder before us may have removed this file: who comes next would lock another.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, waiting: Callable[[], None]) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        waiting()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        # A file system without locks: the run lock of the workflow has to do.
+        return
+
+
+def _open(path: Path) -> int:
+    try:
+        while True:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Another process may remove the folder in between, when it is done with it.
+            with suppress(FileNotFoundError):
+                return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        os.close(descriptor)
-        raise PamError(
-            f"another run is active in this folder (it holds {path}): wait for it, or stop it"
-        ) from error
-    return descriptor
+        raise PamError(f"cannot write {path}: {error.strerror}") from error

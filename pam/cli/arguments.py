@@ -1,6 +1,8 @@
 """What the arguments of several commands have in common."""
 
 import argparse
+import os
+from math import inf
 from typing import NoReturn
 
 PROFILE = "workflow/config/quick.yaml"
@@ -35,6 +37,16 @@ def _natural(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < inf:
+        raise argparse.ArgumentTypeError(f"needs a number of seconds >= 0, not '{text}'")
+    return number
+
+
 _CELL_ARGUMENTS: dict[str, dict[str, object]] = {
     "config": {"metavar": "FILE", "help": "configuration (YAML)"},
     "experiment": {"metavar": "NAME", "help": "an experiment of the configuration"},
@@ -56,6 +68,7 @@ def add_outputs(parser: Parser) -> None:
     """Add where a network and its record go."""
     parser.add_argument("--out", required=True, metavar="FILE", help="network (.safetensors)")
     add_record(parser)
+    add_checkpoints(parser)
 
 
 def add_record(parser: Parser) -> None:
@@ -63,6 +76,18 @@ def add_record(parser: Parser) -> None:
     parser.add_argument("--record", required=True, metavar="FILE", help="record of the job (.json)")
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 if the cell fails, e.g. diverges"
+    )
+
+
+def add_checkpoints(parser: Parser) -> None:
+    """Add how often a job stores how far it came."""
+    parser.add_argument(
+        "--checkpoint-every",
+        type=_seconds,
+        default=os.environ.get("PAM_CHECKPOINT_EVERY", "60"),
+        metavar="SECONDS",
+        help="how often to store how far the job came, so that it can go on from there; "
+        "0: at every step; default: PAM_CHECKPOINT_EVERY of the environment, or 60",
     )
 
 

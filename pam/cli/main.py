@@ -8,29 +8,33 @@ from importlib import import_module
 
 from pam.cli.parser import make_parser
 from pam.errors import PamError
+from pam.stopping import Interrupted, listening, stop_with_workflow
 
 USER_ERROR = 2
-INTERRUPTED = 130
+SIGNALLED = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``pam`` and return its exit code.
 
     0: done. 1: a cell failed under ``--strict``. 2: something the user can mend, said in one
-    sentence on the standard error. 130: interrupted.
+    sentence on the standard error. 143 or 130: stopped by SIGTERM or SIGINT (Ctrl-C).
 
     Args:
         arguments: the words after ``pam``; those of the process by default.
     """
     parsed = make_parser().parse_args(arguments)
-    # A command's module is imported only when it runs: help and figures never wait for torch.
+    stop_with_workflow()
     try:
-        return import_module(f"pam.cli.{parsed.command}").run(parsed)
+        with listening():
+            # Imported only when it runs: help and figures never wait for torch.
+            return import_module(f"pam.cli.{parsed.command}").run(parsed)
     except PamError as error:
         return _say(str(error))
-    except KeyboardInterrupt:
-        print("pam: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except Interrupted as stopped:
+        rest = f" at {stopped.where}; the same command goes on from there" if stopped.where else ""
+        print(f"pam {parsed.command}: {stopped}{rest}", file=sys.stderr)
+        return SIGNALLED + stopped.signal
     except MemoryError:
         return _say("there is not enough memory for this job")
     except BrokenPipeError:

@@ -7,6 +7,7 @@ from pam.cli.failures import Failure, attempt, first_failure, save_failure
 from pam.cli.inputs import read_dataset, read_singles
 from pam.cli.job import Job
 from pam.cli.options import GIVEN_TO_MERGER, check_options
+from pam.cli.resuming import resumable
 from pam.cli.rows import noted_rows, training_rows
 from pam.config import merge_slice
 
@@ -22,30 +23,25 @@ def run(arguments: Namespace) -> int:
     row = job.experiment.merging_row(arguments.merging)
     # Not of the merging row: what is random falls alike for all of them.
     seed = job.seed("merge")
-    earlier = first_failure(*arguments.networks)
-    result = earlier or attempt(lambda: _merge(job, dataset, arguments.networks, seed))
-    rows: dict[str, list[dict[str, Any]]] = {}
     facts: dict[str, Any] = {"seeds": {"merge": seed}}
-    failure = None
-    if isinstance(result, Failure):
-        save_failure(arguments.out, result)
-        failure = result.within("not merged") if earlier else result
-    else:
-        notes = dict(result.notes)
-        result.save(arguments.out, {"merging": arguments.merging, "seed": arguments.seed})
-        curve = training_rows(notes.pop("curve", []), "merge", job.axes)
-        rows = {**noted_rows(notes, job.axes), "training": curve}
-        notes.pop("rows", None)
-        facts["notes"] = notes
-    return job.finish(
-        merge_slice(job.config, arguments.experiment, arguments.merging),
-        code=job.code(row.method),
-        data=data,
-        parents=arguments.networks,
-        rows=rows,
-        failure=failure,
-        facts=facts,
-    )
+    made_of = merge_slice(job.config, arguments.experiment, arguments.merging)
+    inputs = {"code": job.code(row.method), "data": data, "parents": arguments.networks}
+    with resumable(job, arguments, made_of, **inputs):
+        earlier = first_failure(*arguments.networks)
+        result = earlier or attempt(lambda: _merge(job, dataset, arguments.networks, seed))
+        rows: dict[str, list[dict[str, Any]]] = {}
+        failure = None
+        if isinstance(result, Failure):
+            save_failure(arguments.out, result)
+            failure = result.within("not merged") if earlier else result
+        else:
+            notes = dict(result.notes)
+            result.save(arguments.out, {"merging": arguments.merging, "seed": arguments.seed})
+            curve = training_rows(notes.pop("curve", []), "merge", job.axes)
+            rows = {**noted_rows(notes, job.axes), "training": curve}
+            notes.pop("rows", None)
+            facts["notes"] = notes
+        return job.finish(made_of, **inputs, rows=rows, failure=failure, facts=facts)
 
 
 def _merge(job: Job, dataset: "MultitaskDataset", paths: list[str], seed: int) -> "GroupedNetwork":

@@ -10,6 +10,7 @@ from pam.cli.failures import Failure, attempt, first_failure, save_failure
 from pam.cli.inputs import read_dataset, read_merged
 from pam.cli.job import Job
 from pam.cli.options import GIVEN_TO_PRUNER, check_options
+from pam.cli.resuming import resumable
 from pam.cli.rows import Row, training_rows
 from pam.config import prune_slice
 
@@ -28,25 +29,21 @@ def run(arguments: Namespace) -> int:
     row = job.experiment.pruning_row(arguments.pruning)
     # Not of the merging row: what is random falls alike for all of them.
     seed = job.seed("prune", row.method)
-    failure = first_failure(arguments.network)
-    rows: dict[str, list[Row]] = {}
-    if failure:
-        save_failure(arguments.out, failure)
-        failure = failure.within("not pruned")
-    else:
-        network = read_merged(job, dataset, arguments.network)
-        networks, curve, failure = _prune(job, dataset, network, seed)
-        _save(arguments, networks, failure)
-        rows = {"training": curve}
-    return job.finish(
-        prune_slice(job.config, arguments.experiment, arguments.merging, arguments.pruning),
-        code=job.code(row.method),
-        data=data,
-        parents=[arguments.network],
-        rows=rows,
-        failure=failure,
-        facts={"seeds": {"prune": seed}},
-    )
+    made_of = prune_slice(job.config, arguments.experiment, arguments.merging, arguments.pruning)
+    inputs = {"code": job.code(row.method), "data": data, "parents": [arguments.network]}
+    with resumable(job, arguments, made_of, **inputs):
+        failure = first_failure(arguments.network)
+        rows: dict[str, list[Row]] = {}
+        if failure:
+            save_failure(arguments.out, failure)
+            failure = failure.within("not pruned")
+        else:
+            network = read_merged(job, dataset, arguments.network)
+            networks, curve, failure = _prune(job, dataset, network, seed)
+            _save(arguments, networks, failure)
+            rows = {"training": curve}
+        facts = {"seeds": {"prune": seed}}
+        return job.finish(made_of, **inputs, rows=rows, failure=failure, facts=facts)
 
 
 def _prune(

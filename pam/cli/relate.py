@@ -13,6 +13,7 @@ from pam.cli.failures import Failure, attempt, first_failure
 from pam.cli.inputs import read_dataset, read_single, read_singles
 from pam.cli.job import Job
 from pam.cli.options import GIVEN_TO_MERGER, check_options
+from pam.cli.resuming import resumable
 from pam.cli.rows import Row
 from pam.config import control_seed, relate_slice
 from pam.errors import DataError
@@ -38,33 +39,30 @@ def run(arguments: Namespace) -> int:
     made_of = relate_slice(job.config, arguments.experiment, arguments.merging)
     seed = job.seed("relate")
     parents = [*arguments.networks, arguments.control]
-    failure = first_failure(*parents)
-    rows: list[Row] = []
-    if failure:
-        failure = failure.within("not related")
-    else:
-        networks = read_singles(job, dataset, arguments.networks)
-        control = _read_control(job, dataset, arguments.control)
-        columns = {
-            "threads": job.config.threads,
-            "device": job.device,
-            "config_hash": config_hash(made_of),
-            "code_hash": job.code_up_to_here({"train": None, "relate": row.method}),
-            "data_hash": data,
-        }
-        rows, failure = _relate(job, dataset, networks, control, seed, columns)
-    return job.finish(
-        made_of,
-        code=job.code(row.method),
-        data=data,
-        parents=parents,
-        rows={"relatedness": rows},
-        failure=failure,
-        facts={
+    inputs = {"code": job.code(row.method), "data": data, "parents": parents}
+    with resumable(job, arguments, made_of, **inputs):
+        failure = first_failure(*parents)
+        rows: list[Row] = []
+        if failure:
+            failure = failure.within("not related")
+        else:
+            networks = read_singles(job, dataset, arguments.networks)
+            control = _read_control(job, dataset, arguments.control)
+            columns = {
+                "threads": job.config.threads,
+                "device": job.device,
+                "config_hash": config_hash(made_of),
+                "code_hash": job.code_up_to_here({"train": None, "relate": row.method}),
+                "data_hash": data,
+            }
+            rows, failure = _relate(job, dataset, networks, control, seed, columns)
+        facts = {
             "seeds": {"relate": seed},
-            "control_seed": control_seed(job.config, job.axes["seed"]),
-        },
-    )
+            "control_seed": control_seed(job.config, arguments.seed),
+        }
+        return job.finish(
+            made_of, **inputs, rows={"relatedness": rows}, failure=failure, facts=facts
+        )
 
 
 def _read_control(job: Job, dataset: "MultitaskDataset", path: str) -> "SingleTaskNetwork":

@@ -5,6 +5,7 @@ from pam.cli.arguments import (
     DATA,
     Commands,
     add_cell,
+    add_checkpoints,
     add_command,
     add_networks,
     add_networks_of_stages,
@@ -120,6 +121,7 @@ def _relate(commands: Commands) -> None:
         help="a second network of the first task, e.g. that of the next seed",
     )
     add_record(parser)
+    add_checkpoints(parser)
 
 
 def _analyse(commands: Commands) -> None:

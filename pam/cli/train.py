@@ -8,6 +8,7 @@ from pam.cli.failures import Failure, attempt, save_failure
 from pam.cli.inputs import read_dataset
 from pam.cli.job import Job
 from pam.cli.options import GIVEN_TO_ARCHITECTURE, check_options
+from pam.cli.resuming import resumable
 from pam.cli.rows import training_rows
 from pam.config import train_slice
 
@@ -24,24 +25,21 @@ def run(arguments: Namespace) -> int:
     task = arguments.task
     # Neither seed knows the merging or pruning, so all of them start from the same networks.
     seeds = {"weights": job.seed("weights", task), "order": job.seed("order", task)}
-    result = attempt(lambda: _train(job, dataset, task, seeds))
-    rows: dict[str, list[dict[str, Any]]] = {}
-    failure = None
-    if isinstance(result, Failure):
-        failure = result.within(f"task {task}")
-        save_failure(arguments.out, failure)
-    else:
-        network, curve = result
-        network.save(arguments.out, {"task": task, "seed": arguments.seed})
-        rows = {"training": training_rows([asdict(epoch) for epoch in curve], "train", job.axes)}
-    return job.finish(
-        train_slice(job.config, arguments.experiment),
-        code=job.code(),
-        data=data,
-        rows=rows,
-        failure=failure,
-        facts={"seeds": seeds},
-    )
+    made_of = train_slice(job.config, arguments.experiment)
+    inputs = {"code": job.code(), "data": data}
+    with resumable(job, arguments, made_of, **inputs):
+        result = attempt(lambda: _train(job, dataset, task, seeds))
+        rows: dict[str, list[dict[str, Any]]] = {}
+        failure = None
+        if isinstance(result, Failure):
+            failure = result.within(f"task {task}")
+            save_failure(arguments.out, failure)
+        else:
+            network, curve = result
+            network.save(arguments.out, {"task": task, "seed": arguments.seed})
+            epochs = [asdict(epoch) for epoch in curve]
+            rows = {"training": training_rows(epochs, "train", job.axes)}
+        return job.finish(made_of, **inputs, rows=rows, failure=failure, facts={"seeds": seeds})
 
 
 def _train(

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from torch import Tensor
 
+from pam.checkpoints import Outcome, remember
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError
 from pam.information import label_entropy, per_unit_information
@@ -103,7 +105,9 @@ def merge_by_assignment(
     for layer in layers:
         if layerwise:
             activations[layer] = collect(network, images, [layer])[layer]
-        assignment = assign(layer, activations[layer], labels, origins[layer])
+        assignment = _remembered(
+            layer, partial(assign, layer, activations[layer], labels, origins[layer])
+        )
         log[layer], decided[layer] = assignment.log, assignment.groups
         if layerwise:
             assembly = _regrouped(assembly, {layer: assignment.groups})
@@ -124,6 +128,19 @@ def merge_by_assignment(
     ]
     network.notes |= {"curve": curve, "layers": log, "rows": {"neuron_information": rows}}
     return network
+
+
+def _remembered(layer: str, assign: Callable[[], Assignment]) -> Assignment:
+    """Return the assignment of a layer, from the journal if the job was cut off after it."""
+
+    def compute() -> Outcome:
+        made = assign()
+        groups = [None if group is None else sorted(group) for group in made.groups]
+        return {}, {"groups": groups, "log": made.log}
+
+    _, value = remember(f"assign {layer}", compute)
+    groups = [None if group is None else frozenset(group) for group in value["groups"]]
+    return Assignment(groups, value["log"])
 
 
 def _regrouped(assembly: Assembly, decided: Groups) -> Assembly:

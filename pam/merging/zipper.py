@@ -23,6 +23,7 @@ Choices where the source leaves room:
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pam.data import MultitaskDataset
@@ -32,6 +33,7 @@ from pam.merging.retraining import retrain as train_lightly
 from pam.merging.zip_step import LayerPlan, StepZipper
 from pam.merging.zip_steps import zip_steps
 from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
+from pam.networks.remembered import remember_network
 from pam.seeds import derive_seed
 
 
@@ -70,20 +72,18 @@ def zip_networks(
         raise ConfigError(f"merging option 'samples' must be a whole number, not {samples!r}")
     index = sample_index(data, min(samples, len(data.train)), seed)
     images = data.train.images[index.to(data.train.images.device)]
-    zipped: dict[str, Any] = {}
+    network.notes["zipped"] = {}
     for step in zip_steps(network.architecture):
         if all(plan[layer].count for layer in step):
             zipper = StepZipper(network, {name: plan[name] for name in step}, weights, data, images)
-            assembly = zipper.zip()
-            zipped.update(zipper.notes)
-            network = _rebuilt(assembly, network)
+            made = remember_network(f"zip {step[0]}", partial(_zipped, zipper, network.notes))
+            network = made.to(images.device)
             step_seed = derive_seed("mtz", step[0], seed)
             network = train_lightly(network, data, retrain, step_seed, f"zip {step[0]}")
-    network.notes["zipped"] = zipped
     return network
 
 
-def _rebuilt(assembly: Assembly, former: GroupedNetwork) -> GroupedNetwork:
-    network = assembly.network().eval()
-    network.notes.update(former.notes)
+def _zipped(zipper: StepZipper, notes: Mapping[str, Any]) -> GroupedNetwork:
+    network = zipper.zip().network().eval()
+    network.notes = {**notes, "zipped": {**notes["zipped"], **zipper.notes}}
     return network

@@ -63,6 +63,10 @@ class Bottleneck:
         """Return all means and log variances."""
         return [*self.mean.values(), *self.log_variance.values()]
 
+    def generators(self) -> list[torch.Generator]:
+        """Return what the gates draw their noise from."""
+        return [self._noise]
+
     def divergence(self, coefficients: Mapping[str, float], spared: Collection[Group]) -> Tensor:
         """Return sum over units of ``coefficient / 2 * log(1 + mean^2 / variance)``, in nats.
 

@@ -1,6 +1,6 @@
 """First-order importance of units through gates that are never trained (Molchanov et al., 2019)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -54,6 +54,31 @@ class Importance:
             }
         self._sums = {key: torch.zeros_like(total) for key, total in self._sums.items()}
         self._batches = 0
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that changes, to be stored between two minibatches."""
+        smoothed = self._smoothed or {}
+        kinds = {"gate": self._gates, "sum": self._sums, "smoothed": smoothed}
+        tensors = {
+            f"{kind}.{i}": values[key]
+            for kind, values in kinds.items()
+            for i, key in enumerate(self._gates)
+            if key in values
+        }
+        return {**tensors, "batches": torch.tensor(self._batches)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up what :meth:`state` returned for a network of the same units."""
+        self._batches = int(state["batches"])
+        if "smoothed.0" in state:
+            self._smoothed = {
+                key: state[f"smoothed.{i}"].to(gate.device)
+                for i, (key, gate) in enumerate(self._gates.items())
+            }
+        with torch.no_grad():
+            for i, (key, gate) in enumerate(self._gates.items()):
+                gate.copy_(state[f"gate.{i}"])
+                self._sums[key].copy_(state[f"sum.{i}"])
 
     def scores(self) -> PerUnit:
         """Return the importance of every unit, float64 (units,); 0 for those switched off."""

@@ -1,37 +1,19 @@
 """Taylor pruning: first-order importance of a gate (Molchanov et al., CVPR 2019)."""
 
 import copy
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from math import inf, isfinite
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from pam.data import MultitaskDataset
-from pam.errors import ConfigError, DivergenceError
-from pam.networks import Group, GroupedNetwork
+from pam.errors import ConfigError
+from pam.networks import GroupedNetwork
+from pam.pruning.events import Events, least_important
 from pam.pruning.fine_tuning import curve_rows
 from pam.pruning.fine_tuning import fine_tune as train_pruned
-from pam.pruning.importance import Importance
 from pam.pruning.registry import Pruned, register
-from pam.pruning.units import PerUnit, connected, remove, spared_groups, unit_keys
+from pam.pruning.units import connected, remove, spared_groups, unit_keys
 from pam.seeds import derive_seed
-from pam.training import Schedule
-from pam.training.loop import batches, descend, nesterov
-
-
-@dataclass(frozen=True)
-class _Events:
-    """How pruning events follow one another while the network trains."""
-
-    criterion: str
-    momentum: float
-    interval: int
-    per_event: int
-    learning_rate: float
-    batch_size: int
 
 
 @register("taylor")
@@ -84,56 +66,17 @@ def taylor(
     spared = spared_groups(network, prune_groups)
     initial = sum(units for _, units in unit_keys(network))
     per_event = max(1, round(event_fraction * initial))
-    events = _Events(criterion, momentum, interval, per_event, learning_rate, batch_size)
+    events = Events(criterion, momentum, interval, per_event, learning_rate, batch_size)
     current = copy.deepcopy(network)
     for strength in strengths:
         key = str(strength)
         excess = sum(units for _, units in unit_keys(current)) - round((1 - strength) * initial)
         order = derive_seed("taylor order", seed, key)
-        keep, scores = _least_important(current, data, max(0, excess), spared, events, order)
+        keep, scores = least_important(
+            current, data, max(0, excess), spared, events, order, f"taylor events {key}"
+        )
         current = remove(current, connected(current, keep, scores))
         tuned = train_pruned(
             current, data, fine_tune, derive_seed("taylor tune", seed, key), f"taylor {strength:g}"
         )
         yield Pruned(strength, copy.deepcopy(current), curve_rows(tuned, "fine_tune"))
-
-
-def _least_important(
-    network: GroupedNetwork,
-    data: MultitaskDataset,
-    excess: int,
-    spared: Collection[Group],
-    events: _Events,
-    seed: int,
-) -> tuple[PerUnit, PerUnit]:
-    """Train in place until ``excess`` units are off; return who is on, and last scores."""
-    importance = Importance(network, events.criterion, events.momentum)
-    schedule = Schedule((), events.batch_size)
-    optimiser = nesterov(network, events.learning_rate, schedule)
-    stream = _endless(data, events.batch_size, seed)
-    network.train()
-    while True:
-        losses: list[Tensor] = []
-        for _ in range(events.interval):
-            images, labels = next(stream)
-            losses.append(descend(network, optimiser, images, labels, importance))
-            importance.observe()
-        loss = float(torch.stack(losses).mean())
-        if not isfinite(loss):
-            raise DivergenceError(f"taylor: the loss became {loss}")
-        importance.close_interval()
-        if excess <= 0:
-            return importance.alive(), importance.last_scores()
-        importance.switch_off(min(excess, events.per_event), spared)
-        excess -= events.per_event
-
-
-def _endless(
-    data: MultitaskDataset, batch_size: int, seed: int
-) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Yield shuffled batches, one pass over the training part after another."""
-    passes = 0
-    while True:
-        generator = torch.Generator().manual_seed(derive_seed("pass", seed, passes))
-        yield from batches(data, data.train, batch_size, generator)
-        passes += 1

@@ -83,6 +83,7 @@ def vibnet(
                 factor * gates.divergence(coefficients, spared)
             ),
             after_step=gates.project,
+            generators=gates.generators(),
             description=f"vibnet {strength:g}",
         )
         rows = curve_rows(curve, "prune")

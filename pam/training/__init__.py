@@ -1,8 +1,9 @@
 """Training by the paper's protocol: tanh outputs, mean squared error, Nesterov SGD."""
 
 from pam.training.evaluate import task_accuracies
-from pam.training.loop import Epoch, batches, descend, fit, nesterov
+from pam.training.loop import batches, descend, fit, nesterov
 from pam.training.loss import multitask_loss
+from pam.training.progress import Epoch
 from pam.training.schedule import Schedule, Stage, schedule_from
 
 __all__ = [

@@ -2,46 +2,42 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from math import isfinite
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from pam import checkpoints
 from pam.data import MultitaskDataset, Split
 from pam.errors import DataError, DivergenceError
 from pam.networks.grouped import GateFunction, GroupedNetwork
 from pam.seeds import derive_seed
 from pam.training.evaluate import task_accuracies
 from pam.training.loss import multitask_loss
+from pam.training.progress import Epoch, Progress
 from pam.training.schedule import Schedule
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training part.
-
-    Attributes:
-        stage, epoch: numbers from 0, the epoch over all stages.
-        learning_rate: of the stage.
-        loss: mean over the steps of the loss, penalty included.
-        validation_accuracy: task -> share of right signs.
-    """
-
-    stage: int
-    epoch: int
-    learning_rate: float
-    loss: float
-    validation_accuracy: dict[str, float]
-
-
 def batches(
-    dataset: MultitaskDataset, split: Split, size: int, generator: torch.Generator
+    dataset: MultitaskDataset,
+    split: Split,
+    size: int,
+    generator: torch.Generator,
+    first: int = 0,
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
     """Yield shuffled batches of normalised images and the float labels of every task.
 
     The images stay uint8 and are normalised batch by batch; a last incomplete batch is dropped.
+
+    Args:
+        dataset: gives the normalisation and the tasks.
+        split: the part to draw from.
+        size: of a batch.
+        generator: of the order.
+        first: the batch to begin with, from 0; the order is the same.
 
     Raises:
         DataError: if the split is smaller than one batch.
@@ -51,7 +47,7 @@ def batches(
     device = split.images.device
     order = torch.randperm(len(split), generator=generator).to(device)
     labels = {task: dataset.task_labels(split, task).float() for task in dataset.tasks}
-    for index in order[: len(split) // size * size].split(size):
+    for index in order[first * size : len(split) // size * size].split(size):
         picked = {task: values[index] for task, values in labels.items()}
         yield dataset.normalise(split.images[index]), picked
 
@@ -67,9 +63,13 @@ def fit(
     parameters_rate: float = 1.0,
     penalty: Callable[[], Tensor] | None = None,
     after_step: Callable[[], None] | None = None,
+    generators: Sequence[torch.Generator] | None = None,
     description: str = "train",
 ) -> list[Epoch]:
     """Train a network in place on the tasks it has and return its curve.
+
+    Where a journal is kept (:mod:`pam.checkpoints`), a training that was cut off goes on from its
+    last checkpoint, and one that is over is not run again.
 
     Args:
         network: left in evaluation mode.
@@ -81,6 +81,9 @@ def fit(
         parameters_rate: factor on the learning rate of those.
         penalty: added to the loss in every step.
         after_step: called after every step (gradients are still there).
+        generators: from which ``gate``, ``penalty`` and ``after_step`` draw. Giving them, or an
+            empty list, says that these callbacks change nothing else but ``parameters``; without
+            that word, a training with callbacks is not stored, for it may hold more than is seen.
         description: of the progress bar, which only a terminal shows.
 
     Raises:
@@ -88,30 +91,64 @@ def fit(
         DataError: if the training part does not fill a batch.
     """
     extra = list(parameters)
-    curve: list[Epoch] = []
-    total = sum(stage.epochs for stage in schedule.stages)
-    bar = tqdm(total=total, desc=description, unit="epoch", disable=not sys.stderr.isatty())
-    for number, stage in enumerate(schedule.stages):
-        optimiser = nesterov(network, stage.learning_rate, schedule, extra, parameters_rate)
-        for _ in range(stage.epochs):
-            generator = torch.Generator().manual_seed(derive_seed("epoch", seed, len(curve)))
+    stages = schedule.stages
+
+    def optimiser_of(stage: int) -> torch.optim.Optimizer:
+        return nesterov(network, stages[stage].learning_rate, schedule, extra, parameters_rate)
+
+    def take_step(images: Tensor, labels: dict[str, Tensor]) -> None:
+        progress.losses.append(descend(network, progress.optimiser, images, labels, gate, penalty))
+        if after_step is not None:
+            after_step()
+
+    progress = Progress(network, extra, generators or (), optimiser_of)
+    opaque = generators is None and any(f is not None for f in (gate, penalty, after_step))
+    epochs = [i for i, stage in enumerate(stages) for _ in range(stage.epochs)]
+    bar = tqdm(total=len(epochs), desc=description, unit="epoch", disable=not sys.stderr.isatty())
+    with _step(description, schedule, seed, progress, opaque) as step, step.safe_points():
+        if step.found is not None:
+            progress.restore(*step.found)
+            bar.update(len(progress.curve))
+        for stage in epochs[len(progress.curve) :]:
+            progress.enter(stage)
             network.train()
-            losses: list[Tensor] = []
-            for images, labels in batches(dataset, dataset.train, schedule.batch_size, generator):
-                losses.append(descend(network, optimiser, images, labels, gate, penalty))
-                if after_step is not None:
-                    after_step()
+            for images, labels in _rest_of_epoch(dataset, schedule, seed, progress):
+                take_step(images, labels)
+                if step.due():
+                    step.save(progress.snapshot, f"{progress.place} of '{description}'")
             # One look at the device per epoch: reading every step's loss would wait every step.
-            loss = float(torch.stack(losses).mean())
+            loss = float(torch.stack(progress.losses).mean())
             if not isfinite(loss):
                 raise DivergenceError(f"{description}: the loss became {loss}")
             network.eval()
             accuracy = task_accuracies(network, dataset, dataset.validation, gate=gate)
-            curve.append(Epoch(number, len(curve), stage.learning_rate, loss, accuracy))
+            progress.close_epoch(stages[stage].learning_rate, loss, accuracy)
             bar.update()
+        step.finish(progress.outcome)
     bar.close()
     network.eval()
-    return curve
+    return progress.curve
+
+
+def _step(
+    description: str, schedule: Schedule, seed: int, progress: Progress, opaque: bool
+) -> AbstractContextManager[checkpoints.Step]:
+    """Open the journal's step for a training, known by all that it starts from."""
+    if opaque:
+        return nullcontext(checkpoints.unrecorded())
+    return checkpoints.step(
+        f"fit {description}",
+        lambda: {"schedule": asdict(schedule), "seed": seed, **progress.start()},
+    )
+
+
+def _rest_of_epoch(
+    dataset: MultitaskDataset, schedule: Schedule, seed: int, progress: Progress
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Return the batches of the epoch under way that have not been trained on yet."""
+    generator = torch.Generator().manual_seed(derive_seed("epoch", seed, len(progress.curve)))
+    done = len(progress.losses)
+    return batches(dataset, dataset.train, schedule.batch_size, generator, done)
 
 
 def nesterov(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from argparse import _SubParsersAction
@@ -24,6 +25,7 @@ from pam.networks import GroupedNetwork, build
 from pam.networks.family import load_family, save_family
 from pam.pruning import PRUNERS, Pruned
 from pam.reporting.schema import TABLES
+from pam.stopping import Interrupted
 
 COMMANDS = (
     *("prepare", "train", "merge", "prune", "measure", "relate", "analyse"),
@@ -353,7 +355,11 @@ def test_all_other_errors_pass_through(error):
 @pytest.mark.parametrize(
     ("error", "code", "says"),
     [
-        (KeyboardInterrupt(), 130, "interrupted"),
+        (Interrupted(signal.SIGINT), 130, "pam config: stopped by SIGINT"),
+        (
+            *(Interrupted(signal.SIGTERM, "epoch 3, step 120 of 'train'"), 143),
+            "stopped by SIGTERM at epoch 3, step 120 of 'train'; the same command goes on from",
+        ),
         (MemoryError(), 2, "not enough memory"),
         (OSError(28, "No space left on device", "x.csv"), 2, "x.csv: No space left"),
     ],

@@ -8,8 +8,8 @@ import pytest
 from pam.imports import Modules
 
 BASE = {
-    *("entry_points", "errors", "files", "imports", "locks", "provenance", "registry", "seeds"),
-    "torchvision_shim",
+    *("checkpoints", "entry_points", "errors", "files", "imports", "locks", "provenance"),
+    *("registry", "seeds", "stopping", "torchvision_shim"),
 }
 # What each package may import besides the base and itself.
 ALLOWED = {

@@ -1,0 +1,141 @@
+"""How far a training has come: all that it changes as it goes on, to be stored and taken up."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pam.files import tensor_hash
+from pam.networks.grouped import GroupedNetwork
+
+_NETWORK = "network."
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training part.
+
+    Attributes:
+        stage, epoch: numbers from 0, the epoch over all stages.
+        learning_rate: of the stage.
+        loss: mean over the steps of the loss, penalty included.
+        validation_accuracy: task -> share of right signs.
+    """
+
+    stage: int
+    epoch: int
+    learning_rate: float
+    loss: float
+    validation_accuracy: dict[str, float]
+
+
+class Progress:
+    """The changing parts of one training.
+
+    Attributes:
+        optimiser: of the stage under way.
+        losses: of the steps of the epoch under way, scalars on the network's device.
+        curve: the epochs that are over.
+    """
+
+    optimiser: torch.optim.Optimizer
+
+    def __init__(
+        self,
+        network: GroupedNetwork,
+        parameters: Sequence[nn.Parameter],
+        generators: Sequence[torch.Generator],
+        optimiser_of: Callable[[int], torch.optim.Optimizer],
+    ) -> None:
+        """Begin a training.
+
+        Args:
+            network: is trained in place.
+            parameters: are trained besides the network's own.
+            generators: draw random numbers during training.
+            optimiser_of: makes the optimiser of a stage, from its number.
+        """
+        self.losses: list[Tensor] = []
+        self.curve: list[Epoch] = []
+        self._network = network
+        self._extra = parameters
+        self._generators = generators
+        self._optimiser_of = optimiser_of
+        self._stage = -1
+
+    def enter(self, stage: int) -> None:
+        """Start a stage with a fresh optimiser, unless it is the one under way."""
+        if stage != self._stage:
+            self._stage = stage
+            self.optimiser = self._optimiser_of(stage)
+
+    def close_epoch(
+        self, learning_rate: float, loss: float, validation_accuracy: dict[str, float]
+    ) -> None:
+        """Add an epoch to the curve; the next one starts without losses."""
+        number = len(self.curve)
+        self.curve.append(Epoch(self._stage, number, learning_rate, loss, validation_accuracy))
+        self.losses = []
+
+    @property
+    def place(self) -> str:
+        """Where the training is, in words, counted from 1."""
+        return f"epoch {len(self.curve) + 1}, step {len(self.losses)}"
+
+    def start(self) -> dict[str, Any]:
+        """Return what tells this training's start from another one's, JSON-able."""
+        return {
+            "network": tensor_hash(self._network.state_dict()),
+            "parameters": tensor_hash({str(i): p for i, p in enumerate(self._extra)}),
+        }
+
+    def outcome(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return what is left of the training once it is over."""
+        tensors = {
+            **{_NETWORK + name: tensor for name, tensor in self._network.state_dict().items()},
+            **{f"parameter.{i}": tensor for i, tensor in enumerate(self._extra)},
+            **{f"generator.{i}": one.get_state() for i, one in enumerate(self._generators)},
+        }
+        return tensors, {"curve": [asdict(epoch) for epoch in self.curve]}
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all that the training needs to go on from here, once a step has been taken."""
+        tensors, value = self.outcome()
+        for i, parameter in enumerate(self._trained()):
+            buffer = self.optimiser.state.get(parameter, {}).get("momentum_buffer")
+            if buffer is not None:
+                tensors[f"momentum.{i}"] = buffer
+        if self.losses:
+            tensors["losses"] = torch.stack(self.losses)
+        return tensors, {**value, "stage": self._stage}
+
+    def restore(self, tensors: Mapping[str, Tensor], value: Mapping[str, Any]) -> None:
+        """Take up what :meth:`outcome` or :meth:`snapshot` returned."""
+        state = {n.removeprefix(_NETWORK): t for n, t in tensors.items() if n.startswith(_NETWORK)}
+        self._network.load_state_dict(state)
+        self.curve = [Epoch(**epoch) for epoch in value["curve"]]
+        with torch.no_grad():
+            for i, parameter in enumerate(self._extra):
+                parameter.copy_(tensors[f"parameter.{i}"])
+        for i, generator in enumerate(self._generators):
+            generator.set_state(tensors[f"generator.{i}"])
+        if "stage" in value:
+            self.enter(value["stage"])
+            self._restore_steps(tensors)
+
+    def _restore_steps(self, tensors: Mapping[str, Tensor]) -> None:
+        trained = self._trained()
+        for i, parameter in enumerate(trained):
+            if f"momentum.{i}" in tensors:
+                # Laid out as the parameter is: the fused optimiser walks through both alike.
+                buffer = torch.empty_like(parameter, requires_grad=False)
+                self.optimiser.state[parameter]["momentum_buffer"] = buffer.copy_(
+                    tensors[f"momentum.{i}"]
+                )
+        if "losses" in tensors:
+            self.losses = list(tensors["losses"].to(trained[0].device))
+
+    def _trained(self) -> list[nn.Parameter]:
+        return [p for group in self.optimiser.param_groups for p in group["params"]]
