@@ -10,12 +10,13 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
-# Jobs run the package of this very checkout, with the Python that runs Snakemake.
+# Jobs run the package of this very checkout, with the Python that runs Snakemake, and end with it.
 ROOT = str(workflow.basedir)
 sys.path.insert(0, ROOT)
 os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [ROOT, os.getenv("PYTHONPATH")])),
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", os.defpath)]),
+    PAM_RUN_PID=str(os.getpid()),
 )
 
 from pam import PamError

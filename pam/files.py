@@ -46,7 +46,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 def _sweep(path: Path) -> None:
     """Remove temporary files of ``path`` whose process, on this machine, is no more."""
-    left = re.compile(rf"\.{re.escape(path.stem)}\.tmp-(\d+){re.escape(path.suffix)}")
+    left = re.compile(rf"\.{re.escape(path.stem)}\.tmp-(\d{{1,9}}){re.escape(path.suffix)}")
     for entry in os.scandir(path.parent):
         match = left.fullmatch(entry.name)
         if match and not _runs(int(match[1])):

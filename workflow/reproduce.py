@@ -1,19 +1,22 @@
 """``make reproduce``: run the workflow, say what came of it, and where to look.
 
-Safe to start again at any time, after a crash too: what is done stays, what is half done is done
-again, and two runs never work in one folder.
+Safe to start again at any time, after a crash too: what is done stays, what is half done goes on
+from its last checkpoint, and two runs never work in one folder.
 """
 
 import argparse
 import csv
 import os
-import subprocess
+import signal
 import sys
 import time
 from pathlib import Path
+from subprocess import PIPE
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from children import Children  # noqa: E402 - beside this file
 
 from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
 from pam.cli.main import main as pam  # noqa: E402
@@ -26,22 +29,31 @@ JOB_TABLE = "Job stats:"
 MAIN_TABLE = "*comparison.md"
 QUIET = ("--quiet", "host", "reason")
 USER_ERROR = 2
+SIGNALLED = 128
+LOCK_PATIENCE_S = 5.0
+"""The processes of a run that was killed just now may need a moment to be gone."""
 
 
 def main() -> int:
-    """Run and return the exit code: 0 done, 1 a job failed, 2 bad input in one sentence."""
+    """Run and return the exit code.
+
+    0: done. 1: a job failed. 2: bad input, in one sentence. 143 or 130: stopped by a signal.
+    """
     options = _parser().parse_args()
     config = f"workflow/config/{options.profile}.yaml"
     try:
         check_plugins(load_config(config))
-        lock = None if options.dry_run else hold(RUN_LOCK)
+        lock = None if options.dry_run else hold(RUN_LOCK, LOCK_PATIENCE_S)
     except PamError as error:
         print(f"make reproduce: {error}", file=sys.stderr)
         return USER_ERROR
 
     started = time.monotonic()
     snakemake = _snakemake(options)
-    plan = subprocess.run([*snakemake, "--dry-run"], capture_output=True, text=True)
+    children = Children()
+    plan = children.run([*snakemake, "--dry-run"], stdout=PIPE, stderr=PIPE)
+    if children.stopped_by:
+        return _stopped(children.stopped_by)
     if plan.returncode:
         sys.stderr.write(plan.stdout + plan.stderr)
         return plan.returncode
@@ -54,9 +66,11 @@ def main() -> int:
 
     # We hold the run lock, so a lock of Snakemake's own is one that a killed run left behind.
     if any(Path(".snakemake/locks").glob("*")):
-        subprocess.run([*snakemake, "--unlock"], capture_output=True, check=True)
+        children.run([*snakemake, "--unlock"], stdout=PIPE, stderr=PIPE)
     environment = os.environ | {RUN_LOCK_HELD: "1"}
-    done = subprocess.run([*snakemake, *QUIET], env=environment, pass_fds=[lock])
+    done = children.run([*snakemake, *QUIET], env=environment, pass_fds=[lock])
+    if children.stopped_by:
+        return _stopped(children.stopped_by)
     if done.returncode:
         print(
             f"make reproduce: some jobs failed; their logs are in logs/{options.profile}/, and "
@@ -80,6 +94,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--strict", action="store_true", help="fail if any cell failed")
     return parser
+
+
+def _stopped(number: int) -> int:
+    print(
+        f"make reproduce: stopped by {signal.Signals(number).name}; the same command goes on from "
+        "there",
+        file=sys.stderr,
+    )
+    return SIGNALLED + number
 
 
 def _show_plan(config: str, planned: str) -> int:

@@ -33,12 +33,14 @@ wildcard_constraints:
     seed=any_of(CONFIG.seeds),
 
 
-# The number of threads is numeric: a job that gets fewer cores still computes with as many.
+# The number of threads is numeric: a job that gets fewer cores still computes with as many. A job
+# takes the place of its shell: signals reach it, and it sees when Snakemake is gone.
 shell.prefix(
     "".join(
         f"export {library}_NUM_THREADS={CONFIG.threads}; "
         for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
     )
+    + "exec "
 )
 
 # Where the raw data lie, and whether they may be fetched, decides nothing about the result: it
