@@ -47,7 +47,8 @@ def batches(
     device = split.images.device
     order = torch.randperm(len(split), generator=generator).to(device)
     labels = {task: dataset.task_labels(split, task).float() for task in dataset.tasks}
-    for index in order[first * size : len(split) // size * size].split(size):
+    for batch in range(first, len(split) // size):
+        index = order[batch * size : (batch + 1) * size]
         picked = {task: values[index] for task, values in labels.items()}
         yield dataset.normalise(split.images[index]), picked
 

@@ -1,0 +1,63 @@
+"""Processes that ``make reproduce`` starts, and that end with it when it is asked to stop."""
+
+import signal
+import subprocess
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import psutil
+
+LOOK_S = 0.2
+"""How often a process that was asked to stop is searched for jobs it has started since."""
+
+
+class Children:
+    """Starts one process after the other; SIGTERM and SIGINT reach the jobs below them.
+
+    Snakemake waits for its jobs when it is told to stop, so the jobs are told as well: they store
+    how far they came and end.
+
+    Attributes:
+        stopped_by: number of the signal that asked to stop; 0 if none came.
+    """
+
+    def __init__(self) -> None:
+        """Listen from now on."""
+        self.stopped_by = 0
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def run(self, command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end, like :func:`subprocess.run`; all that it started has ended.
+
+        Args:
+            command: the words.
+            options: of :class:`subprocess.Popen`; pipes are read into the result.
+        """
+        told: set[psutil.Process] = set()
+        with subprocess.Popen(command, text=True, **options) as process:
+            while True:
+                try:
+                    out, err = process.communicate(timeout=LOOK_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    if self.stopped_by:
+                        _stop(process.pid, told)
+        psutil.wait_procs(told)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.stopped_by = self.stopped_by or number
+
+
+def _stop(pid: int, told: set[psutil.Process]) -> None:
+    """Ask a process and the jobs below it to stop, each of them once."""
+    with suppress(psutil.NoSuchProcess):
+        main = psutil.Process(pid)
+        below = main.children(recursive=True)
+        parents = {process.ppid() for process in below if process.is_running()}
+        for process in (main, *(one for one in below if one.pid not in parents)):
+            if process not in told:
+                told.add(process)
+                process.terminate()
