@@ -8,7 +8,7 @@ import pytest
 
 from pam import PamError
 from pam.imports import ROOT
-from pam.locks import hold
+from pam.locks import alone, hold
 
 HOLDER = "import sys; from pam.locks import hold; hold(sys.argv[1]); print('held', flush=True); "
 
@@ -50,3 +50,45 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(PamError, match="cannot write"):
         hold(tmp_path / "file" / "run.lock")
+
+
+def test_alone_waits_for_the_one_before_and_leaves_no_file(tmp_path):
+    path = tmp_path / "kept" / "cell.lock"
+    said = []
+    command = (
+        "import sys, time; from pam.locks import alone\n"
+        "with alone(sys.argv[1], print): print('held', flush=True); time.sleep(0.5)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", command, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "held\n"
+        with alone(path, lambda: said.append("waiting")):
+            assert process.poll() is not None or process.wait(5) == 0
+            assert path.exists()
+    assert said == ["waiting"]
+    assert not path.exists()
+
+
+def test_many_take_turns(tmp_path):
+    """A holder removes the file that others wait at; they must not end up at different ones."""
+    path, total = tmp_path / "cell.lock", tmp_path / "total"
+    total.write_text("0")
+    command = (
+        "import sys, time; from pathlib import Path; from pam.locks import alone\n"
+        "total = Path(sys.argv[2])\n"
+        "for _ in range(25):\n"
+        "    with alone(sys.argv[1], lambda: None):\n"
+        "        seen = int(total.read_text()); time.sleep(0.001); total.write_text(str(seen + 1))"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", command, path, total], cwd=ROOT) for _ in range(4)
+    ]
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert total.read_text() == "100"
+
+
+def test_patience_outlasts_a_holder_that_ends(tmp_path):
+    path = tmp_path / "run.lock"
+    with holder(path, "import time; time.sleep(0.3)"):
+        os.close(hold(path, patience=20))
