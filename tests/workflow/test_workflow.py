@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,13 +22,12 @@ from pam.config import (
 from pam.imports import ROOT
 from pam.locks import RUN_LOCK, hold
 from pam.reporting.schema import TABLES
+from tests.trees import MEASURED_ANEW, fresh_tree
 
 pytestmark = pytest.mark.workflow
 
 CONFIG = load_config(ROOT / "workflow" / "config" / "smoke.yaml")
 PATHS = Paths("results/smoke")
-# Timings and memory are never the same twice.
-MEASURED_ANEW = {"latency", "resources"}
 LAST_STEPS = {"Gathering the rows of all jobs", "Writing the tables", "Drawing the figures"}
 
 
@@ -55,16 +53,6 @@ def planned(tree: Path, *settings: str) -> set[str]:
 
 def reproduce(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
     return run(tree, "workflow/reproduce.py", "--profile", "smoke", "--cores", "2", *arguments)
-
-
-def fresh_tree(folder: Path) -> Path:
-    tree = folder / "tree"
-    tree.mkdir()
-    for name in ("pam", "workflow"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, tree)
-    return tree
 
 
 @contextmanager

@@ -1,0 +1,224 @@
+"""Kill runs at random moments, again and again, and check that nothing of it is seen in the end.
+
+A run is killed with SIGKILL, the whole process group at once, and started again by the same
+command, so many times in a row. Then it may complete. Its CSV files have to be those of a run
+that nobody disturbed, byte by byte; after every kill no process of it may be left and no file may
+change; no step is taken by hand in between.
+
+    python tests/reliability/kill_runs.py --runs 20 --kills 25
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.trees import csv_bytes, fresh_tree, start
+
+GONE_WITHIN_S = 10.0
+QUIET_S = 1.0
+COMPLETE_WITHIN_S = 7200.0
+
+
+class Broken(Exception):
+    """What was promised did not hold."""
+
+
+@dataclass
+class Undisturbed:
+    """A run that nobody disturbed.
+
+    Attributes:
+        csvs: content of its CSV files.
+        seconds: how long it took.
+        start_s: how long a run takes that has nothing to do.
+    """
+
+    csvs: dict[str, bytes]
+    seconds: float
+    start_s: float
+
+
+@dataclass
+class Outcome:
+    """How a run went that was killed.
+
+    Attributes:
+        kills: how often it was killed while it ran.
+        with_checkpoints: after how many of them there were checkpoints to go on from.
+    """
+
+    kills: int = 0
+    with_checkpoints: int = 0
+
+
+def main() -> int:
+    """Run and return the exit code: 0 if every run ended as if undisturbed."""
+    options = _parser().parse_args()
+    named = ROOT / "workflow" / "config" / f"{options.profile}.yaml"
+    profile = named if named.exists() else Path(options.profile)
+    draw = random.Random(options.seed)
+    with tempfile.TemporaryDirectory(prefix="kill-runs-", dir=options.folder) as made:
+        folder = Path(made)
+        try:
+            reference = undisturbed(folder / "undisturbed", profile)
+            print(f"undisturbed: {reference.seconds:.0f} s, up to date: {reference.start_s:.0f} s")
+            outcomes = []
+            for number in range(1, options.runs + 1):
+                place = folder / f"run-{number}"
+                outcome = killed_run(
+                    place, profile, reference, options.kills, draw, options.spare_jobs
+                )
+                outcomes.append(outcome)
+                print(
+                    f"run {number}: identical after {outcome.kills} kills, "
+                    f"{outcome.with_checkpoints} of them with checkpoints",
+                    flush=True,
+                )
+                shutil.rmtree(place)
+        except Broken as broken:
+            kept = Path(tempfile.mkdtemp(prefix="kill-runs-broken-", dir=options.folder))
+            shutil.copytree(folder, kept, dirs_exist_ok=True)
+            print(f"kill_runs: {broken}; everything is kept in {kept}", file=sys.stderr)
+            return 1
+    kills = sum(outcome.kills for outcome in outcomes)
+    print(f"{len(outcomes)} runs of {profile.stem}, {kills} kills: all CSV files identical")
+    return 0
+
+
+def undisturbed(folder: Path, profile: Path) -> Undisturbed:
+    """Run once to the end, and once more with nothing to do."""
+    tree = fresh_tree(folder, profile)
+    seconds = [_complete(tree, profile) for _ in range(2)]
+    return Undisturbed(csv_bytes(tree, profile.stem), *seconds)
+
+
+def killed_run(
+    folder: Path,
+    profile: Path,
+    reference: Undisturbed,
+    kills: int,
+    draw: random.Random,
+    spare_jobs: bool = False,
+) -> Outcome:
+    """Kill a run so many times, let it complete, and check what it leaves.
+
+    Args:
+        folder: where the run's tree goes.
+        profile: file of the configuration.
+        reference: what to compare with.
+        kills: how often to kill; fewer if the run is complete before.
+        draw: of the moments.
+        spare_jobs: kill everything but the jobs, which then have to end by themselves.
+
+    Raises:
+        Broken: if the run does not end as an undisturbed one, or something of it goes on after a
+            kill.
+    """
+    tree = fresh_tree(folder, profile)
+    outcome = Outcome()
+    # So that the kills are spread over the whole run, and some fall into the start.
+    longest = 2 * (reference.start_s + reference.seconds / max(1, kills))
+    for _ in range(kills):
+        process = start(tree, profile.stem, folder / "log", PAM_CHECKPOINT_EVERY="0.2")
+        time.sleep(draw.uniform(0, longest))
+        if process.poll() is not None:
+            if process.returncode:
+                raise Broken(f"{folder.name} ended with exit code {process.returncode} by itself")
+            break
+        _kill(process.pid, spare_jobs)
+        process.wait()
+        outcome.kills += 1
+        outcome.with_checkpoints += any((tree / "results").rglob(".checkpoints/*/*.safetensors"))
+        _check_silence(tree)
+    _complete(tree, profile)
+    made = csv_bytes(tree, profile.stem)
+    differing = [name for name, content in reference.csvs.items() if made[name] != content]
+    if differing:
+        raise Broken(f"{folder.name}: {differing[0]}.csv differs after {outcome.kills} kills")
+    left = [p for where in ("results", "figures") for p in (tree / where).rglob(".*")]
+    if left:
+        raise Broken(f"{folder.name}: {left[0]} is left over")
+    return outcome
+
+
+def _complete(tree: Path, profile: Path) -> float:
+    """Run to the end and return how many seconds it took."""
+    began = time.monotonic()
+    code = start(tree, profile.stem, tree.parent / "log").wait(COMPLETE_WITHIN_S)
+    if code:
+        raise Broken(f"{tree.parent.name} ended with exit code {code}; see {tree.parent / 'log'}")
+    return time.monotonic() - began
+
+
+def _kill(group: int, spare_jobs: bool) -> None:
+    if not spare_jobs:
+        os.killpg(group, signal.SIGKILL)
+        return
+    for process in psutil.process_iter(["cmdline"]):
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            is_job = "pam.cli" in (process.info["cmdline"] or [])
+            if os.getpgid(process.pid) == group and not is_job:
+                process.kill()
+
+
+def _check_silence(tree: Path) -> None:
+    """Check that no process works in the tree any more, and that no file changes."""
+    until = time.monotonic() + GONE_WITHIN_S
+    while any(_working_in(tree)):
+        if time.monotonic() > until:
+            commands = [" ".join(process.cmdline()) for process in _working_in(tree)]
+            raise Broken(f"{tree.parent.name}: still running after a kill: {commands[0]}")
+        time.sleep(0.05)
+    before = _state(tree)
+    time.sleep(QUIET_S)
+    if _state(tree) != before:
+        raise Broken(f"{tree.parent.name}: files changed after a kill")
+
+
+def _working_in(tree: Path) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter(["cwd", "status"]):
+        if process.info["cwd"] == str(tree) and process.info["status"] != psutil.STATUS_ZOMBIE:
+            yield process
+
+
+def _state(tree: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in tree.rglob("*")
+        if path.is_file()
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=20, help="runs; default: 20")
+    parser.add_argument("--kills", type=int, default=25, help="kills of each run; default: 25")
+    parser.add_argument("--profile", default="smoke", help="name of a profile, or a YAML file")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments; default: 0")
+    parser.add_argument("--folder", help="where the runs go; default: the system's for temporaries")
+    parser.add_argument(
+        "--spare-jobs",
+        action="store_true",
+        help="kill everything but the jobs, which have to end by themselves",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Copies of this checkout in which a whole run can be made, broken and mended."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from pam.config import Paths
+from pam.imports import ROOT
+from pam.reporting.schema import TABLES
+
+# Timings and memory are never the same twice.
+MEASURED_ANEW = {"latency", "resources"}
+
+
+def fresh_tree(folder: Path, profile: Path | None = None) -> Path:
+    """Copy what a run needs below a folder, and nothing that a run made.
+
+    Args:
+        folder: made if it is missing.
+        profile: a further configuration that the copy shall have.
+    """
+    tree = folder / "tree"
+    tree.mkdir(parents=True)
+    for name in ("pam", "workflow"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, tree)
+    if profile is not None:
+        shutil.copy(profile, tree / "workflow" / "config")
+    return tree
+
+
+def start(tree: Path, profile: str, log: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """Start what ``make reproduce`` runs, in a process group of its own."""
+    with open(log, "ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "workflow/reproduce.py", "--profile", profile, "--cores", "2"],
+            cwd=tree,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | environment,
+        )
+
+
+def csv_bytes(tree: Path, profile: str) -> dict[str, bytes]:
+    """Return the content of every CSV file that must be the same in every run."""
+    paths = Paths(f"results/{profile}")
+    return {name: (tree / paths.csv(name)).read_bytes() for name in set(TABLES) - MEASURED_ANEW}
