@@ -187,8 +187,8 @@ def _plugins(package: str, registered: str | None) -> set[str]:
 def _module_hash(name: str) -> str:
     module = _modules().by_name[name]
     digest = hashlib.sha256(repr(_normalised(module.tree)).encode())
-    # Tables shipped with a package are as good as its constants.
-    for path in sorted(module.path.parent.rglob("*.csv")) if module.package else []:
+    # Tables shipped beside the modules of a package are as good as their constants.
+    for path in sorted(module.path.parent.glob("*.csv")) if module.package else []:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 
@@ -199,22 +199,24 @@ def _normalised(node: Any) -> Any:
     Empty fields differ between Python versions, which must not change a hash.
     """
     if isinstance(node, list):
-        return tuple(_normalised(item) for item in node)
+        return tuple(_normalised(item) for item in node if not _is_docstring(item))
     if not isinstance(node, ast.AST):
         return node
     fields = [
-        (name, _normalised(_without_docstring(node, value) if name == "body" else value))
+        (name, _normalised(value))
         for name, value in ast.iter_fields(node)
         if value is not None and value != []
     ]
     return (type(node).__name__, *fields)
 
 
-def _without_docstring(node: ast.AST, body: Any) -> Any:
-    documented = isinstance(
-        node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+def _is_docstring(node: Any) -> bool:
+    """Tell whether a node is a text that stands alone: of a module, a function or a constant."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
     )
-    return body[1:] if documented and ast.get_docstring(node, clean=False) is not None else body
 
 
 def _version(package: str) -> str | None:
