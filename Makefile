@@ -24,12 +24,13 @@ $(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)'
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test figures lint environment clean-results
+.PHONY: help reproduce status test figures check lint environment clean-results
 
 help:
 	@echo 'PAM-bench: merge networks, prune them, count what every task combination costs'
 	@echo
 	@echo '  make reproduce      run everything of a profile: tables, figures, and the main table here'
+	@echo '  make status         say what of a profile is up to date, what would run again, and why'
 	@echo '  make figures        redraw figures from CSV files alone, without training: those of every'
 	@echo '                      run in results/ and results/reference/; PROFILE=name for one'
 	@echo '  make test           unit, property and workflow tests'
@@ -51,6 +52,9 @@ reproduce: $(READY)
 	@$(BIN)/python workflow/reproduce.py --profile $(WORD) --cores $(CORES) \
 	    $(if $(DATA),--data '$(DATA)') $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict) \
 	    $(if $(DRY_RUN),--dry-run)
+
+status: $(READY)
+	@$(BIN)/python -m pam.cli status --profile $(WORD)
 
 figures: $(READY)
 	@test -n '$(strip $(RUNS))' || { echo 'make figures: there is no run in results/' >&2; exit 2; }

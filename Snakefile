@@ -74,3 +74,4 @@ rule all:
 
 onstart:
     hold_run_lock()
+    remember(CONFIG)

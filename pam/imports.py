@@ -61,9 +61,13 @@ class Module:
             ConfigError: if it is not valid Python.
         """
         try:
-            return ast.parse(self.path.read_bytes(), filename=str(self.path))
+            return ast.parse(self._source, filename=str(self.path))
         except (SyntaxError, ValueError) as error:
             raise ConfigError(f"{self.path} is not valid Python: {error}") from error
+
+    @cached_property
+    def _source(self) -> bytes:
+        return self.path.read_bytes()
 
     @cached_property
     def imports(self) -> list[Import]:
@@ -104,6 +108,8 @@ class Module:
 
         Only names that are written out as text are seen.
         """
+        if REGISTER.encode() not in self._source:
+            return frozenset()
         calls = [
             (self._registry_of(node.func), node.args[0].value)
             for node in ast.walk(self.tree)

@@ -98,3 +98,21 @@ def _open(path: Path) -> int:
                 return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise PamError(f"cannot write {path}: {error.strerror}") from error
+
+
+def is_held(path: str | Path) -> bool:
+    """Tell whether a process has the lock ``path``; writes nothing, and waits for nothing."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        # A file system without locks.
+        return False
+    finally:
+        os.close(descriptor)
+    return False

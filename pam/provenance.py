@@ -94,10 +94,21 @@ def code_hash(
     Raises:
         ConfigError: for an unknown stage, or a name that no module registers.
     """
-    digest = hashlib.sha256()
-    for name in stage_modules(stage, method=method, architecture=architecture, dataset=dataset):
-        digest.update(f"{name}:{_module_hash(name)}\n".encode())
-    return digest.hexdigest()[:HASH_LENGTH]
+    modules = module_hashes(stage, method=method, architecture=architecture, dataset=dataset)
+    text = "".join(f"{name}:{digest}\n" for name, digest in modules.items())
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def module_hashes(
+    stage: str,
+    *,
+    method: str | None = None,
+    architecture: str | None = None,
+    dataset: str | None = None,
+) -> dict[str, str]:
+    """Return module -> hash, sorted, of what :func:`code_hash` covers: 12 hexadecimal digits."""
+    covered = stage_modules(stage, method=method, architecture=architecture, dataset=dataset)
+    return {name: _module_hash(name)[:HASH_LENGTH] for name in covered}
 
 
 @cache

@@ -10,6 +10,7 @@ def add_run_commands(commands: Commands) -> None:
     """Add the commands that make tables, figures and pages, and those that check."""
     for add in (_aggregate, _tables, _figures, _reproduction, _samples, _config, _plan, _conform):
         add(commands)
+    _status(commands)
 
 
 def _aggregate(commands: Commands) -> None:
@@ -117,6 +118,21 @@ def _plan(commands: Commands) -> None:
         "--results",
         metavar="FOLDER",
         help="folder of the run, for its prepared data; default: results/NAME of NAME.yaml",
+    )
+
+
+def _status(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "status",
+        "say what of a profile is up to date, what would run again, and why",
+        "pam status --profile quick",
+    )
+    parser.add_argument(
+        "--profile",
+        default="quick",
+        metavar="NAME",
+        help="name of a file in workflow/config/; default: quick",
     )
 
 

@@ -30,9 +30,9 @@ from pam.stopping import Interrupted
 COMMANDS = (
     *("prepare", "train", "merge", "prune", "measure", "relate", "analyse"),
     *("aggregate", "tables", "figures", "reproduction", "samples"),
-    *("config", "plan", "conform"),
+    *("config", "plan", "conform", "status"),
 )
-WITHOUT_TORCH = ("aggregate", "tables", "figures", "reproduction", "config")
+WITHOUT_TORCH = ("aggregate", "tables", "figures", "reproduction", "config", "status")
 
 CONFIG = """\
 seeds: [0]
@@ -110,6 +110,7 @@ def test_light_commands_do_not_import_torch(command, tmp_path):
         "tables": ["tables", "--results", str(tmp_path)],
         "figures": ["figures", "--results", str(tmp_path), "--out", str(tmp_path)],
         "reproduction": ["reproduction", "--results", str(tmp_path), "--out", str(tmp_path / "p")],
+        "status": ["status", "--profile", "smoke"],
     }[command]
     program = (
         "import sys\nfrom pam.cli.main import main\n"

@@ -1,11 +1,7 @@
 """The whole workflow on the smoke profile: complete, repeatable, and redone only where needed."""
 
 import os
-import re
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +19,8 @@ from pam.imports import ROOT
 from pam.locks import RUN_LOCK, hold
 from pam.reporting.schema import TABLES
 from tests.trees import MEASURED_ANEW, fresh_tree
+from tests.workflow import trees
+from tests.workflow.trees import edited, run
 
 pytestmark = pytest.mark.workflow
 
@@ -31,38 +29,16 @@ PATHS = Paths("results/smoke")
 LAST_STEPS = {"Gathering the rows of all jobs", "Writing the tables", "Drawing the figures"}
 
 
-def run(tree: Path, *command: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *command], cwd=tree, capture_output=True, text=True, timeout=900
-    )
-
-
 def snakemake(tree: Path, *arguments: str, settings=("profile=smoke",)) -> str:
-    """Run Snakemake in a tree and return what it said, whether it succeeded or not."""
-    profiles = [f"--profile=workflow/profiles/{name}" for name in ("default", "ci")]
-    done = run(tree, "-m", "snakemake", *profiles, *arguments, "--config", *settings)
-    return done.stdout + done.stderr
+    return trees.snakemake(tree, *arguments, settings=settings)
 
 
 def planned(tree: Path, *settings: str) -> set[str]:
-    """Return the messages of the jobs that Snakemake would run."""
-    said = snakemake(tree, "--dry-run", settings=("profile=smoke", *settings))
-    assert "This was a dry-run" in said or "Nothing to be done" in said, said
-    return set(re.findall(r"^Job \d+: (.*)$", said, re.MULTILINE))
+    return trees.planned(tree, "profile=smoke", *settings)
 
 
 def reproduce(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
     return run(tree, "workflow/reproduce.py", "--profile", "smoke", "--cores", "2", *arguments)
-
-
-@contextmanager
-def edited(path: Path, pattern: str, replacement: str) -> Iterator[None]:
-    before = path.read_text(encoding="utf-8")
-    after = re.sub(pattern, replacement, before, count=1)
-    assert after != before
-    path.write_text(after, encoding="utf-8")
-    yield
-    path.write_text(before, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,12 @@
 
 import shutil
 
-from pam.config import (
-    analyse_slice,
-    control_seed,
-    measure_slice,
-    merge_slice,
-    prepare_slice,
-    prune_slice,
-    relate_slice,
-    train_slice,
-)
+from pam.config import control_seed
 from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold
 from pam.provenance import code_hash, config_hash
 from pam.reporting.schema import TABLES
+from pam.status.hashes import remember
+from pam.status.jobs import Job
 
 EXPERIMENTS = CONFIG.experiments.values()
 
@@ -80,39 +73,16 @@ def stage_code(stage: str):
     """A hash of the code that a stage runs for a cell: the param that a mended method changes."""
 
     def code(wildcards) -> str:
-        experiment = CONFIG.experiment(wildcards.experiment)
-        method = None
-        if stage == "merge":
-            method = experiment.merging_row(wildcards.merging).method
-        elif stage == "prune":
-            method = experiment.pruning_row(wildcards.pruning).method
-        elif stage == "relate":
-            method = experiment.relatedness_row(wildcards.relatedness).method
-        return code_hash(
-            stage,
-            method=method,
-            architecture=experiment.architecture,
-            dataset=experiment.dataset,
-        )
+        return Job(stage, **wildcards).code(CONFIG)
 
     return code
 
 
 def stage_settings(stage: str):
     """A hash of the part of the config that a stage's result depends on."""
-    slice_of, names = {
-        "prepare": (prepare_slice, ()),
-        "train": (train_slice, ()),
-        "merge": (merge_slice, ("merging",)),
-        "prune": (prune_slice, ("merging", "pruning")),
-        "measure": (measure_slice, ("merging", "pruning")),
-        "relate": (relate_slice, ("relatedness",)),
-        "analyse": (analyse_slice, ("merging", "pruning")),
-    }[stage]
 
     def settings(wildcards) -> str:
-        cell = (wildcards.experiment, *(wildcards[name] for name in names))
-        return config_hash(slice_of(CONFIG, *cell))
+        return Job(stage, **wildcards).settings_hash(CONFIG)
 
     return settings
 

@@ -1,0 +1,50 @@
+"""``pam status``: what of a profile is up to date, what would run again, and why."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from pam.config import Paths, load_config
+from pam.imports import ROOT
+from pam.locks import RUN_LOCK, is_held
+from pam.provenance import check_plugins
+from pam.status.failed import failed_lines
+from pam.status.hashes import recall
+from pam.status.plan import make_plan
+from pam.status.report import stage_lines
+from pam.status.stale import in_words, stale_stages
+
+REFERENCES = "results/reference"
+
+
+def run(arguments: Namespace) -> int:
+    """Print the status; nothing is written, and no run is held up."""
+    config = load_config(ROOT / "workflow" / "config" / f"{arguments.profile}.yaml")
+    check_plugins(config)
+    active = is_held(RUN_LOCK)
+    plan = make_plan(arguments.profile)
+    if active:
+        print("A run is active in this folder; what it has not done yet counts as to run.")
+    if plan:
+        print(f"Profile {arguments.profile}: {len(plan)} jobs would run.")
+    else:
+        print(f"Everything is up to date: profile {arguments.profile} has nothing left to run.")
+    records = Paths(f"results/{arguments.profile}").records(config)
+    lines = [
+        *stage_lines(config, plan, recall(), active),
+        *failed_lines(records),
+        *_stale_references(),
+    ]
+    print("\n".join(lines))
+    return 0
+
+
+def _stale_references() -> list[str]:
+    """Return a line for every reference run whose rows are of earlier code."""
+    lines = []
+    for manifest in sorted(Path(REFERENCES).glob("*/manifest.json")):
+        for experiment, stages in stale_stages(manifest.parent).items():
+            words = in_words(stages, tuple(stages))
+            lines.append(
+                f"stale: {manifest.parent} ({experiment}) has rows of earlier code: {words}"
+            )
+    return lines

@@ -1,0 +1,103 @@
+"""Which rows of a run were made by code that has changed since."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pam.config import Paths
+from pam.errors import ConfigError, DataError
+from pam.files import read_json
+from pam.provenance import code_hash
+
+_CELLS = ("train", "merge", "prune", "measure")
+_CONDITIONS = ("train", "merge", "prune", "analyse")
+STAGES_OF_TABLE = {
+    "training": ("train", "merge", "prune"),
+    "neuron_information": ("train", "merge"),
+    "relatedness": ("train", "relate"),
+    "exclusivity": _CONDITIONS,
+    "redundancy": _CONDITIONS,
+    "redundancy_samples": _CONDITIONS,
+}
+"""CSV file -> the stages whose code decides its rows; of all others those of a measured cell."""
+
+# Stage -> the section of an experiment that names the plug-in, and the name of its row.
+_PLUGINS = {
+    "merge": ("merging", "merging"),
+    "prune": ("pruning", "pruning"),
+    "relate": ("relatedness", "merging"),
+}
+
+Stale = dict[str, dict[str, tuple[str, ...]]]
+"""experiment -> stage -> the rows, e.g. ``("taylor",)``, whose code changed; ``()`` means all."""
+
+
+def stale_stages(folder: str | Path) -> Stale:
+    """Return what of a run was made by other code than today's, from its manifest.
+
+    Args:
+        folder: where the CSV files and the manifest of the run lie; without a manifest nothing
+            is known, and nothing stale.
+
+    Raises:
+        DataError: if the manifest is damaged.
+    """
+    path = Path(Paths(str(folder)).manifest)
+    if not path.exists():
+        return {}
+    try:
+        manifest = read_json(path)
+        experiments = manifest["config"]["experiments"]
+        jobs = list(manifest["jobs"].values())
+        rows = [(job, _row(job), _is_stale(job, experiments)) for job in jobs]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is not the manifest of a run: it lacks {error}") from error
+    stale: Stale = {}
+    for job, _, changed in rows:
+        if changed:
+            same = [one for one in rows if _place(one[0]) == _place(job)]
+            names = sorted({row for _, row, changed in same if changed})
+            every = all(changed for _, _, changed in same)
+            stale.setdefault(job["experiment"], {})[job["rule"]] = () if every else tuple(names)
+    return stale
+
+
+def stale_tables(folder: str | Path, tables: tuple[str, ...]) -> dict[tuple[str, str], str]:
+    """Return (experiment, CSV file) -> the stages in words, e.g. ``merge, prune taylor``.
+
+    Raises:
+        DataError: if the manifest is damaged.
+    """
+    return {
+        (experiment, table): words
+        for experiment, stages in stale_stages(folder).items()
+        for table in tables
+        if (words := in_words(stages, STAGES_OF_TABLE.get(table, _CELLS)))
+    }
+
+
+def in_words(stages: Mapping[str, tuple[str, ...]], among: tuple[str, ...]) -> str:
+    """Return the stale stages among some, in the order of the workflow."""
+    return ", ".join(
+        " ".join([stage, "/".join(stages[stage])]).strip() for stage in among if stage in stages
+    )
+
+
+def _is_stale(job: Mapping[str, Any], experiments: Mapping[str, Any]) -> bool:
+    section, axis = _PLUGINS.get(job["rule"], ("", ""))
+    experiment = experiments[job["experiment"]]
+    method = experiment[section][job[axis]]["method"] if section else None
+    try:
+        now = code_hash(job["rule"], method=method, architecture=job["architecture"])
+    except ConfigError:
+        # A plug-in that is no longer there.
+        return True
+    return now != job["code_hash"]
+
+
+def _row(job: Mapping[str, Any]) -> str:
+    return job.get(_PLUGINS.get(job["rule"], ("", ""))[1], "")
+
+
+def _place(job: Mapping[str, Any]) -> tuple[str, str]:
+    return job["experiment"], job["rule"]
