@@ -3,11 +3,13 @@
 from argparse import Namespace
 
 from pam.config import Paths
+from pam.status.stale import stale_tables
 
 
 def run(arguments: Namespace) -> int:
     """Write the tables from the CSV files."""
     from pam.reporting.tables import render_tables
 
-    render_tables(arguments.results, arguments.out or Paths(arguments.results).tables)
+    out = arguments.out or Paths(arguments.results).tables
+    render_tables(arguments.results, out, stale_tables(arguments.results))
     return 0

@@ -1,6 +1,7 @@
 """The tables of a run, each as CSV (numbers), Markdown (to read) and LaTeX (to print)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pam.files import write_text
@@ -9,6 +10,8 @@ from pam.reporting.exclusivity import exclusivity
 from pam.reporting.overviews import headline, operating_points, sensitivity
 from pam.reporting.redundancy import redundancy
 from pam.reporting.relatedness import relatedness
+from pam.reporting.schema import TABLES
+from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
 from pam.reporting.storage import experiments
 from pam.reporting.text_table import Document
 
@@ -25,7 +28,9 @@ _TABLES: dict[str, Callable[[Path, str], Document | None]] = {
 TABLE_NAMES = tuple(_TABLES)
 
 
-def render_tables(folder: str | Path, out_folder: str | Path | None = None) -> list[Path]:
+def render_tables(
+    folder: str | Path, out_folder: str | Path | None = None, stale: Stale = NOTHING_STALE
+) -> list[Path]:
     """Write every table of a run as csv, md and tex.
 
     A table for which there are no rows is left out. A file is called ``<table>.md``, or
@@ -34,6 +39,7 @@ def render_tables(folder: str | Path, out_folder: str | Path | None = None) -> l
     Args:
         folder: where the CSV files of the run lie.
         out_folder: where the tables go; ``<folder>/tables`` by default.
+        stale: which rows are of earlier code; their tables say so in their introduction.
 
     Returns:
         The paths written.
@@ -51,6 +57,11 @@ def render_tables(folder: str | Path, out_folder: str | Path | None = None) -> l
             if document is None:
                 continue
             stem = name if len(known) == 1 else f"{experiment}-{name}"
+            # A table without a CSV file of its own name is made of matched costs.
+            notes = stale_notes(stale, experiment, [name if name in TABLES else "matched"])
+            document = replace(
+                document, intro=" ".join([document.intro, *(f"{note}." for note in notes)])
+            )
             texts = {
                 "csv": document.numbers.to_csv(index=False, lineterminator="\n"),
                 "md": document.to_markdown(),

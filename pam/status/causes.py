@@ -54,7 +54,7 @@ def _of_files(reasons: list[str], active: bool) -> Iterator[str]:
         if reason == "Forced execution":
             yield RUNNING if active else INTERRUPTED
         elif reason.startswith(_MISSING):
-            yield f"{_some(reason.removeprefix(_MISSING).split(', '))} is missing"
+            yield f"missing: {_some(reason.removeprefix(_MISSING).split(', '))}"
         elif reason.startswith(_UPDATED):
             yield f"{_some(reason.removeprefix(_UPDATED).split(', '))} changed on disk"
 

@@ -8,6 +8,7 @@ from pam.config import Paths
 from pam.errors import ConfigError, DataError
 from pam.files import read_json
 from pam.provenance import code_hash
+from pam.reporting.schema import TABLES
 
 _CELLS = ("train", "merge", "prune", "measure")
 _CONDITIONS = ("train", "merge", "prune", "analyse")
@@ -62,7 +63,7 @@ def stale_stages(folder: str | Path) -> Stale:
     return stale
 
 
-def stale_tables(folder: str | Path, tables: tuple[str, ...]) -> dict[tuple[str, str], str]:
+def stale_tables(folder: str | Path) -> dict[tuple[str, str], str]:
     """Return (experiment, CSV file) -> the stages in words, e.g. ``merge, prune taylor``.
 
     Raises:
@@ -71,7 +72,7 @@ def stale_tables(folder: str | Path, tables: tuple[str, ...]) -> dict[tuple[str,
     return {
         (experiment, table): words
         for experiment, stages in stale_stages(folder).items()
-        for table in tables
+        for table in TABLES
         if (words := in_words(stages, STAGES_OF_TABLE.get(table, _CELLS)))
     }
 

@@ -26,7 +26,7 @@ ALLOWED = {
     "deploy": {"data", "networks", "cost"},
     "reporting": set(),
     "config": set(),
-    "status": {"config"},
+    "status": {"config", "reporting"},
 }
 FREE = {"cli"}
 

@@ -13,6 +13,7 @@ from pam.errors import ConfigError
 from pam.reporting.curves import select
 from pam.reporting.matched import OK
 from pam.reporting.schema import TABLES
+from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
 from pam.reporting.storage import experiments, read_table
 
 FIGURES = (
@@ -29,7 +30,10 @@ FIGURES = (
 
 
 def render_figures(
-    csv_folder: str | Path, out_folder: str | Path, only: Sequence[str] | None = None
+    csv_folder: str | Path,
+    out_folder: str | Path,
+    only: Sequence[str] | None = None,
+    stale: Stale = NOTHING_STALE,
 ) -> list[Path]:
     """Draw figures as PNG and SVG; the same CSV files give the same bytes.
 
@@ -40,6 +44,7 @@ def render_figures(
         csv_folder: where the CSV files of a run lie.
         out_folder: where the figures go.
         only: names of the figures to draw; all of :data:`FIGURES` by default.
+        stale: which rows are of earlier code; their figures say so.
 
     Returns:
         The paths written.
@@ -70,7 +75,8 @@ def render_figures(
                 source = style.source_hash(folder, module.SOURCES)
                 n_seeds = _n_seeds(folder, experiment, module)
                 origin = f"{folder.resolve().name}/{experiment} · seeds: n = {n_seeds}"
-                style.stamp(figure, module.NOTE, f"{origin} · csv sha256 {source}")
+                notes = stale_notes(stale, experiment, module.SOURCES)
+                style.stamp(figure, module.NOTE, f"{origin} · csv sha256 {source}", *notes)
                 stem = name if len(known) == 1 else f"{experiment}-{name}"
                 paths += style.save(figure, out / stem)
     return paths
