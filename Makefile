@@ -33,6 +33,7 @@ help:
 	@echo '  make status         say what of a profile is up to date, what would run again, and why'
 	@echo '  make figures        redraw figures from CSV files alone, without training: those of every'
 	@echo '                      run in results/ and results/reference/; PROFILE=name for one'
+	@echo '  make check          compare the measurements of a profile with results/reference/'
 	@echo '  make test           unit, property and workflow tests'
 	@echo '  make lint           format and style of Python, workflow and rules'
 	@echo '  make environment    only make $(VENV) from requirements.lock (the others do so themselves)'
@@ -55,6 +56,9 @@ reproduce: $(READY)
 
 status: $(READY)
 	@$(BIN)/python -m pam.cli status --profile $(WORD)
+
+check: $(READY)
+	@$(BIN)/python -m pam.cli check --results results/$(WORD) --reference results/reference/$(WORD)
 
 figures: $(READY)
 	@test -n '$(strip $(RUNS))' || { echo 'make figures: there is no run in results/' >&2; exit 2; }

@@ -11,6 +11,7 @@ def add_run_commands(commands: Commands) -> None:
     for add in (_aggregate, _tables, _figures, _reproduction, _samples, _config, _plan, _conform):
         add(commands)
     _status(commands)
+    _check(commands)
 
 
 def _aggregate(commands: Commands) -> None:
@@ -134,6 +135,34 @@ def _status(commands: Commands) -> None:
         metavar="NAME",
         help="name of a file in workflow/config/; default: quick",
     )
+
+
+def _check(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "check",
+        "compare the measurements of a run with those of a reference run",
+        "pam check --results results/quick --reference results/reference/quick",
+    )
+    add_results(parser)
+    parser.add_argument(
+        "--reference", required=True, metavar="FOLDER", help="folder of the reference run"
+    )
+    parser.add_argument(
+        "--level",
+        type=_chance,
+        default=0.01,
+        metavar="P",
+        help="share, at most, of the cells named that are named wrongly; default: 0.01",
+    )
+    parser.add_argument("--out", metavar="FILE", help="every cell with its test (CSV)")
+
+
+def _chance(text: str) -> float:
+    level = _positive(text)
+    if level >= 1:
+        raise argparse.ArgumentTypeError(f"needs a number between 0 and 1, not '{text}'")
+    return level
 
 
 def _positive(text: str) -> float:

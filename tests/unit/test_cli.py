@@ -30,9 +30,9 @@ from pam.stopping import Interrupted
 COMMANDS = (
     *("prepare", "train", "merge", "prune", "measure", "relate", "analyse"),
     *("aggregate", "tables", "figures", "reproduction", "samples"),
-    *("config", "plan", "conform", "status"),
+    *("config", "plan", "conform", "status", "check"),
 )
-WITHOUT_TORCH = ("aggregate", "tables", "figures", "reproduction", "config", "status")
+WITHOUT_TORCH = ("aggregate", "tables", "figures", "reproduction", "config", "status", "check")
 
 CONFIG = """\
 seeds: [0]
@@ -111,6 +111,7 @@ def test_light_commands_do_not_import_torch(command, tmp_path):
         "figures": ["figures", "--results", str(tmp_path), "--out", str(tmp_path)],
         "reproduction": ["reproduction", "--results", str(tmp_path), "--out", str(tmp_path / "p")],
         "status": ["status", "--profile", "smoke"],
+        "check": ["check", "--results", str(tmp_path), "--reference", str(tmp_path)],
     }[command]
     program = (
         "import sys\nfrom pam.cli.main import main\n"

@@ -1,0 +1,132 @@
+"""Rows of earlier code are known by their run's manifest, and figures and tables say so."""
+
+import pytest
+
+from pam import DataError
+from pam.cli.main import main
+from pam.files import read_json, write_json
+from pam.provenance import code_hash
+from pam.reporting.aggregate import aggregate
+from pam.reporting.figures import style
+from pam.reporting.schema import TABLES
+from pam.reporting.staleness import stale_notes
+from pam.status.stale import stale_stages, stale_tables
+from tests.reporting_fixtures import write_records
+
+METHODS = {"merge": {"none": "none", "zip": "pam"}, "prune": {"vibnet": "vibnet"}}
+OF_CONDITIONS = {"relatedness", "exclusivity", "redundancy", "redundancy_samples"}
+EARLIER = "0123456789ab"
+PROFILE = {
+    "merging": {"none": {"method": "none"}, "zip": {"method": "pam"}},
+    "pruning": {"vibnet": {"method": "vibnet"}},
+    "relatedness": {"near": {"method": "pam"}},
+}
+
+
+def job(rule: str, **axes: str) -> dict:
+    method = METHODS.get(rule, {}).get(axes.get("merging" if rule == "merge" else "pruning"))
+    method = "pam" if rule == "relate" else method
+    code = code_hash(rule, method=method, architecture="lenet5")
+    return {
+        "rule": rule,
+        "experiment": "fashion",
+        "architecture": "lenet5",
+        "code_hash": code,
+        **axes,
+    }
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A folder with a manifest of today's code, and a way to change what one job ran."""
+    jobs = {
+        "train": job("train", task="A"),
+        "merge none": job("merge", merging="none"),
+        "merge zip": job("merge", merging="zip"),
+        "prune": job("prune", merging="zip", pruning="vibnet"),
+        "measure": job("measure", merging="zip", pruning="vibnet"),
+        "relate": job("relate", merging="near"),
+    }
+    manifest = {"config": {"experiments": {"fashion": PROFILE}}, "jobs": jobs}
+
+    def write(*earlier: str):
+        for name in jobs:
+            jobs[name]["code_hash"] = EARLIER if name in earlier else jobs[name]["code_hash"]
+        write_json(tmp_path / "manifest.json", manifest)
+        return tmp_path
+
+    return write
+
+
+def test_todays_rows_are_not_stale(run):
+    assert stale_stages(run()) == {}
+
+
+def test_a_folder_without_a_manifest_tells_nothing(tmp_path):
+    assert stale_stages(tmp_path) == {}
+
+
+def test_stages_and_rows_of_earlier_code_are_named(run):
+    folder = run("merge zip", "prune")
+    assert stale_stages(folder) == {"fashion": {"merge": ("zip",), "prune": ()}}
+    tables = stale_tables(folder)
+    assert tables["fashion", "matched"] == "merge zip, prune"
+    assert tables["fashion", "neuron_information"] == "merge zip"
+    assert ("fashion", "relatedness") not in tables
+
+
+@pytest.mark.parametrize(
+    ("stage", "tables"),
+    [
+        ("train", set(TABLES)),
+        ("relate", {"relatedness"}),
+        ("measure", set(TABLES) - {*OF_CONDITIONS, "training", "neuron_information"}),
+    ],
+)
+def test_tables_are_stale_with_the_stages_that_make_their_rows(run, stage, tables):
+    assert set(stale_tables(run(stage))) == {("fashion", name) for name in tables}
+
+
+def test_a_method_that_is_no_longer_there_makes_rows_stale(run):
+    folder = run()
+    manifest = read_json(folder / "manifest.json")
+    manifest["config"]["experiments"]["fashion"]["pruning"]["vibnet"]["method"] = "gone"
+    write_json(folder / "manifest.json", manifest)
+    assert stale_stages(folder) == {"fashion": {"prune": ()}}
+
+
+@pytest.mark.parametrize("content", [[], {}, {"config": {}, "jobs": {}}, {"jobs": 1}])
+def test_a_damaged_manifest_is_one_sentence(tmp_path, content):
+    write_json(tmp_path / "manifest.json", content)
+    with pytest.raises(DataError, match=r"manifest\.json is not the manifest of a run"):
+        stale_stages(tmp_path)
+
+
+def test_a_note_says_every_stage_once():
+    stale = {("one", "groups"): "merge", ("one", "matched"): "merge", ("two", "groups"): "prune"}
+    assert stale_notes(stale, "one", ["groups", "matched", "training"]) == [
+        "Stale: from rows of earlier code (merge)"
+    ]
+    assert stale_notes(stale, "two", ["matched"]) == []
+
+
+def test_figures_and_tables_of_stale_rows_say_so(run, capsys, monkeypatch):
+    stamped = []
+    monkeypatch.setattr(style, "stamp", lambda figure, *lines: stamped.append(lines))
+    folder = run()
+    axes = {"mergings": ("none", "pam"), "prunings": ("vibnet",), "seeds": (0, 1)}
+    aggregate(write_records(folder, **axes), folder)
+    words = ["figures", "--results", str(folder), "--out", str(folder / "f"), "--only", "matched"]
+    assert main(words) == 0
+    assert capsys.readouterr().out == ""
+    assert len(stamped[0]) == 2
+    assert main(["tables", "--results", str(folder)]) == 0
+    assert "Stale" not in (folder / "tables/comparison.md").read_text()
+
+    run("prune")
+    assert main(words) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    assert stamped[1] == (*stamped[0], "Stale: from rows of earlier code (prune)")
+    assert main(["tables", "--results", str(folder)]) == 0
+    for name in ("comparison.md", "comparison.tex", "sensitivity.md"):
+        assert "Stale: from rows of earlier code (prune)." in (folder / "tables" / name).read_text()
