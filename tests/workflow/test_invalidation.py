@@ -38,7 +38,6 @@ experiments:
       pam: {samples: 32, retrain: {stages: []}}
     conditions: {layers: [f4], samples: 32, exclusivity: [pam]}
 """
-SETTINGS = ("profile=tiny",)
 PATHS = Paths("results/tiny")
 MERGERS, PRUNERS = ("none", "pam"), ("vibnet", "taylor", "l1")
 
@@ -75,17 +74,12 @@ ALL = {"prepare"} | TRAIN | NETWORKS
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> Path:
     """A tree in which everything has run once, without computing."""
-    tree = trees.fresh_tree(tmp_path_factory.mktemp("idle"))
-    trees.let_jobs_idle(tree)
-    (tree / "workflow/config/tiny.yaml").write_text(PROFILE, encoding="utf-8")
-    said = trees.snakemake(tree, settings=SETTINGS)
-    assert f"{len(ALL) + 1} of {len(ALL) + 1} steps (100%) done" in said, said
-    return tree
+    return trees.idle_tree(tmp_path_factory.mktemp("idle"), PROFILE)
 
 
 def planned(tree: Path) -> set[str]:
     """Return the jobs that would run, e.g. ``prune pam taylor``; seeds other than 0 are said."""
-    return {plain(message) for message in trees.planned(tree, *SETTINGS)}
+    return {plain(message) for message in trees.planned(tree, "profile=tiny")}
 
 
 def plain(message: str) -> str:
@@ -141,6 +135,12 @@ CODE = [
 def test_code_reruns_its_own_stage_and_what_follows(tree, module, pattern, replacement, expected):
     with edited(tree / "pam" / module, pattern, replacement):
         assert planned(tree) == expected
+
+
+def test_a_fresh_tree_has_every_job(tmp_path):
+    fresh = trees.fresh_tree(tmp_path)
+    (fresh / "workflow/config/tiny.yaml").write_text(PROFILE, encoding="utf-8")
+    assert planned(fresh) == ALL
 
 
 def test_what_changes_no_result_reruns_nothing(tree):
