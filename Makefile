@@ -55,7 +55,7 @@ reproduce: $(READY)
 	    $(if $(DRY_RUN),--dry-run)
 
 status: $(READY)
-	@$(BIN)/python -m pam.cli status --profile $(WORD)
+	@$(BIN)/python -m pam.cli status --profile $(WORD) $(if $(DATA),--data '$(DATA)')
 
 check: $(READY)
 	@$(BIN)/python -m pam.cli check --results results/$(WORD) --reference results/reference/$(WORD)

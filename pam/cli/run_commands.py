@@ -135,6 +135,7 @@ def _status(commands: Commands) -> None:
         metavar="NAME",
         help="name of a file in workflow/config/; default: quick",
     )
+    parser.add_argument("--data", metavar="FOLDER", help="folder of raw data, to see their changes")
 
 
 def _check(commands: Commands) -> None:

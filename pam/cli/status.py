@@ -21,7 +21,7 @@ def run(arguments: Namespace) -> int:
     config = load_config(ROOT / "workflow" / "config" / f"{arguments.profile}.yaml")
     check_plugins(config)
     active = is_held(RUN_LOCK)
-    plan = make_plan(arguments.profile)
+    plan = make_plan(arguments.profile, arguments.data)
     if active:
         print("A run is active in this folder; what it has not done yet counts as to run.")
     if plan:

@@ -9,9 +9,10 @@ from pam.data.attributes import AttributeTable, Part, Row, check_integers, first
 from pam.data.dataset import MultitaskDataset
 from pam.data.pictures import Framing
 from pam.data.registry import register
-from pam.data.sources import DEFAULT_ROOT, Folder, Source, ZipArchive, check_md5
+from pam.data.sources import Folder, Source, ZipArchive, check_md5
 from pam.data.tasks import check_tasks
 from pam.errors import ConfigError, DataError
+from pam.raw_data import DEFAULT_ROOT
 from pam.torchvision_shim import torchvision
 
 FOLDER = "celeba"

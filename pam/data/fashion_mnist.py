@@ -8,9 +8,9 @@ import torch
 from pam.data.dataset import MultitaskDataset
 from pam.data.idx import check_idx
 from pam.data.registry import register
-from pam.data.sources import DEFAULT_ROOT
 from pam.data.strips import ItemSource, StripOptions, make_dataset
 from pam.errors import ConfigError, DataError
+from pam.raw_data import DEFAULT_ROOT
 from pam.torchvision_shim import torchvision
 
 CLASS_NAMES = [

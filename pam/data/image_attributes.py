@@ -21,8 +21,9 @@ from pam.data.column_tasks import read_tasks
 from pam.data.dataset import MultitaskDataset
 from pam.data.pictures import Framing
 from pam.data.registry import register
-from pam.data.sources import DEFAULT_ROOT, Folder, Source, TarArchive, read_one
+from pam.data.sources import Folder, Source, TarArchive, read_one
 from pam.errors import ConfigError, DataError
+from pam.raw_data import DEFAULT_ROOT
 from pam.seeds import derive_seed
 
 ATTRIBUTES = "attributes.csv"

@@ -16,8 +16,6 @@ from typing import Protocol
 
 from pam.errors import DataError
 
-DEFAULT_ROOT = Path("data")
-
 
 class Source(Protocol):
     """Files by name; a name is a relative path with forward slashes."""

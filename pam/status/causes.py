@@ -70,6 +70,8 @@ def _of_hashes(planned: Planned, config: Config, known: Meanings) -> Iterator[st
     old, new = _said_hashes(planned.reason)
     recorded = _recorded_hashes(planned)
     old |= set(recorded.values())
+    if new - {code, settings}:
+        yield "the raw data changed"
     if code in new or recorded.get("code_hash", code) != code:
         names = _differences(_known(known["code"], old - {code}), job.modules(config))
         yield f"the code of {_some(names)} changed" if names else "the code changed"

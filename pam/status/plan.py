@@ -29,30 +29,22 @@ class Planned(NamedTuple):
     outputs: tuple[Path, ...]
 
 
-def snakemake_command(profile: str, *settings: str, cores: str = "1") -> list[str]:
-    """Return the words that start Snakemake on this checkout, in the working folder.
+def make_plan(profile: str, data: str | None = None) -> list[Planned]:
+    """Return what Snakemake would run; it needs no lock, and works beside an active run.
 
     Args:
         profile: name of a file in ``workflow/config/``.
-        settings: further settings for ``--config``, each ``name=value``.
-        cores: how many it may use, or ``all``.
-    """
-    return [
-        *(sys.executable, "-m", "snakemake"),
-        *("--snakefile", str(ROOT / "Snakefile")),
-        f"--profile={ROOT}/workflow/profiles/default",
-        *("--cores", cores),
-        *("--config", f"profile={profile}", *settings),
-    ]
-
-
-def make_plan(profile: str) -> list[Planned]:
-    """Return what Snakemake would run; it needs no lock, and works beside an active run.
+        data: folder of raw data.
 
     Raises:
         PamError: if Snakemake cannot make a plan, or says it in a way that is not understood.
     """
-    command = [*snakemake_command(profile), "--dry-run", "--printshellcmds", "--nocolor"]
+    command = [
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+        *(f"--profile={ROOT}/workflow/profiles/default", "--cores", "1"),
+        *("--dry-run", "--printshellcmds", "--nocolor"),
+        *("--config", f"profile={profile}", *([f"data_root={data}"] if data else [])),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     said = done.stdout + done.stderr
     if done.returncode:

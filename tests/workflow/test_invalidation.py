@@ -74,7 +74,9 @@ ALL = {"prepare"} | TRAIN | NETWORKS
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> Path:
     """A tree in which everything has run once, without computing."""
-    return trees.idle_tree(tmp_path_factory.mktemp("idle"), PROFILE)
+    tree = trees.fresh_tree(tmp_path_factory.mktemp("idle"))
+    trees.run_idle(tree, PROFILE)
+    return tree
 
 
 def planned(tree: Path) -> set[str]:

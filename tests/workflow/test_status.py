@@ -24,15 +24,26 @@ experiments:
     train: {stages: [{epochs: 1, learning_rate: 0.02}]}
     merging: {none: {}, pam: {samples: 32}}
     pruning: {taylor: {strengths: [0.3, 0.5, 0.7]}}
+  own:
+    dataset: image_attributes
+    data: {folder: mine}
+    tasks: [A]
+    architecture: lenet5
+    train: {stages: [{epochs: 1, learning_rate: 0.02}]}
+    merging: {}
+    pruning: {}
+    relatedness: {pam: {}}
 """
+PICTURES = ("images/a.png", "images/b.png", "attributes.csv")
 PATHS = Paths("results/tiny")
 UP_TO_DATE = """\
 Everything is up to date: profile tiny has nothing left to run.
-prepare: up to date
-train: all 2 up to date
+prepare: all 2 up to date
+train: all 3 up to date
 merge: all 2 up to date
 prune: all 2 up to date
 measure: all 2 up to date
+relate: up to date
 aggregate: up to date
 tables: up to date
 figures: up to date
@@ -41,7 +52,12 @@ figures: up to date
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> Path:
-    tree = trees.idle_tree(tmp_path_factory.mktemp("idle"), PROFILE)
+    tree = trees.fresh_tree(tmp_path_factory.mktemp("idle"))
+    for name in PICTURES:
+        path = tree / "data/mine/train" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name, encoding="utf-8")
+    trees.run_idle(tree, PROFILE)
     (tree / "torch.py").write_text("raise ImportError('torch must not be imported here')\n")
     return tree
 
@@ -49,7 +65,7 @@ def tree(tmp_path_factory) -> Path:
 def status(tree: Path) -> str:
     # The tree's pam.cli.main only pretends to work.
     program = "from argparse import Namespace; from pam.cli.status import run; "
-    program += "run(Namespace(profile='tiny'))"
+    program += "run(Namespace(profile='tiny', data=None))"
     done = trees.run(tree, "-c", program)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -86,6 +102,20 @@ def test_modules_keys_and_missing_files_are_named(tree):
     ]
 
 
+def test_changed_pictures_are_prepared_again_and_moved_ones_are_not(tree):
+    pictures = tree / "data/mine/train"
+    with edited(pictures / PICTURES[0], "a", "b"):
+        lines = status(tree).splitlines()
+    assert lines[0] == "Profile tiny: 6 jobs would run."
+    assert lines[1].startswith("prepare: 1 of 2 would run again: the raw data changed since 20")
+    assert lines[2] == "train: 1 of 3 would run again: the input is made anew"
+    for name in PICTURES:
+        os.utime(pictures / name)
+    assert status(tree) == UP_TO_DATE
+    pictures.rename(tree / "elsewhere")
+    assert status(tree) == UP_TO_DATE
+
+
 def test_beside_an_active_run_and_after_a_crash(tree):
     network = PATHS.network("tiny", "A", 0)
     marks = tree / ".snakemake" / "incomplete"
@@ -103,9 +133,9 @@ def test_beside_an_active_run_and_after_a_crash(tree):
     assert beside[0].startswith("A run is active in this folder")
     assert (
         beside[3]
-        == "train: 1 of 2 would run again: running now, or left half done by an earlier run"
+        == "train: 1 of 3 would run again: running now, or left half done by an earlier run"
     )
-    assert after[2] == "train: 1 of 2 would run again: left half done by a run that ended early"
+    assert after[2] == "train: 1 of 3 would run again: left half done by a run that ended early"
 
 
 def test_failed_cells_and_stale_references_are_told(tree):

@@ -103,6 +103,26 @@ def test_a_second_run_does_nothing_and_says_so(tree):
     assert before == {path: path.stat().st_mtime_ns for path in (tree / "results").rglob("*")}
 
 
+def test_the_status_of_a_run_is_told_in_words(tree):
+    def status() -> str:
+        done = run(tree, "-m", "pam.cli", "status", "--profile", "smoke")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    said = status()
+    assert said.startswith("Everything is up to date: profile smoke has nothing left to run.")
+    assert "failed" not in said
+    with (
+        edited(tree / "pam/merging/pam.py", r"samples: int = \d+", "samples: int = 7"),
+        edited(tree / "pam/pruning/taylor.py", r"interval: int = \d+", "interval: int = 7"),
+    ):
+        said = status()
+    assert "merge: 2 of 6 would run again: the code of pam.merging.pam changed since" in said
+    # Also where the plan says only that something before them runs, records know what they ran.
+    assert "6 again: the code of pam.pruning.taylor changed since" in said
+    assert "2 again: the input is made anew" in said
+
+
 def test_two_runs_write_the_same_bytes(tree, empty_tree):
     done = reproduce(empty_tree)
     assert done.returncode == 0, done.stdout + done.stderr

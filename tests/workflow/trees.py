@@ -56,11 +56,9 @@ def edited(path: Path, pattern: str, replacement: str) -> Iterator[None]:
         path.write_text(before, encoding="utf-8")
 
 
-def idle_tree(folder: Path, profile: str) -> Path:
-    """Return a copy in which the profile ``tiny`` has run once, without computing anything."""
-    tree = fresh_tree(folder)
+def run_idle(tree: Path, profile: str) -> None:
+    """Run the profile ``tiny`` once in a fresh tree, without computing anything."""
     shutil.copy(Path(__file__).with_name("idle_main.py"), tree / "pam" / "cli" / "main.py")
     (tree / "workflow/config/tiny.yaml").write_text(profile, encoding="utf-8")
     said = snakemake(tree, settings=("profile=tiny",))
     assert "(100%) done" in said, said
-    return tree

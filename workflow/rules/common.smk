@@ -5,6 +5,7 @@ import shutil
 from pam.config import control_seed
 from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold
 from pam.provenance import code_hash, config_hash
+from pam.raw_data import DEFAULT_ROOT, raw_hash
 from pam.reporting.schema import TABLES
 from pam.status.hashes import remember
 from pam.status.jobs import Job
@@ -85,6 +86,12 @@ def stage_settings(stage: str):
         return Job(stage, **wildcards).settings_hash(CONFIG)
 
     return settings
+
+
+def raw_data(wildcards) -> str:
+    """A hash of a user's own raw files. Published data sets never change, so they have none."""
+    folder = CONFIG.experiments[wildcards.experiment].data.get("folder")
+    return raw_hash(os.environ["PAM_DATA"] or DEFAULT_ROOT, str(folder)) if folder else ""
 
 
 def hold_run_lock() -> None:

@@ -21,6 +21,7 @@ rule prepare:
         folder=subpath(output.description, parent=True),
         code=stage_code("prepare"),
         settings=stage_settings("prepare"),
+        raw=raw_data,
     message:
         "{wildcards.experiment}: preparing the data"
     shell:

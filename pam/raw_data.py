@@ -1,0 +1,69 @@
+"""Whether a user's own raw files have changed since they were last seen; imports no torch."""
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from pam.errors import DataError
+from pam.files import read_json, write_json
+
+DEFAULT_ROOT = Path("data")
+# Beside Snakemake's notes, which hold the hashes that are compared.
+NOTES = ".snakemake/raw_data.json"
+HASH_LENGTH = 12
+
+
+def raw_hash(root: str | Path, name: str, notes: str | Path = NOTES) -> str:
+    """Return a hash of the names and contents of all files in the folder ``name`` below ``root``.
+
+    Contents are read only if a name, a size or a time of change is another one than last time. A
+    folder that is not there, as after the data were prepared, has the hash that it last had.
+
+    Args:
+        root: folder of raw data.
+        name: folder of a data set.
+        notes: where the last hash of every folder is kept.
+
+    Returns:
+        12 hexadecimal digits; empty for a folder that was never there, or cannot be read.
+    """
+    folder, known = Path(root) / name, _read(notes)
+    last = known.get(name, {"seen": "", "content": ""})
+    try:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        if not files:
+            return last["content"]
+        seen = _digest(f"{path}|{_looks(path)}" for path in files)
+        if seen == last["seen"]:
+            return last["content"]
+        content = _digest(f"{path.relative_to(folder)}|{_content(path)}" for path in files)
+    except OSError:
+        return last["content"]
+    with suppress(DataError):
+        write_json(notes, known | {name: {"seen": seen, "content": content}})
+    return content
+
+
+def _looks(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size}|{status.st_mtime_ns}"
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:HASH_LENGTH]
+
+
+def _read(notes: str | Path) -> dict[str, dict[str, str]]:
+    """Return folder -> ``seen``, ``content``; nothing of a missing or damaged file."""
+    known = {}
+    with suppress(DataError):
+        known = read_json(notes)
+    entries = known.items() if isinstance(known, dict) else ()
+    keys = {"seen", "content"}
+    return {name: one for name, one in entries if isinstance(one, dict) and one.keys() == keys}
