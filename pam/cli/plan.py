@@ -6,20 +6,12 @@ from pathlib import Path
 
 from pam.cli.options import GIVEN_TO_DATASET, check_options
 from pam.cli.planned import STAGES, Plan, Range, plan_of
-from pam.config import (
-    Config,
-    Paths,
-    analysed_cells,
-    load_config,
-    merged_cells,
-    pruned_cells,
-    related_cells,
-    trained_cells,
-)
+from pam.config import Config, Paths, load_config
 from pam.cost.planning import Machine
 from pam.data import DATASETS
 from pam.data.sizes import DataSize, expected_size, prepared_size
 from pam.reporting.text_table import TextTable
+from pam.status.jobs import STAGES_OF_CELLS, jobs_of
 
 MICRO, TERA, PETA = 1e-6, 1e12, 1e15
 HOUR = 3600.0
@@ -47,20 +39,14 @@ def run(arguments: Namespace) -> int:
 
 def jobs_table(config: Config) -> TextTable:
     """Return the number of jobs per experiment and stage."""
-    cells = {
-        "train": trained_cells(config),
-        "merge": merged_cells(config),
-        "prune": pruned_cells(config),
-        "measure": pruned_cells(config),
-        "relate": related_cells(config),
-        "analyse": analysed_cells(config),
-    }
-    counts = {stage: Counter(cell.experiment for cell in found) for stage, found in cells.items()}
+    counts = Counter((job.stage, job.experiment) for job in jobs_of(config))
+    totals = Counter(job.stage for job in jobs_of(config))
     rows = [
-        [name, "1", *(str(count[name]) for count in counts.values())] for name in config.experiments
+        [name, *(str(counts[stage, name]) for stage in STAGES_OF_CELLS)]
+        for name in config.experiments
     ]
-    total = ["sum", str(len(rows)), *(str(count.total()) for count in counts.values())]
-    return TextTable("Jobs", ["experiment", "prepare", *counts], [*rows, total], labels=1)
+    total = ["sum", *(str(totals[stage]) for stage in STAGES_OF_CELLS)]
+    return TextTable("Jobs", ["experiment", *STAGES_OF_CELLS], [*rows, total], labels=1)
 
 
 def hours_table(

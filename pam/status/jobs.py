@@ -38,6 +38,7 @@ _SLICES: dict[str, Callable[..., dict[str, Any]]] = {
     "relate": relate_slice,
     "analyse": analyse_slice,
 }
+STAGES_OF_CELLS = ("prepare", *_CELLS)
 _OF_THE_RUN = ("aggregate", "tables", "figures")
 
 
