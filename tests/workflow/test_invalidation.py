@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from pam.config import Paths
-from tests.workflow import trees
-from tests.workflow.trees import edited
+from tests.trees import fresh_tree
+from tests.workflow import running
+from tests.workflow.running import edited
 
 pytestmark = pytest.mark.workflow
 
@@ -74,14 +75,14 @@ ALL = {"prepare"} | TRAIN | NETWORKS
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> Path:
     """A tree in which everything has run once, without computing."""
-    tree = trees.fresh_tree(tmp_path_factory.mktemp("idle"))
-    trees.run_idle(tree, PROFILE)
+    tree = fresh_tree(tmp_path_factory.mktemp("idle"))
+    running.run_idle(tree, PROFILE)
     return tree
 
 
 def planned(tree: Path) -> set[str]:
     """Return the jobs that would run, e.g. ``prune pam taylor``; seeds other than 0 are said."""
-    return {plain(message) for message in trees.planned(tree, "profile=tiny")}
+    return {plain(message) for message in running.planned(tree, "profile=tiny")}
 
 
 def plain(message: str) -> str:
@@ -140,7 +141,7 @@ def test_code_reruns_its_own_stage_and_what_follows(tree, module, pattern, repla
 
 
 def test_a_fresh_tree_has_every_job(tmp_path):
-    fresh = trees.fresh_tree(tmp_path)
+    fresh = fresh_tree(tmp_path)
     (fresh / "workflow/config/tiny.yaml").write_text(PROFILE, encoding="utf-8")
     assert planned(fresh) == ALL
 

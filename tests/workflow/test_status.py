@@ -10,8 +10,9 @@ from pam.config import Paths
 from pam.files import read_json, write_json
 from pam.imports import ROOT
 from pam.locks import RUN_LOCK, hold
-from tests.workflow import trees
-from tests.workflow.trees import edited
+from tests.trees import fresh_tree
+from tests.workflow import running
+from tests.workflow.running import edited
 
 pytestmark = pytest.mark.workflow
 
@@ -52,12 +53,12 @@ figures: up to date
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> Path:
-    tree = trees.fresh_tree(tmp_path_factory.mktemp("idle"))
+    tree = fresh_tree(tmp_path_factory.mktemp("idle"))
     for name in PICTURES:
         path = tree / "data/mine/train" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name, encoding="utf-8")
-    trees.run_idle(tree, PROFILE)
+    running.run_idle(tree, PROFILE)
     (tree / "torch.py").write_text("raise ImportError('torch must not be imported here')\n")
     return tree
 
@@ -66,7 +67,7 @@ def status(tree: Path) -> str:
     # The tree's pam.cli.main only pretends to work.
     program = "from argparse import Namespace; from pam.cli.status import run; "
     program += "run(Namespace(profile='tiny', data=None))"
-    done = trees.run(tree, "-c", program)
+    done = running.run(tree, "-c", program)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -152,7 +153,7 @@ def test_failed_cells_and_stale_references_are_told(tree):
 
 
 def test_an_unknown_profile_is_one_sentence():
-    done = trees.run(ROOT, "-m", "pam.cli", "status", "--profile", "quik")
+    done = running.run(ROOT, "-m", "pam.cli", "status", "--profile", "quik")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "did you mean 'quick.yaml'?" in done.stderr

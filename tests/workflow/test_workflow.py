@@ -19,8 +19,8 @@ from pam.imports import ROOT
 from pam.locks import RUN_LOCK, hold
 from pam.reporting.schema import TABLES
 from tests.trees import MEASURED_ANEW, fresh_tree
-from tests.workflow import trees
-from tests.workflow.trees import edited, run
+from tests.workflow import running
+from tests.workflow.running import edited, run
 
 pytestmark = pytest.mark.workflow
 
@@ -30,11 +30,11 @@ LAST_STEPS = {"Gathering the rows of all jobs", "Writing the tables", "Drawing t
 
 
 def snakemake(tree: Path, *arguments: str, settings=("profile=smoke",)) -> str:
-    return trees.snakemake(tree, *arguments, settings=settings)
+    return running.snakemake(tree, *arguments, settings=settings)
 
 
 def planned(tree: Path, *settings: str) -> set[str]:
-    return trees.planned(tree, "profile=smoke", *settings)
+    return running.planned(tree, "profile=smoke", *settings)
 
 
 def reproduce(tree: Path, *arguments: str) -> subprocess.CompletedProcess:

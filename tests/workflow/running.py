@@ -1,4 +1,4 @@
-"""Copies of what the workflow needs, for tests to run Snakemake in."""
+"""Snakemake and other commands, run in copies of this checkout."""
 
 import re
 import shutil
@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from pam.imports import ROOT
 
 
 def run(tree: Path, *command: str) -> subprocess.CompletedProcess:
@@ -30,17 +28,6 @@ def planned(tree: Path, *settings: str) -> set[str]:
     said = snakemake(tree, "--dry-run", settings=settings)
     assert "This was a dry-run" in said or "Nothing to be done" in said, said
     return set(re.findall(r"^Job \d+: (.*)$", said, re.MULTILINE))
-
-
-def fresh_tree(folder: Path) -> Path:
-    """Return a copy in which nothing has run yet."""
-    tree = folder / "tree"
-    tree.mkdir()
-    for name in ("pam", "workflow"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, tree)
-    return tree
 
 
 @contextmanager
