@@ -1,5 +1,6 @@
 """Which rows of a run were made by code that has changed since."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,21 +47,22 @@ def stale_stages(folder: str | Path) -> Stale:
     path = Path(Paths(str(folder)).manifest)
     if not path.exists():
         return {}
+    changed: dict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
     try:
         manifest = read_json(path)
         experiments = manifest["config"]["experiments"]
-        jobs = list(manifest["jobs"].values())
-        rows = [(job, _row(job), _is_stale(job, experiments)) for job in jobs]
+        for job in manifest["jobs"].values():
+            told = (_row(job), _is_stale(job, experiments))
+            changed[job["experiment"], job["rule"]].append(told)
     except (AttributeError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not the manifest of a run: it lacks {error}") from error
-    stale: Stale = {}
-    for job, _, changed in rows:
-        if changed:
-            same = [one for one in rows if _place(one[0]) == _place(job)]
-            names = sorted({row for _, row, changed in same if changed})
-            every = all(changed for _, _, changed in same)
-            stale.setdefault(job["experiment"], {})[job["rule"]] = () if every else tuple(names)
-    return stale
+    stale: Stale = defaultdict(dict)
+    for (experiment, stage), told in changed.items():
+        rows = {row for row, is_stale in told if is_stale}
+        if rows:
+            every = all(is_stale for _, is_stale in told)
+            stale[experiment][stage] = () if every else tuple(sorted(rows))
+    return dict(stale)
 
 
 def stale_tables(folder: str | Path) -> dict[tuple[str, str], str]:
@@ -98,7 +100,3 @@ def _is_stale(job: Mapping[str, Any], experiments: Mapping[str, Any]) -> bool:
 
 def _row(job: Mapping[str, Any]) -> str:
     return job.get(_PLUGINS.get(job["rule"], ("", ""))[1], "")
-
-
-def _place(job: Mapping[str, Any]) -> tuple[str, str]:
-    return job["experiment"], job["rule"]
