@@ -6,6 +6,7 @@ CORES    ?= all
 STRICT   ?=
 DOWNLOAD ?=
 DRY_RUN  ?=
+RETRY_FAILED ?=
 VENV     ?= .venv
 PYTHON   ?=
 
@@ -44,7 +45,7 @@ help:
 	@echo '  DATA=folder         raw data already on disk;  DOWNLOAD=1: fetch what is missing'
 	@echo '  DRY_RUN=1           only show the jobs, and an estimate of their hours'
 	@echo '  CORES=all           cores to use'
-	@echo '  STRICT=1            fail if any cell failed'
+	@echo '  STRICT=1            fail if any cell failed;  RETRY_FAILED=1: run those once more'
 	@echo '  PYTHON=python3.12   Python to make the environment with;  VENV=.venv: where'
 	@echo
 	@echo 'For example:  make reproduce PROFILE=fashion_mnist DATA=~/data CORES=8'
@@ -52,7 +53,7 @@ help:
 reproduce: $(READY)
 	@$(BIN)/python workflow/reproduce.py --profile $(WORD) --cores $(CORES) \
 	    $(if $(DATA),--data '$(DATA)') $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict) \
-	    $(if $(DRY_RUN),--dry-run)
+	    $(if $(DRY_RUN),--dry-run) $(if $(RETRY_FAILED),--retry-failed)
 
 status: $(READY)
 	@$(BIN)/python -m pam.cli status --profile $(WORD) $(if $(DATA),--data '$(DATA)')

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pam.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 META_KEY = "pam"
@@ -126,11 +127,73 @@ def read_tensors(path: str | Path) -> tuple[dict[str, "torch.Tensor"], Any]:
     return tensors, value
 
 
+def read_meta(path: str | Path) -> dict[str, Any]:
+    """Return the meta value of a file of :func:`write_tensors` without reading its tensors.
+
+    Raises:
+        DataError: if the file is missing or damaged, or its meta value is not a dictionary.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise DataError(f"{path} does not exist")
+    try:
+        with safe_open(str(path), framework="numpy") as handle:
+            value = json.loads((handle.metadata() or {}).get(META_KEY, "null"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path} was not written by pam: it has no '{META_KEY}' metadata")
+    return value
+
+
 def tensor_hash(tensors: Mapping[str, "torch.Tensor"]) -> str:
     """Return the sha256 (hex) of named tensors: names, dtypes, shapes and bytes, sorted by name."""
+    return _array_hash({name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
+
+
+def stored_hash(path: str | Path) -> str:
+    """Return the :func:`tensor_hash` of the tensors in a safetensors file, without torch.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise DataError(f"{path} does not exist")
+    try:
+        with safe_open(str(path), framework="numpy") as handle:
+            names = handle.keys()
+            return _array_hash({name: handle.get_tensor(name) for name in names})
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error
+
+
+def file_hash(path: str | Path) -> str:
+    """Return the sha256 (hex) of the bytes of a file.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    try:
+        with open(path, "rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def json_hash(value: Any) -> str:
+    """Return the sha256 (hex) of a JSON-able value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _array_hash(arrays: Mapping[str, "np.ndarray"]) -> str:
     digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        digest.update(memoryview(tensor.flatten().numpy()))
+    for name in sorted(arrays):
+        array = arrays[name]
+        # The name of the dtype is torch's, whoever reads the file.
+        digest.update(f"{name}|torch.{array.dtype}|{array.shape}|".encode())
+        digest.update(memoryview(array.ravel()))
     return digest.hexdigest()

@@ -6,17 +6,19 @@ change exactly when what the stage computes may change, and not with a comment o
 
 import ast
 import hashlib
-import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pam.entry_points import declared
-from pam.errors import ConfigError
+from pam.errors import ConfigError, DataError
+from pam.files import json_hash, read_json, stored_hash
 from pam.imports import PACKAGE, ROOT, Modules
 
 HASH_LENGTH = 12
@@ -57,10 +59,15 @@ OUTSIDE = frozenset(
     {"pam.cli.main", "pam.config", "pam.entry_points", "pam.imports", "pam.provenance"}
 )
 
+# Their rows are never the same twice.
+TIMINGS = ("latency", "resources")
+
 PACKAGES = (
     "fvcore",
+    "matplotlib",
     "numpy",
     "pandas",
+    "pillow",
     "safetensors",
     "scikit-learn",
     "snakemake",
@@ -153,8 +160,29 @@ def check_plugins(config: Any) -> None:
 
 def config_hash(value: Any) -> str:
     """Return a short hash (12 hexadecimal digits) of a JSON-able value, whatever its key order."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+    return json_hash(value)[:HASH_LENGTH]
+
+
+def rows_hash(rows: Mapping[str, Any]) -> str:
+    """Return the sha256 (hex) of the rows of a record, timings left out."""
+    return json_hash({name: more for name, more in rows.items() if name not in TIMINGS})
+
+
+def content_hash(path: str | Path) -> str:
+    """Return the sha256 (hex) of what a file holds, whatever its bytes: an artefact's hash.
+
+    That is the tensors of a network or a part of a data set, the rows of a record, or the data set
+    that a description describes; the hash of one that could not be had is empty.
+
+    Raises:
+        DataError: if the file is missing, damaged or none of these.
+    """
+    if Path(path).suffix != ".json":
+        return stored_hash(path)
+    said = read_json(path)
+    if not isinstance(said, dict) or not {"rows", "data_hash", "status"} & said.keys():
+        raise DataError(f"{path} is neither a record nor the description of a data set")
+    return rows_hash(said["rows"]) if "rows" in said else said.get("data_hash", "")
 
 
 def environment(device: str = "cpu") -> dict[str, Any]:
@@ -187,7 +215,9 @@ def _plugins(package: str, registered: str | None) -> set[str]:
     modules = _modules()
     found = modules.plugins(package, registered)
     if registered and not found:
-        known = f"known: {', '.join(modules.names(package))}"
+        names = modules.names(package)
+        near = get_close_matches(registered, names, n=1)
+        known = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
         absent = [one.said for one in declared() if one.module in modules.missing]
         hint = f"{absent[0]} names a module that is not there" if absent else known
         raise ConfigError(f"no module of {package} registers '{registered}'; {hint}")
@@ -259,7 +289,8 @@ def _git_state() -> dict[str, Any] | None:
     """Return commit and cleanliness of the checkout that holds this package, if it is one."""
     if _git("rev-parse", "--show-toplevel") != str(ROOT):
         return None
-    changes = _git("status", "--porcelain", "--untracked-files=no", "--", PACKAGE, "workflow")
+    # A new file counts: a plug-in that is in no commit runs as well as one that is.
+    changes = _git("status", "--porcelain", "--", PACKAGE, "workflow", "Snakefile")
     return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(changes)}
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from subprocess import PIPE
 
@@ -19,8 +20,10 @@ sys.path.insert(0, str(ROOT))
 from children import Children  # noqa: E402 - beside this file
 
 from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
+from pam.cli.failures import DATA_MISSING  # noqa: E402
 from pam.cli.main import main as pam  # noqa: E402
-from pam.config import load_config  # noqa: E402
+from pam.cli.retry import failed_records, missing_data  # noqa: E402
+from pam.config import Paths, load_config  # noqa: E402
 from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
 from pam.provenance import check_plugins  # noqa: E402
 
@@ -40,9 +43,10 @@ def main() -> int:
     0: done. 1: a job failed. 2: bad input, in one sentence. 143 or 130: stopped by a signal.
     """
     options = _parser().parse_args()
-    config = f"workflow/config/{options.profile}.yaml"
+    file, paths = f"workflow/config/{options.profile}.yaml", Paths(f"results/{options.profile}")
     try:
-        check_plugins(load_config(config))
+        config = load_config(file)
+        check_plugins(config)
         lock = None if options.dry_run else hold(RUN_LOCK, LOCK_PATIENCE_S)
     except PamError as error:
         print(f"make reproduce: {error}", file=sys.stderr)
@@ -51,6 +55,10 @@ def main() -> int:
     started = time.monotonic()
     snakemake = _snakemake(options)
     children = Children()
+    if lock is not None:
+        _prepare_again(children, snakemake, missing_data(config, paths), lock)
+    again = failed_records(config, paths) if options.retry_failed else []
+    snakemake += ["--forcerun", *again] if again else []
     plan = children.run([*snakemake, "--dry-run"], stdout=PIPE, stderr=PIPE)
     if children.stopped_by:
         return _stopped(children.stopped_by)
@@ -59,19 +67,15 @@ def main() -> int:
         return plan.returncode
     planned = plan.stdout + plan.stderr
     if lock is None:
-        return _show_plan(config, planned)
+        return _show_plan(file, planned)
     if NOTHING_TO_DO in planned:
         print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
         return _report(options)
 
-    # We hold the run lock, so a lock of Snakemake's own is one that a killed run left behind.
-    if any(Path(".snakemake/locks").glob("*")):
-        children.run([*snakemake, "--unlock"], stdout=PIPE, stderr=PIPE)
-    environment = os.environ | {RUN_LOCK_HELD: "1"}
-    done = children.run([*snakemake, *QUIET], env=environment, pass_fds=[lock])
+    done = _run(children, snakemake, lock)
     if children.stopped_by:
         return _stopped(children.stopped_by)
-    if done.returncode:
+    if done:
         print(
             f"make reproduce: some jobs failed; their logs are in logs/{options.profile}/, and "
             "what succeeded is kept for the next run",
@@ -93,7 +97,30 @@ def _parser() -> argparse.ArgumentParser:
         "-n", "--dry-run", action="store_true", help="only show the jobs, and an estimate of hours"
     )
     parser.add_argument("--strict", action="store_true", help="fail if any cell failed")
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="run the cells that failed once more"
+    )
     return parser
+
+
+def _run(children: Children, snakemake: list[str], lock: int, *more: str) -> int:
+    """Run Snakemake under our run lock and return its exit code."""
+    # We hold that lock, so a lock of Snakemake's own is one that a killed run left behind.
+    if any(Path(".snakemake/locks").glob("*")):
+        children.run([*snakemake, "--unlock"], stdout=PIPE, stderr=PIPE)
+    environment = os.environ | {RUN_LOCK_HELD: "1"}
+    command = [*snakemake, *QUIET, *more]
+    return children.run(command, env=environment, pass_fds=[lock]).returncode
+
+
+def _prepare_again(children: Children, snakemake: list[str], missing: list[str], lock: int) -> None:
+    """Try once more to prepare the data sets that could not be had.
+
+    Those that still cannot be had leave the same files, and nothing after them runs again.
+    """
+    if missing:
+        print(f"Trying again to prepare {', '.join(Path(path).parent.name for path in missing)}.")
+        _run(children, snakemake, lock, "--force", *missing)
 
 
 def _stopped(number: int) -> int:
@@ -141,8 +168,14 @@ def _report(options: argparse.Namespace) -> int:
         failures = list(csv.DictReader(handle))
     if not failures:
         return 0
-    first = f"{failures[0]['status']}: {failures[0]['reason']}"
-    print(f"failed   {len(failures)} in {results}/failures.csv, the first of them {first}")
+    kinds = Counter(failure["status"] for failure in failures)
+    counts = ", ".join(f"{count} {status}" for status, count in kinds.items())
+    first = failures[0]
+    print(f"failed   {len(failures)} jobs ({counts}), all in {results}/failures.csv")
+    print(f"         the first: {first['status']}: {first['reason']} (log: {first['log']})")
+    for failure in failures:
+        if failure["status"] == DATA_MISSING and not failure["seed"]:
+            print(f"missing  the data of {failure['experiment']}: {failure['reason']}")
     return 1 if options.strict else 0
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pam.cli.failures import Failure, attempt, first_failure
-from pam.cli.inputs import UNPRUNED, read_dataset, read_strengths
+from pam.cli.failures import Failure, attempt
+from pam.cli.inputs import UNPRUNED, description, failure_before, read_dataset, read_strengths
 from pam.cli.job import Job
 from pam.cli.rows import Row, Rows
 from pam.config import analyse_slice
@@ -17,7 +17,6 @@ from pam.config.names import check_known
 from pam.provenance import config_hash
 
 if TYPE_CHECKING:
-    from pam.analysis.sample import Sample
     from pam.data import MultitaskDataset
     from pam.networks import GroupedNetwork
 
@@ -45,15 +44,14 @@ def run(arguments: Namespace) -> int:
         "data_hash": data,
     }
     seed = job.seed("analyse")
+    code = job.code()
     parents = [arguments.merged, arguments.pruned]
     networks = read_strengths(job, dataset, *parents)
     rows, failure = _rows(job, dataset, networks, seed, columns)
-    failure = first_failure(*parents) or failure
+    failure = failure_before(dataset, parents) or failure
     return job.finish(
-        made_of,
-        code=job.code(),
-        data=data,
-        parents=parents,
+        job.origin(made_of, code, data),
+        parents=[description(arguments.data), *parents],
         rows=rows,
         failure=failure.within("not analysed") if failure else None,
         facts={"seeds": {"analyse": seed}},
@@ -62,15 +60,12 @@ def run(arguments: Namespace) -> int:
 
 def _rows(
     job: Job,
-    dataset: "MultitaskDataset",
+    dataset: "MultitaskDataset | Failure",
     networks: "dict[float, GroupedNetwork | Failure]",
     seed: int,
     columns: Row,
 ) -> tuple[Rows, Failure | None]:
     """Return the rows of every strength, and the first failure of an analysis."""
-    from pam.analysis.sample import draw_sample
-
-    sample = draw_sample(dataset, job.experiment.conditions.samples, seed)
     rows: Rows = {"exclusivity": [], "redundancy": [], "redundancy_samples": []}
     first: Failure | None = None
     bar = tqdm(networks.items(), desc="analyse", unit="network", disable=not sys.stderr.isatty())
@@ -78,7 +73,7 @@ def _rows(
         if isinstance(network, Failure):
             made: Rows | Failure = network
         else:
-            made = attempt(partial(_analyse, job, dataset, sample, network, strength))
+            made = attempt(partial(_analyse, job, dataset, network, strength, seed))
         if isinstance(made, Failure):
             status, found = made.status, _unknown(job, strength)
             if made is not network:
@@ -95,18 +90,20 @@ def _rows(
 def _analyse(
     job: Job,
     dataset: "MultitaskDataset",
-    sample: "Sample",
     network: "GroupedNetwork",
     strength: float,
+    seed: int,
 ) -> Rows:
     """Return the rows of one network without the columns that name the cell and the run."""
     from pam.analysis.exclusivity import exclusivity_rows
     from pam.analysis.redundancy import redundancy_rows, sample_rows
+    from pam.analysis.sample import draw_sample
     from pam.merging.activations import collect
 
     layers = job.experiment.conditions.layers
     for layer in layers:
         check_known(f"layer in {job.key('conditions.layers')}", layer, network.hidden_layers)
+    sample = draw_sample(dataset, job.experiment.conditions.samples, seed)
     activations = collect(network, sample.images, layers)
     rows: Rows = {}
     if _asks_exclusivity(job, strength):

@@ -72,8 +72,9 @@ def add_outputs(parser: Parser) -> None:
 
 
 def add_record(parser: Parser) -> None:
-    """Add where the record goes, and whether a failed cell is an error."""
+    """Add where record and log go, and whether a failed cell is an error."""
     parser.add_argument("--record", required=True, metavar="FILE", help="record of the job (.json)")
+    add_log(parser)
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 if the cell fails, e.g. diverges"
     )
@@ -88,6 +89,16 @@ def add_checkpoints(parser: Parser) -> None:
         metavar="SECONDS",
         help="how often to store how far the job came, so that it can go on from there; "
         "0: at every step; default: PAM_CHECKPOINT_EVERY of the environment, or 60",
+    )
+
+
+def add_log(parser: Parser) -> None:
+    """Add what the record tells of the log."""
+    parser.add_argument(
+        "--log",
+        default="",
+        metavar="FILE",
+        help="where what this job says is kept; only noted in the record",
     )
 
 

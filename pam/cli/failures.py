@@ -1,26 +1,30 @@
-"""Cells that fail: training that diverges, networks that collapse, memory that runs out.
+"""Cells that fail: data that cannot be had, training that diverges, networks that collapse, memory.
 
 Such a cell is a result, not an error: its files say so, every job after it passes it on, and the
 tables show a dash.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pam.errors import CollapseError, DivergenceError
-from pam.files import read_tensors, write_tensors
+from pam.files import read_json, read_tensors, write_json, write_tensors
 
 Result = TypeVar("Result")
+
+DATA_MISSING = "data_missing"
+NO_MEMORY = "the job needs more memory than there is"
+JSON = ".json"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no network.
+    """Why there is no network, or no data set.
 
     Attributes:
-        status: ``"diverged"``, ``"collapsed"`` or ``"out_of_memory"``.
+        status: ``"data_missing"``, ``"diverged"``, ``"collapsed"`` or ``"out_of_memory"``.
         reason: one sentence.
     """
 
@@ -43,31 +47,43 @@ def attempt(work: Callable[[], Result]) -> Result | Failure:
     except CollapseError as error:
         return Failure("collapsed", str(error))
     except (MemoryError, torch.OutOfMemoryError):
-        return Failure("out_of_memory", "the job needs more memory than there is")
+        return Failure("out_of_memory", NO_MEMORY)
     except RuntimeError as error:
         # How torch says it on the CPU.
         if "can't allocate memory" not in str(error):
             raise
-        return Failure("out_of_memory", "the job needs more memory than there is")
+        return Failure("out_of_memory", NO_MEMORY)
 
 
-def save_failure(path: str | Path, failure: Failure) -> None:
-    """Write a network file that holds no network, only why."""
-    write_tensors(path, {}, {"status": failure.status, "reason": failure.reason})
+def save_failure(
+    path: str | Path, failure: Failure, origin: Mapping[str, Any] | None = None
+) -> None:
+    """Write a file that holds no network, or describes no data set, only why.
+
+    Args:
+        path: a network (``.safetensors``) or the description of a data set (``.json``).
+        failure: why there is none.
+        origin: what the cell that failed was to be made of.
+    """
+    content = {**asdict(failure), "origin": origin}
+    if Path(path).suffix == JSON:
+        write_json(path, content)
+    else:
+        write_tensors(path, {}, content)
 
 
 def read_failure(path: str | Path) -> Failure | None:
-    """Return the failure that a network file tells of, or None if it holds a network.
+    """Return the failure that a file of :func:`save_failure` tells of, or None if it is another.
 
     Raises:
         DataError: if the file is missing or damaged.
     """
-    _, meta = read_tensors(path)
-    if isinstance(meta, dict) and "status" in meta:
-        return Failure(str(meta["status"]), str(meta.get("reason", "")))
+    said = read_json(path) if Path(path).suffix == JSON else read_tensors(path)[1]
+    if isinstance(said, dict) and "status" in said:
+        return Failure(str(said["status"]), str(said.get("reason", "")))
     return None
 
 
-def first_failure(*paths: str | Path) -> Failure | None:
-    """Return the first failure among network files, or None if all hold networks."""
+def first_failure(paths: Iterable[str | Path]) -> Failure | None:
+    """Return the first failure among files, or None if all hold what they should."""
     return next((failure for path in paths if (failure := read_failure(path))), None)

@@ -1,11 +1,11 @@
 """What a job reads: the prepared data set and the networks made before, checked to belong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pam.cli.device import move
-from pam.cli.failures import Failure, read_failure
+from pam.cli.failures import Failure, attempt, first_failure, read_failure
 from pam.cli.job import Job
 from pam.cli.tasks import check_tasks
 from pam.errors import DataError, ShapeError
@@ -19,14 +19,26 @@ UNPRUNED = 0.0
 STOPPED = Failure("missing", "pruning did not come to this strength")
 
 
-def read_dataset(job: Job, folder: str | Path) -> "tuple[MultitaskDataset, str]":
+def description(folder: str | Path) -> Path:
+    """Return the file that describes the data set in a folder."""
+    from pam.data.store import RECORD
+
+    return Path(folder) / RECORD
+
+
+def read_dataset(job: Job, folder: str | Path) -> "tuple[MultitaskDataset | Failure, str]":
     """Return the data set of the job's experiment, on the job's device, and its hash.
+
+    Where the data could not be had, return why instead, and an empty hash.
 
     Raises:
         DataError: if it is missing, damaged or that of another data set.
     """
     from pam.data.store import data_hash, load_dataset
 
+    failure = read_failure(description(folder))
+    if failure:
+        return failure, ""
     dataset = load_dataset(folder)
     if dataset.name != job.experiment.dataset:
         raise DataError(
@@ -34,7 +46,18 @@ def read_dataset(job: Job, folder: str | Path) -> "tuple[MultitaskDataset, str]"
             f"uses '{job.experiment.dataset}'"
         )
     check_tasks(job.experiment.tasks, dataset, folder)
-    return move(dataset, job.device), data_hash(folder)
+    return attempt(lambda: move(dataset, job.device)), data_hash(folder)
+
+
+def failure_before(
+    dataset: "MultitaskDataset | Failure", networks: Iterable[str | Path] = ()
+) -> Failure | None:
+    """Return why a job cannot begin: the failure of its data, or the first among its networks.
+
+    Raises:
+        DataError: if a network file is missing or damaged.
+    """
+    return dataset if isinstance(dataset, Failure) else first_failure(networks)
 
 
 def read_singles(
@@ -108,7 +131,7 @@ def read_pruned(
 
 
 def read_strengths(
-    job: Job, dataset: "MultitaskDataset", merged: str | Path, pruned: str | Path
+    job: Job, dataset: "MultitaskDataset | Failure", merged: str | Path, pruned: str | Path
 ) -> "dict[float, GroupedNetwork | Failure]":
     """Return strength -> network, or why there is none; strength 0 is the merged network.
 
@@ -116,6 +139,8 @@ def read_strengths(
         DataError, ShapeError: as :func:`read_merged` and :func:`read_pruned`.
     """
     strengths = job.experiment.pruning_row(job.axes["pruning"]).strengths
+    if isinstance(dataset, Failure):
+        return dict.fromkeys((UNPRUNED, *strengths), dataset)
     unpruned = read_failure(merged) or read_merged(job, dataset, merged)
     failure = read_failure(pruned)
     if failure:

@@ -13,12 +13,13 @@ from typing import Any
 
 from pam.cli.device import set_up
 from pam.cli.failures import Failure
+from pam.cli.origin import Origin, command_line, content_hashes, path_in_run
 from pam.cli.rows import Rows, without_nan
 from pam.config import Config, Experiment, load_config
 from pam.config.names import check_known
 from pam.errors import ConfigError
-from pam.files import read_tensors, tensor_hash, write_json
-from pam.provenance import code_hash, config_hash, environment
+from pam.files import write_json
+from pam.provenance import code_hash, config_hash, environment, rows_hash
 from pam.seeds import derive_seed
 
 CELL_FAILED = 1
@@ -36,6 +37,9 @@ class Job:
         device: ``"cpu"`` or ``"cuda"``.
         strict: whether a failed cell fails the command.
         record: where the record goes.
+        log: file that the workflow keeps of what the job says; empty if run by hand.
+        command: the command line.
+        environment: machine, packages and state of the sources when the job started.
         started: when, UTC, ISO 8601.
         clock: ``time.perf_counter()`` at the start, in seconds.
     """
@@ -46,6 +50,9 @@ class Job:
     device: str
     strict: bool
     record: Path
+    log: str
+    command: str
+    environment: dict[str, Any]
     started: str
     clock: float
 
@@ -58,13 +65,20 @@ class Job:
         """
         started, clock = _now(), time.perf_counter()
         config = load_config(arguments.config)
+        axes = _axes(config, arguments, rule)
+        # Data are prepared where there may be no GPU.
+        device = set_up(config.threads, "cpu" if rule == "prepare" else config.device)
         return cls(
             rule=rule,
             config=config,
-            axes=_axes(config, arguments, rule),
-            device=set_up(config.threads, config.device),
+            axes=axes,
+            device=device,
             strict=arguments.strict,
             record=Path(arguments.record),
+            log=arguments.log,
+            command=command_line(arguments.words),
+            # Now, not at the end: sources may change while the job runs.
+            environment=environment(device),
             started=started,
             clock=clock,
         )
@@ -85,8 +99,12 @@ class Job:
 
     def code(self, method: str | None = None) -> str:
         """Return the hash of the code that the job runs; ``method`` is its plug-in, if any."""
-        architecture = self.axes["architecture"]
-        return code_hash(self.rule, method=method, architecture=architecture)
+        return code_hash(
+            self.rule,
+            method=method,
+            architecture=self.axes.get("architecture"),
+            dataset=self.axes["dataset"],
+        )
 
     def code_up_to_here(self, methods: Mapping[str, str | None]) -> str:
         """Return one hash of the code of every stage from training to this one.
@@ -102,13 +120,16 @@ class Job:
             }
         )
 
+    def origin(self, config: Mapping[str, Any], code: str, data: str = "") -> Origin:
+        """Return what decides the job's result: its cell, and the slice and hashes given."""
+        return Origin({**self.axes, "rule": self.rule}, config, code, data)
+
     def finish(
         self,
-        config_slice: Mapping[str, Any],
+        origin: Origin,
         *,
-        code: str,
-        data: str,
         parents: Sequence[str | Path] = (),
+        outputs: Sequence[str | Path] = (),
         rows: Rows | None = None,
         failure: Failure | None = None,
         facts: Mapping[str, Any] | None = None,
@@ -116,38 +137,38 @@ class Job:
         """Write the record and return the exit code.
 
         Args:
-            config_slice: what of the configuration the result depends on.
-            code: hash of the code that ran.
-            data: hash of the data set.
-            parents: network files that were read.
+            origin: what decides the result.
+            parents: files that were read: the description of the data set, and networks.
+            outputs: files of tensors that were written.
             rows: CSV name -> rows.
             failure: why the cell failed, if it did.
             facts: seeds and whatever else is worth knowing, JSON-able.
         """
-        resources = self._resources()
+        made = without_nan({**(rows or {}), "resources": [self._resources()]})
+        own = {path_in_run(self.record, self.record): rows_hash(made)}
         record = {
             "status": failure.status if failure else "ok",
             "reason": failure.reason if failure else "",
-            "rows": {**(rows or {}), "resources": [resources]},
-            "provenance": {
-                **self.axes,
-                "rule": self.rule,
-                "config": config_slice,
-                "config_hash": config_hash(config_slice),
-                "code_hash": code,
-                "data_hash": data,
-                "parents": {
-                    Path(path).name: tensor_hash(read_tensors(path)[0]) for path in parents
-                },
-                "threads": self.config.threads,
-                "device": self.device,
-                "started": self.started,
-                "ended": _now(),
-                "environment": environment(self.device),
-                **(facts or {}),
-            },
+            "rows": made,
+            "provenance": without_nan(
+                {
+                    **origin.label,
+                    "config": origin.config,
+                    "artefacts": content_hashes(outputs, self.record) | own,
+                    "parents": content_hashes(parents, self.record),
+                    "seeds": {},
+                    "threads": self.config.threads,
+                    "device": self.device,
+                    "command": self.command,
+                    "log": self.log,
+                    "started": self.started,
+                    "ended": _now(),
+                    "environment": self.environment,
+                    **(facts or {}),
+                }
+            ),
         }
-        write_json(self.record, without_nan(record))
+        write_json(self.record, record)
         if failure:
             print(f"pam {self.rule}: {failure.status}: {failure.reason}", file=sys.stderr)
         return CELL_FAILED if failure and self.strict else 0
@@ -172,11 +193,10 @@ def _axes(config: Config, arguments: Namespace, rule: str) -> dict[str, Any]:
     """Return the axes of a cell, each checked against the configuration."""
     given = vars(arguments)
     experiment = config.experiment(arguments.experiment)
-    axes = {
-        "experiment": arguments.experiment,
-        "dataset": experiment.dataset,
-        "architecture": experiment.architecture,
-    }
+    axes = {"experiment": arguments.experiment, "dataset": experiment.dataset}
+    if rule == "prepare":
+        return axes
+    axes["architecture"] = experiment.architecture
     for axis, known in (
         ("task", experiment.tasks),
         ("merging", experiment.relatedness if rule == "relate" else experiment.merging),

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -23,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after ``pam``; those of the process by default.
     """
-    parsed = make_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    parsed = make_parser().parse_args(words, Namespace(words=words))
     stop_with_workflow()
     try:
         with listening():

@@ -2,12 +2,14 @@
 
 import sys
 from argparse import Namespace
+from functools import partial
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from pam.cli.failures import Failure, first_failure
-from pam.cli.inputs import read_dataset, read_singles, read_strengths
+from pam.cli.failures import Failure, attempt
+from pam.cli.inputs import description, failure_before, read_dataset, read_singles, read_strengths
 from pam.cli.job import Job
 from pam.cli.rows import Rows
 from pam.config import measure_slice, prune_slice
@@ -44,53 +46,64 @@ def run(arguments: Namespace) -> int:
         "data_hash": data,
     }
     networks = read_strengths(job, dataset, arguments.merged, arguments.pruned)
-    singles = _single_accuracies(job, dataset, arguments.networks)
-    rows = _rows(job, dataset, networks, singles, columns)
     parents = [*arguments.networks, arguments.merged, arguments.pruned]
-    failure = first_failure(*parents)
+    singles = attempt(partial(_single_accuracies, job, dataset, arguments.networks))
+    rows, failure = _rows(job, dataset, networks, singles, columns)
+    failure = failure_before(dataset, parents) or failure
     return job.finish(
-        measure_slice(job.config, *names),
-        code=code,
-        data=data,
-        parents=parents,
+        job.origin(measure_slice(job.config, *names), code, data),
+        parents=[description(arguments.data), *parents],
         rows=rows,
         failure=failure.within("not measured") if failure else None,
     )
 
 
 def _single_accuracies(
-    job: Job, dataset: "MultitaskDataset", paths: list[str]
+    job: Job, dataset: "MultitaskDataset | Failure", paths: list[str]
 ) -> "dict[str, TaskAccuracy]":
     """Return task -> accuracy of the single-task network, NaN if one of them failed."""
     from pam.cost import TaskAccuracy, task_accuracy
 
-    if first_failure(*paths):
-        return dict.fromkeys(dataset.tasks, TaskAccuracy(float("nan"), float("nan")))
+    if failure_before(dataset, paths):
+        return dict.fromkeys(job.experiment.tasks, TaskAccuracy(nan, nan))
     networks = read_singles(job, dataset, paths)
     return {task: task_accuracy(network, dataset)[task] for task, network in networks.items()}
 
 
 def _rows(
     job: Job,
-    dataset: "MultitaskDataset",
+    dataset: "MultitaskDataset | Failure",
     networks: "dict[float, GroupedNetwork | Failure]",
-    singles: "dict[str, TaskAccuracy]",
+    singles: "dict[str, TaskAccuracy] | Failure",
     columns: dict[str, Any],
-) -> Rows:
-    from pam.cost import failed_rows, measure_network
+) -> tuple[Rows, Failure | None]:
+    """Return the rows of every strength, and the first failure of measuring."""
+    from pam.cost import TaskAccuracy, failed_rows, measure_network
 
     rows: Rows = {}
-    timed = _latency(job)
+    first: Failure | None = None
+    tasks, timed = job.experiment.tasks, _latency(job)
+    if isinstance(singles, Failure):
+        first = singles.within("single-task networks")
+        networks = dict.fromkeys(networks, first)
+        singles = dict.fromkeys(tasks, TaskAccuracy(nan, nan))
     bar = tqdm(networks.items(), desc="measure", unit="network", disable=not sys.stderr.isatty())
     for strength, network in bar:
         cell = {**job.axes, "strength": strength}
         if isinstance(network, Failure):
-            more = failed_rows(dataset.tasks, singles, cell, columns, network.status)
+            made: Rows | Failure = network
         else:
-            more = measure_network(network, dataset, singles, cell, columns, timed)
+            measure = partial(measure_network, network, dataset, singles, cell, columns, timed)
+            made = attempt(measure)
+        if isinstance(made, Failure):
+            more = failed_rows(tasks, singles, cell, columns, made.status)
+            if made is not network:
+                first = first or made.within(f"strength {strength:g}")
+        else:
+            more = made
         for table, added in more.items():
             rows.setdefault(table, []).extend(added)
-    return rows
+    return rows, first
 
 
 def _latency(job: Job) -> "LatencyOptions | None":

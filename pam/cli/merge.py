@@ -3,8 +3,8 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
-from pam.cli.failures import Failure, attempt, first_failure, save_failure
-from pam.cli.inputs import read_dataset, read_singles
+from pam.cli.failures import Failure, attempt, save_failure
+from pam.cli.inputs import description, failure_before, read_dataset, read_singles
 from pam.cli.job import Job
 from pam.cli.options import GIVEN_TO_MERGER, check_options
 from pam.cli.resuming import resumable
@@ -21,27 +21,34 @@ def run(arguments: Namespace) -> int:
     job = Job.begin("merge", arguments)
     dataset, data = read_dataset(job, arguments.data)
     row = job.experiment.merging_row(arguments.merging)
+    made_of = merge_slice(job.config, arguments.experiment, arguments.merging)
+    origin = job.origin(made_of, job.code(row.method), data)
     # Not of the merging row: what is random falls alike for all of them.
     seed = job.seed("merge")
     facts: dict[str, Any] = {"seeds": {"merge": seed}}
-    made_of = merge_slice(job.config, arguments.experiment, arguments.merging)
-    inputs = {"code": job.code(row.method), "data": data, "parents": arguments.networks}
-    with resumable(job, arguments, made_of, **inputs):
-        earlier = first_failure(*arguments.networks)
+    with resumable(job, arguments, origin, arguments.networks):
+        earlier = failure_before(dataset, arguments.networks)
         result = earlier or attempt(lambda: _merge(job, dataset, arguments.networks, seed))
         rows: dict[str, list[dict[str, Any]]] = {}
         failure = None
         if isinstance(result, Failure):
-            save_failure(arguments.out, result)
+            save_failure(arguments.out, result, origin.label)
             failure = result.within("not merged") if earlier else result
         else:
             notes = dict(result.notes)
-            result.save(arguments.out, {"merging": arguments.merging, "seed": arguments.seed})
+            result.save(arguments.out, {"origin": origin.label})
             curve = training_rows(notes.pop("curve", []), "merge", job.axes)
             rows = {**noted_rows(notes, job.axes), "training": curve}
             notes.pop("rows", None)
             facts["notes"] = notes
-        return job.finish(made_of, **inputs, rows=rows, failure=failure, facts=facts)
+        return job.finish(
+            origin,
+            parents=[description(arguments.data), *arguments.networks],
+            outputs=[arguments.out],
+            rows=rows,
+            failure=failure,
+            facts=facts,
+        )
 
 
 def _merge(job: Job, dataset: "MultitaskDataset", paths: list[str], seed: int) -> "GroupedNetwork":

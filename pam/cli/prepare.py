@@ -2,26 +2,53 @@
 
 import inspect
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
+from pam.cli.failures import DATA_MISSING, Failure, attempt, save_failure
+from pam.cli.job import Job
 from pam.cli.options import GIVEN_TO_DATASET, check_options
 from pam.cli.tasks import check_tasks
-from pam.config import load_config
+from pam.config import prepare_slice
+from pam.config.paths import data_record
+from pam.errors import DataError
+
+if TYPE_CHECKING:
+    from pam.data import MultitaskDataset
 
 
 def run(arguments: Namespace) -> int:
-    """Make and store the data set; its tasks must be those that the experiment names."""
-    from pam.data import DATASETS, load, save_dataset
+    """Make and store the data set; its tasks must be those that the experiment names.
 
-    config = load_config(arguments.config)
-    experiment = config.experiment(arguments.experiment)
-    make = DATASETS.get(experiment.dataset)
-    where = f"experiments.{arguments.experiment}.data"
-    check_options(where, make, experiment.data, GIVEN_TO_DATASET)
-    options = dict(experiment.data)
+    If the data cannot be had, the command fails, or under ``--allow-missing`` the files say so.
+    """
+    record = data_record(arguments.out)
+    job = Job.begin("prepare", Namespace(**vars(arguments), record=record, strict=False))
+    from pam.data.store import dataset_files, save_dataset
+
+    origin = job.origin(prepare_slice(job.config, arguments.experiment), job.code())
+    dataset = _load(job, arguments)
+    files = dataset_files(arguments.out)
+    if isinstance(dataset, Failure):
+        if not arguments.allow_missing:
+            raise DataError(dataset.reason)
+        for path in files:
+            save_failure(path, dataset, origin.label)
+        return job.finish(origin, failure=dataset)
+    check_tasks(job.experiment.tasks, dataset, dataset.name)
+    save_dataset(dataset, arguments.out, origin.label)
+    return job.finish(origin, outputs=files, facts={"options": dataset.options})
+
+
+def _load(job: Job, arguments: Namespace) -> "MultitaskDataset | Failure":
+    from pam.data import DATASETS, load
+
+    name, options = job.experiment.dataset, dict(job.experiment.data)
+    make = DATASETS.get(name)
+    check_options(job.key("data"), make, options, GIVEN_TO_DATASET)
     # A data set that is on every disk has nothing to download.
     if arguments.download and "download" in inspect.signature(make).parameters:
         options["download"] = True
-    dataset = load(experiment.dataset, arguments.root, **options)
-    check_tasks(experiment.tasks, dataset, experiment.dataset)
-    save_dataset(dataset, arguments.out)
-    return 0
+    try:
+        return attempt(lambda: load(name, arguments.root, **options))
+    except DataError as error:
+        return Failure(DATA_MISSING, str(error))

@@ -2,14 +2,16 @@
 
 import sys
 from argparse import Namespace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from pam.cli.failures import Failure, attempt, first_failure, save_failure
-from pam.cli.inputs import read_dataset, read_merged
+from pam.cli.failures import Failure, attempt, save_failure
+from pam.cli.inputs import description, failure_before, read_dataset, read_merged
 from pam.cli.job import Job
 from pam.cli.options import GIVEN_TO_PRUNER, check_options
+from pam.cli.origin import Origin
 from pam.cli.resuming import resumable
 from pam.cli.rows import Row, training_rows
 from pam.config import prune_slice
@@ -27,23 +29,29 @@ def run(arguments: Namespace) -> int:
     job = Job.begin("prune", arguments)
     dataset, data = read_dataset(job, arguments.data)
     row = job.experiment.pruning_row(arguments.pruning)
+    made_of = prune_slice(job.config, arguments.experiment, arguments.merging, arguments.pruning)
+    origin = job.origin(made_of, job.code(row.method), data)
     # Not of the merging row: what is random falls alike for all of them.
     seed = job.seed("prune", row.method)
-    made_of = prune_slice(job.config, arguments.experiment, arguments.merging, arguments.pruning)
-    inputs = {"code": job.code(row.method), "data": data, "parents": [arguments.network]}
-    with resumable(job, arguments, made_of, **inputs):
-        failure = first_failure(arguments.network)
+    with resumable(job, arguments, origin, [arguments.network]):
+        failure = failure_before(dataset, [arguments.network])
         rows: dict[str, list[Row]] = {}
         if failure:
-            save_failure(arguments.out, failure)
+            save_failure(arguments.out, failure, origin.label)
             failure = failure.within("not pruned")
         else:
             network = read_merged(job, dataset, arguments.network)
             networks, curve, failure = _prune(job, dataset, network, seed)
-            _save(arguments, networks, failure)
+            _save(arguments.out, networks, failure, origin)
             rows = {"training": curve}
-        facts = {"seeds": {"prune": seed}}
-        return job.finish(made_of, **inputs, rows=rows, failure=failure, facts=facts)
+        return job.finish(
+            origin,
+            parents=[description(arguments.data), arguments.network],
+            outputs=[arguments.out],
+            rows=rows,
+            failure=failure,
+            facts={"seeds": {"prune": seed}},
+        )
 
 
 def _prune(
@@ -72,12 +80,15 @@ def _prune(
 
 
 def _save(
-    arguments: Namespace, networks: "dict[float, GroupedNetwork]", failure: Failure | None
+    path: str,
+    networks: "dict[float, GroupedNetwork]",
+    failure: Failure | None,
+    origin: Origin,
 ) -> None:
     from pam.networks.family import save_family
 
-    meta: dict[str, Any] = {"pruning": arguments.pruning, "seed": arguments.seed}
+    meta: dict[str, Any] = {"origin": origin.label}
     if failure:
         # A weaker network is there all the same, so the file is not one of a failure.
-        meta["stopped"] = {"status": failure.status, "reason": failure.reason}
-    save_family(arguments.out, networks, meta)
+        meta["stopped"] = asdict(failure)
+    save_family(path, networks, meta)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from pam.cli.failures import Failure, attempt, first_failure
-from pam.cli.inputs import read_dataset, read_single, read_singles
+from pam.cli.failures import Failure, attempt
+from pam.cli.inputs import description, failure_before, read_dataset, read_single, read_singles
 from pam.cli.job import Job
 from pam.cli.options import GIVEN_TO_MERGER, check_options
 from pam.cli.resuming import resumable
@@ -38,10 +38,10 @@ def run(arguments: Namespace) -> int:
     row = job.experiment.relatedness_row(arguments.merging)
     made_of = relate_slice(job.config, arguments.experiment, arguments.merging)
     seed = job.seed("relate")
+    origin = job.origin(made_of, job.code(row.method), data)
     parents = [*arguments.networks, arguments.control]
-    inputs = {"code": job.code(row.method), "data": data, "parents": parents}
-    with resumable(job, arguments, made_of, **inputs):
-        failure = first_failure(*parents)
+    with resumable(job, arguments, origin, parents):
+        failure = failure_before(dataset, parents)
         rows: list[Row] = []
         if failure:
             failure = failure.within("not related")
@@ -56,12 +56,15 @@ def run(arguments: Namespace) -> int:
                 "data_hash": data,
             }
             rows, failure = _relate(job, dataset, networks, control, seed, columns)
-        facts = {
-            "seeds": {"relate": seed},
-            "control_seed": control_seed(job.config, arguments.seed),
-        }
         return job.finish(
-            made_of, **inputs, rows={"relatedness": rows}, failure=failure, facts=facts
+            origin,
+            parents=[description(arguments.data), *parents],
+            rows={"relatedness": rows},
+            failure=failure,
+            facts={
+                "seeds": {"relate": seed},
+                "control_seed": control_seed(job.config, arguments.seed),
+            },
         )
 
 

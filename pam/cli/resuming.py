@@ -4,15 +4,15 @@ import re
 import shutil
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from pam.checkpoints import keeping
 from pam.cli.job import Job
-from pam.files import read_tensors, tensor_hash
+from pam.cli.origin import Origin
+from pam.files import stored_hash
 from pam.locks import alone
 from pam.provenance import HASH_LENGTH, config_hash
 
@@ -24,10 +24,7 @@ FOLDER = ".checkpoints"
 def resumable(
     job: Job,
     arguments: Namespace,
-    config_slice: Mapping[str, Any],
-    *,
-    code: str,
-    data: str,
+    origin: Origin,
     parents: Sequence[str | Path] = (),
 ) -> Iterator[None]:
     """Keep checkpoints of what runs inside the block, and go on from those of an earlier run.
@@ -38,9 +35,7 @@ def resumable(
     Args:
         job: the cell's job.
         arguments: of the command.
-        config_slice: what of the configuration the result depends on.
-        code: hash of the code that runs.
-        data: hash of the data set.
+        origin: what decides the result.
         parents: network files that are read.
 
     Raises:
@@ -51,10 +46,10 @@ def resumable(
         {
             "rule": job.rule,
             "axes": job.axes,
-            "config": config_slice,
-            "code": code,
-            "data": data,
-            "parents": [tensor_hash(read_tensors(path)[0]) for path in parents],
+            "config": origin.config,
+            "code": origin.code,
+            "data": origin.data,
+            "parents": [stored_hash(path) for path in parents],
             "threads": job.config.threads,
             "device": job.device,
             "torch": version("torch"),

@@ -4,6 +4,7 @@ import argparse
 from math import inf
 
 from pam.cli.arguments import DATA, PROFILE, Commands, add_cell, add_command, add_results
+from pam.cli.trace_command import add_trace
 
 
 def add_run_commands(commands: Commands) -> None:
@@ -12,6 +13,7 @@ def add_run_commands(commands: Commands) -> None:
         add(commands)
     _status(commands)
     _check(commands)
+    add_trace(commands)
 
 
 def _aggregate(commands: Commands) -> None:

@@ -7,6 +7,7 @@ from pam.cli.arguments import (
     add_cell,
     add_checkpoints,
     add_command,
+    add_log,
     add_networks,
     add_networks_of_stages,
     add_outputs,
@@ -41,6 +42,13 @@ def _prepare(commands: Commands) -> None:
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the data set goes")
     parser.add_argument("--root", metavar="FOLDER", help="folder of raw data already on disk")
     parser.add_argument("--download", action="store_true", help="fetch raw data that is missing")
+    parser.add_argument(
+        "--allow-missing",
+        action="store_true",
+        help="if the data cannot be had, write files that say so: the jobs that follow fail as "
+        "cells, and other experiments go on",
+    )
+    add_log(parser)
 
 
 def _train(commands: Commands) -> None:

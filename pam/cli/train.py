@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pam.cli.failures import Failure, attempt, save_failure
-from pam.cli.inputs import read_dataset
+from pam.cli.inputs import description, failure_before, read_dataset
 from pam.cli.job import Job
 from pam.cli.options import GIVEN_TO_ARCHITECTURE, check_options
 from pam.cli.resuming import resumable
@@ -22,24 +22,32 @@ def run(arguments: Namespace) -> int:
     """Train from scratch and write network and record."""
     job = Job.begin("train", arguments)
     dataset, data = read_dataset(job, arguments.data)
+    origin = job.origin(train_slice(job.config, arguments.experiment), job.code(), data)
     task = arguments.task
     # Neither seed knows the merging or pruning, so all of them start from the same networks.
     seeds = {"weights": job.seed("weights", task), "order": job.seed("order", task)}
-    made_of = train_slice(job.config, arguments.experiment)
-    inputs = {"code": job.code(), "data": data}
-    with resumable(job, arguments, made_of, **inputs):
-        result = attempt(lambda: _train(job, dataset, task, seeds))
+    with resumable(job, arguments, origin):
+        earlier = failure_before(dataset)
+        result = earlier or attempt(lambda: _train(job, dataset, task, seeds))
         rows: dict[str, list[dict[str, Any]]] = {}
         failure = None
         if isinstance(result, Failure):
-            failure = result.within(f"task {task}")
-            save_failure(arguments.out, failure)
+            own = earlier or result.within(f"task {task}")
+            save_failure(arguments.out, own, origin.label)
+            failure = own.within("not trained") if earlier else own
         else:
             network, curve = result
-            network.save(arguments.out, {"task": task, "seed": arguments.seed})
+            network.save(arguments.out, {"origin": origin.label})
             epochs = [asdict(epoch) for epoch in curve]
             rows = {"training": training_rows(epochs, "train", job.axes)}
-        return job.finish(made_of, **inputs, rows=rows, failure=failure, facts={"seeds": seeds})
+        return job.finish(
+            origin,
+            parents=[description(arguments.data)],
+            outputs=[arguments.out],
+            rows=rows,
+            failure=failure,
+            facts={"seeds": seeds},
+        )
 
 
 def _train(

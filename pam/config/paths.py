@@ -16,6 +16,16 @@ NETWORK = ".safetensors"
 RECORD = ".json"
 
 
+def data_record(folder: str | Path) -> str:
+    """Return the record of how the data set in a folder was prepared."""
+    return f"{folder}/record{RECORD}"
+
+
+def run_of(record: str | Path) -> Path:
+    """Return the folder of the run that a record, or another file of a cell, lies in."""
+    return Path(record).parents[2]
+
+
 @dataclass(frozen=True)
 class Paths:
     """The files below ``results/<profile>/``.
@@ -36,6 +46,10 @@ class Paths:
     def data_description(self, experiment: str = "{experiment}") -> str:
         """Description of a prepared data set, which names its other files."""
         return f"{self.data(experiment)}/dataset.json"
+
+    def data_record(self, experiment: str = "{experiment}") -> str:
+        """The record of how a data set was prepared."""
+        return data_record(self.data(experiment))
 
     def network(
         self,
@@ -111,8 +125,16 @@ class Paths:
         """Folder of the tables."""
         return f"{self.results}/tables"
 
+    def log(self, rule: str, cell: str) -> str:
+        """What the job of a cell said."""
+        return f"logs/{Path(self.results).name}/{rule}/{cell}.log"
+
+    def data_records(self, config: Config) -> list[Path]:
+        """Return the record of every data set, in the order of the configuration."""
+        return [Path(self.data_record(name)) for name in config.experiments]
+
     def records(self, config: Config) -> list[Path]:
-        """Return the record of every job that a configuration asks for, in order."""
+        """Return the record of every job that follows the data, in order."""
         return [
             *(Path(self.network(*cell, suffix=RECORD)) for cell in trained_cells(config)),
             *(Path(self.merged(*cell, suffix=RECORD)) for cell in merged_cells(config)),

@@ -12,7 +12,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from pam.data.registry import DATASETS
-from pam.data.store import RECORD
+from pam.data.store import FAILED, RECORD
 from pam.errors import DataError
 from pam.files import read_json
 
@@ -58,6 +58,8 @@ def expected_size(name: str, options: Mapping[str, Any]) -> DataSize:
 def prepared_size(folder: str | Path, name: str, options: Mapping[str, Any]) -> DataSize | None:
     """Return the size of a prepared data set; None if there is none, or one of other options.
 
+    There is none either where preparing it failed.
+
     Raises:
         ConfigError: for an unknown data set.
         DataError: if its files are damaged.
@@ -66,6 +68,8 @@ def prepared_size(folder: str | Path, name: str, options: Mapping[str, Any]) -> 
     if not (folder / RECORD).is_file():
         return None
     record = read_json(folder / RECORD)
+    if isinstance(record, dict) and FAILED in record:
+        return None
     wanted = _with_defaults(name, options)
     try:
         made = record["options"]

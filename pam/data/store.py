@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,31 @@ from pam.files import read_json, read_tensors, tensor_hash, write_json, write_te
 
 PARTS = ("train", "validation", "test")
 RECORD = "dataset.json"
+# What does not count when two data sets are compared.
+_NOT_CONTENT = ("data_hash", "origin")
+# In a description that describes no data, only why there are none.
+FAILED = "status"
 FORMAT = 1
 
 
-def save_dataset(dataset: MultitaskDataset, folder: str | Path) -> str:
+def dataset_files(folder: str | Path) -> list[Path]:
+    """Return the files of a prepared data set: its parts, and last its description."""
+    return [*(_part_path(Path(folder), part) for part in PARTS), Path(folder) / RECORD]
+
+
+def save_dataset(
+    dataset: MultitaskDataset, folder: str | Path, origin: Mapping[str, Any] | None = None
+) -> str:
     """Write a data set to a folder and return its hash.
 
     Files: ``{train,validation,test}.safetensors`` (tensors ``images`` uint8, ``labels`` int8) and,
     last, ``dataset.json``: name, tasks, label names, normalisation, options, and per part the
     number of samples, the share of samples with each label, and the sha256 of the tensors.
+
+    Args:
+        dataset: what to write.
+        folder: where to.
+        origin: what made it, JSON-able; every tensor file says so.
 
     Raises:
         DataError: if the folder cannot be written.
@@ -32,7 +49,8 @@ def save_dataset(dataset: MultitaskDataset, folder: str | Path) -> str:
         split: Split = getattr(dataset, part)
         tensors = {"images": split.images, "labels": split.labels}
         sha256 = tensor_hash(tensors)
-        write_tensors(_part_path(folder, part), tensors, _part_meta(dataset.name, part, sha256))
+        meta = _part_meta(dataset.name, part, sha256, origin)
+        write_tensors(_part_path(folder, part), tensors, meta)
         parts[part] = {
             "samples": len(split),
             "label_frequencies": _label_frequencies(split),
@@ -49,6 +67,7 @@ def save_dataset(dataset: MultitaskDataset, folder: str | Path) -> str:
         "std": dataset.std,
         "options": dataset.options,
         "parts": parts,
+        "origin": origin,
     }
     record["data_hash"] = _record_hash(record)
     write_json(folder / RECORD, record)
@@ -82,7 +101,7 @@ def load_dataset(folder: str | Path, *, verify: bool = True) -> MultitaskDataset
 def data_hash(folder: str | Path) -> str:
     """Return the sha256 (hex) of a stored data set, from its ``dataset.json`` alone.
 
-    It covers tensors, tasks, names, normalisation and options.
+    It covers tensors, tasks, names, normalisation and options, not the code that made them.
 
     Raises:
         DataError: if ``dataset.json`` is missing or damaged.
@@ -96,6 +115,9 @@ def _read_record(folder: Path) -> dict[str, Any]:
         record = read_json(path)
     except DataError as error:
         raise _unusable(error, folder) from error
+    if isinstance(record, dict) and FAILED in record:
+        reason = f"{folder} holds no data, since preparing it failed: {record.get('reason')}"
+        raise _unusable(reason, folder)
     if not isinstance(record, dict) or record.get("data_hash") != _record_hash(record):
         raise _unusable(f"{path} is damaged: its checksum does not match", folder)
     if record.get("format") != FORMAT:
@@ -112,7 +134,8 @@ def _read_part(folder: Path, part: str, record: dict[str, Any], verify: bool) ->
     except ValueError as error:
         raise _unusable(f"{path} is damaged: its metadata is not JSON", folder) from error
     sha256 = record["parts"][part]["sha256"]
-    if meta != _part_meta(record["name"], part, sha256) or set(tensors) != {"images", "labels"}:
+    due = _part_meta(record["name"], part, sha256, record.get("origin"))
+    if meta != due or set(tensors) != {"images", "labels"}:
         raise _unusable(f"{path} does not belong to {folder / RECORD}", folder)
     if verify and tensor_hash(tensors) != sha256:
         raise _unusable(f"{path} is damaged: its checksum does not match", folder)
@@ -127,13 +150,15 @@ def _part_path(folder: Path, part: str) -> Path:
     return folder / f"{part}.safetensors"
 
 
-def _part_meta(name: str, part: str, sha256: str) -> dict[str, str]:
-    return {"dataset": name, "part": part, "sha256": sha256}
+def _part_meta(
+    name: str, part: str, sha256: str, origin: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    return {"dataset": name, "part": part, "sha256": sha256, "origin": origin}
 
 
 def _record_hash(record: dict[str, Any]) -> str:
-    """Return the sha256 of a record without its own hash."""
-    content = {key: value for key, value in record.items() if key != "data_hash"}
+    """Return the sha256 of a record without its own hash and without what made it."""
+    content = {key: value for key, value in record.items() if key not in _NOT_CONTENT}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -20,7 +20,7 @@ from pam.reporting.schema import (
 )
 from pam.reporting.storage import write_rows
 
-_RULES = ("train", "merge", "relate", "prune", "measure", "analyse")
+_RULES = ("prepare", "train", "merge", "relate", "prune", "measure", "analyse")
 _NAMES = [table.name for table in MEASURED]
 _AXES = ("experiment", "dataset", "architecture", "merging", "pruning", "seed")
 
@@ -44,8 +44,8 @@ def aggregate(
         DataError: if a record is damaged, or holds a row that does not fit its CSV file.
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _NAMES}
-    for path in records:
-        for name, more in _rows_of(Path(path)).items():
+    for path, record in sorted(map(_read, records), key=_order):
+        for name, more in _rows_of(path, record).items():
             rows[name] += more
     rows["failures"] = _once(rows["failures"])
     for table in MEASURED:
@@ -74,11 +74,22 @@ def derive(folder: str | Path, deltas: Sequence[float] = DELTAS) -> None:
     write_rows(folder, HEADLINE, headline_rows(folder))
 
 
-def _rows_of(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of one record, with those that its failure adds."""
+def _read(path: str | Path) -> tuple[Path, dict[str, Any]]:
     record = read_json(path)
     if not isinstance(record, dict) or not {"status", "rows"} <= record.keys():
         raise DataError(f"{path} is not a record: it needs 'status' and 'rows'")
+    return Path(path), record
+
+
+def _order(read: tuple[Path, dict[str, Any]]) -> tuple[int, Path]:
+    """Return what records are sorted by: the order in which a failure is passed on."""
+    path, record = read
+    rule = record.get("provenance", {}).get("rule")
+    return _RULES.index(rule) if rule in _RULES else len(_RULES), path
+
+
+def _rows_of(path: Path, record: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of one record, with those that its failure adds."""
     rows = {name: list(more) for name, more in record["rows"].items()}
     for name, more in rows.items():
         _check(path, name, more)
@@ -106,27 +117,15 @@ def _failure_rows(path: Path, record: dict[str, Any]) -> tuple[dict[str, Any], d
     axes = _axes_of(path) | {k: v for k, v in record.get("provenance", {}).items() if k in _AXES}
     failure = {name: axes.get(name) for name in ("experiment", "merging", "pruning", "seed")}
     failure |= {"status": record["status"], "reason": record.get("reason", "")}
-    failure |= {"log": _log(path, record)}
+    failure |= {"log": record.get("provenance", {}).get("log", "")}
     measurement = dict.fromkeys(MEASUREMENTS.columns) | {name: axes.get(name) for name in _AXES}
     return failure, measurement | {"status": record["status"]}
 
 
-def _log(path: Path, record: dict[str, Any]) -> str:
-    """Return where the workflow keeps the log of a job; nothing where no rule is known."""
-    rule = record.get("provenance", {}).get("rule")
-    profile = path.resolve().parent.parent.parent.name
-    return f"logs/{profile}/{rule}/{path.parent.name}/{path.stem}.log" if rule else ""
-
-
 def _once(failures: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return every failure once: jobs pass it on word by word, the first one's log tells it."""
-
-    def order(row: dict[str, Any]) -> tuple[int, str]:
-        rule = row["log"].split("/")[2] if row["log"] else ""
-        return (_RULES.index(rule) if rule in _RULES else len(_RULES)), row["log"]
-
+    """Return every failure once: jobs may tell of it word by word, the first one's log counts."""
     once: dict[tuple, dict[str, Any]] = {}
-    for row in sorted(failures, key=order):
+    for row in failures:
         once.setdefault(tuple(value for name, value in row.items() if name != "log"), row)
     return list(once.values())
 

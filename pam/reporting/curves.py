@@ -80,6 +80,8 @@ def build_curves(
 ) -> dict[str, list[Curve]]:
     """Return the curves of every combination of one (experiment, pruning, merging).
 
+    Combinations of which nothing was measured have no curves.
+
     Args:
         measurements: rows of that triple; rows that are not ``ok`` are left out.
         accuracies: rows of that triple, likewise.
@@ -88,7 +90,7 @@ def build_curves(
     measured = measurements[measurements["status"] == "ok"]
     rated = accuracies[accuracies["status"] == "ok"]
     if measured.empty or rated.empty:
-        return {}
+        return {name: [] for name in measurements["combination"].unique() if name}
     tasks = sorted(rated["task"].unique())
     merged = groups.loc[groups["stage"] == "merged", "group"].unique()
     parts = components(merged if len(merged) else [SHARED], tasks)

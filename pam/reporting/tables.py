@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pam.files import write_text
+from pam.files import write_json, write_text
 from pam.reporting.comparison import comparison
 from pam.reporting.exclusivity import exclusivity
+from pam.reporting.failed import explained
 from pam.reporting.overviews import headline, operating_points, sensitivity
 from pam.reporting.redundancy import redundancy
 from pam.reporting.relatedness import relatedness
 from pam.reporting.schema import TABLES
+from pam.reporting.sources import origin_of
 from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
 from pam.reporting.storage import experiments
 from pam.reporting.text_table import Document
@@ -25,13 +27,26 @@ _TABLES: dict[str, Callable[[Path, str], Document | None]] = {
     "redundancy": redundancy,
 }
 
+SOURCES = {
+    "comparison": ("measurements", "matched", "matched_sizes", "failures"),
+    "sensitivity": ("matched", "measurements", "failures"),
+    "operating_points": ("operating_points", "measurements", "failures"),
+    "headline": ("headline", "measurements"),
+    "relatedness": ("relatedness",),
+    "exclusivity": ("exclusivity", "operating_points"),
+    "redundancy": ("redundancy",),
+}
+"""The CSV files that each table is made from."""
+
+ORIGINS = "origins.json"
+
 TABLE_NAMES = tuple(_TABLES)
 
 
 def render_tables(
     folder: str | Path, out_folder: str | Path | None = None, stale: Stale = NOTHING_STALE
 ) -> list[Path]:
-    """Write every table of a run as csv, md and tex.
+    """Write every table of a run as csv, md and tex, and beside them what each is made from.
 
     A table for which there are no rows is left out. A file is called ``<table>.md``, or
     ``<experiment>-<table>.md`` where the run has several experiments.
@@ -50,18 +65,22 @@ def render_tables(
     folder = Path(folder)
     out, paths = Path(out_folder or folder / "tables"), []
     out.mkdir(parents=True, exist_ok=True)
+    origins = {}
     known = experiments(folder)
     for experiment in known:
         for name, build in _TABLES.items():
             document = build(folder, experiment)
             if document is None:
                 continue
+            document = explained(document, folder, experiment)
             stem = name if len(known) == 1 else f"{experiment}-{name}"
             # A table without a CSV file of its own name is made of matched costs.
             notes = stale_notes(stale, experiment, [name if name in TABLES else "matched"])
             document = replace(
                 document, intro=" ".join([document.intro, *(f"{note}." for note in notes)])
             )
+            origin = origin_of(folder, experiment, "tables", SOURCES[name])
+            origins[stem] = {"table": name, **origin}
             texts = {
                 "csv": document.numbers.to_csv(index=False, lineterminator="\n"),
                 "md": document.to_markdown(),
@@ -70,4 +89,5 @@ def render_tables(
             for suffix, text in texts.items():
                 paths.append(out / f"{stem}.{suffix}")
                 write_text(paths[-1], text)
+    write_json(out / ORIGINS, origins)
     return paths

@@ -23,12 +23,12 @@ STAGES_OF_TABLE = {
 }
 """CSV file -> the stages whose code decides its rows; of all others those of a measured cell."""
 
-# Stage -> the section of an experiment that names the plug-in, and the name of its row.
-_PLUGINS = {
+PLUGINS = {
     "merge": ("merging", "merging"),
     "prune": ("pruning", "pruning"),
     "relate": ("relatedness", "merging"),
 }
+"""Stage -> the section of a configuration that names its plug-in, and the name of its row."""
 
 Stale = dict[str, dict[str, tuple[str, ...]]]
 """experiment -> stage -> the rows, e.g. ``("taylor",)``, whose code changed; ``()`` means all."""
@@ -87,16 +87,26 @@ def in_words(stages: Mapping[str, tuple[str, ...]], among: tuple[str, ...]) -> s
 
 
 def _is_stale(job: Mapping[str, Any], experiments: Mapping[str, Any]) -> bool:
-    section, axis = _PLUGINS.get(job["rule"], ("", ""))
+    section, axis = PLUGINS.get(job["rule"], ("", ""))
     experiment = experiments[job["experiment"]]
     method = experiment[section][job[axis]]["method"] if section else None
+    return present_code(job, method) != job["code_hash"]
+
+
+def present_code(job: Mapping[str, Any], method: str | None) -> str | None:
+    """Return the hash of the code that a job would run today, None if there is no such code.
+
+    Args:
+        job: its provenance.
+        method: the plug-in of its stage, if any.
+    """
+    names = {name: job.get(name) for name in ("architecture", "dataset")}
     try:
-        now = code_hash(job["rule"], method=method, architecture=job["architecture"])
+        return code_hash(job["rule"], method=method, **names)
     except ConfigError:
         # A plug-in that is no longer there.
-        return True
-    return now != job["code_hash"]
+        return None
 
 
 def _row(job: Mapping[str, Any]) -> str:
-    return job.get(_PLUGINS.get(job["rule"], ("", ""))[1], "")
+    return job.get(PLUGINS.get(job["rule"], ("", ""))[1], "")

@@ -120,7 +120,7 @@ def test_every_pair_is_counted_in_every_layer(run):
         record = run.related(row)
         check_rows(record)
         assert (record["status"], record["provenance"]["control_seed"]) == ("ok", 1)
-        assert len(record["provenance"]["parents"]) == 3
+        assert len(record["provenance"]["parents"]) == 4
         rows = record["rows"]["relatedness"]
         assert [(r["task_a"], r["task_b"], r["layer"]) for r in rows] == [
             ("A", other, layer) for other in ("A_again", "B") for layer in ("c1", "c2", "f3", "f4")

@@ -1,7 +1,6 @@
 """The command line: its help, its examples, its exit codes, and a whole small run."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pam.cli import failures
 from pam.cli.job import CELL_FAILED
 from pam.cli.main import main
 from pam.cli.parser import make_parser
-from pam.config import Paths, load_config
+from pam.config import load_config
 from pam.errors import CollapseError, DataError, DivergenceError
 from pam.files import read_json, tensor_hash
 from pam.merging import MERGERS
@@ -26,40 +25,19 @@ from pam.networks.family import load_family, save_family
 from pam.pruning import PRUNERS, Pruned
 from pam.reporting.schema import TABLES
 from pam.stopping import Interrupted
+from tests.small_run import CONFIG, Run
 
 COMMANDS = (
     *("prepare", "train", "merge", "prune", "measure", "relate", "analyse"),
     *("aggregate", "tables", "figures", "reproduction", "samples"),
-    *("config", "plan", "conform", "status", "check"),
+    *("config", "plan", "conform", "status", "check", "trace"),
 )
-WITHOUT_TORCH = ("aggregate", "tables", "figures", "reproduction", "config", "status", "check")
-
-CONFIG = """\
-seeds: [0]
-experiments:
-  tiny:
-    dataset: digits
-    data: {tile: 8, train_strips: 48, validation_strips: 24, test_strips: 24}
-    architecture: lenet5
-    network: {widths: [2, 3, 5, 4]}
-    train: {batch_size: 16, stages: [{epochs: 1, learning_rate: 0.01}]}
-    merging:
-      none: {}
-      broken: {method: none}
-    pruning:
-      halves: {strengths: [1, 2, 3]}
-    latency: {batch_sizes: [1], rounds: 1}
-"""
+WITHOUT_TORCH = (
+    *("aggregate", "tables", "figures", "reproduction", "config", "status", "check", "trace"),
+)
 
 
-@pytest.fixture(autouse=True)
-def same_torch_afterwards(monkeypatch):
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        monkeypatch.setenv(name, os.environ.get(name, "1"))
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(strict)
+pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
 
 def parsers() -> dict[str, object]:
@@ -109,6 +87,7 @@ def test_light_commands_do_not_import_torch(command, tmp_path):
         "aggregate": ["aggregate", "--config", str(path), "--results", str(tmp_path)],
         "tables": ["tables", "--results", str(tmp_path)],
         "figures": ["figures", "--results", str(tmp_path), "--out", str(tmp_path)],
+        "trace": ["trace", str(tmp_path / "measurements.csv")],
         "reproduction": ["reproduction", "--results", str(tmp_path), "--out", str(tmp_path / "p")],
         "status": ["status", "--profile", "smoke"],
         "check": ["check", "--results", str(tmp_path), "--reference", str(tmp_path)],
@@ -138,53 +117,6 @@ def test_config_schema_and_explain(capsys):
     assert json.loads(capsys.readouterr().out)["title"] == "Config"
     assert main(["config", "--explain", "rounds"]) == 0
     assert "Default: 10" in capsys.readouterr().out
-
-
-class Run:
-    """A small run in a folder, one method per command."""
-
-    def __init__(self, folder: Path, text: str = CONFIG) -> None:
-        self.file = folder / "config.yaml"
-        self.file.write_text(text)
-        self.config = load_config(self.file)
-        self.paths = Paths(str(folder / "results"))
-        self.cell = ["--config", str(self.file), "--experiment", "tiny"]
-        self.data = ["--seed", "0", "--data", self.paths.data("tiny")]
-
-    def prepare(self) -> int:
-        return main(["prepare", *self.cell, "--out", self.paths.data("tiny")])
-
-    def train(self, task: str, *more: str) -> int:
-        files = ["--out", self.paths.network("tiny", task, 0)]
-        files += ["--record", self.paths.network("tiny", task, 0, ".json")]
-        return main(["train", *self.cell, "--task", task, *self.data, *files, *more])
-
-    @property
-    def networks(self) -> list[str]:
-        return ["--networks", *(self.paths.network("tiny", task, 0) for task in "AB")]
-
-    def merge(self, merging: str, *more: str) -> int:
-        files = ["--out", self.paths.merged("tiny", merging, 0)]
-        files += ["--record", self.paths.merged("tiny", merging, 0, ".json")]
-        row = ["--merging", merging]
-        return main(["merge", *self.cell, *row, *self.data, *self.networks, *files, *more])
-
-    def prune(self, merging: str, *more: str) -> int:
-        files = ["--network", self.paths.merged("tiny", merging, 0)]
-        files += ["--out", self.paths.pruned("tiny", merging, "halves", 0)]
-        files += ["--record", self.paths.pruned("tiny", merging, "halves", 0, ".json")]
-        row = ["--merging", merging, "--pruning", "halves"]
-        return main(["prune", *self.cell, *row, *self.data, *files, *more])
-
-    def measure(self, merging: str) -> int:
-        files = ["--merged", self.paths.merged("tiny", merging, 0)]
-        files += ["--pruned", self.paths.pruned("tiny", merging, "halves", 0)]
-        files += ["--record", self.paths.measured("tiny", merging, "halves", 0)]
-        row = ["--merging", merging, "--pruning", "halves"]
-        return main(["measure", *self.cell, *row, *self.data, *self.networks, *files])
-
-    def aggregate(self) -> int:
-        return main(["aggregate", "--config", str(self.file), "--results", self.paths.results])
 
 
 def unchanged(network, data, strengths, *, seed):
@@ -241,7 +173,7 @@ def test_a_whole_run(run):
         (strength, name) for strength in (0, 1, 2, 3) for name in ("A", "B", "A&B")
     ]
     jobs = read_json(run.paths.manifest)["jobs"]
-    assert len(jobs) == len(run.paths.records(run.config))
+    assert len(jobs) == 1 + len(run.paths.records(run.config))
     assert not any(Path(name).is_absolute() for name in jobs)
 
 
@@ -249,7 +181,9 @@ def test_networks_and_parents_are_what_the_records_say(run):
     assert run.merge("none") == 0
     record = read_json(run.paths.merged("tiny", "none", 0, ".json"))
     trained = GroupedNetwork.load(run.paths.network("tiny", "A", 0))
-    assert record["provenance"]["parents"]["A-0.safetensors"] == tensor_hash(trained.state_dict())
+    assert record["provenance"]["parents"]["networks/tiny/A-0.safetensors"] == tensor_hash(
+        trained.state_dict()
+    )
 
 
 def test_the_same_job_gives_the_same_network(run):
@@ -341,8 +275,9 @@ def test_failures_that_belong_to_a_cell(error, status, tmp_path):
     failure = failures.attempt(work)
     assert isinstance(failure, failures.Failure)
     assert failure.status == status
-    failures.save_failure(tmp_path / "x.safetensors", failure)
-    assert failures.read_failure(tmp_path / "x.safetensors") == failure
+    for name in ("network.safetensors", "dataset.json"):
+        failures.save_failure(tmp_path / name, failure, {"seed": 0})
+        assert failures.read_failure(tmp_path / name) == failure
 
 
 @pytest.mark.parametrize("error", [DataError("x"), RuntimeError("a bug"), KeyError("y")])

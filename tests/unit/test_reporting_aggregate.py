@@ -217,9 +217,9 @@ def test_the_log_of_a_failure_is_that_of_the_job_it_began_with(tmp_path):
     records = []
     for rule, stage in (("measure", "measured"), ("prune", "pruned")):
         record = failed_record()
-        record["provenance"] = {"rule": rule}
+        record["provenance"] = {"rule": rule, "log": f"logs/{rule}.log"}
         records.append(run / stage / "fashion" / "pam-vibnet-0.json")
         write_json(records[-1], record)
     aggregate(records, run)
     failures = read_table(run, "failures")
-    assert list(failures["log"]) == ["logs/mine/prune/fashion/pam-vibnet-0.log"]
+    assert list(failures["log"]) == ["logs/prune.log"]

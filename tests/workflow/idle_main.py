@@ -40,7 +40,7 @@ def files(given: Namespace) -> list[Path]:
         ]
     if given.command == "prepare":
         tensors = map("{}.safetensors".format, PARTS)
-        return [Path(given.out) / name for name in ("dataset.json", *tensors)]
+        return [Path(given.out) / name for name in ("dataset.json", "record.json", *tensors)]
     return [Path(given.out)] if "network" in given or given.command in ("train", "merge") else []
 
 

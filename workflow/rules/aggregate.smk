@@ -1,6 +1,8 @@
 rule aggregate:
     input:
         records=PATHS.records(CONFIG),
+        # When data were prepared once more, but are the same, nothing is to be done.
+        data=[ancient(str(path)) for path in PATHS.data_records(CONFIG)],
     output:
         csvs=CSV_FILES,
         manifest=PATHS.manifest,

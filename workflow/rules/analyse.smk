@@ -25,4 +25,4 @@ rule analyse:
         "python -m pam.cli analyse --config {params.config} --experiment {wildcards.experiment}"
         " --merging {wildcards.merging} --pruning {wildcards.pruning} --seed {wildcards.seed}"
         " --data {params.data} --merged {input.merged} --pruned {input.pruned}"
-        " --record {output.record} > {log} 2>&1"
+        " --record {output.record} --log {log} > {log} 2>&1"

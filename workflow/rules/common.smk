@@ -51,7 +51,7 @@ GPUS = int(
 
 
 def log_file(rule: str, cell: str) -> str:
-    return f"logs/{PROFILE}/{rule}/{cell}.log"
+    return PATHS.log(rule, cell)
 
 
 def benchmark_file(rule: str, cell: str) -> str:

@@ -1,6 +1,7 @@
 rule prepare:
     output:
         description=PATHS.data_description(),
+        record=PATHS.data_record(),
         tensors=expand(
             "{folder}/{part}.safetensors",
             folder=PATHS.data(),
@@ -26,4 +27,5 @@ rule prepare:
         "{wildcards.experiment}: preparing the data"
     shell:
         "python -m pam.cli prepare --config {params.config} --experiment {wildcards.experiment}"
-        ' --out {params.folder} ${{PAM_DATA:+--root "$PAM_DATA"}} $PAM_DOWNLOAD > {log} 2>&1'
+        ' --out {params.folder} ${{PAM_DATA:+--root "$PAM_DATA"}} $PAM_DOWNLOAD'
+        " --allow-missing --log {log} > {log} 2>&1"

@@ -26,4 +26,4 @@ rule measure:
         "python -m pam.cli measure --config {params.config} --experiment {wildcards.experiment}"
         " --merging {wildcards.merging} --pruning {wildcards.pruning} --seed {wildcards.seed}"
         " --data {params.data} --networks {input.networks} --merged {input.merged}"
-        " --pruned {input.pruned} --record {output.record} > {log} 2>&1"
+        " --pruned {input.pruned} --record {output.record} --log {log} > {log} 2>&1"

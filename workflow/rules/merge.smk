@@ -25,4 +25,4 @@ rule merge:
         "python -m pam.cli merge --config {params.config} --experiment {wildcards.experiment}"
         " --merging {wildcards.merging} --seed {wildcards.seed} --data {params.data}"
         " --networks {input.networks}"
-        " --out {output.network} --record {output.record} > {log} 2>&1"
+        " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"

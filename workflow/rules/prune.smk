@@ -25,4 +25,4 @@ rule prune:
         "python -m pam.cli prune --config {params.config} --experiment {wildcards.experiment}"
         " --merging {wildcards.merging} --pruning {wildcards.pruning} --seed {wildcards.seed}"
         " --data {params.data} --network {input.network}"
-        " --out {output.network} --record {output.record} > {log} 2>&1"
+        " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"

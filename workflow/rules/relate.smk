@@ -25,4 +25,4 @@ rule relate:
         "python -m pam.cli relate --config {params.config} --experiment {wildcards.experiment}"
         " --merging {wildcards.relatedness} --seed {wildcards.seed} --data {params.data}"
         " --networks {input.networks} --control {input.control}"
-        " --record {output.record} > {log} 2>&1"
+        " --record {output.record} --log {log} > {log} 2>&1"

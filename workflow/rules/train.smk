@@ -23,4 +23,4 @@ rule train:
     shell:
         "python -m pam.cli train --config {params.config} --experiment {wildcards.experiment}"
         " --task {wildcards.task} --seed {wildcards.seed} --data {params.data}"
-        " --out {output.network} --record {output.record} > {log} 2>&1"
+        " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"

@@ -13,6 +13,7 @@ from pam.errors import ConfigError
 from pam.reporting.curves import select
 from pam.reporting.matched import OK
 from pam.reporting.schema import TABLES
+from pam.reporting.sources import origin_of
 from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
 from pam.reporting.storage import experiments, read_table
 
@@ -74,11 +75,12 @@ def render_figures(
                     continue
                 source = style.source_hash(folder, module.SOURCES)
                 n_seeds = _n_seeds(folder, experiment, module)
-                origin = f"{folder.resolve().name}/{experiment} · seeds: n = {n_seeds}"
+                where = f"{folder.resolve().name}/{experiment} · seeds: n = {n_seeds}"
                 notes = stale_notes(stale, experiment, module.SOURCES)
-                style.stamp(figure, module.NOTE, f"{origin} · csv sha256 {source}", *notes)
+                style.stamp(figure, module.NOTE, f"{where} · csv sha256 {source}", *notes)
                 stem = name if len(known) == 1 else f"{experiment}-{name}"
-                paths += style.save(figure, out / stem)
+                origin = origin_of(folder, experiment, "figures", module.SOURCES)
+                paths += style.save(figure, out / stem, {"figure": name, **origin})
     return paths
 
 
@@ -87,6 +89,17 @@ def _n_seeds(folder: Path, experiment: str, module: ModuleType) -> int:
     own = module.SOURCES[0]
     name = own if {"seed", "status"} <= TABLES[own].columns.keys() else "measurements"
     return select(read_table(folder, name), experiment=experiment, status=OK)["seed"].nunique()
+
+
+def sources_of(figure: str) -> tuple[str, ...]:
+    """Return the names of the CSV files that a figure is drawn from.
+
+    Raises:
+        ConfigError: if there is no figure of this name.
+    """
+    if figure not in FIGURES:
+        raise ConfigError(f"unknown figure '{figure}'; known: {', '.join(FIGURES)}")
+    return _modules()[figure].SOURCES
 
 
 def _modules() -> dict[str, ModuleType]:

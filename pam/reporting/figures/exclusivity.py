@@ -16,7 +16,7 @@ from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
 from pam.reporting.schema import natural_key
 
-SOURCES = ("exclusivity",)
+SOURCES = ("exclusivity", "operating_points")
 NOTE = (
     "neurons removed one after another, those most exclusive to the named task first · lines: "
     "mean over seeds, bands: 95 % bootstrap interval · right: one mark per neuron, by the task it "

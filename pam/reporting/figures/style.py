@@ -1,8 +1,9 @@
 """The look of every figure: colours, markers, sizes, and files that are the same byte for byte."""
 
 import hashlib
+import json
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,8 +59,6 @@ SETTINGS = {
 }
 DPI = 200
 MAX_INCHES = 14.0
-
-_METADATA = ({"Software": None}, {"Date": None, "Creator": None})
 
 
 @contextmanager
@@ -150,13 +149,18 @@ def source_hash(folder: str | Path, names: Sequence[str]) -> str:
     return digest.hexdigest()[:10]
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``<stem>.png`` and ``<stem>.svg`` without dates or versions; return the paths."""
+def save(figure: Figure, stem: Path, origin: Mapping[str, object]) -> list[Path]:
+    """Write ``<stem>.png`` and ``<stem>.svg`` without dates or versions; return the paths.
+
+    Both carry ``origin`` as JSON in their metadata, under "Description".
+    """
+    said = {"Description": json.dumps(origin, sort_keys=True)}
+    metadata = {"png": {**said, "Software": None}, "svg": {**said, "Date": None, "Creator": None}}
     # One layout for both files: it is most of the work.
     figure.draw_without_rendering()
     figure.set_layout_engine(None)
-    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg")]
-    for path, metadata in zip(paths, _METADATA, strict=True):
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in metadata]
+    for path in paths:
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=DPI, metadata=metadata)
+            figure.savefig(temporary, dpi=DPI, metadata=metadata[path.suffix[1:]])
     return paths

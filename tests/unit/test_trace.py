@@ -1,0 +1,290 @@
+"""From a figure, a table, a row or a network to everything behind it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pam.cli.main import USER_ERROR, main
+from pam.files import file_hash, read_json, write_json
+from pam.imports import ROOT
+from pam.tracing import resolve, trace
+from pam.tracing.code import CURRENT, STALE
+from pam.tracing.tree import CHANGED, NOT_NOTED, NOT_THERE, SAME, Node
+from tests.small_run import CONFIG, Run
+
+TAYLOR = "{method: taylor, strengths: [0.3, 0.6], fine_tune: {stages: []}}"
+TEXT = CONFIG.replace("{strengths: [1, 2, 3]}", TAYLOR)
+REFERENCE = ROOT / "results" / "reference"
+REFERENCES = sorted(path.name for path in REFERENCE.iterdir())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run of two mergers with its tables and figures, never to be changed."""
+    folder = tmp_path_factory.mktemp("made")
+    run = Run(folder, TEXT)
+    assert [run.prepare(), run.train("A"), run.train("B")] == [0, 0, 0]
+    for merging in ("none", "broken"):
+        assert [run.merge(merging), run.prune(merging), run.measure(merging)] == [0, 0, 0]
+    assert run.aggregate() == 0
+    assert main(["tables", "--results", run.paths.results]) == 0
+    words = ["--out", str(folder / "figures"), "--only", "frontier"]
+    assert main(["figures", "--results", run.paths.results, *words]) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """A copy of the run, free to be changed."""
+    return Path(shutil.copytree(made, tmp_path / "copy"))
+
+
+def everything(node: Node) -> list[Node]:
+    return [node, *(below for child in node.children for below in everything(child))]
+
+
+def of_kind(node: Node, kind: str) -> dict[str, Node]:
+    return {one.name: one for one in everything(node) if one.kind == kind}
+
+
+def said(capsys, *words: object) -> str:
+    assert main(["trace", *map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys, *words: object) -> str:
+    assert main(["trace", *map(str, words)]) == USER_ERROR
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_a_figure_leads_to_its_rows_and_all_jobs(made, suffix):
+    tree = trace(resolve(made / "figures" / f"frontier.{suffix}"))
+    assert (tree.facts["experiment"], tree.facts["code"]) == ("tiny", CURRENT)
+    sources = of_kind(tree, "csv")
+    assert {Path(name).name for name in sources} == {"measurements.csv", "matched.csv"}
+    assert all(one.facts["manifest"] == one.facts["drawn"] == SAME for one in sources.values())
+    cells = of_kind(tree, "cell")
+    assert set(cells) == {f"measured/tiny/{name}-halves-0.json" for name in ("none", "broken")}
+    assert {one.facts["kept"] for one in cells.values()} == {SAME}
+    groups = {name: one.facts["jobs"] for name, one in of_kind(tree, "group").items()}
+    assert groups == {"measure": 2, "prune": 2, "merge": 2, "train": 2, "prepare": 1}
+
+
+def test_a_figure_that_is_no_longer_that_of_its_rows(folder):
+    path = folder / "results" / "measurements.csv"
+    text = path.read_text()
+    path.write_text(text.replace("tiny,digits", "tiny,digit", 1))
+    facts = trace(resolve(folder / "figures" / "frontier.png")).children
+    states = {Path(one.name).name: one.facts for one in facts if one.kind == "csv"}
+    assert states["measurements.csv"]["drawn"] == states["measurements.csv"]["manifest"] == CHANGED
+    assert states["matched.csv"]["drawn"] == SAME
+    # Rows of another experiment are none that were drawn.
+    path.write_text(text + text.splitlines()[1].replace("tiny,", "other,") + "\n")
+    facts = trace(resolve(folder / "figures" / "frontier.png")).children[1].facts
+    assert (facts["drawn"], facts["manifest"]) == (SAME, CHANGED)
+
+
+def test_a_table_leads_to_its_rows_too(made, capsys):
+    for suffix in ("md", "tex", "csv"):
+        tree = trace(resolve(made / "results" / "tables" / f"comparison.{suffix}"))
+        assert tree.facts["code"] == CURRENT
+        names = {Path(name).stem for name in of_kind(tree, "csv")}
+        assert names == {"measurements", "matched", "matched_sizes", "failures"}
+    text = said(capsys, made / "results" / "tables" / "comparison.md")
+    assert "2 × measure: 2 ok; code 2 current" in text
+
+
+def test_a_row_leads_down_to_the_data(made, capsys):
+    csv = made / "results" / "measurements.csv"
+    where = ["merging=none", "combination=A&B", "strength=0.3"]
+    tree = trace(resolve(csv), where=dict(word.split("=") for word in where))
+    (number,) = tree.facts["shown"]
+    assert tree.facts["record"] == SAME
+    path, node = [], tree
+    while node.children:
+        node = node.children[0]
+        path.append(node.name)
+        assert (node.facts["status"], node.facts["code"]) == ("ok", CURRENT)
+        assert {held["state"] for held in node.facts["artefacts"].values()} == {SAME}
+        assert node.facts["other_parents"] == []
+    assert path == [
+        "measured/tiny/none-halves-0.json",
+        "pruned/tiny/none-halves-0.json",
+        "merged/tiny/none-0.json",
+        "networks/tiny/A-0.json",
+        "data/tiny/record.json",
+    ]
+    text = said(capsys, csv, "--where", *where)
+    assert text == said(capsys, csv, "--row", number)
+    assert "seeds     order" in text and "data/tiny/record.json  (shown above)" in text
+    assert re.search(r"ran .* on \S+, cpu .*, 1 thread$", text, re.MULTILINE)
+    assert re.search(r"code +[0-9a-f]{12}, current; (git [0-9a-f]{12} \(|no git)", text)
+
+
+def test_json_says_the_same(made, capsys):
+    csv = made / "results" / "measurements.csv"
+    known = json.loads(said(capsys, csv, "--row", 1, "--json"))
+    assert known == trace(resolve(csv), row=1).as_json()
+    measured = known["made_from"][0]
+    assert measured["made_from"][0]["made_from"][0]["rule"] == "merge"
+    assert len(measured["config"]) > 5
+
+
+def test_full_shows_whole_hashes_and_settings(made, capsys):
+    network = made / "results" / "merged" / "tiny" / "none-0.safetensors"
+    short, full = said(capsys, network), said(capsys, network, "--full")
+    assert re.search(r"none-0\.safetensors [0-9a-f]{64}: unchanged", full)
+    assert not re.search(r"[0-9a-f]{64}", short)
+    assert full.count("train: ") > short.count("train: ")
+
+
+def test_rows_of_derived_files_lead_to_all_their_cells(made):
+    results = made / "results"
+    tree = trace(resolve(results / "matched.csv"), row=1)
+    assert len(of_kind(tree, "cell")) == 2
+    for name, rules in {
+        "groups": {"measure", "prune", "merge", "train", "prepare"},
+        "training": {"train", "prepare"},
+        "resources": {"measure", "prune", "merge", "train", "prepare"},
+    }.items():
+        assert set(of_kind(trace(resolve(results / f"{name}.csv")), "group")) == rules
+    one = trace(resolve(results / "training.csv"), where={"stage": "train", "task": "A"})
+    assert [child.name for child in one.children] == ["networks/tiny/A-0.json"]
+
+
+def test_artefacts_that_were_changed_or_taken_away_are_seen(folder):
+    results = folder / "results"
+    (results / "networks" / "tiny" / "A-0.safetensors").unlink()
+    network = results / "networks" / "tiny" / "B-0.safetensors"
+    shutil.copy(results / "merged" / "tiny" / "none-0.safetensors", network)
+    record = results / "pruned" / "tiny" / "none-halves-0.json"
+    record.write_text("{")
+    tree = trace(resolve(results / "measurements.csv"), where={"merging": "none", "strength": "0"})
+    states = {
+        path: held["state"]
+        for one in of_kind(tree, "job").values()
+        for path, held in one.facts["artefacts"].items()
+    }
+    assert states["networks/tiny/A-0.safetensors"] == NOT_THERE
+    assert states["networks/tiny/B-0.safetensors"] == CHANGED
+    assert states["pruned/tiny/none-halves-0.json"].startswith(f"{CHANGED}: ")
+    assert states["merged/tiny/none-0.safetensors"] == SAME
+
+
+def test_code_that_changed_since_is_stale(folder):
+    manifest = folder / "results" / "manifest.json"
+    content = read_json(manifest)
+    content["jobs"]["merged/tiny/none-0.json"]["code_hash"] = "0" * 12
+    write_json(manifest, content)
+    csv = folder / "results" / "measurements.csv"
+    tree = trace(resolve(csv), where={"merging": "none", "strength": "0"})
+    states = {name: node.facts["code"] for name, node in of_kind(tree, "job").items()}
+    assert states.pop("merged/tiny/none-0.json") == STALE
+    assert set(states.values()) == {CURRENT}
+
+
+def test_a_parent_that_was_made_anew_is_named(folder, capsys):
+    record = folder / "results" / "networks" / "tiny" / "A-0.json"
+    content = read_json(record)
+    content["provenance"]["artefacts"]["networks/tiny/A-0.safetensors"] = "0" * 64
+    write_json(record, content)
+    text = said(capsys, folder / "results" / "merged" / "tiny" / "none-0.json")
+    assert "PARENT    networks/tiny/A-0.safetensors was made anew since" in text
+
+
+def test_a_failed_cell_says_why_and_where_its_log_is(folder, capsys):
+    manifest = folder / "results" / "manifest.json"
+    content = read_json(manifest)
+    failed = {"status": "diverged", "reason": "the loss became nan", "log": "logs/x.log"}
+    for name in ("none", "broken"):
+        content["jobs"][f"measured/tiny/{name}-halves-0.json"] |= failed
+    write_json(manifest, content)
+    text = said(capsys, folder / "figures" / "frontier.png")
+    assert "2 × measure: 2 diverged" in text
+    assert "the loss became nan  logs/x.log" in text
+    text = said(capsys, folder / "results" / "measurements.csv", "--row", 1)
+    assert "reason    the loss became nan" in text and "log       logs/x.log" in text
+
+
+def test_a_network_can_be_traced_before_anything_is_aggregated(folder, capsys):
+    (folder / "results" / "manifest.json").unlink()
+    text = said(capsys, folder / "results" / "pruned" / "tiny" / "none-halves-0.safetensors")
+    assert text.startswith("pruned/tiny/none-halves-0.json  ok\n")
+    assert "data/tiny/record.json  ok" in text
+    data = said(capsys, folder / "results" / "data" / "tiny" / "test.safetensors")
+    assert data.startswith("data/tiny/record.json  ok\n")
+
+
+def test_a_network_that_was_taken_away_finds_its_run(folder, tmp_path, capsys):
+    away = tmp_path / "some" / "where" / "else" / "net.safetensors"
+    away.parent.mkdir(parents=True)
+    shutil.copy(folder / "results" / "pruned" / "tiny" / "none-halves-0.safetensors", away)
+    assert "lies in no run that is known" in refused(capsys, away)
+    text = said(capsys, away, "--results", folder / "results")
+    assert text.startswith("pruned/tiny/none-halves-0.json  ok\n")
+    assert re.search(r"traced .*net\.safetensors [0-9a-f]{12}: unchanged", text)
+
+
+def test_what_cannot_be_traced_is_one_sentence(made, tmp_path, capsys):
+    results = made / "results"
+    csv = results / "measurements.csv"
+    assert "nothing.png does not exist" in refused(capsys, tmp_path / "nothing.png")
+    assert "is no figure, table or CSV" in refused(capsys, made / "config.yaml")
+    assert "has the rows 1 to" in refused(capsys, csv, "--row", 10_000)
+    assert "no column 'color'" in refused(capsys, csv, "--where", "color=red")
+    assert "no row with merging=pam" in refused(capsys, csv, "--where", "merging=pam")
+    assert "holds numbers, and 'x'" in refused(capsys, csv, "--where", "seed=x")
+    assert "takes COLUMN=VALUE" in refused(capsys, csv, "--where", "seed")
+    figure = made / "figures" / "frontier.png"
+    assert "pick rows of a CSV file" in refused(capsys, figure, "--row", 1)
+    lone = tmp_path / "lone.png"
+    shutil.copy(figure, lone)
+    assert "name its run with --results" in refused(capsys, lone)
+    assert said(capsys, lone, "--results", results).startswith(f"{lone}\n")
+    lone.write_bytes(b"no picture")
+    assert "is damaged or no picture" in refused(capsys, lone, "--results", results)
+    lone.with_suffix(".svg").write_text("<svg")
+    assert "is damaged or no picture" in refused(
+        capsys, lone.with_suffix(".svg"), "--results", results
+    )
+
+
+@pytest.mark.parametrize("profile", REFERENCES)
+def test_committed_figures_can_be_traced_without_any_network(profile, capsys):
+    figure = min((ROOT / "figures" / "reference" / profile).glob("*.png"))
+    text = said(capsys, figure)
+    assert "ok" in text and "×" in text
+    text = said(capsys, REFERENCE / profile / "measurements.csv", "--row", 1)
+    assert re.search(r"networks/.*-0\.json  ok", text)
+    assert NOT_THERE in text
+
+
+def test_pictures_carry_the_hash_of_their_rows_and_no_date(made, tmp_path):
+    origin = resolve(made / "figures" / "frontier.png").origin
+    assert origin == resolve(made / "figures" / "frontier.svg").origin
+    assert (origin["profile"], origin["experiment"]) == ("results", "tiny")
+    assert set(origin["csv"]) == {"measurements", "matched"}
+    words = ["--results", str(made / "results"), "--out", str(tmp_path), "--only", "frontier"]
+    assert main(["figures", *words]) == 0
+    for suffix in ("png", "svg"):
+        drawn = (folder / f"frontier.{suffix}" for folder in (made / "figures", tmp_path))
+        assert len({file_hash(path) for path in drawn}) == 1
+
+
+def test_tracing_imports_no_torch(made):
+    words = ["trace", str(made / "results" / "measurements.csv"), "--row", "1"]
+    program = (
+        f"import sys\nfrom pam.cli.main import main\nassert main({words!r}) == 0\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert SAME in done.stdout and NOT_NOTED not in done.stdout
