@@ -28,10 +28,10 @@ def run(arguments: Namespace) -> int:
         print(f"Profile {arguments.profile}: {len(plan)} jobs would run.")
     else:
         print(f"Everything is up to date: profile {arguments.profile} has nothing left to run.")
-    records = Paths(f"results/{arguments.profile}").records(config)
+    paths = Paths(f"results/{arguments.profile}")
     lines = [
         *stage_lines(config, plan, recall(), active),
-        *failed_lines(records),
+        *failed_lines([*paths.data_records(config), *paths.records(config)]),
         *_stale_references(),
     ]
     print("\n".join(lines))

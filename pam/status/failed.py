@@ -28,4 +28,5 @@ def failed_lines(records: Iterable[Path]) -> list[str]:
     if not failed:
         return []
     more = [f"  and {len(failed) - MOST} more"] if len(failed) > MOST else []
-    return [f"failed, and not tried again as nothing changed: {len(failed)}", *failed[:MOST], *more]
+    head = f"failed: {len(failed)} jobs; make reproduce RETRY_FAILED=1 runs them once more"
+    return [head, *failed[:MOST], *more]

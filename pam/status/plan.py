@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from pam.config.paths import data_record
 from pam.errors import PamError
 from pam.imports import ROOT
 from pam.status.jobs import Job, job_of_command
@@ -80,7 +81,7 @@ def _planned(block: str) -> Planned | None:
     if stage == "aggregate":
         outputs = [f"{given['results']}/manifest.json", f"{given['results']}/measurements.csv"]
     elif stage == "prepare":
-        outputs = [f"{given['out']}/dataset.json"]
+        outputs = [f"{given['out']}/dataset.json", data_record(given["out"])]
     else:
         outputs = [given[name] for name in ("out", "record") if name in given]
     return Planned(job_of_command(stage, given), reason[1].strip(), tuple(map(Path, outputs)))

@@ -11,12 +11,13 @@ from pam.files import read_json
 from pam.provenance import code_hash
 from pam.reporting.schema import TABLES
 
-_CELLS = ("train", "merge", "prune", "measure")
-_CONDITIONS = ("train", "merge", "prune", "analyse")
+_PRUNED = ("prepare", "train", "merge", "prune")
+_CELLS = (*_PRUNED, "measure")
+_CONDITIONS = (*_PRUNED, "analyse")
 STAGES_OF_TABLE = {
-    "training": ("train", "merge", "prune"),
-    "neuron_information": ("train", "merge"),
-    "relatedness": ("train", "relate"),
+    "training": _PRUNED,
+    "neuron_information": ("prepare", "train", "merge"),
+    "relatedness": ("prepare", "train", "relate"),
     "exclusivity": _CONDITIONS,
     "redundancy": _CONDITIONS,
     "redundancy_samples": _CONDITIONS,

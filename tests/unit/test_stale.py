@@ -40,6 +40,7 @@ def job(rule: str, **axes: str) -> dict:
 def run(tmp_path):
     """A folder with a manifest of today's code, and a way to change what one job ran."""
     jobs = {
+        "prepare": job("prepare"),
         "train": job("train", task="A"),
         "merge none": job("merge", merging="none"),
         "merge zip": job("merge", merging="zip"),
@@ -78,6 +79,7 @@ def test_stages_and_rows_of_earlier_code_are_named(run):
 @pytest.mark.parametrize(
     ("stage", "tables"),
     [
+        ("prepare", set(TABLES)),
         ("train", set(TABLES)),
         ("relate", {"relatedness"}),
         ("measure", set(TABLES) - {*OF_CONDITIONS, "training", "neuron_information"}),

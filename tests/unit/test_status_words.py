@@ -220,7 +220,7 @@ def test_failed_jobs_are_counted_with_their_reasons(tmp_path):
         write_json(path, {"status": "diverged", "reason": "the loss is not finite"})
     write_json(paths[7], {"status": "ok", "reason": ""})
     lines = failed_lines(paths)
-    assert lines[0].endswith(": 7")
+    assert lines[0].startswith("failed: 7 jobs; ")
     assert lines[1] == "  pruned/tiny/zip-taylor-0: diverged: the loss is not finite"
     assert lines[-1] == "  and 2 more"
     assert failed_lines(paths[7:]) == []
