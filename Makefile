@@ -7,6 +7,8 @@ STRICT   ?=
 DOWNLOAD ?=
 DRY_RUN  ?=
 RETRY_FAILED ?=
+CLUSTER  ?=
+ALLOW_DIRTY ?=
 VENV     ?= .venv
 PYTHON   ?=
 
@@ -14,6 +16,10 @@ PYTHON   ?=
 # anew, a touched or checked out one does not.
 READY := $(VENV)/.ready-$(shell cksum < requirements.lock | tr -s ' \t' '-')
 BIN   := $(VENV)/bin
+# Snakemake's plug-in for Slurm, on top of that environment: it slows every command where no Slurm is.
+CLUSTER_VENV  := $(VENV)-cluster
+CLUSTER_READY := $(CLUSTER_VENV)/.ready-$(shell cat requirements.lock requirements-cluster.lock \
+                     | cksum | tr -s ' \t' '-')
 # Names that end up in a path; nothing but plain words may get there.
 WORD  := $(shell printf '%s' '$(PROFILE)' | grep -Ex '[A-Za-z0-9_]+')
 RUNS   = $(if $(filter command line environment,$(origin PROFILE)),results/$(WORD),\
@@ -25,7 +31,7 @@ $(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)'
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce status test figures check lint environment clean-results
+.PHONY: help reproduce status test test-cluster figures check lint environment clean-results
 
 help:
 	@echo 'PAM-bench: merge networks, prune them, count what every task combination costs'
@@ -36,6 +42,7 @@ help:
 	@echo '                      run in results/ and results/reference/; PROFILE=name for one'
 	@echo '  make check          compare the measurements of a profile with results/reference/'
 	@echo '  make test           unit, property and workflow tests'
+	@echo '  make test-cluster   run the workflow on a real one-node Slurm, started for the test alone'
 	@echo '  make lint           format and style of Python, workflow and rules'
 	@echo '  make environment    only make $(VENV) from requirements.lock (the others do so themselves)'
 	@echo '  make clean-results  delete results, figures and logs of all runs but reference'
@@ -46,14 +53,16 @@ help:
 	@echo '  DRY_RUN=1           only show the jobs, and an estimate of their hours'
 	@echo '  CORES=all           cores to use'
 	@echo '  STRICT=1            fail if any cell failed;  RETRY_FAILED=1: run those once more'
+	@echo '  CLUSTER=slurm       hand the jobs to Slurm: docs/cluster.md;  ALLOW_DIRTY=1: uncommitted code too'
 	@echo '  PYTHON=python3.12   Python to make the environment with;  VENV=.venv: where'
 	@echo
 	@echo 'For example:  make reproduce PROFILE=fashion_mnist DATA=~/data CORES=8'
 
-reproduce: $(READY)
-	@$(BIN)/python workflow/reproduce.py --profile $(WORD) --cores $(CORES) \
+reproduce: $(if $(CLUSTER),$(CLUSTER_READY),$(READY))
+	@$(if $(CLUSTER),$(CLUSTER_VENV)/bin,$(BIN))/python workflow/reproduce.py --profile $(WORD) --cores $(CORES) \
 	    $(if $(DATA),--data '$(DATA)') $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict) \
-	    $(if $(DRY_RUN),--dry-run) $(if $(RETRY_FAILED),--retry-failed)
+	    $(if $(DRY_RUN),--dry-run) $(if $(RETRY_FAILED),--retry-failed) \
+	    $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(ALLOW_DIRTY),--allow-dirty)
 
 status: $(READY)
 	@$(BIN)/python -m pam.cli status --profile $(WORD) $(if $(DATA),--data '$(DATA)')
@@ -70,6 +79,9 @@ figures: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-cluster: $(CLUSTER_READY)
+	@$(CLUSTER_VENV)/bin/python -m pytest -m cluster -rs tests/cluster
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -99,4 +111,14 @@ $(READY):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.ready-*
+	@touch $@
+
+$(CLUSTER_READY): $(READY)
+	@echo "Making $(CLUSTER_VENV) from requirements-cluster.lock, on top of $(VENV)"
+	@$(BIN)/python -m venv --clear $(CLUSTER_VENV)
+	@packages='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	base=$$($(BIN)/python -c "$$packages"); own=$$($(CLUSTER_VENV)/bin/python -c "$$packages"); \
+	echo "import site; site.addsitedir('$$base')" > "$$own/base.pth"
+	@$(CLUSTER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    -r requirements-cluster.lock
 	@touch $@

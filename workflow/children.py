@@ -43,21 +43,25 @@ class Children:
                     break
                 except subprocess.TimeoutExpired:
                     if self.stopped_by:
-                        _stop(process.pid, told)
+                        self.stop(process.pid, told)
         psutil.wait_procs(told)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
+    def stop(self, pid: int, told: set[psutil.Process]) -> None:
+        """Ask a process and the jobs below it to stop, each of them once.
+
+        Args:
+            pid: the process.
+            told: those that were asked already; whom this asks is added.
+        """
+        with suppress(psutil.NoSuchProcess):
+            main = psutil.Process(pid)
+            below = main.children(recursive=True)
+            parents = {process.ppid() for process in below if process.is_running()}
+            for process in (main, *(one for one in below if one.pid not in parents)):
+                if process not in told:
+                    told.add(process)
+                    process.terminate()
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.stopped_by = self.stopped_by or number
-
-
-def _stop(pid: int, told: set[psutil.Process]) -> None:
-    """Ask a process and the jobs below it to stop, each of them once."""
-    with suppress(psutil.NoSuchProcess):
-        main = psutil.Process(pid)
-        below = main.children(recursive=True)
-        parents = {process.ppid() for process in below if process.is_running()}
-        for process in (main, *(one for one in below if one.pid not in parents)):
-            if process not in told:
-                told.add(process)
-                process.terminate()

@@ -17,6 +17,7 @@ from subprocess import PIPE
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import cluster  # noqa: E402 - beside this file
 from children import Children  # noqa: E402 - beside this file
 
 from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
@@ -48,15 +49,23 @@ def main() -> int:
         config = load_config(file)
         check_plugins(config)
         lock = None if options.dry_run else hold(RUN_LOCK, LOCK_PATIENCE_S)
+        where = ["--cores", options.cores]
+        if options.cluster:
+            os.environ.update(_ready_cluster(options))
+            where = [f"--profile={profile}" for profile in cluster.profiles(options.cluster)]
     except PamError as error:
         print(f"make reproduce: {error}", file=sys.stderr)
         return USER_ERROR
 
     started = time.monotonic()
-    snakemake = _snakemake(options)
-    children = Children()
+    snakemake = _snakemake(options, where)
+    preparing = snakemake
+    if options.cluster and options.download:
+        # Here is the way out to the internet, which the nodes of most clusters lack.
+        preparing = _snakemake(options, ["--cores", "1"])
+    children = cluster.Submitting() if options.cluster else Children()
     if lock is not None:
-        _prepare_again(children, snakemake, missing_data(config, paths), lock)
+        _prepare_again(children, preparing, missing_data(config, paths), lock)
     again = failed_records(config, paths) if options.retry_failed else []
     snakemake += ["--forcerun", *again] if again else []
     plan = children.run([*snakemake, "--dry-run"], stdout=PIPE, stderr=PIPE)
@@ -72,6 +81,8 @@ def main() -> int:
         print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
         return _report(options)
 
+    if preparing is not snakemake:
+        _run(children, preparing, lock, "--until", "prepare")
     done = _run(children, snakemake, lock)
     if children.stopped_by:
         return _stopped(children.stopped_by)
@@ -95,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--download", action="store_true", help="fetch raw data that is missing")
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="only show the jobs, and an estimate of hours"
+    )
+    parser.add_argument(
+        "--cluster", default="", help="hand jobs to Slurm: words, folders of workflow/profiles/"
+    )
+    parser.add_argument(
+        "--allow-dirty", action="store_true", help="on a cluster, run code that is not committed"
     )
     parser.add_argument("--strict", action="store_true", help="fail if any cell failed")
     parser.add_argument(
@@ -142,17 +159,29 @@ def _show_plan(config: str, planned: str) -> int:
     return 0
 
 
-def _snakemake(options: argparse.Namespace) -> list[str]:
+def _ready_cluster(options: argparse.Namespace) -> dict[str, str]:
+    """Check that jobs may be handed to Slurm, and return what their environment must hold."""
+    cluster.check_slurm()
+    if not options.dry_run:
+        if not options.allow_dirty:
+            cluster.check_committed()
+        cluster.check_idle()
+    return cluster.environment()
+
+
+def _snakemake(options: argparse.Namespace, where: list[str]) -> list[str]:
+    """Return the command; ``where`` are the arguments that say where its jobs run."""
     settings = [f"profile={options.profile}"]
     settings += [f"data_root={options.data}"] if options.data else []
     settings += ["download=true"] if options.download else []
     profiles = ["workflow/profiles/default"]
-    profiles += ["workflow/profiles/ci"] if os.environ.get("CI") else []
+    on_ci = os.environ.get("CI") and not options.cluster
+    profiles += ["workflow/profiles/ci"] if on_ci else []
     return [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(ROOT / "Snakefile")),
         *(f"--profile={profile}" for profile in profiles),
-        *("--cores", options.cores),
+        *where,
         *("--config", *settings),
     ]
 

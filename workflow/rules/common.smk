@@ -1,5 +1,6 @@
 """What the rules share: wildcards, hashes of code and config, where raw data lie."""
 
+import json
 import shutil
 
 from pam.config import control_seed
@@ -11,6 +12,8 @@ from pam.status.hashes import remember
 from pam.status.jobs import Job
 
 EXPERIMENTS = CONFIG.experiments.values()
+# On a cluster: the code of every stage when the jobs were submitted, by workflow/cluster.py.
+SUBMITTED = json.loads(os.getenv("PAM_SUBMITTED", "{}"))
 
 
 def any_of(names) -> str:
@@ -37,16 +40,19 @@ shell.prefix(
     + "exec "
 )
 
-# Where the raw data lie, and whether they may be fetched, decides nothing about the result: it
-# travels in the environment, so that a changed folder makes no job run again.
+CSV_FILES = [PATHS.csv(name) for name in TABLES]
+# auto: a GPU if this machine has one; a cluster is asked for one, whatever its login node has.
+GPUS = int(
+    CONFIG.device == "cuda"
+    or (CONFIG.device == "auto" and bool(SUBMITTED or shutil.which("nvidia-smi")))
+)
+
+# Where the raw data lie, whether they may be fetched, and what a cluster calls a GPU decides nothing
+# about the result: it travels in the environment, so that a change makes no job run again.
 os.environ.update(
     PAM_DATA=os.path.expanduser(str(config.get("data_root", ""))),
     PAM_DOWNLOAD="--download" if config.get("download") else "",
-)
-
-CSV_FILES = [PATHS.csv(name) for name in TABLES]
-GPUS = int(
-    CONFIG.device == "cuda" or (CONFIG.device == "auto" and bool(shutil.which("nvidia-smi")))
+    PAM_GRES=(os.getenv("PAM_GRES") or "gpu:1") if GPUS else "",
 )
 
 
@@ -74,6 +80,8 @@ def stage_code(stage: str):
     """A hash of the code that a stage runs for a cell: the param that a mended method changes."""
 
     def code(wildcards) -> str:
+        if SUBMITTED.get(stage) not in (None, code_hash(stage)):
+            raise WorkflowError(f"the code of {stage} has changed since this job was submitted")
         return Job(stage, **wildcards).code(CONFIG)
 
     return code

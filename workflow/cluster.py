@@ -1,0 +1,138 @@
+"""What ``make reproduce CLUSTER=slurm`` sees to before jobs are handed to Slurm.
+
+Jobs start hours after they were submitted and run the code that lies in the folder then. So a run
+starts from committed code only, every job compares its code with what was submitted, and two runs
+never submit from one folder.
+"""
+
+import getpass
+import importlib.util
+import json
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from children import Children
+
+from pam import PamError
+from pam.imports import PACKAGE, ROOT
+from pam.provenance import STAGES, code_hash
+
+PROFILES = Path("workflow/profiles")
+SITE = PROFILES / "site"
+PLUGIN = "snakemake_executor_plugin_slurm"
+# What every job of the profiles is called begins so: `slurm-jobname-prefix`.
+JOB_NAMES = "pam_"
+# Set for the jobs, which inherit the environment: stage -> hash of its code.
+SUBMITTED = "PAM_SUBMITTED"
+
+
+def profiles(names: str) -> list[str]:
+    """Return the folders of the Snakemake profiles for a cluster, in order of precedence.
+
+    Args:
+        names: words, each a folder in ``workflow/profiles/``; the site's own comes last.
+
+    Raises:
+        PamError: if there is no such profile.
+    """
+    folders = [PROFILES / name for name in names.split()]
+    for folder in folders:
+        if not (ROOT / folder / "profile.yaml").is_file():
+            raise PamError(f"CLUSTER: there is no {folder}/profile.yaml")
+    site = [SITE] if (ROOT / SITE / "profile.yaml").is_file() and SITE not in folders else []
+    return [str(folder) for folder in [*folders, *site]] if folders else []
+
+
+def check_slurm() -> None:
+    """Check that Slurm's commands and Snakemake's plug-in for them are here.
+
+    Raises:
+        PamError: saying what is missing.
+    """
+    if shutil.which("sbatch") is None:
+        raise PamError(
+            "CLUSTER needs Slurm, but there is no sbatch on this machine: "
+            "start from a login node, or leave CLUSTER out to compute here"
+        )
+    if importlib.util.find_spec(PLUGIN) is None:
+        raise PamError(
+            f"CLUSTER needs the package {PLUGIN.replace('_', '-')}, which is not in this "
+            "environment; `make reproduce CLUSTER=slurm` makes one that has it"
+        )
+
+
+def check_committed() -> None:
+    """Refuse code that differs from the commit; where there is no git, nothing is refused.
+
+    Untracked files count in the package only: a configuration of one's own is no code. Neither are
+    Snakemake's profiles, which jobs do not read.
+
+    Raises:
+        PamError: naming the first changed files.
+    """
+    code = ("--", PACKAGE, "workflow", "Snakefile", f":(exclude){PROFILES}")
+    edited = _said("git", "-C", str(ROOT), "diff", "--name-only", "HEAD", *code)
+    new = _said("git", "-C", str(ROOT), "ls-files", "--others", "--exclude-standard", PACKAGE)
+    changed = [*(edited or []), *(new or [])]
+    if changed:
+        raise PamError(
+            f"code differs from the commit, in {', '.join(changed[:3])}"
+            f"{' and more' if len(changed) > 3 else ''}: commit it, or say ALLOW_DIRTY=1"
+        )
+
+
+def check_idle() -> None:
+    """Refuse to submit from this folder while jobs of an earlier run are in the queue.
+
+    Raises:
+        PamError: naming those jobs, or if Slurm does not answer.
+    """
+    user, folder = getpass.getuser(), Path.cwd().resolve()
+    lines = _said("squeue", "--noheader", f"--user={user}", "--format=%i|%j|%Z")
+    if lines is None:
+        raise PamError("Slurm does not answer: squeue failed, try `sinfo`")
+    jobs = [line.split("|", 2) for line in lines]
+    ours = [
+        job
+        for job, name, where in jobs
+        if name.startswith(JOB_NAMES) and Path(where).resolve() == folder
+    ]
+    if ours:
+        raise PamError(
+            f"{len(ours)} jobs of an earlier run from this folder are still in the queue: "
+            f"wait for them, or `scancel {' '.join(ours)}`"
+        )
+
+
+def environment() -> dict[str, str]:
+    """Return what jobs must find in their environment to know the code that was submitted."""
+    return {SUBMITTED: json.dumps({stage: code_hash(stage) for stage in STAGES})}
+
+
+class Submitting(Children):
+    """Stops Snakemake alone, by the one signal at which it cancels its jobs in the queue.
+
+    Slurm tells the jobs, and what else runs below Snakemake is about to tell Slurm. Ctrl-C of a
+    terminal has reached Snakemake already, and a second one would keep it from cancelling.
+    """
+
+    def stop(self, pid: int, told: set[psutil.Process]) -> None:
+        """Interrupt the process, once, if it does not know yet; ``told`` remembers."""
+        with suppress(psutil.NoSuchProcess):
+            main = psutil.Process(pid)
+            if self.stopped_by == signal.SIGTERM and main not in told:
+                told.add(main)
+                main.send_signal(signal.SIGINT)
+
+
+def _said(*command: str) -> list[str] | None:
+    """Return the lines that a command prints, or None if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.splitlines()
