@@ -6,12 +6,14 @@ has no Slurm of its own. By hand: ``python tests/cluster/one_node.py start|stop 
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 # Clients that find no file here ask a name server where their controller is.
@@ -59,6 +61,9 @@ class OneNodeSlurm:
 
     def start(self) -> None:
         """Start all daemons and wait until the node takes jobs."""
+        if CONFIG.is_symlink():
+            # What a test that was killed has left.
+            OneNodeSlurm(CONFIG.readlink().parent.parent).stop()
         for name in ("etc", "log", "run", "spool", "state"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
@@ -208,12 +213,12 @@ PartitionName={URGENT_PARTITION} Nodes={self.host} MaxTime=60 PriorityTier=2
         file = self.folder / "run" / f"{name}.pid"
         if not file.exists():
             return
-        pid = int(file.read_text(encoding="utf-8"))
-        try:
-            os.kill(pid, signal.SIGTERM)
-            _wait_for(lambda: not Path(f"/proc/{pid}").exists(), f"{name} to stop", STOP_SECONDS)
-        except ProcessLookupError:
-            pass
+        with suppress(psutil.NoSuchProcess):
+            daemon = psutil.Process(int(file.read_text(encoding="utf-8")))
+            # A number that is left of a killed daemon may be another process's by now.
+            if daemon.name() == name:
+                daemon.terminate()
+                daemon.wait(STOP_SECONDS)
         file.unlink(missing_ok=True)
 
 
