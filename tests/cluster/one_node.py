@@ -218,8 +218,16 @@ PartitionName={URGENT_PARTITION} Nodes={self.host} MaxTime=60 PriorityTier=2
             # A number that is left of a killed daemon may be another process's by now.
             if daemon.name() == name:
                 daemon.terminate()
-                daemon.wait(STOP_SECONDS)
+                _wait_for(lambda: _ended(daemon), f"{name} to stop", STOP_SECONDS)
         file.unlink(missing_ok=True)
+
+
+def _ended(process: psutil.Process) -> bool:
+    # Where nothing collects orphans, an ended daemon stays as a zombie.
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _program(name: str) -> str | None:
