@@ -44,7 +44,7 @@ def profiles(names: str) -> list[str]:
         if not (ROOT / folder / "profile.yaml").is_file():
             raise PamError(f"CLUSTER: there is no {folder}/profile.yaml")
     site = [SITE] if (ROOT / SITE / "profile.yaml").is_file() and SITE not in folders else []
-    return [str(folder) for folder in [*folders, *site]] if folders else []
+    return [str(folder) for folder in [*folders, *site]]
 
 
 def check_slurm() -> None:
