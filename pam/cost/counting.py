@@ -1,7 +1,7 @@
 """Multiply-accumulates of a module as fvcore counts them: of what is run, by tracing it."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import torch
@@ -36,6 +36,38 @@ def macs_by_operator(module: nn.Module, input_shape: Sequence[int]) -> dict[str,
 
     Arguments and errors are those of :func:`macs`.
     """
+    counts = _counted(module, input_shape).by_operator()
+    return {operator: int(count) for operator, count in sorted(counts.items())}
+
+
+def macs_of_parts(
+    whole: nn.Module, parts: Iterable[nn.Module], input_shape: Sequence[int]
+) -> list[int]:
+    """Return the multiply-accumulates of each part of a module, which is traced once.
+
+    Args:
+        whole: as for :func:`macs`; what it computes with is in submodules, e.g. the sub-network
+            of all tasks.
+        parts: hold some of the submodules of ``whole``, by the same names, and call each with an
+            input of the same shape as ``whole`` does, e.g. the sub-networks of combinations.
+        input_shape: (channels, height, width).
+
+    Raises:
+        ConfigError, ShapeError: as :func:`macs`.
+    """
+    counts = _counted(whole, input_shape).by_module()
+    return [
+        sum(
+            int(counts[f"module.{name}"])
+            for name, module in part.named_modules()
+            if not any(module.children())
+        )
+        for part in parts
+    ]
+
+
+def _counted(module: nn.Module, input_shape: Sequence[int]) -> FlopCountAnalysis:
+    """Return fvcore's analysis, traced and free of operators of unknown cost."""
     # A copy: fvcore hangs hooks on the module and leaves them there when tracing fails.
     traced = _TensorOutputs(copy.deepcopy(module).eval())
     like = next(chain(module.parameters(), module.buffers()), torch.empty(0))
@@ -44,7 +76,7 @@ def macs_by_operator(module: nn.Module, input_shape: Sequence[int]) -> dict[str,
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     analysis.tracer_warnings("none")
     try:
-        counts = analysis.by_operator()
+        analysis.total()  # traces; every count is read from it
     except RuntimeError as error:
         first = str(error).splitlines()[0]
         raise ShapeError(
@@ -55,7 +87,7 @@ def macs_by_operator(module: nn.Module, input_shape: Sequence[int]) -> dict[str,
         raise ConfigError(
             f"operator '{unknown[0]}' is not counted by fvcore and not known to be free of cost"
         )
-    return {operator: int(count) for operator, count in sorted(counts.items())}
+    return analysis
 
 
 class _TensorOutputs(nn.Module):

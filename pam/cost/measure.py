@@ -6,12 +6,13 @@ from statistics import fmean
 from typing import Any
 
 from pam.cost.analytic import paper_flops, parameters
-from pam.cost.counting import macs
+from pam.cost.counting import macs_of_parts
 from pam.cost.latency import latencies
 from pam.data.dataset import MultitaskDataset
 from pam.errors import ConfigError
 from pam.networks import GroupedNetwork
 from pam.networks.groups import all_combinations, combination_name
+from pam.networks.subnetwork import view
 from pam.training.evaluate import task_accuracies
 
 CELL = ("experiment", "dataset", "architecture", "merging", "pruning", "strength", "seed")
@@ -84,14 +85,17 @@ def measure_network(
     _check_singles(singles, network.tasks)
     accuracy = task_accuracy(network, dataset)
     subnetworks = {
-        combination: network.subnetwork(combination) for combination in network.combinations()
+        combination: view(network, combination) for combination in network.combinations()
     }
+    counts = macs_of_parts(
+        subnetworks[tuple(network.tasks)], subnetworks.values(), dataset.input_shape
+    )
     measurements = []
-    for combination, subnetwork in subnetworks.items():
+    for combination, count in zip(subnetworks, counts, strict=True):
         quality = _quality(combination, accuracy, singles)
         cost = {
             "flops": paper_flops(network, combination),
-            "macs": macs(subnetwork, dataset.input_shape),
+            "macs": count,
             "parameters": parameters(network, combination),
         }
         measurements.append({**cell, **_identity(combination), **quality, **cost, **run})

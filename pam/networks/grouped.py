@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pam.errors import CollapseError, ConfigError, DataError, PamError, ShapeError
 from pam.files import read_tensors, write_tensors
-from pam.networks.architecture import IMAGE, Add, Architecture, Gate, Norm, Weighted
+from pam.networks.architecture import IMAGE, Add, Architecture, AveragePool, Gate, Norm, Weighted
 from pam.networks.groups import (
     SHARED,
     Group,
@@ -29,6 +29,7 @@ from pam.networks.registry import architecture as build_architecture
 Stream = dict[Group, Tensor]
 GateFunction = Callable[[str, Group, Tensor], Tensor]
 Observer = Callable[[str, Group, Tensor], None]
+Blocks = Mapping[str, Mapping[str, Callable[[Any], Any]]]
 
 
 class GroupedNetwork(nn.Module):
@@ -41,8 +42,8 @@ class GroupedNetwork(nn.Module):
         architecture: the operations.
         tasks: task name -> number of outputs.
         widths: layer -> group -> units, the output layer included; groups of no units are absent.
-        blocks: node -> group name -> ``nn.Conv2d`` or ``nn.Linear`` of a weighted node,
-            ``nn.BatchNorm2d`` of a batch normalisation.
+        blocks: node -> group name -> what computes: ``nn.Conv2d`` or ``nn.Linear`` of a weighted
+            node, ``nn.BatchNorm2d`` of a batch normalisation, ``nn.AdaptiveAvgPool2d``.
         notes: what the maker of the network wants recorded, JSON-able: ``"curve"`` (epochs of
             training) and ``"rows"`` (CSV name -> rows).
     """
@@ -66,18 +67,18 @@ class GroupedNetwork(nn.Module):
             for layer in architecture.layers
         }
         self.blocks = nn.ModuleDict()
-        for name in (*architecture.weighted, *architecture.norms):
-            self.blocks[name] = nn.ModuleDict(
-                {
-                    self.group_name(group): self._block(name, group, units)
-                    for group, units in self.widths[architecture.signals[name].layer].items()
-                }
-            )
+        for node in architecture.nodes:
+            if isinstance(node, Weighted | Norm | AveragePool):
+                widths = self.widths[architecture.signals[node.name].layer]
+                self.blocks[node.name] = nn.ModuleDict(
+                    {self.group_name(g): self._block(node, g, n) for g, n in widths.items()}
+                )
 
-    def _block(self, name: str, group: Group, units: int) -> nn.Module:
-        if name in self.architecture.norms:
+    def _block(self, node: Weighted | Norm | AveragePool, group: Group, units: int) -> nn.Module:
+        if isinstance(node, AveragePool):
+            return nn.AdaptiveAvgPool2d(1)
+        if isinstance(node, Norm):
             return nn.BatchNorm2d(units)
-        node = self.architecture.weighted[name]
         sources = self.sources(node, group)
         n_inputs = sum(sources.values())
         if not n_inputs:
@@ -136,15 +137,34 @@ class GroupedNetwork(nn.Module):
             observe: called as ``observe(node, group, tensor)`` with all that is computed.
         """
         running = tuple(self.tasks) if tasks is None else tuple(tasks)
+        return self.run(self.blocks, images, running, gate, observe)
+
+    def run(
+        self,
+        blocks: Blocks,
+        images: Any,
+        running: tuple[str, ...],
+        gate: GateFunction | None = None,
+        observe: Observer | None = None,
+    ) -> dict[str, Any]:
+        """Return what :meth:`forward` does, computed with these blocks.
+
+        Args:
+            blocks: node -> group name -> what maps the group's input to its output.
+            images: what the blocks of the first layer take.
+            running: the tasks to run.
+            gate: as in :meth:`forward`.
+            observe: as in :meth:`forward`.
+        """
         streams: dict[str, Stream] = {IMAGE: {frozenset(self.tasks): images}}
         for node in self.architecture.nodes:
             source = streams[node.sources[0]]
             match node:
                 case Weighted():
-                    made = self._mix(node, source, running)
-                case Norm():
-                    blocks = self.blocks[node.name]
-                    made = {g: blocks[self.group_name(g)](x) for g, x in source.items()}
+                    made = self._mix(node, blocks[node.name], source, running)
+                case Norm() | AveragePool():
+                    own = blocks[node.name]
+                    made = {g: own[self.group_name(g)](x) for g, x in source.items()}
                 case Add():
                     other = streams[node.sources[1]]
                     made = {g: x + other[g] for g, x in source.items()}
@@ -162,20 +182,27 @@ class GroupedNetwork(nn.Module):
         outputs = streams[self.architecture.nodes[-1].name]
         return {task: outputs[frozenset([task])] for task in self.tasks if task in running}
 
-    def _mix(self, node: Weighted, source: Stream, running: tuple[str, ...]) -> Stream:
+    def _mix(
+        self,
+        node: Weighted,
+        blocks: Mapping[str, Callable[[Tensor], Tensor]],
+        source: Stream,
+        running: tuple[str, ...],
+    ) -> Stream:
         made: Stream = {}
         for group in self.widths[node.layer]:
             if runs(group, running):
                 read = [source[g] for g in self.sources(node, group)]
-                block = self.blocks[node.name][self.group_name(group)]
+                block = blocks[self.group_name(group)]
                 made[group] = block(read[0] if len(read) == 1 else torch.cat(read, dim=1))
         return made
 
     def subnetwork(self, tasks: str | Iterable[str]) -> nn.Module:
         """Return what a combination of tasks needs, as a plain dense module with its own weights.
 
-        The module is a ``torch.fx.GraphModule`` of ``nn.Conv2d``, ``nn.BatchNorm2d`` and
-        ``nn.Linear``; it maps normalised images to task -> scores, like :meth:`forward`.
+        The module is a ``torch.fx.GraphModule`` of ``nn.Conv2d``, ``nn.BatchNorm2d``,
+        ``nn.AdaptiveAvgPool2d`` and ``nn.Linear``, named as in :attr:`blocks`; it maps normalised
+        images to task -> scores, like :meth:`forward`.
 
         Raises:
             ConfigError: if the combination is empty or names an unknown task.

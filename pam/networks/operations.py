@@ -5,7 +5,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pam.networks.architecture import (
-    AveragePool,
     Conv,
     Flatten,
     MaxPool,
@@ -33,10 +32,10 @@ def weighted_module(node: Weighted, inputs: int, units: int, taps: int) -> nn.Mo
 
 
 def apply(node: Node, x: Tensor) -> Tensor:
-    """Apply a node without weights to the tensor of one group.
+    """Apply a node that has no block to the tensor of one group.
 
     Raises:
-        TypeError: for a node that works on more than one tensor.
+        TypeError: for a node that works on more than one tensor, or by a block.
     """
     match node:
         case Relu():
@@ -45,8 +44,6 @@ def apply(node: Node, x: Tensor) -> Tensor:
             return torch.tanh(x)
         case MaxPool():
             return F.max_pool2d(x, node.size, node.stride, node.padding)
-        case AveragePool():
-            return F.adaptive_avg_pool2d(x, 1)
         case Flatten():
             return torch.flatten(x, 1)
     raise TypeError(f"no operation for node {node!r}")

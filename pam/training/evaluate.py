@@ -12,7 +12,8 @@ from pam.data.dataset import MultitaskDataset, Split
 from pam.errors import ShapeError
 from pam.networks.grouped import GateFunction
 
-BATCH_SIZE = 512
+BATCH_SIZE = 128
+"""Images of a pass: few enough that the maps of a layer stay in the cache."""
 
 
 def task_accuracies(

@@ -11,6 +11,7 @@ from pam.cost import (
     paper_parameters_of_widths,
     parameters,
 )
+from pam.cost.counting import macs_of_parts
 from pam.networks.wiring import alive
 from tests.random_networks import networks
 
@@ -55,6 +56,14 @@ def test_fvcore_counts_what_the_outputs_depend_on(network, data):
     combination = data.draw(st.sampled_from(network.combinations()))
     counted = macs(network.subnetwork(combination), network.architecture.input_shape)
     assert counted == needed_macs(network, combination)
+
+
+@few
+@given(networks(largest=3))
+def test_counting_the_whole_once_gives_what_every_part_counts_alone(network):
+    shape = network.architecture.input_shape
+    parts = [network.subnetwork(combination) for combination in network.combinations()]
+    assert macs_of_parts(parts[-1], parts, shape) == [macs(part, shape) for part in parts]
 
 
 @few

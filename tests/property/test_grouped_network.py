@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pam.networks import GroupedNetwork
+from pam.networks.subnetwork import view
 from pam.networks.wiring import executed
 from tests.random_networks import assemblies, images_for, networks
 from tests.reference.dense_network import dense_lenet_scores
@@ -64,6 +65,21 @@ def test_a_subnetwork_is_plain_and_its_own(network):
             parameter.zero_()
     after = subnetwork(images)
     assert all(torch.equal(before[task], after[task]) for task in before)
+
+
+@few
+@given(networks(largest=3), st.data())
+def test_a_view_runs_what_the_subnetwork_runs_with_the_weights_of_the_network(network, data):
+    network.eval()
+    images = images_for(network)
+    combination = data.draw(st.sampled_from(network.combinations()))
+    own, seen = network.subnetwork(combination), view(network, combination)
+    assert str(own.graph) == str(seen.graph)
+    assert all(torch.equal(scores, seen(images)[task]) for task, scores in own(images).items())
+    whole = dict(network.named_parameters())
+    held = dict(seen.named_parameters())
+    assert list(held) == list(dict(own.named_parameters()))
+    assert all(parameter is whole[name] for name, parameter in held.items())
 
 
 @few

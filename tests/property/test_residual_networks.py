@@ -9,6 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pam.cost import analytic_macs, macs, parameters
+from pam.cost.counting import macs_of_parts
 from pam.networks import ARCHITECTURES, Assembly, GroupedNetwork
 from tests.random_networks import (
     architectures_named,
@@ -75,7 +76,10 @@ def test_a_subnetwork_computes_costs_and_holds_what_it_should(name, data):
     assert list(scores) == list(running)
     for task, score in scores.items():
         torch.testing.assert_close(score, whole[task], atol=1e-5, rtol=0)
-    assert macs(part, network.architecture.input_shape) == analytic_macs(network, running)
+    shape, whole_part = network.architecture.input_shape, network.subnetwork(list(network.tasks))
+    counted = macs(part, shape)
+    assert macs_of_parts(whole_part, [part], shape) == [counted]
+    assert counted == analytic_macs(network, running)
     assert sum(p.numel() for p in part.parameters()) == parameters(network, running)
 
 
