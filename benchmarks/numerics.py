@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -145,16 +146,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="benchmarks/numerics.csv", help="CSV to write")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (n)")
+    parser.add_argument("--jobs", type=int, default=1, help="cells at the same time")
     parser.add_argument("--cell", type=int, help="only compute the cell of this seed into --out")
     parser.add_argument("--threads", type=int, default=1, help="threads of --cell")
     given = parser.parse_args()
     if given.cell is not None:
         compute(given.cell, given.threads, Path(given.out))
         return
+    seeds = range(given.seeds)
+    with ThreadPoolExecutor(given.jobs) as pool:
+        futures = {
+            setting: [pool.submit(in_a_process, seed, *how) for seed in seeds]
+            for setting, how in SETTINGS.items()
+        }
     first: list[dict[str, Made]] = []
     rows = []
-    for setting, (threads, variables) in SETTINGS.items():
-        runs = [in_a_process(seed, threads, variables) for seed in range(given.seeds)]
+    for setting, cells in futures.items():
+        runs = [cell.result() for cell in cells]
         first = first or runs
         for stage in STAGES:
             made = [run[stage] for run in runs]
