@@ -6,7 +6,7 @@ from pathlib import Path
 from pam.config import Paths, load_config
 from pam.imports import ROOT
 from pam.locks import RUN_LOCK, is_held
-from pam.provenance import check_plugins
+from pam.provenance import STAGES, check_plugins
 from pam.status.failed import failed_lines
 from pam.status.hashes import recall
 from pam.status.plan import make_plan
@@ -43,7 +43,7 @@ def _stale_references() -> list[str]:
     lines = []
     for manifest in sorted(Path(REFERENCES).glob("*/manifest.json")):
         for experiment, stages in stale_stages(manifest.parent).items():
-            words = in_words(stages, tuple(stages))
+            words = in_words(stages, tuple(STAGES))
             lines.append(
                 f"stale: {manifest.parent} ({experiment}) has rows of earlier code: {words}"
             )
