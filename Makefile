@@ -9,6 +9,8 @@ DRY_RUN  ?=
 RETRY_FAILED ?=
 CLUSTER  ?=
 ALLOW_DIRTY ?=
+RUNS     ?= 20
+KILLS    ?= 25
 VENV     ?= .venv
 PYTHON   ?=
 
@@ -22,7 +24,7 @@ CLUSTER_READY := $(CLUSTER_VENV)/.ready-$(shell cat requirements.lock requiremen
                      | cksum | tr -s ' \t' '-')
 # Names that end up in a path; nothing but plain words may get there.
 WORD  := $(shell printf '%s' '$(PROFILE)' | grep -Ex '[A-Za-z0-9_]+')
-RUNS   = $(if $(filter command line environment,$(origin PROFILE)),results/$(WORD),\
+DRAWN  = $(if $(filter command line environment,$(origin PROFILE)),results/$(WORD),\
            $(patsubst %/measurements.csv,%,$(wildcard results/*/measurements.csv \
                results/reference/*/measurements.csv)))
 
@@ -31,7 +33,8 @@ $(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)'
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce status test test-cluster figures check lint environment clean-results
+.PHONY: help reproduce status test test-cluster test-reliability figures check lint environment \
+    clean-results
 
 help:
 	@echo 'PAM-bench: merge networks, prune them, count what every task combination costs'
@@ -43,6 +46,8 @@ help:
 	@echo '  make check          compare the measurements of a profile with results/reference/'
 	@echo '  make test           unit, property and workflow tests'
 	@echo '  make test-cluster   run the workflow on a real one-node Slurm, started for the test alone'
+	@echo '  make test-reliability'
+	@echo '                      kill RUNS=20 runs KILLS=25 times each at random moments; takes hours'
 	@echo '  make lint           format and style of Python, workflow and rules'
 	@echo '  make environment    only make $(VENV) from requirements.lock (the others do so themselves)'
 	@echo '  make clean-results  delete results, figures and logs of all runs but reference'
@@ -71,8 +76,8 @@ check: $(READY)
 	@$(BIN)/python -m pam.cli check --results results/$(WORD) --reference results/reference/$(WORD)
 
 figures: $(READY)
-	@test -n '$(strip $(RUNS))' || { echo 'make figures: there is no run in results/' >&2; exit 2; }
-	@for run in $(RUNS); do \
+	@test -n '$(strip $(DRAWN))' || { echo 'make figures: there is no run in results/' >&2; exit 2; }
+	@for run in $(DRAWN); do \
 	    $(BIN)/python -m pam.cli figures --results $$run --out figures/$${run#results/} || exit 2; \
 	    echo "figures/$${run#results/}/ drawn from $$run/*.csv"; \
 	done
@@ -82,6 +87,10 @@ test: $(READY)
 
 test-cluster: $(CLUSTER_READY)
 	@$(CLUSTER_VENV)/bin/python -m pytest -m cluster -rs tests/cluster
+
+test-reliability: $(READY)
+	@$(BIN)/python tests/reliability/kill_runs.py --runs $(RUNS) --kills $(KILLS) \
+	    --profile $(if $(filter command line environment,$(origin PROFILE)),$(WORD),smoke)
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 META_KEY = "pam"
 
+_LITTLE_SPACE = 2**20
+"""Bytes; a record and a checkpoint of a small network."""
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -64,6 +67,23 @@ def _runs(pid: int) -> bool:
         # Somebody else's.
         return True
     return True
+
+
+def check_room(folder: str | Path) -> None:
+    """Check that a folder can be written and that its disk has a little space left.
+
+    Raises:
+        DataError: if not, so that a run need not find out by and by.
+    """
+    probe = Path(folder) / f".probe.tmp-{os.getpid()}"
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(os.urandom(_LITTLE_SPACE))
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            probe.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -25,6 +25,7 @@ from pam.cli.failures import DATA_MISSING  # noqa: E402
 from pam.cli.main import main as pam  # noqa: E402
 from pam.cli.retry import failed_records, missing_data  # noqa: E402
 from pam.config import Paths, load_config  # noqa: E402
+from pam.files import check_room  # noqa: E402
 from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
 from pam.provenance import check_plugins  # noqa: E402
 
@@ -71,13 +72,16 @@ def main() -> int:
     plan = children.run([*snakemake, "--dry-run"], stdout=PIPE, stderr=PIPE)
     if children.stopped_by:
         return _stopped(children.stopped_by)
-    if plan.returncode:
-        sys.stderr.write(plan.stdout + plan.stderr)
-        return plan.returncode
     planned = plan.stdout + plan.stderr
+    nothing_to_do = NOTHING_TO_DO in planned
+    if lock is not None and not nothing_to_do and not _has_room(options.profile):
+        return USER_ERROR
+    if plan.returncode:
+        sys.stderr.write(planned)
+        return plan.returncode
     if lock is None:
         return _show_plan(file, planned)
-    if NOTHING_TO_DO in planned:
+    if nothing_to_do:
         print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
         return _report(options)
 
@@ -118,6 +122,17 @@ def _parser() -> argparse.ArgumentParser:
         "--retry-failed", action="store_true", help="run the cells that failed once more"
     )
     return parser
+
+
+def _has_room(profile: str) -> bool:
+    """Whether what a run makes can be stored; if not, say where."""
+    try:
+        for folder in ("results", "figures", "logs"):
+            check_room(f"{folder}/{profile}")
+    except PamError as error:
+        print(f"make reproduce: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _run(children: Children, snakemake: list[str], lock: int, *more: str) -> int:

@@ -9,6 +9,7 @@ import torch
 from pam.merging import MERGERS, merge
 from pam.networks import build
 from pam.pruning import PRUNERS, prune_progressively
+from pam.pruning.events import Events, least_important
 from pam.training import Schedule, Stage, fit
 from tests.interrupting import run
 from tests.small import SHAPE, SHORT, make_data, make_network, make_networks, same_bits, share_some
@@ -109,6 +110,24 @@ def test_training_goes_on_from_every_single_step(name, undisturbed, tmp_path):
         result, passed = run(work, tmp_path / str(stop_at))
         assert same(result, undisturbed("training", name))
         assert passed == steps - stop_at
+
+
+def test_pruning_events_go_on_from_every_single_step(tmp_path):
+    """Scores too have to be the same, whether or not they would change who is switched off."""
+    events = Events("squared", 0.9, interval=3, per_event=2, learning_rate=0.05, batch_size=24)
+
+    def work():
+        network = share_some(make_networks())
+        alive, scores = least_important(network, DATA, 5, (), events, 7, "events")
+        return network, {str(key): (alive[key].tolist(), scores[key].tolist()) for key in alive}
+
+    undisturbed = work()
+    # Three events, and an interval after the last one; batches of three passes.
+    for stop_at in range(1, 13):
+        assert run(work, tmp_path / str(stop_at), stop_at=stop_at)[1] == stop_at
+        result, passed = run(work, tmp_path / str(stop_at))
+        assert same(result, undisturbed)
+        assert passed == 12 - stop_at
 
 
 @pytest.mark.parametrize("how", ["stop_at", "kill_at"])

@@ -16,7 +16,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.trees import csv_bytes, fresh_tree, start
+from tests.trees import csv_bytes, fresh_tree, start  # noqa: E402 - of this checkout
 
 GONE_WITHIN_S = 10.0
 QUIET_S = 1.0
@@ -133,7 +132,7 @@ def killed_run(
     # So that the kills are spread over the whole run, and some fall into the start.
     longest = 2 * (reference.start_s + reference.seconds / max(1, kills))
     for _ in range(kills):
-        process = start(tree, profile.stem, folder / "log", PAM_CHECKPOINT_EVERY="0.2")
+        process = start(tree, profile.stem, folder / "log", PAM_CHECKPOINT_EVERY="0")
         time.sleep(draw.uniform(0, longest))
         if process.poll() is not None:
             if process.returncode:
@@ -149,7 +148,9 @@ def killed_run(
     differing = [name for name, content in reference.csvs.items() if made[name] != content]
     if differing:
         raise Broken(f"{folder.name}: {differing[0]}.csv differs after {outcome.kills} kills")
-    left = [p for where in ("results", "figures") for p in (tree / where).rglob(".*")]
+    left = [
+        path for path in tree.rglob(".*") if path.name == ".checkpoints" or ".tmp-" in path.name
+    ]
     if left:
         raise Broken(f"{folder.name}: {left[0]} is left over")
     return outcome
@@ -178,10 +179,10 @@ def _kill(group: int, spare_jobs: bool) -> None:
 def _check_silence(tree: Path) -> None:
     """Check that no process works in the tree any more, and that no file changes."""
     until = time.monotonic() + GONE_WITHIN_S
-    while any(_working_in(tree)):
+    while left := working_in(tree):
         if time.monotonic() > until:
-            commands = [" ".join(process.cmdline()) for process in _working_in(tree)]
-            raise Broken(f"{tree.parent.name}: still running after a kill: {commands[0]}")
+            command = " ".join(left[0].info["cmdline"])
+            raise Broken(f"{tree.parent.name}: still running after a kill: {command}")
         time.sleep(0.05)
     before = _state(tree)
     time.sleep(QUIET_S)
@@ -189,10 +190,13 @@ def _check_silence(tree: Path) -> None:
         raise Broken(f"{tree.parent.name}: files changed after a kill")
 
 
-def _working_in(tree: Path) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter(["cwd", "status"]):
-        if process.info["cwd"] == str(tree) and process.info["status"] != psutil.STATUS_ZOMBIE:
-            yield process
+def working_in(tree: Path) -> list[psutil.Process]:
+    """Return the processes that run in a tree."""
+    return [
+        process
+        for process in psutil.process_iter(["cwd", "cmdline", "status"])
+        if process.info["cwd"] == str(tree) and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def _state(tree: Path) -> dict[str, tuple[int, int]]:

@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 
-from pam.files import write_text
+import pytest
+
+from pam.errors import DataError
+from pam.files import check_room, write_text
 from pam.imports import ROOT
 
 WRITER = """
@@ -42,3 +45,19 @@ def test_what_others_are_writing_stays(tmp_path):
         path.touch()
     write_text(tmp_path / "one.json", "x")
     assert of_a_running_process.exists() and of_another_file.exists() and no_number.exists()
+
+
+def test_a_folder_without_room_is_one_sentence(tmp_path, monkeypatch):
+    check_room(tmp_path / "new")
+    assert names(tmp_path / "new") == []
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot write .*file/new: Not a directory"):
+        check_room(tmp_path / "file" / "new")
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", refuse)
+    with pytest.raises(DataError, match=r"cannot write .*new: No space left on device"):
+        check_room(tmp_path / "new")
+    assert names(tmp_path / "new") == []

@@ -9,7 +9,7 @@ from pam.imports import ROOT, Modules
 
 CONTRACT = {
     *("pam.data", "pam.networks", "pam.merging", "pam.pruning"),
-    *("pam.information", "pam.training", "pam.errors", "pam.seeds"),
+    *("pam.information", "pam.training", "pam.errors", "pam.seeds", "pam.checkpoints"),
 }
 FILES = sorted((ROOT / "pam" / "plugins").glob("[!_]*.py"))
 
