@@ -35,8 +35,9 @@ def run(arguments: Namespace) -> int:
             save_failure(path, dataset, origin.label)
         return job.finish(origin, failure=dataset)
     check_tasks(job.experiment.tasks, dataset, dataset.name)
-    save_dataset(dataset, arguments.out, origin.label)
-    return job.finish(origin, outputs=files, facts={"options": dataset.options})
+    made = save_dataset(dataset, arguments.out, origin.label)
+    facts = {"data_hash": made, "options": dataset.options}
+    return job.finish(origin, outputs=files, facts=facts)
 
 
 def _load(job: Job, arguments: Namespace) -> "MultitaskDataset | Failure":

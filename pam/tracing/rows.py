@@ -43,7 +43,8 @@ def select_rows(folder: Path, name: str, row: int | None, where: Mapping[str, st
     frame.index = frame.index + 1
     if row is not None:
         if row not in frame.index:
-            raise ConfigError(f"{name}.csv has the rows 1 to {len(frame)}, and no row {row}")
+            rows = f"the rows 1 to {len(frame)}" if len(frame) else "no rows"
+            raise ConfigError(f"{name}.csv has {rows}, and no row {row}")
         frame = frame.loc[[row]]
     for column, value in where.items():
         if column not in frame.columns:

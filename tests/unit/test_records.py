@@ -87,6 +87,7 @@ def test_parents_are_the_artefacts_of_the_jobs_before(run):
     known = records(run)
     data = {"data/tiny/dataset.json": known["train"]["data_hash"]}
     assert known["prepare"]["artefacts"].items() >= data.items()
+    assert known["prepare"]["data_hash"] == known["train"]["data_hash"]
     assert known["prepare"]["parents"] == {}
     assert known["train"]["parents"] == data
     networks = {
