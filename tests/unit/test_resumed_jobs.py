@@ -93,8 +93,10 @@ def outputs(folder: Path) -> dict[str, object]:
         elif path.suffix == ".json":
             record = read_json(path)
             record["rows"].pop("resources")
-            for fact in ("started", "ended", "environment"):
+            for fact in ("started", "ended", "environment", "command"):
                 record["provenance"].pop(fact)
+            # Their paths name the folder.
+            record["artefacts"] = list(record["provenance"].pop("artefacts").values())
             made[path.name] = record
     return made
 
