@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,10 @@ def _said_in(path: Path) -> dict[str, Any]:
                 text = picture.info.get("Description", "")
     except (OSError, SyntaxError) as error:
         raise DataError(f"{path} is damaged or no picture: {error}") from error
-    return json.loads(text) if text and text.startswith("{") else {}
+    with suppress(TypeError, ValueError):
+        said = json.loads(text)
+        return said if isinstance(said, dict) and "csv" in said else {}
+    return {}
 
 
 def _table(path: Path, run: Run) -> Target:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pam.cli.main import USER_ERROR, main
 from pam.files import file_hash, read_json, write_json
@@ -277,6 +279,18 @@ def test_pictures_carry_the_hash_of_their_rows_and_no_date(made, tmp_path):
     for suffix in ("png", "svg"):
         drawn = (folder / f"frontier.{suffix}" for folder in (made / "figures", tmp_path))
         assert len({file_hash(path) for path in drawn}) == 1
+
+
+@pytest.mark.parametrize("description", [None, "a sunset", "{", '{"a": 1}', "[1]"])
+def test_a_picture_that_says_nothing_is_known_by_its_name(made, tmp_path, description):
+    path = tmp_path / "frontier.png"
+    said = PngInfo()
+    if description:
+        said.add_text("Description", description)
+    Image.new("RGB", (2, 2)).save(path, pnginfo=said)
+    target = resolve(path, made / "results")
+    assert (target.name, target.experiment, target.origin) == ("frontier", "tiny", {})
+    assert {node.facts["drawn"] for node in of_kind(trace(target), "csv").values()} == {NOT_NOTED}
 
 
 def test_tracing_imports_no_torch(made):
