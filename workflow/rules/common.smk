@@ -102,7 +102,7 @@ def stage_settings(stage: str):
 def raw_data(wildcards) -> str:
     """A hash of a user's own raw files. Published data sets never change, so they have none."""
     folder = CONFIG.experiments[wildcards.experiment].data.get("folder")
-    return raw_hash(os.environ["PAM_DATA"] or DEFAULT_ROOT, str(folder)) if folder else ""
+    return raw_hash(os.getenv("PAM_DATA") or DEFAULT_ROOT, str(folder)) if folder else ""
 
 
 def hold_run_lock() -> None:
