@@ -33,7 +33,7 @@ $(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)'
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce status test test-cluster test-reliability figures check lint environment \
+.PHONY: help reproduce status test test-cluster test-reliability figures report check lint environment \
     clean-results
 
 help:
@@ -43,6 +43,8 @@ help:
 	@echo '  make status         say what of a profile is up to date, what would run again, and why'
 	@echo '  make figures        redraw figures from CSV files alone, without training: those of every'
 	@echo '                      run in results/ and results/reference/; PROFILE=name for one'
+	@echo '  make report         one page of a run that needs no network, results/NAME/report.html; runs'
+	@echo '                      as for figures'
 	@echo '  make check          compare the measurements of a profile with results/reference/'
 	@echo '  make test           unit, property and workflow tests'
 	@echo '  make test-cluster   run the workflow on a real one-node Slurm, started for the test alone'
@@ -80,6 +82,13 @@ figures: $(READY)
 	@for run in $(DRAWN); do \
 	    $(BIN)/python -m pam.cli figures --results $$run --out figures/$${run#results/} || exit 2; \
 	    echo "figures/$${run#results/}/ drawn from $$run/*.csv"; \
+	done
+
+report: $(READY)
+	@test -n '$(strip $(RUNS))' || { echo 'make report: there is no run in results/' >&2; exit 2; }
+	@for run in $(RUNS); do \
+	    $(BIN)/python -m pam.cli report --results $$run --figures figures/$${run#results/} || exit 2; \
+	    echo "$$run/report.html"; \
 	done
 
 test: $(READY)

@@ -9,7 +9,17 @@ from pam.cli.trace_command import add_trace
 
 def add_run_commands(commands: Commands) -> None:
     """Add the commands that make tables, figures and pages, and those that check."""
-    for add in (_aggregate, _tables, _figures, _reproduction, _samples, _config, _plan, _conform):
+    for add in (
+        _aggregate,
+        _tables,
+        _figures,
+        _report,
+        _reproduction,
+        _samples,
+        _config,
+        _plan,
+        _conform,
+    ):
         add(commands)
     _status(commands)
     _check(commands)
@@ -50,6 +60,20 @@ def _figures(commands: Commands) -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these figures")
 
 
+def _report(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "report",
+        "put a run on one page (HTML) that needs no network: tables, figures, times, origins",
+        "pam report --results results/quick --figures figures/quick",
+    )
+    add_results(parser)
+    parser.add_argument(
+        "--figures", required=True, metavar="FOLDER", help="figures made by `pam figures`"
+    )
+    parser.add_argument("--out", metavar="FILE", help="default: report.html in the results")
+
+
 def _reproduction(commands: Commands) -> None:
     parser = add_command(
         commands,
@@ -88,7 +112,11 @@ def _config(commands: Commands) -> None:
     what.add_argument("--config", metavar="FILE", help="configuration (YAML)")
     what.add_argument("--schema", action="store_true", help="print the JSON schema and stop")
     what.add_argument(
-        "--explain", metavar="KEY", help="print meaning, unit and default of a key and stop"
+        "--explain",
+        nargs="?",
+        const="",
+        metavar="KEY",
+        help="print meaning, unit and default of a key or a method's option (all without KEY)",
     )
     parser.add_argument(
         "--check",

@@ -76,7 +76,7 @@ def derive(folder: str | Path, deltas: Sequence[float] = DELTAS) -> None:
 
 def _read(path: str | Path) -> tuple[Path, dict[str, Any]]:
     record = read_json(path)
-    if not isinstance(record, dict) or not {"status", "rows"} <= record.keys():
+    if not _is_record(record):
         raise DataError(f"{path} is not a record: it needs 'status' and 'rows'")
     return Path(path), record
 
@@ -99,6 +99,18 @@ def _rows_of(path: Path, record: dict[str, Any]) -> dict[str, list[dict[str, Any
         if path.parent.parent.name == "measured" and not rows.get("measurements"):
             rows["measurements"] = [measurement]
     return rows
+
+
+def _is_record(record: Any) -> bool:
+    """Tell whether a JSON value has the parts of a record, each of the type it should have."""
+    if not isinstance(record, dict):
+        return False
+    kinds = {"status": str, "reason": str, "rows": dict, "provenance": dict}
+    wrong = any(not isinstance(record.get(name, kind()), kind) for name, kind in kinds.items())
+    if wrong or not {"status", "rows"} <= record.keys():
+        return False
+    lists = record["rows"].values()
+    return all(isinstance(rows, list) and all(isinstance(r, dict) for r in rows) for rows in lists)
 
 
 def _check(path: Path, name: str, rows: list[dict[str, Any]]) -> None:

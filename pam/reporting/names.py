@@ -1,6 +1,6 @@
 """How mergers, pruners and layers are called and ordered in tables and figures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _MERGINGS = {
     "none": "B1 none",
@@ -62,6 +62,11 @@ def combination_name(combination: str) -> str:
 def size_name(n_tasks: float) -> str:
     """Return ``1 task`` or ``2 tasks``."""
     return f"{n_tasks:.0f} task{'s' if n_tasks > 1 else ''}"
+
+
+def file_stem(experiments: Sequence[str], experiment: str, name: str) -> str:
+    """Return what a table's or figure's files are called: led by the experiment if not alone."""
+    return name if len(experiments) == 1 else f"{experiment}-{name}"
 
 
 def order_mergings(mergings: Iterable[str]) -> list[str]:

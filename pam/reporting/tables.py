@@ -1,6 +1,6 @@
 """The tables of a run, each as CSV (numbers), Markdown (to read) and LaTeX (to print)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from pam.files import write_json, write_text
 from pam.reporting.comparison import comparison
 from pam.reporting.exclusivity import exclusivity
 from pam.reporting.failed import explained
+from pam.reporting.names import file_stem
 from pam.reporting.overviews import headline, operating_points, sensitivity
 from pam.reporting.redundancy import redundancy
 from pam.reporting.relatedness import relatedness
@@ -43,6 +44,31 @@ ORIGINS = "origins.json"
 TABLE_NAMES = tuple(_TABLES)
 
 
+def documents(
+    folder: str | Path, stale: Stale = NOTHING_STALE
+) -> Iterator[tuple[str, str, Document]]:
+    """Yield (experiment, table name, document) of every table of a run that has rows.
+
+    Args:
+        folder: where the CSV files of the run lie.
+        stale: what of it is no longer of the code and configuration as they are; tables say so.
+
+    Raises:
+        DataError: if a CSV file is missing or damaged.
+    """
+    folder = Path(folder)
+    for experiment in experiments(folder):
+        for name, build in _TABLES.items():
+            document = build(folder, experiment)
+            if document is None:
+                continue
+            document = explained(document, folder, experiment)
+            # A table without a CSV file of its own name is made of matched costs.
+            notes = stale_notes(stale, experiment, [name if name in TABLES else "matched"])
+            intro = " ".join([document.intro, *(f"{note}." for note in notes)])
+            yield experiment, name, replace(document, intro=intro)
+
+
 def render_tables(
     folder: str | Path, out_folder: str | Path | None = None, stale: Stale = NOTHING_STALE
 ) -> list[Path]:
@@ -67,27 +93,17 @@ def render_tables(
     out.mkdir(parents=True, exist_ok=True)
     origins = {}
     known = experiments(folder)
-    for experiment in known:
-        for name, build in _TABLES.items():
-            document = build(folder, experiment)
-            if document is None:
-                continue
-            document = explained(document, folder, experiment)
-            stem = name if len(known) == 1 else f"{experiment}-{name}"
-            # A table without a CSV file of its own name is made of matched costs.
-            notes = stale_notes(stale, experiment, [name if name in TABLES else "matched"])
-            document = replace(
-                document, intro=" ".join([document.intro, *(f"{note}." for note in notes)])
-            )
-            origin = origin_of(folder, experiment, "tables", SOURCES[name])
-            origins[stem] = {"table": name, **origin}
-            texts = {
-                "csv": document.numbers.to_csv(index=False, lineterminator="\n"),
-                "md": document.to_markdown(),
-                "tex": document.to_latex(),
-            }
-            for suffix, text in texts.items():
-                paths.append(out / f"{stem}.{suffix}")
-                write_text(paths[-1], text)
+    for experiment, name, document in documents(folder, stale):
+        stem = file_stem(known, experiment, name)
+        origin = origin_of(folder, experiment, "tables", SOURCES[name])
+        origins[stem] = {"table": name, **origin}
+        texts = {
+            "csv": document.numbers.to_csv(index=False, lineterminator="\n"),
+            "md": document.to_markdown(),
+            "tex": document.to_latex(),
+        }
+        for suffix, text in texts.items():
+            paths.append(out / f"{stem}.{suffix}")
+            write_text(paths[-1], text)
     write_json(out / ORIGINS, origins)
     return paths

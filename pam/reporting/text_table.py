@@ -59,7 +59,7 @@ class TextTable:
         """
         cells = [
             [f"**{cell}**" if (r, c) in self.strong else cell for c, cell in enumerate(row)]
-            for r, row in enumerate(self._sparse())
+            for r, row in enumerate(self.sparse())
         ]
         cells = [[cell.replace("|", "\\|") for cell in row] for row in [list(self.header), *cells]]
         widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
@@ -85,7 +85,7 @@ class TextTable:
                 rf"\textbf{{{latex(cell)}}}" if (r, c) in self.strong else latex(cell)
                 for c, cell in enumerate(row)
             )
-            for r, row in enumerate(self._sparse())
+            for r, row in enumerate(self.sparse())
         ]
         columns = "l" * self.labels + "r" * (len(self.header) - self.labels)
         notes = [rf"\par\footnotesize {latex(note)}" for note in self.notes]
@@ -113,7 +113,7 @@ class TextTable:
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
 
-    def _sparse(self) -> list[list[str]]:
+    def sparse(self) -> list[list[str]]:
         """Return the rows with repeated words left blank, except in the last column of words."""
         sparse, above = [], [""] * self.labels
         for row in self.rows:

@@ -29,11 +29,12 @@ from tests.small_run import CONFIG, Run
 
 COMMANDS = (
     *("prepare", "train", "merge", "prune", "measure", "relate", "analyse"),
-    *("aggregate", "tables", "figures", "reproduction", "samples"),
+    *("aggregate", "tables", "figures", "report", "reproduction", "samples"),
     *("config", "plan", "conform", "status", "check", "trace"),
 )
 WITHOUT_TORCH = (
-    *("aggregate", "tables", "figures", "reproduction", "config", "status", "check", "trace"),
+    *("aggregate", "tables", "figures", "report", "reproduction"),
+    *("config", "status", "check", "trace"),
 )
 
 
@@ -87,6 +88,7 @@ def test_light_commands_do_not_import_torch(command, tmp_path):
         "aggregate": ["aggregate", "--config", str(path), "--results", str(tmp_path)],
         "tables": ["tables", "--results", str(tmp_path)],
         "figures": ["figures", "--results", str(tmp_path), "--out", str(tmp_path)],
+        "report": ["report", "--results", str(tmp_path), "--figures", str(tmp_path)],
         "trace": ["trace", str(tmp_path / "measurements.csv")],
         "reproduction": ["reproduction", "--results", str(tmp_path), "--out", str(tmp_path / "p")],
         "status": ["status", "--profile", "smoke"],

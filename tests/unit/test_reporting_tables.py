@@ -99,7 +99,7 @@ def test_several_experiments_have_their_own_files(tmp_path):
 
 def test_repeated_words_are_left_blank_only_under_the_same_words():
     table = TextTable("t", ["a", "b", "x"], [["p", "q", "1"], ["p", "r", "2"], ["s", "r", "3"]], 2)
-    assert [row[:2] for row in table._sparse()] == [["p", "q"], ["", "r"], ["s", "r"]]
+    assert [row[:2] for row in table.sparse()] == [["p", "q"], ["", "r"], ["s", "r"]]
 
 
 def test_latex_is_escaped():

@@ -1,7 +1,8 @@
 """Figures of a run, drawn from its CSV files alone: one module per figure.
 
-A module has ``SOURCES`` (the CSV files it reads), ``NOTE`` (one line printed under the figure) and
-``draw(folder, experiment)``, which returns a matplotlib figure, or None where there is no data.
+A module has ``SOURCES`` (the CSV files it reads), ``TITLE`` (what it shows, for lists of figures),
+``NOTE`` (one line printed under the figure) and ``draw(folder, experiment)``, which returns a
+matplotlib figure, or None where there is no data.
 """
 
 import warnings
@@ -12,6 +13,7 @@ from types import ModuleType
 from pam.errors import ConfigError
 from pam.reporting.curves import select
 from pam.reporting.matched import OK
+from pam.reporting.names import file_stem
 from pam.reporting.schema import TABLES
 from pam.reporting.sources import origin_of
 from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
@@ -56,7 +58,7 @@ def render_figures(
     """
     from pam.reporting.figures import style
 
-    modules = _modules()
+    modules = figure_modules()
     names = FIGURES if only is None else only
     unknown = [name for name in names if name not in FIGURES]
     if unknown:
@@ -74,21 +76,23 @@ def render_figures(
                         warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
                     continue
                 source = style.source_hash(folder, module.SOURCES)
-                n_seeds = _n_seeds(folder, experiment, module)
-                where = f"{folder.resolve().name}/{experiment} · seeds: n = {n_seeds}"
+                n = n_seeds(folder, experiment, module)
+                where = f"{folder.resolve().name}/{experiment} · seeds: n = {n}"
                 notes = stale_notes(stale, experiment, module.SOURCES)
                 style.stamp(figure, module.NOTE, f"{where} · csv sha256 {source}", *notes)
-                stem = name if len(known) == 1 else f"{experiment}-{name}"
+                stem = file_stem(known, experiment, name)
                 origin = origin_of(folder, experiment, "figures", module.SOURCES)
                 paths += style.save(figure, out / stem, {"figure": name, **origin})
     return paths
 
 
-def _n_seeds(folder: Path, experiment: str, module: ModuleType) -> int:
+def n_seeds(folder: Path, experiment: str, module: ModuleType) -> int:
     """Return how many seeds succeeded in what a figure shows."""
     own = module.SOURCES[0]
-    name = own if {"seed", "status"} <= TABLES[own].columns.keys() else "measurements"
-    return select(read_table(folder, name), experiment=experiment, status=OK)["seed"].nunique()
+    name = own if "seed" in TABLES[own].columns else "measurements"
+    # Where nothing is said of success, only what succeeded left rows.
+    succeeded = {"status": OK} if "status" in TABLES[name].columns else {}
+    return select(read_table(folder, name), experiment=experiment, **succeeded)["seed"].nunique()
 
 
 def sources_of(figure: str) -> tuple[str, ...]:
@@ -99,10 +103,10 @@ def sources_of(figure: str) -> tuple[str, ...]:
     """
     if figure not in FIGURES:
         raise ConfigError(f"unknown figure '{figure}'; known: {', '.join(FIGURES)}")
-    return _modules()[figure].SOURCES
+    return figure_modules()[figure].SOURCES
 
 
-def _modules() -> dict[str, ModuleType]:
+def figure_modules() -> dict[str, ModuleType]:
     """Return the module of every figure; imported late, because matplotlib takes its time."""
     # Spelled out, so that the hash of the figures' code follows every one of them.
     from pam.reporting.figures import (

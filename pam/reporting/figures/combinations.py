@@ -14,6 +14,7 @@ from pam.reporting.names import order_mergings, order_prunings, pruning_name
 from pam.reporting.storage import read_table
 
 SOURCES = ("matched", "matched_sizes")
+TITLE = "Computation by how many tasks run"
 NOTE = (
     f"validation accuracy {DEFAULT_DELTA:g} percentage point below the single-task networks · "
     "dots: combinations · lines: mean over the combinations of so many tasks, whiskers: its 95 % "

@@ -17,6 +17,7 @@ from pam.reporting.names import merging_name, order_mergings, order_prunings, pr
 from pam.reporting.schema import natural_key
 
 SOURCES = ("exclusivity", "operating_points")
+TITLE = "Which shared neurons only one task needs"
 NOTE = (
     "neurons removed one after another, those most exclusive to the named task first · lines: "
     "mean over seeds, bands: 95 % bootstrap interval · right: one mark per neuron, by the task it "

@@ -25,6 +25,7 @@ from pam.reporting.names import (
 from pam.reporting.storage import read_table
 
 SOURCES = ("measurements", "matched")
+TITLE = "Accuracy against computation"
 NOTE = (
     "faint: one network per seed and strength · line: monotone fit, band: its 95 % bootstrap "
     "interval over seeds · below the grey line: FLOPs at matched validation accuracy"

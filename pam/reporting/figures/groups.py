@@ -23,6 +23,7 @@ from pam.reporting.schema import natural_key
 from pam.reporting.storage import read_table
 
 SOURCES = ("groups", "operating_points")
+TITLE = "Neurons per group, before and after pruning"
 NOTE = (
     f"means over seeds · after pruning: the cheapest network within {DEFAULT_DELTA:g} percentage "
     "point of the single-task networks on validation data · –: there is none"

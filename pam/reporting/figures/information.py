@@ -14,6 +14,7 @@ from pam.reporting.schema import natural_key
 from pam.reporting.storage import read_table
 
 SOURCES = ("neuron_information",)
+TITLE = "What each neuron knows of the tasks"
 NOTE = "one mark per neuron of one seed · 100 % would be all there is to know about a task's labels"
 
 REMOVED = "removed"

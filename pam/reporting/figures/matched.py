@@ -20,6 +20,7 @@ from pam.reporting.names import (
 from pam.reporting.storage import read_table
 
 SOURCES = ("matched",)
+TITLE = "Computation at matched accuracy"
 NOTE = (
     f"validation accuracy {DEFAULT_DELTA:g} percentage point below the single-task networks · "
     "whiskers: 95 % bootstrap interval over seeds · ≤ (or open): the cheapest network measured "

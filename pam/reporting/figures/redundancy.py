@@ -18,6 +18,7 @@ from pam.reporting.schema import natural_key
 from pam.reporting.storage import read_table
 
 SOURCES = ("redundancy", "redundancy_samples")
+TITLE = "Do exclusive groups repeat each other?"
 NOTE = (
     "left: outputs, image by image, of the most correlated pair of neurons exclusive to different "
     "tasks, in the deepest layer of the first seed · right: mean over neurons of the largest |r| "

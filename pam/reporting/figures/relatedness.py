@@ -13,6 +13,7 @@ from pam.reporting.names import merging_name, order_mergings
 from pam.reporting.relatedness import ALL_LAYERS, PARTS, layers_of, shares
 
 SOURCES = ("relatedness",)
+TITLE = "What related tasks share"
 NOTE = (
     "one mark per pair of tasks: mean over seeds, bars: 95 % bootstrap interval · the pairs with "
     "the least and the most in common are named"

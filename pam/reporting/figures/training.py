@@ -14,6 +14,7 @@ from pam.reporting.names import merging_name, order_mergings, order_prunings, pr
 from pam.reporting.storage import read_table
 
 SOURCES = ("training",)
+TITLE = "Training curves"
 NOTE = "lines: means over seeds, pruning strengths and tasks · bands: their range"
 
 _STAGES = {"train": "single-task training", "merge": "retraining while merging"}

@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pam.errors import DataError
-from pam.files import read_json
 from pam.reporting.curves import select
+from pam.reporting.manifest import Environment, Manifest, read_manifest
 from pam.reporting.matched import OK
 from pam.reporting.storage import experiments, read_table
 from pam.reporting.text_table import TextTable
@@ -37,9 +36,9 @@ class Reference:
         return read_table(self.folder, "measurements")
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """Versions, configuration, and status and origin of every job."""
-        return read_json(self.folder / "manifest.json")
+        return read_manifest(self.folder)
 
     def settings(self) -> list[tuple[str, str, str]]:
         """Return (experiment, dataset, architecture) of everything that was measured."""
@@ -76,7 +75,7 @@ def runs_table(references: list[Reference]) -> TextTable:
         [
             f"`{reference.profile}`",
             ", ".join(experiments(reference.folder)),
-            ", ".join(map(str, reference.manifest["config"]["seeds"])),
+            ", ".join(map(str, reference.manifest.config.get("seeds") or [])),
             "; ".join(_hardware(reference.manifest)),
             _commit(reference.manifest),
             f"{read_table(reference.folder, 'resources')['wall_s'].sum() / 3600:.1f}",
@@ -86,26 +85,24 @@ def runs_table(references: list[Reference]) -> TextTable:
     return TextTable("Runs", header, rows, 5, notes=["hours: of all jobs, one after another"])
 
 
-def _environments(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    return [job["environment"] for job in manifest["jobs"].values()]
+def _environments(manifest: Manifest) -> list[Environment]:
+    return [job.environment for job in manifest.jobs.values()]
 
 
-def _hardware(manifest: dict[str, Any]) -> list[str]:
+def _hardware(manifest: Manifest) -> list[str]:
     """Return the machines that jobs ran on, each once."""
-    machines = {
-        (found["cpu"], found["cores"], found["device"]) for found in _environments(manifest)
-    }
+    machines = {(found.cpu, found.cores, found.device) for found in _environments(manifest)}
     return sorted(
         f"{cpu}, {cores} cores" + ("" if device in ("cpu", None) else f", {device}")
         for cpu, cores, device in machines
     )
 
 
-def _commit(manifest: dict[str, Any]) -> str:
+def _commit(manifest: Manifest) -> str:
     """Return the commits that jobs ran from, short; ``+`` where files were changed."""
     states = {
-        (found["git"]["commit"][:7], bool(found["git"]["dirty"]))
+        (found.git.commit[:7], found.git.dirty)
         for found in _environments(manifest)
-        if found["git"] and found["git"]["commit"]
+        if found.git and found.git.commit
     }
     return ", ".join(sorted(commit + "+" * dirty for commit, dirty in states)) or "not known"
