@@ -20,8 +20,7 @@ os.environ.update(
 )
 
 from pam import PamError
-from pam.config import Paths, load_config
-from pam.provenance import check_plugins
+from pam.config import Paths, check_plugins, load_config, profile_file
 
 # What `--config` may say: which profile, where its raw data lie, whether they may be fetched.
 SETTINGS = ("profile", "data_root", "download")
@@ -30,8 +29,8 @@ for key in config:
         raise WorkflowError(f"unknown --config key '{key}'; known: {', '.join(SETTINGS)}")
 
 PROFILE = str(config.get("profile", "quick"))
-CONFIG_FILE = os.path.relpath(f"{ROOT}/workflow/config/{PROFILE}.yaml")
 try:
+    CONFIG_FILE = os.path.relpath(os.path.join(ROOT, profile_file(PROFILE)))
     CONFIG = load_config(CONFIG_FILE)
     check_plugins(CONFIG)
 except PamError as error:

@@ -102,23 +102,33 @@ class Module:
         }
         return frozenset(names | stored) - {None}
 
-    @cached_property
-    def registered(self) -> frozenset[tuple[str, str]]:
+    @property
+    def registered(self) -> Collection[tuple[str, str]]:
         """What the module registers: ``("pam.merging", "mine")`` for ``@register("mine")``.
 
         Only names that are written out as text are seen.
         """
+        return self.registrations.keys()
+
+    @cached_property
+    def registrations(self) -> dict[tuple[str, str], ast.AST]:
+        """What is registered under which name: what a decorator stands on, else the call."""
         if REGISTER.encode() not in self._source:
-            return frozenset()
+            return {}
+        decorated = {
+            id(decorator): node
+            for node in ast.walk(self.tree)
+            for decorator in getattr(node, "decorator_list", [])
+        }
         calls = [
-            (self._registry_of(node.func), node.args[0].value)
+            ((self._registry_of(node.func), node.args[0].value), decorated.get(id(node), node))
             for node in ast.walk(self.tree)
             if isinstance(node, ast.Call)
             and node.args
             and isinstance(node.args[0], ast.Constant)
             and isinstance(node.args[0].value, str)
         ]
-        return frozenset((package, name) for package, name in calls if package)
+        return {(package, name): node for (package, name), node in calls if package}
 
     def _registry_of(self, function: ast.expr) -> str | None:
         """Return the package whose ``register`` a call calls, or None if it calls another thing."""

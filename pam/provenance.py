@@ -132,30 +132,36 @@ def stage_modules(
     of_stage = STAGES[stage]
     entries = {of_stage.command}
     if of_stage.method:
-        entries |= _plugins(of_stage.method, method)
+        entries |= plugin_modules(of_stage.method, method)
     if of_stage.architectures:
-        entries |= _plugins("pam.networks", architecture)
+        entries |= plugin_modules("pam.networks", architecture)
     if of_stage.datasets:
-        entries |= _plugins("pam.data", dataset)
-    return tuple(sorted(_modules().reachable(entries, without=OUTSIDE)))
+        entries |= plugin_modules("pam.data", dataset)
+    return tuple(sorted(source_modules().reachable(entries, without=OUTSIDE)))
 
 
-def check_plugins(config: Any) -> None:
-    """Check, without importing them, that the plug-ins a configuration names exist.
+@cache
+def source_modules() -> Modules:
+    """Return the modules of this package and of those that installed plug-ins live in."""
+    return Modules(plugins=[one.module for one in declared()])
 
-    Args:
-        config: a :class:`pam.config.Config`.
+
+def plugin_modules(package: str, registered: str | None) -> set[str]:
+    """Return the modules that register ``registered``, or anything, with ``package``.
 
     Raises:
-        ConfigError: for the first unknown data set, architecture, merger or pruner.
+        ConfigError: if no module registers it.
     """
-    for experiment in config.experiments.values():
-        _plugins("pam.data", experiment.dataset)
-        _plugins("pam.networks", experiment.architecture)
-        for row in (*experiment.merging.values(), *experiment.relatedness.values()):
-            _plugins("pam.merging", row.method)
-        for row in experiment.pruning.values():
-            _plugins("pam.pruning", row.method)
+    modules = source_modules()
+    found = modules.plugins(package, registered)
+    if registered and not found:
+        names = modules.names(package)
+        near = get_close_matches(registered, names, n=1)
+        known = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+        absent = [one.said for one in declared() if one.module in modules.missing]
+        hint = f"{absent[0]} names a module that is not there" if absent else known
+        raise ConfigError(f"no module of {package} registers '{registered}'; {hint}")
+    return found
 
 
 def config_hash(value: Any) -> str:
@@ -207,26 +213,8 @@ def environment(device: str = "cpu") -> dict[str, Any]:
 
 
 @cache
-def _modules() -> Modules:
-    return Modules(plugins=[one.module for one in declared()])
-
-
-def _plugins(package: str, registered: str | None) -> set[str]:
-    modules = _modules()
-    found = modules.plugins(package, registered)
-    if registered and not found:
-        names = modules.names(package)
-        near = get_close_matches(registered, names, n=1)
-        known = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
-        absent = [one.said for one in declared() if one.module in modules.missing]
-        hint = f"{absent[0]} names a module that is not there" if absent else known
-        raise ConfigError(f"no module of {package} registers '{registered}'; {hint}")
-    return found
-
-
-@cache
 def _module_hash(name: str) -> str:
-    module = _modules().by_name[name]
+    module = source_modules().by_name[name]
     digest = hashlib.sha256(repr(_normalised(module.tree)).encode())
     # Tables shipped beside the modules of a package are as good as their constants.
     for path in sorted(module.path.parent.glob("*.csv")) if module.package else []:

@@ -24,10 +24,9 @@ from pam import PamError  # noqa: E402 - the package of this checkout, not an in
 from pam.cli.failures import DATA_MISSING  # noqa: E402
 from pam.cli.main import main as pam  # noqa: E402
 from pam.cli.retry import failed_records, missing_data  # noqa: E402
-from pam.config import Paths, load_config  # noqa: E402
+from pam.config import Paths, check_plugins, load_config, profile_file  # noqa: E402
 from pam.files import check_room  # noqa: E402
 from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
-from pam.provenance import check_plugins  # noqa: E402
 
 NOTHING_TO_DO = "Nothing to be done"
 JOB_TABLE = "Job stats:"
@@ -45,8 +44,9 @@ def main() -> int:
     0: done. 1: a job failed. 2: bad input, in one sentence. 143 or 130: stopped by a signal.
     """
     options = _parser().parse_args()
-    file, paths = f"workflow/config/{options.profile}.yaml", Paths(f"results/{options.profile}")
+    paths = Paths(f"results/{options.profile}")
     try:
+        file = profile_file(options.profile)
         config = load_config(file)
         check_plugins(config)
         lock = None if options.dry_run else hold(RUN_LOCK, LOCK_PATIENCE_S)
@@ -208,6 +208,7 @@ def _report(options: argparse.Namespace) -> int:
         print(f"\n{table.read_text(encoding='utf-8').strip()}")
     print(f"\ntables   {results}/tables/\nfigures  figures/{options.profile}/")
     print(f"rows     {results}/*.csv")
+    print(f"a page   make report PROFILE={options.profile}")
     with open(results / "failures.csv", encoding="utf-8", newline="") as handle:
         failures = list(csv.DictReader(handle))
     if not failures:

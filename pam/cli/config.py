@@ -28,7 +28,7 @@ def run(arguments: Namespace) -> int:
     """Print what was asked for; an invalid configuration raises ConfigError."""
     if arguments.schema:
         print(schema_text(), end="")
-    elif arguments.explain:
+    elif arguments.explain is not None:
         print(explain(arguments.explain))
     else:
         config = load_config(arguments.config)

@@ -1,20 +1,25 @@
 """Options of a configuration against the signature of the plug-in that will take them."""
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
-from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
-
 from pam.config.names import check_known
-from pam.errors import ConfigError
+from pam.config.options import (
+    GIVEN_TO_ARCHITECTURE,
+    GIVEN_TO_DATASET,
+    GIVEN_TO_MERGER,
+    GIVEN_TO_PRUNER,
+    check_type,
+)
 
-# What a plug-in gets from its caller, and so cannot be an option.
-GIVEN_TO_DATASET = frozenset({"root"})
-GIVEN_TO_ARCHITECTURE = frozenset({"input_shape"})
-GIVEN_TO_MERGER = frozenset({"networks", "data", "seed"})
-GIVEN_TO_PRUNER = frozenset({"network", "data", "strengths", "seed"})
+__all__ = [
+    "GIVEN_TO_ARCHITECTURE",
+    "GIVEN_TO_DATASET",
+    "GIVEN_TO_MERGER",
+    "GIVEN_TO_PRUNER",
+    "check_options",
+]
 
 
 def check_options(
@@ -39,20 +44,4 @@ def check_options(
         if option in given or not is_open:
             check_known(f"option of {where}", option, known)
         if option in hints:
-            _check_type(f"{where}.{option}", hints[option], value)
-
-
-def _check_type(where: str, hint: Any, value: Any) -> None:
-    try:
-        adapter = TypeAdapter(hint)
-    except PydanticSchemaGenerationError:
-        return  # A class of the plug-in's own, which only the plug-in can check.
-    try:
-        # As JSON a list may stand for a tuple, while text is still not a number.
-        adapter.validate_json(json.dumps(value), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        said = first["msg"].replace("Input should be", "must be")
-        if first["type"] == "missing":
-            said = "has too few values"
-        raise ConfigError(f"{where}: {said}: {value!r}") from None
+            check_type(f"{where}.{option}", hints[option], value)

@@ -3,10 +3,10 @@
 from argparse import Namespace
 from pathlib import Path
 
-from pam.config import Paths, load_config
+from pam.config import Paths, check_plugins, load_config, profile_file
 from pam.imports import ROOT
 from pam.locks import RUN_LOCK, is_held
-from pam.provenance import STAGES, check_plugins
+from pam.provenance import STAGES
 from pam.status.failed import failed_lines
 from pam.status.hashes import recall
 from pam.status.plan import make_plan
@@ -18,7 +18,7 @@ REFERENCES = "results/reference"
 
 def run(arguments: Namespace) -> int:
     """Print the status; nothing is written, and no run is held up."""
-    config = load_config(ROOT / "workflow" / "config" / f"{arguments.profile}.yaml")
+    config = load_config(ROOT / profile_file(arguments.profile))
     check_plugins(config)
     active = is_held(RUN_LOCK)
     plan = make_plan(arguments.profile, arguments.data)

@@ -23,7 +23,8 @@ from pam.config.model import (
     Stage,
     Train,
 )
-from pam.config.paths import Paths
+from pam.config.options import check_plugins
+from pam.config.paths import Paths, profile_file
 from pam.config.schema import explain, json_schema
 from pam.config.slices import (
     analyse_slice,
@@ -51,6 +52,7 @@ __all__ = [
     "TrainedCell",
     "analyse_slice",
     "analysed_cells",
+    "check_plugins",
     "control_seed",
     "dump_config",
     "explain",
@@ -61,6 +63,7 @@ __all__ = [
     "merged_cells",
     "parse_config",
     "prepare_slice",
+    "profile_file",
     "prune_slice",
     "pruned_cells",
     "relate_slice",

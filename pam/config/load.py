@@ -2,6 +2,7 @@
 
 import math
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,8 @@ def _sentence(problem: Any) -> str:
     """Say a pydantic error in the words of a configuration file."""
     match problem["type"]:
         case "missing":
-            return "this required key is missing"
+            near = get_close_matches(str(problem["loc"][-1]), problem["input"], n=1)
+            return "this required key is missing" + (f"; is it '{near[0]}'?" if near else "")
         case "string_pattern_mismatch":
             return f"the name must match {problem['ctx']['pattern']}"
         case "too_short":

@@ -293,7 +293,8 @@ class Config(_Section):
 
     seeds: Annotated[list[Seed], AfterValidator(_unique)] = Field(
         min_length=1,
-        description="Repetitions; each seed has its own initial weights and order of images.",
+        description="Repetitions; each seed has its own initial weights and order of images. "
+        "Unit: none.",
     )
     threads: int = Field(
         1,

@@ -1,5 +1,6 @@
 """Every path of a run, written once: for the commands and for the workflow's wildcards."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,24 @@ from pam.config.cells import (
     trained_cells,
 )
 from pam.config.model import Config
+from pam.errors import ConfigError
 
+PROFILES = "workflow/config"
 NETWORK = ".safetensors"
 RECORD = ".json"
+
+
+def profile_file(profile: str) -> str:
+    """Return the configuration file of a profile, relative to the checkout.
+
+    Raises:
+        ConfigError: if the name is not one plain word: it also names folders of results.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_]+", profile):
+        raise ConfigError(
+            f"a profile is the name of a file in {PROFILES}/ without .yaml, not '{profile}'"
+        )
+    return f"{PROFILES}/{profile}.yaml"
 
 
 def data_record(folder: str | Path) -> str:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from pam.config.model import Config
 from pam.config.names import hint
+from pam.config.options import option_keys
 from pam.errors import ConfigError
 
 
@@ -22,21 +23,25 @@ def keys() -> dict[str, str]:
 
 
 def explain(key: str) -> str:
-    """Return what a key means, its unit and its default, in one line.
+    """Return what keys mean, their units and defaults, in one line each.
 
     Args:
-        key: a full key (``experiments.latency.rounds``) or its last part (``rounds``).
+        key: a full key (``experiments.latency.rounds``), as an error names it too
+            (``experiments.mine.latency.rounds``), or its last parts (``rounds``); the key of an
+            option names its method (``merging.pam.alpha``). Every key if empty.
 
     Raises:
         ConfigError: if there is no such key.
     """
-    known = keys()
-    found = {name: text for name, text in known.items() if name == key}
-    found = found or {n: text for n, text in known.items() if n.rsplit(".", 1)[-1] == key}
+    known = {**keys(), **option_keys()}
+    section, _, rest = key.partition(".")
+    without_name = f"{section}.{rest.partition('.')[2]}"
+    wanted = next((one for one in (key, without_name) if one in known), None)
+    found = [wanted] if wanted else [n for n in known if f".{n}".endswith(f".{key}") or not key]
     if not found:
         parts = dict.fromkeys(part for name in known for part in (name, name.rsplit(".", 1)[-1]))
         raise ConfigError(f"unknown key '{key}'; {hint(key, parts)}")
-    return "\n".join(f"{name}: {text}" for name, text in found.items())
+    return "\n".join(f"{name}: {known[name]}" for name in found)
 
 
 def _keys_of(model: type[BaseModel], prefix: str) -> list[tuple[str, str]]:

@@ -26,7 +26,14 @@ STEMS = ("imagenet", "small")
 def resnet18(
     input_shape: tuple[int, int, int], width: float = 1.0, stem: str = "imagenet"
 ) -> Architecture:
-    """Residual network of 2, 2, 2 and 2 basic blocks; see :func:`residual_network`."""
+    """Residual network of 2, 2, 2 and 2 basic blocks; see :func:`residual_network`.
+
+    Args:
+        input_shape: (channels, height, width).
+        width: multiplier of the channels, rounded, at least 1 channel.
+        stem: ``"imagenet"``, 7 x 7 with stride 2 and max-pooling, or ``"small"``, 3 x 3 with
+            stride 1, as usual for images of 32 x 32.
+    """
     return residual_network("resnet18", (2, 2, 2, 2), input_shape, width, stem)
 
 
@@ -34,7 +41,13 @@ def resnet18(
 def resnet34(
     input_shape: tuple[int, int, int], width: float = 1.0, stem: str = "imagenet"
 ) -> Architecture:
-    """Residual network of 3, 4, 6 and 3 basic blocks; see :func:`residual_network`."""
+    """Residual network of 3, 4, 6 and 3 basic blocks; see :func:`residual_network`.
+
+    Args:
+        input_shape: (channels, height, width).
+        width: multiplier of the channels, rounded, at least 1 channel.
+        stem: ``"imagenet"`` or ``"small"``, as :func:`resnet18`.
+    """
     return residual_network("resnet34", (3, 4, 6, 3), input_shape, width, stem)
 
 
@@ -53,8 +66,7 @@ def residual_network(
         depths: blocks per stage.
         input_shape: (channels, height, width).
         width: multiplier of the channels, rounded, at least 1 channel.
-        stem: ``"imagenet"``, 7 x 7 with stride 2 and max-pooling, or ``"small"``, 3 x 3 with
-            stride 1, as usual for images of 32 x 32.
+        stem: as :func:`resnet18`.
 
     Raises:
         ConfigError: for a width that is not positive or an unknown stem.

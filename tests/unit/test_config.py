@@ -25,6 +25,7 @@ from pam.config import (
     merged_cells,
     parse_config,
     prepare_slice,
+    profile_file,
     prune_slice,
     pruned_cells,
     relate_slice,
@@ -195,7 +196,7 @@ BAD = {
     "strengths equal": ("[1, 2, 4]", "[1, 1, 2]", "vibnet.strengths: values must increase"),
     "strength zero": ("[1, 2, 4]", "[0, 1]", "vibnet.strengths[0]: must be greater than 0"),
     "no strengths": ("[1, 2, 4]", "[]", "vibnet.strengths: at least 1 entry"),
-    "strengths missing": ("strengths: [1", "strength: [1", "strengths: this required key is miss"),
+    "strengths missing": ("strengths: [1", "strength: [1", "key is missing; is it 'strength'?"),
     "dash in a row": ("mtz:", "m-z:", "merging.m-z: the name must match"),
     "capital in a row": ("mtz:", "MTZ:", "merging.MTZ: the name must match"),
     "dash in an experiment": ("digits_lenet5:", "digits-1:", "digits-1: the name must match"),
@@ -437,6 +438,13 @@ def test_cells_follow_the_axes():
     assert trained_cells(config)[0] == ("digits_lenet5", "A", 0)
     assert merged_cells(config)[1] == ("digits_lenet5", "none", 1)
     assert pruned_cells(config)[-1] == ("digits_lenet5", "pam_layerwise", "taylor_fast", 1)
+
+
+@pytest.mark.parametrize("name", ["../quick", "a/b", "", "a b", "quick\n", "/etc/passwd", ".."])
+def test_a_profile_cannot_name_a_folder(name):
+    with pytest.raises(ConfigError, match="a profile is the name of a file in workflow/config/"):
+        profile_file(name)
+    assert profile_file("quick") == "workflow/config/quick.yaml"
 
 
 def test_paths():

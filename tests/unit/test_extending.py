@@ -71,8 +71,8 @@ def test_the_profile_of_the_page_is_valid(site):
 def test_a_changed_plugin_touches_its_own_cells_only_and_nothing_is_imported(site):
     code = """
 import json, sys
-from pam.provenance import check_plugins, code_hash, stage_modules
-from pam.config import load_config
+from pam.provenance import code_hash, stage_modules
+from pam.config import check_plugins, load_config
 check_plugins(load_config(sys.argv[1]))
 print(json.dumps({
     "active": code_hash("merge", method="active", architecture="shallow"),

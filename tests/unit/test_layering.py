@@ -9,7 +9,7 @@ from pam.imports import Modules
 
 BASE = {
     *("checkpoints", "entry_points", "errors", "files", "imports", "locks", "provenance"),
-    *("raw_data", "registry", "seeds", "stopping", "torchvision_shim"),
+    *("raw_data", "registry", "seeds", "signatures", "stopping", "torchvision_shim"),
 }
 # What each package may import besides the base and itself.
 ALLOWED = {

@@ -29,14 +29,14 @@ MERGERS = ("none", "mtz", "all_shared", "pam")
 def sources(tmp_path, monkeypatch):
     """A copy of the package that the hashes are taken from, free to be changed."""
     shutil.copytree(ROOT / "pam", tmp_path / "pam", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(provenance, "_modules", cache(lambda: Modules(tmp_path, "pam")))
+    monkeypatch.setattr(provenance, "source_modules", cache(lambda: Modules(tmp_path, "pam")))
     _forget()
     yield tmp_path / "pam"
     _forget()
 
 
 def _forget() -> None:
-    provenance._modules.cache_clear()
+    provenance.source_modules.cache_clear()
     stage_modules.cache_clear()
     provenance._module_hash.cache_clear()
 
