@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pam.config import Config, Paths, load_config
+from pam.errors import DataError
 from pam.files import file_hash, read_json, write_json
 from pam.provenance import code_hash, config_hash, environment
 from pam.reporting.schema import TABLES
@@ -31,6 +32,11 @@ def manifest(config: Config, results: str, records: Iterable[Path]) -> dict[str,
         DataError: if a record is missing or damaged.
     """
     jobs = {os.path.relpath(path, results): read_json(path) for path in records}
+    for name, record in jobs.items():
+        if not {"provenance", "reason"} <= record.keys():
+            raise DataError(
+                f"{Path(results) / name} is not a record: it needs 'reason' and 'provenance'"
+            )
     return {
         "config": config.model_dump(),
         "config_hash": config_hash(config.model_dump()),

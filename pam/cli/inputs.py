@@ -1,5 +1,6 @@
 """What a job reads: the prepared data set and the networks made before, checked to belong."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from pam.cli.failures import Failure, attempt, first_failure, read_failure
 from pam.cli.job import Job
 from pam.cli.tasks import check_tasks
 from pam.errors import DataError, ShapeError
-from pam.files import read_tensors
+from pam.files import read_meta, read_tensors
 
 if TYPE_CHECKING:
     from pam.data import MultitaskDataset
@@ -46,6 +47,12 @@ def read_dataset(job: Job, folder: str | Path) -> "tuple[MultitaskDataset | Fail
             f"uses '{job.experiment.dataset}'"
         )
     check_tasks(job.experiment.tasks, dataset, folder)
+    for option, value in job.experiment.data.items():
+        if _as_json(dataset.options.get(option, value)) != _as_json(value):
+            raise DataError(
+                f"{folder} was made with {option} {dataset.options[option]!r}, but "
+                f"{job.key(f'data.{option}')} is {value!r}"
+            )
     return attempt(lambda: move(dataset, job.device)), data_hash(folder)
 
 
@@ -71,6 +78,7 @@ def read_singles(
     """
     found: dict[str, SingleTaskNetwork] = {}
     for path in paths:
+        check_origin(job, path)
         network = read_single(job, dataset, path)
         if network.task in found:
             raise DataError(f"{path} is not the network of one further task")
@@ -106,6 +114,7 @@ def read_merged(job: Job, dataset: "MultitaskDataset", path: str | Path) -> "Gro
     """
     from pam.networks import GroupedNetwork
 
+    check_origin(job, path)
     network = GroupedNetwork.load(path)
     check_network(job, dataset, network, path)
     check_all_tasks(network, dataset, path)
@@ -123,6 +132,7 @@ def read_pruned(
     """
     from pam.networks.family import load_family
 
+    check_origin(job, path)
     networks = load_family(path)
     for network in networks.values():
         check_network(job, dataset, network, path)
@@ -151,6 +161,26 @@ def read_strengths(
     return {UNPRUNED: unpruned, **{strength: made.get(strength, reason) for strength in strengths}}
 
 
+def check_origin(job: Job, path: str | Path) -> None:
+    """Check that a network was made for the job's cell, as far as its file tells.
+
+    Raises:
+        DataError: if the file is missing or damaged, or it was made for another cell.
+    """
+    meta = read_meta(path)
+    for axis in ("merging", "pruning", "seed"):
+        made_for = meta.get(axis) if isinstance(meta, dict) else None
+        if made_for is not None and axis in job.axes and made_for != job.axes[axis]:
+            raise DataError(
+                f"{path} is a network of {axis} '{made_for}', not of '{job.axes[axis]}'"
+            )
+
+
+def _as_json(value: object) -> str:
+    """Return a value as files hold it: there a tuple is a list."""
+    return json.dumps(value, sort_keys=True)
+
+
 def check_network(
     job: Job, dataset: "MultitaskDataset", network: "GroupedNetwork", path: str | Path
 ) -> None:
@@ -159,6 +189,8 @@ def check_network(
     Raises:
         ShapeError: if not.
     """
+    from pam.networks.registry import architecture as build_architecture
+
     architecture = network.architecture
     if architecture.name != job.experiment.architecture:
         raise ShapeError(
@@ -169,6 +201,14 @@ def check_network(
         raise ShapeError(
             f"the network in {path} takes {architecture.input_shape} images, "
             f"data set '{dataset.name}' has {dataset.input_shape}"
+        )
+    asked = build_architecture(
+        architecture.name, architecture.input_shape, **job.experiment.network
+    )
+    if _as_json(architecture.options) != _as_json(asked.options):
+        raise ShapeError(
+            f"the network in {path} was built with {_as_json(architecture.options)}, but "
+            f"{job.key('network')} asks for {_as_json(asked.options)}"
         )
     for task, outputs in network.tasks.items():
         labels = len(dataset.tasks.get(task, ()))

@@ -1,15 +1,19 @@
 """Strips of Fashion-MNIST items (Xiao, Rasul and Vollgraf, 2017), the paper's first data set."""
 
+import gzip
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from pam.data.dataset import MultitaskDataset
+from pam.data.download import fetch
 from pam.data.idx import check_idx
 from pam.data.registry import register
 from pam.data.strips import ItemSource, StripOptions, make_dataset
 from pam.errors import ConfigError, DataError
+from pam.files import atomic_path
 from pam.raw_data import DEFAULT_ROOT
 from pam.torchvision_shim import torchvision
 
@@ -47,7 +51,7 @@ def fashion_mnist(
     Args:
         root: folder that has (or gets) ``FashionMNIST/raw``, as torchvision lays it out; by
             default the folder ``data`` of the working folder.
-        download: fetch what is missing, through torchvision.
+        download: fetch what is missing, from where torchvision says it is.
         tile: height and width of an item in a strip, in pixels; the paper's is 124.
         train_strips: strips of the training part.
         validation_strips: strips of the validation part.
@@ -83,18 +87,19 @@ def fashion_items(root: Path, *, download: bool = False) -> ItemSource:
         DataError: if a file is missing or damaged, or the download fails.
     """
     raw = root / "FashionMNIST" / "raw"
-    _check_files(raw, download)
+    if download:
+        _fetch(raw)
+    _check_files(raw)
     try:
         train, test = (
-            torchvision().datasets.FashionMNIST(str(root), train=train, download=download)
-            for train in (True, False)
+            torchvision().datasets.FashionMNIST(str(root), train=train) for train in (True, False)
         )
         images = torch.cat([train.data, test.data])
         classes = torch.cat([train.targets, test.targets]).to(torch.int64)
     except (RuntimeError, OSError, EOFError, ValueError) as error:
         raise DataError(
-            f"Fashion-MNIST cannot be read from or downloaded to {raw}: {error}; try again, or "
-            f"pass --root FOLDER where FOLDER/FashionMNIST/raw holds it"
+            f"Fashion-MNIST cannot be read from {raw}: {error}; pass --root FOLDER where "
+            f"FOLDER/FashionMNIST/raw holds it"
         ) from error
     if int(classes.max()) >= len(CLASS_NAMES):
         raise DataError(f"a label file in {raw} has a class above {len(CLASS_NAMES) - 1}")
@@ -103,15 +108,36 @@ def fashion_items(root: Path, *, download: bool = False) -> ItemSource:
     return ItemSource(images, classes, CLASS_NAMES, indices[:n_train], indices[n_train:])
 
 
-def _check_files(raw: Path, download: bool) -> None:
-    """Refuse missing files (unless they will be downloaded) and damaged ones."""
+def _fetch(raw: Path) -> None:
+    """Download and unpack the files that are missing."""
+    published = torchvision().datasets.FashionMNIST
+    for name, md5 in published.resources:
+        unpacked = raw / Path(name).stem
+        if unpacked.is_file():
+            continue
+        try:
+            fetch([f"{mirror}{name}" for mirror in published.mirrors], raw / name, md5)
+        except DataError as error:
+            raise DataError(
+                f"{error}; or pass --root FOLDER where FOLDER/FashionMNIST/raw holds Fashion-MNIST"
+            ) from error
+        with (
+            atomic_path(unpacked) as temporary,
+            gzip.open(raw / name) as packed,
+            temporary.open("wb") as file,
+        ):
+            shutil.copyfileobj(packed, file)
+
+
+def _check_files(raw: Path) -> None:
+    """Refuse missing files and damaged ones."""
     for prefix in _PREFIXES:
         images, labels = raw / f"{prefix}-images-idx3-ubyte", raw / f"{prefix}-labels-idx1-ubyte"
         counts = {}
         for path, dimensions in ((images, 3), (labels, 1)):
             if path.is_file():
                 counts[path] = check_idx(path, dimensions)[0]
-            elif not download:
+            else:
                 raise DataError(
                     f"{path} does not exist; pass download: true to fetch Fashion-MNIST, or "
                     f"--root FOLDER where FOLDER/FashionMNIST/raw holds it"

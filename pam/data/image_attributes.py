@@ -79,8 +79,11 @@ def image_attributes(
     }
     check_integers(1, **counts)
     check_integers(0, seed=seed)
-    if not isinstance(folder, str):
-        raise ConfigError(f"option 'folder' must be the name of a folder, not {folder!r}")
+    inside = isinstance(folder, str) and not Path(folder).is_absolute()
+    if not inside or ".." in Path(folder).parts:
+        raise ConfigError(
+            f"option 'folder' must be the name of a folder below the raw data, not {folder!r}"
+        )
     framing = Framing(size)
 
     where = (DEFAULT_ROOT if root is None else root) / folder

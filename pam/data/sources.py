@@ -1,17 +1,20 @@
 """Where raw files lie: a folder, a tar archive or a zip archive, read by name, never extracted.
 
 The names that a data set wants are only compared with the names in an archive, so whatever an
-archive holds, nothing of it is written to disk and nothing outside it is read.
+archive holds, nothing of it is written to disk and nothing outside it is read. All the same an
+archive with a link, a device or a path that leads out of it is refused: whoever packed it meant
+no good, or somebody will unpack it one day.
 """
 
 import hashlib
 import lzma
+import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from pam.errors import DataError
@@ -37,7 +40,7 @@ class Source(Protocol):
 
 
 class Folder:
-    """The files in a folder."""
+    """The files in a folder; a name that leads out of it is a DataError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,6 +49,7 @@ class Folder:
         return str(self.path / name)
 
     def __contains__(self, name: str) -> bool:
+        _check_inside(name, self.path)
         with _readable(self.path / name):
             return (self.path / name).is_file()
 
@@ -65,7 +69,8 @@ class TarArchive:
         keep: names whose content is kept in memory, so that reading it is no second pass.
 
     Raises:
-        DataError: if the archive is missing or damaged, or holds a file twice.
+        DataError: if the archive is missing or damaged, holds a file twice, or holds what is
+            neither file nor folder or would lie outside.
     """
 
     def __init__(self, path: Path, inside: str, keep: Sequence[str] = ()) -> None:
@@ -103,6 +108,9 @@ class TarArchive:
             while (member := archive.next()) is not None:
                 # Else the archive object remembers every member that it has passed.
                 archive.members.clear()
+                _check_inside(member.name, self.path)
+                if not (member.isreg() or member.isdir()):
+                    raise DataError(f"{self.path} holds {member.name}, a link or device: refused")
                 if member.isreg():
                     name = member.name.removeprefix("./")
                     file = archive.extractfile(member) if name in wanted else None
@@ -117,13 +125,17 @@ class ZipArchive:
         inside: folder inside the archive that names are relative to.
 
     Raises:
-        DataError: if the archive is missing or damaged.
+        DataError: if the archive is missing or damaged, or holds a link or what would lie outside.
     """
 
     def __init__(self, path: Path, inside: str) -> None:
         self.path = path
         self.inside = inside
         with _readable(path), zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                _check_inside(member.filename, path)
+                if stat.S_ISLNK(member.external_attr >> 16):
+                    raise DataError(f"{path} holds {member.filename}, a link: refused")
             self._names = set(archive.namelist())
 
     def locate(self, name: str) -> str:
@@ -136,6 +148,13 @@ class ZipArchive:
         with _readable(self.path), zipfile.ZipFile(self.path) as archive:
             for position, name in enumerate(names):
                 yield position, archive.read(f"{self.inside}/{name}")
+
+
+def _check_inside(name: str, where: Path) -> None:
+    """Refuse a name that leads out of the folder or archive it belongs to."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise DataError(f"{where}: {name!r} leads out of it: refused")
 
 
 def read_one(source: Source, name: str) -> bytes:
@@ -171,5 +190,7 @@ def _readable(path: Path) -> Iterator[None]:
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
         reason = str(error).partition(":\n")[0]  # Before what each kind of archive would need.
         raise DataError(f"{path} is damaged or no such archive: {reason}") from error
+    except (NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{path} is packed in a way that cannot be read: {error}") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from pam.data.dataset import MultitaskDataset, Split
-from pam.errors import DataError
+from pam.errors import DataError, PamError
 from pam.files import read_json, read_tensors, tensor_hash, write_json, write_tensors
 
 PARTS = ("train", "validation", "test")
@@ -83,19 +83,26 @@ def load_dataset(folder: str | Path, *, verify: bool = True) -> MultitaskDataset
 
     Raises:
         DataError: if a file is missing, damaged or of another data set.
+        ShapeError: if a tensor is of another type or shape than those of a data set.
     """
     folder = Path(folder)
     record = _read_record(folder)
-    splits = {part: _read_part(folder, part, record, verify) for part in PARTS}
-    return MultitaskDataset(
-        name=record["name"],
-        tasks={task: record["tasks"][task] for task in record["task_order"]},
-        label_names=record["label_names"],
-        mean=record["mean"],
-        std=record["std"],
-        options=record["options"],
-        **splits,
-    )
+    try:
+        return MultitaskDataset(
+            name=record["name"],
+            tasks={task: record["tasks"][task] for task in record["task_order"]},
+            label_names=record["label_names"],
+            mean=record["mean"],
+            std=record["std"],
+            options=record["options"],
+            **{part: _read_part(folder, part, record, verify) for part in PARTS},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _unusable(f"{folder / RECORD} describes no data set: {error!r}", folder) from error
+    except PamError as error:
+        if str(folder) in str(error):
+            raise
+        raise type(error)(f"{folder / RECORD}: {error}") from error
 
 
 def data_hash(folder: str | Path) -> str:
@@ -131,15 +138,16 @@ def _read_part(folder: Path, part: str, record: dict[str, Any], verify: bool) ->
         tensors, meta = read_tensors(path)
     except DataError as error:
         raise _unusable(error, folder) from error
-    except ValueError as error:
-        raise _unusable(f"{path} is damaged: its metadata is not JSON", folder) from error
     sha256 = record["parts"][part]["sha256"]
     due = _part_meta(record["name"], part, sha256, record.get("origin"))
     if meta != due or set(tensors) != {"images", "labels"}:
         raise _unusable(f"{path} does not belong to {folder / RECORD}", folder)
     if verify and tensor_hash(tensors) != sha256:
         raise _unusable(f"{path} is damaged: its checksum does not match", folder)
-    return Split(tensors["images"], tensors["labels"])
+    try:
+        return Split(tensors["images"], tensors["labels"])
+    except PamError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def _unusable(reason: object, folder: Path) -> DataError:

@@ -50,11 +50,13 @@ def load_family(path: str | Path) -> dict[float, GroupedNetwork]:
         prefix = f"{key}/"
         state = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
         try:
-            networks[float(key)] = GroupedNetwork.from_description(description, state)
-        except PamError as error:
-            raise type(error)(f"{path}, strength {key}: {error}") from error
+            strength = float(key)
         except ValueError as error:
             raise DataError(f"{path} has the strength '{key}', which is no number") from error
+        try:
+            networks[strength] = GroupedNetwork.from_description(description, state)
+        except PamError as error:
+            raise type(error)(f"{path}, strength {key}: {error}") from error
     return dict(sorted(networks.items()))
 
 

@@ -25,6 +25,7 @@ from pam.networks.groups import (
 )
 from pam.networks.operations import apply, weighted_module
 from pam.networks.registry import architecture as build_architecture
+from pam.networks.weights import NOT_A_DESCRIPTION, check_weights
 
 Stream = dict[Group, Tensor]
 GateFunction = Callable[[str, Group, Tensor], Tensor]
@@ -247,6 +248,7 @@ class GroupedNetwork(nn.Module):
         """Rebuild a network from :meth:`describe` and its weights, in evaluation mode.
 
         Raises:
+            DataError: if it is no such description, or a weight is not finite.
             ShapeError: if the weights do not fit the description.
         """
         try:
@@ -257,14 +259,15 @@ class GroupedNetwork(nn.Module):
                 for layer, groups in description["widths"].items()
             }
             architecture = build_architecture(made["name"], made["input_shape"], **made["options"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"the description of a network is incomplete: {error!r}") from error
+            # Takes no memory: a description is not believed before the weights agree with it.
+            with torch.device("meta"):
+                described = cls(architecture, tasks, widths).state_dict()
+        except NOT_A_DESCRIPTION as error:
+            first = repr(error).splitlines()[0]
+            raise DataError(f"the description of a network is incomplete: {first}") from error
+        check_weights(state, described)
         network = cls(architecture, tasks, widths)
-        try:
-            network.load_state_dict(dict(state))
-        except RuntimeError as error:
-            first = str(error).splitlines()[-1].strip()
-            raise ShapeError(f"the weights do not fit the network's description: {first}") from None
+        network.load_state_dict(dict(state))
         return network.eval()
 
     @classmethod
@@ -272,11 +275,12 @@ class GroupedNetwork(nn.Module):
         """Read a network written by :meth:`save`.
 
         Raises:
-            DataError: if the file is missing, damaged or holds no network.
+            DataError: if the file is missing, damaged or holds no network, or a weight is not
+                finite.
             ShapeError: if its weights do not fit its description.
         """
         tensors, meta = read_tensors(path)
-        if "network" not in meta:
+        if not isinstance(meta, dict) or "network" not in meta:
             raise DataError(f"{path} holds no network")
         try:
             return cls.from_description(meta["network"], tensors)

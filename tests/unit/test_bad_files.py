@@ -1,0 +1,380 @@
+"""Files that are damaged, forbidden or of another run: one sentence, exit code 2, no traceback."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import torch
+
+from pam.config import Paths, load_config
+from pam.data import store
+from pam.files import read_json, read_tensors, write_json, write_tensors
+from pam.networks import build
+from pam.reporting.aggregate import aggregate
+from tests.reporting_fixtures import write_records
+from tests.unit.test_bad_input import (
+    CONFIG,
+    SHAPE,
+    WIDTHS,
+    Words,
+    call,
+    commands,
+    folder,
+    one_sentence,
+    prepared,
+    same_torch_afterwards,
+)
+
+__all__ = ["folder", "prepared", "same_torch_afterwards"]
+
+NOBODY = 65534
+
+
+def network_of(folder: Path) -> Path:
+    return Path(Paths(str(folder)).network("tiny", "A", 0))
+
+
+def tensors_become(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Path], None]:
+    """Return what changes the first matrix of a network file."""
+
+    def become(folder: Path) -> None:
+        tensors, meta = read_tensors(network_of(folder))
+        name = next(name for name in sorted(tensors) if tensors[name].ndim == 2)
+        tensors[name] = change(tensors[name])
+        write_tensors(network_of(folder), tensors, meta)
+
+    return become
+
+
+def filled(value: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda tensor: torch.full_like(tensor, value)
+
+
+def meta_becomes(change: Callable[[dict], object]) -> Callable[[Path], None]:
+    def become(folder: Path) -> None:
+        tensors, meta = read_tensors(network_of(folder))
+        made = change(meta["network"])
+        write_tensors(network_of(folder), tensors, made if isinstance(made, list) else meta)
+
+    return become
+
+
+def cut(share: float) -> Callable[[Path], None]:
+    def become(folder: Path) -> None:
+        content = network_of(folder).read_bytes()
+        network_of(folder).write_bytes(content[: int(share * len(content))])
+
+    return become
+
+
+def other_widths(folder: Path) -> None:
+    build("lenet5", SHAPE, 5, task="A", widths=(3, 3, 5, 4)).save(network_of(folder))
+
+
+def other_seed(folder: Path) -> None:
+    network = build("lenet5", SHAPE, 5, task="A", widths=WIDTHS)
+    network.save(network_of(folder), {"task": "A", "seed": 7})
+
+
+def a_folder_instead(folder: Path) -> None:
+    network_of(folder).unlink()
+    network_of(folder).mkdir()
+
+
+FIT = "do not fit the network's description"
+NETWORKS = {
+    **{f"cut at {share}": (cut(share), "is damaged") for share in (0, 0.001, 0.3, 0.77, 0.99)},
+    "double precision": (tensors_become(torch.Tensor.double), f"{FIT}: 'blocks.f3.A.weight' is"),
+    "half precision": (tensors_become(torch.Tensor.half), "torch.float16"),
+    "whole numbers": (tensors_become(torch.Tensor.long), "torch.int64"),
+    "another shape": (tensors_become(lambda tensor: tensor[:-1]), FIT),
+    "transposed": (tensors_become(lambda tensor: tensor.T), FIT),
+    "NaN": (tensors_become(filled(float("nan"))), "'blocks.f3.A.weight' holds NaN or infinity"),
+    "infinity": (tensors_become(filled(float("inf"))), "holds NaN or infinity"),
+    "minus infinity": (tensors_become(filled(-float("inf"))), "holds NaN or infinity"),
+    "a list of facts": (meta_becomes(lambda described: [1, 2]), "was not written by pam"),
+    "no tasks": (meta_becomes(lambda described: described.update(tasks=None)), "is incomplete"),
+    "an unknown architecture": (
+        meta_becomes(lambda described: described["architecture"].update(name="lenet6")),
+        "unknown architecture 'lenet6'; did you mean 'lenet5'?",
+    ),
+    "a giant": (
+        meta_becomes(lambda described: described["widths"]["f3"].update(A=10**12)),
+        FIT,
+    ),
+    "widths of another run": (other_widths, 'was built with {"widths": [3, 3, 5, 4]}, but'),
+    "a seed of another run": (other_seed, "is a network of seed '7', not of '0'"),
+    "a folder": (a_folder_instead, "does not exist"),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_wrong_network(name, folder, capsys):
+    damage, says = NETWORKS[name]
+    damage(folder)
+    code = call("merge", commands(folder)["merge"])
+    shown = capsys.readouterr()
+    assert str(network_of(folder)) in shown.err
+    assert says in shown.err
+    assert (code, shown.err.count("\n")) == (2, 1)
+    assert "Traceback" not in shown.err
+
+
+def data_becomes(part: str, name: str, change: Callable) -> Callable[[Path], None]:
+    """Return what changes a tensor of the data, and makes every checksum right again."""
+
+    def become(folder: Path) -> None:
+        data = Path(Paths(str(folder)).data("tiny"))
+        tensors, meta = read_tensors(data / f"{part}.safetensors")
+        tensors[name] = change(tensors[name])
+        record = read_json(data / "dataset.json")
+        record["parts"][part]["sha256"] = meta["sha256"] = store.tensor_hash(tensors)
+        write_tensors(data / f"{part}.safetensors", tensors, meta)
+        write_json(data / "dataset.json", record | {"data_hash": store._record_hash(record)})
+
+    return become
+
+
+def record_becomes(change: Callable[[dict], object]) -> Callable[[Path], None]:
+    def become(folder: Path) -> None:
+        path = Path(Paths(str(folder)).data_description("tiny"))
+        record = read_json(path)
+        change(record)
+        write_json(path, record | {"data_hash": store._record_hash(record)})
+
+    return become
+
+
+def options_become(**options: int) -> Callable[[Path], None]:
+    return record_becomes(lambda record: record["options"].update(options))
+
+
+DATA = {
+    "float images": (data_becomes("train", "images", torch.Tensor.float), "must be uint8"),
+    "flat images": (data_becomes("train", "images", lambda t: t.flatten(1)), "must be uint8 of"),
+    "no images": (data_becomes("train", "images", lambda t: t[:0]), "train.safetensors"),
+    "labels 0 and 1": (data_becomes("train", "labels", lambda t: (t + 1) // 2), "must be -1 or +1"),
+    "too few labels": (data_becomes("validation", "labels", lambda t: t[:-1]), "labels must have"),
+    "other label columns": (data_becomes("test", "labels", lambda t: t[:, 1:]), "label columns"),
+    "other image sizes": (data_becomes("test", "images", lambda t: t[..., 1:]), "different shapes"),
+    "no tasks": (record_becomes(lambda record: record.pop("tasks")), "describes no data set"),
+    "no parts": (record_becomes(lambda record: record.pop("parts")), "describes no data set"),
+    "mean is text": (record_becomes(lambda r: r.update(std=["a"])), "describes no data set"),
+    "std of zero": (record_becomes(lambda r: r.update(std=[0.0])), "must be positive"),
+    "labels outside": (record_becomes(lambda r: r["tasks"].update(A=[99])), "outside 0..9"),
+    "data of another run": (options_become(tile=16), "was made with tile 16, but experiments.tiny"),
+    "images of another run": (options_become(train_strips=9), "data.train_strips is 48"),
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_wrong_data(name, folder, capsys):
+    damage, says = DATA[name]
+    damage(folder)
+    one_sentence(capsys, call("train", commands(folder)["train"]), says)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    aggregate(write_records(folder, seeds=(0,), mergings=("none", "pam")), folder)
+    environment = {"host": "a", "cpu": "b", "cores": 2, "device": "cpu", "git": None}
+    job = {"status": "ok", "environment": environment}
+    write_json(folder / "manifest.json", {"config": {"experiments": {}}, "jobs": {}})
+    write_json(folder / "jobs.json", {"config": {"experiments": {}}, "jobs": {"a": job}})
+    (folder / "figures").mkdir()
+    return folder
+
+
+@pytest.fixture
+def results(run, tmp_path) -> Path:
+    return shutil.copytree(run, tmp_path / "results")
+
+
+def readers(results: Path) -> dict[str, Words]:
+    folder = {"--results": [str(results)]}
+    return {
+        "tables": folder,
+        "figures": {**folder, "--out": [str(results / "f")]},
+        "report": {**folder, "--figures": [str(results / "figures")]},
+        "reproduction": {**folder, "--out": [str(results / "page.md")]},
+    }
+
+
+def rewrite(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
+    def become(results: Path) -> None:
+        path = results / name
+        path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+    return become
+
+
+def binary(name: str) -> Callable[[Path], None]:
+    return lambda results: (results / name).write_bytes(b"\xff\xfe\x00" * 50)
+
+
+def gone(name: str) -> Callable[[Path], None]:
+    return lambda results: (results / name).unlink()
+
+
+RESULTS = {
+    "no table": ("tables", gone("matched.csv"), "matched.csv does not exist"),
+    "empty table": ("tables", rewrite("matched.csv", lambda _: ""), "matched.csv is damaged"),
+    "other columns": (
+        "figures",
+        rewrite("measurements.csv", lambda text: text.replace("flops", "flips", 1)),
+        "measurements.csv must have the columns experiment,dataset",
+    ),
+    "words for numbers": (
+        "tables",
+        rewrite("matched.csv", lambda text: text.replace("1.00", "one", 1)),
+        "matched.csv is damaged: could not convert string to float: 'one",
+    ),
+    "too many cells": (
+        "tables",
+        rewrite("measurements.csv", lambda text: text + "," * 40 + "\n"),
+        "measurements.csv is damaged",
+    ),
+    "not text": ("report", binary("resources.csv"), "resources.csv is damaged"),
+    "no manifest": ("report", gone("manifest.json"), "manifest.json does not exist"),
+    "manifest cut": (
+        "report",
+        rewrite("manifest.json", lambda t: t[:-9]),
+        "is damaged or not JSON",
+    ),
+    "manifest is a list": (
+        "report",
+        rewrite("manifest.json", lambda _: "[]"),
+        "manifest.json is n",
+    ),
+    "config is a list": (
+        "report",
+        rewrite("manifest.json", lambda t: t.replace('"jobs": {}', '"jobs": []')),
+        "manifest.json is no",
+    ),
+    "reproduction without manifest": (
+        "reproduction",
+        gone("manifest.json"),
+        "manifest.json does not exist",
+    ),
+    "no failures": ("report", gone("failures.csv"), "failures.csv does not exist"),
+    "no figures": ("report", lambda r: (r / "figures").rmdir(), "is no folder of figures"),
+    "not a run": ("reproduction", gone("measurements.csv"), "holds no run"),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_wrong_results(name, results, capsys):
+    command, damage, says = RESULTS[name]
+    damage(results)
+    one_sentence(capsys, call(command, readers(results)[command]), says)
+
+
+RECORDS = {
+    "a list": "[]",
+    "no status": '{"rows": {}}',
+    "rows are a list": '{"status": "ok", "rows": []}',
+    "a row is a number": '{"status": "ok", "rows": {"groups": [1]}}',
+    "provenance is text": '{"status": "ok", "rows": {}, "provenance": "x"}',
+    "an unknown table": '{"status": "ok", "rows": {"gruops": []}}',
+    "a row lacks columns": '{"status": "ok", "rows": {"groups": [{}]}}',
+    "cut": '{"status": "ok", "ro',
+    "empty": "",
+}
+
+
+@pytest.fixture
+def records(folder) -> Path:
+    """A folder in which every job left an empty record."""
+    for path in Paths(str(folder)).records(load_config(folder / "config.yaml")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"status": "ok", "rows": {}}')
+    return folder
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_wrong_record(name, records, capsys):
+    record = Path(Paths(str(records)).network("tiny", "A", 0, ".json"))
+    record.write_text(RECORDS[name])
+    one_sentence(capsys, call("aggregate", commands(records)["aggregate"]), str(record))
+
+
+def test_a_record_without_provenance(records, capsys):
+    code = call("aggregate", commands(records)["aggregate"])
+    one_sentence(capsys, code, "is not a record: it needs 'reason' and 'provenance'")
+
+
+@pytest.fixture
+def folder_of_nobody(prepared):
+    """A folder whose owner can be forbidden to read it, also where the tests run as root."""
+    for command in ("train", "merge"):
+        # Modules are not imported any more once this is nobody.
+        assert call(command, commands(prepared)[command]) == 0
+    with TemporaryDirectory() as name:
+        folder = shutil.copytree(prepared, Path(name) / "run")
+        if os.geteuid() == 0:
+            for path in (folder.parent, folder, *folder.rglob("*")):
+                os.chown(path, NOBODY, -1)
+            os.seteuid(NOBODY)
+        yield folder
+        os.seteuid(os.getuid())
+
+
+FORBIDDEN = {
+    "configuration": ("train", "config.yaml", 0, "config.yaml"),
+    "network": ("merge", "networks/tiny/A-0.safetensors", 0, "A-0.safetensors"),
+    "data": ("train", "data/tiny/train.safetensors", 0, "train.safetensors"),
+    "description": ("train", "data/tiny/dataset.json", 0, "dataset.json"),
+    "folder to write": ("train", ".", 0o555, "cannot write"),
+    "folder to read": ("train", "data/tiny", 0, "tiny"),
+}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_absent_permission(name, folder_of_nobody, capsys):
+    command, path, mode, says = FORBIDDEN[name]
+    capsys.readouterr()
+    (folder_of_nobody / path).chmod(mode)
+    try:
+        code = call(command, commands(folder_of_nobody)[command])
+    finally:
+        (folder_of_nobody / path).chmod(0o755)
+    one_sentence(capsys, code, says)
+
+
+MORE_ARGUMENTS = {
+    "plan of nothing": (["plan", "--config", "no.yaml"], "no.yaml does not exist"),
+    "speed of zero": (["plan", "--config", "c", "--rate", "0"], "needs a number above 0"),
+    "speed of infinity": (["plan", "--config", "c", "--rate", "inf"], "needs a number above 0"),
+    "speed of NaN": (["plan", "--config", "c", "--launch-us", "nan"], "needs a number above 0"),
+    "a key": (["config", "--explain", "sedes"], "unknown key 'sedes'; did you mean 'seeds'?"),
+    "an option's key": (["config", "--explain", "pam.alhpa"], "unknown key 'pam.alhpa'"),
+    "samples of nothing": (["samples", "--data", "no", "--out", "a.png"], "no/dataset.json"),
+    "samples as JPEG": (["samples", "--data", "no", "--out", "a.jpg"], "must end in .png"),
+    "conform to nothing": (["conform"], "one of the arguments"),
+    "conform an unknown": (["conform", "--merger", "nome"], "did you mean 'none'?"),
+    "conform without =": (["conform", "--merger", "none", "--options", "a"], "key=value, not 'a'"),
+    "conform no YAML": (["conform", "--merger", "none", "--options", "a=["], "is not YAML"),
+    "page without notes": (
+        ["reproduction", "--results", ".", "--out", "p", "--notes", "no.md"],
+        "no.md cannot be read",
+    ),
+    "status of nothing": (["status", "--profile", "nowhere"], "nowhere.yaml does not exist"),
+    "status of a path": (["status", "--profile", "../x"], "a profile is the name of a file"),
+}
+
+
+@pytest.mark.parametrize("name", MORE_ARGUMENTS)
+def test_more_wrong_arguments(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c").write_text(CONFIG)
+    (command, *words), says = MORE_ARGUMENTS[name]
+    one_sentence(capsys, call(command, {word: [] for word in words}), says)
+
+
+def test_there_are_many_cases():
+    tables = (NETWORKS, DATA, RESULTS, RECORDS, FORBIDDEN, MORE_ARGUMENTS)
+    assert sum(map(len, tables)) >= 60
