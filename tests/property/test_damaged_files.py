@@ -27,7 +27,7 @@ from pam.data.sources import Folder, TarArchive, ZipArchive
 from pam.files import META_KEY, read_json, read_tensors, write_json, write_tensors
 from pam.networks import GroupedNetwork, SingleTaskNetwork, build, pretrained
 from pam.networks.family import load_family, save_family
-from pam.reporting.aggregate import _rows_of
+from pam.reporting.aggregate import aggregate
 from pam.reporting.manifest import read_manifest
 from pam.reporting.schema import MATCHED
 from pam.reporting.storage import read_table, write_rows
@@ -100,6 +100,10 @@ def read_all(source: TarArchive | ZipArchive) -> None:
         list(source.read(["images/a.jpg"]))
 
 
+def read_record(path: Path) -> None:
+    aggregate([path], path.parent / "csv")
+
+
 def read_published(path: Path) -> None:
     start = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
     pretrained._read(path.rename(path.with_name(f"weights-{start}.pth")))
@@ -127,7 +131,7 @@ KINDS = {
     "part of a data set": Kind(
         "train.safetensors", write_data, (lambda path: store.load_dataset(path.parent),)
     ),
-    "record": Kind("A-0.json", write_record, (_rows_of, read_json)),
+    "record": Kind("A-0.json", write_record, (read_record, read_json)),
     "table": Kind("matched.csv", write_matched, (lambda path: read_table(path.parent, "matched"),)),
     "manifest": Kind("manifest.json", write_manifest, (lambda path: read_manifest(path.parent),)),
     "idx": Kind(
