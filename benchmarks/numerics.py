@@ -7,7 +7,6 @@ many the bits are the same, and the largest differences, beside the range that t
 """
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
@@ -22,8 +21,9 @@ from torch import Tensor
 
 import pam
 from benchmarks.regrouping import machine
+from benchmarks.tables import write_csv
 from pam.cli.device import set_up
-from pam.files import atomic_path, read_tensors, write_tensors
+from pam.files import read_tensors, write_tensors
 
 STAGES = ("trained", "merged", "pruned")
 SHRINK = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
@@ -171,11 +171,7 @@ def main() -> None:
             row = {"setting": setting, "stage": stage, **compare(made, base), **spread(base)}
             rows.append({**row, **tail})
             print(*(f"{key}={value}" for key, value in row.items()), flush=True)
-    with atomic_path(given.out) as temporary, open(temporary, "w", newline="") as handle:
-        writer = csv.DictWriter(handle, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"wrote {given.out}")
+    write_csv(given.out, FIELDS, rows)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ plain one, round by round, with the 95 % bootstrap interval of the median over n
 """
 
 import argparse
-import csv
 import statistics
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.regrouping import interleaved, interval, machine, ratios
-from pam.files import atomic_path
+from benchmarks.tables import write_csv
 from pam.networks import Assembly, GroupedNetwork, build
 from pam.pruning.bottleneck import Bottleneck, kl_coefficients
 from pam.pruning.importance import Importance
@@ -120,11 +119,7 @@ def main() -> None:
         rows += measure((1, *given.size), shared, given.steps, given.rounds)
     for row in rows:
         print(*(f"{key}={value}" for key, value in row.items()), flush=True)
-    with atomic_path(given.out) as temporary, open(temporary, "w", newline="") as handle:
-        writer = csv.DictWriter(handle, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"wrote {given.out}")
+    write_csv(given.out, FIELDS, rows)
 
 
 if __name__ == "__main__":

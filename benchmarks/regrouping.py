@@ -1,6 +1,6 @@
 """How fast the greedy regrouping is: against recomputing every candidate, and as the layer grows.
 
-Run ``python benchmarks/regrouping.py [--out CSV]``. Rounds are interleaved, so that a busy machine
+Run ``python -m benchmarks.regrouping [--out CSV]``. Rounds are interleaved, so that a busy machine
 slows both sides alike. Each row of the CSV is a ratio with a 95 % bootstrap interval over n rounds:
 
 - ``naive``: time of recomputing every candidate from its activations, over ours, for the same
@@ -9,7 +9,6 @@ slows both sides alike. Each row of the CSV is a ratio with a 95 % bootstrap int
 """
 
 import argparse
-import csv
 import itertools
 import os
 import platform
@@ -24,7 +23,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pam.files import atomic_path
+from benchmarks.tables import write_csv
 from pam.information import DEFAULT_NOISE_VARIANCE
 from pam.merging.regrouping import TIE_TOLERANCE, irrelevant_order
 
@@ -173,11 +172,7 @@ def main() -> None:
     ):
         print(*(f"{key}={value}" for key, value in measured.items()), flush=True)
         rows.append(measured)
-    with atomic_path(arguments.out) as temporary, open(temporary, "w", newline="") as handle:
-        writer = csv.DictWriter(handle, FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"wrote {arguments.out}")
+    write_csv(arguments.out, FIELDS, rows)
 
 
 if __name__ == "__main__":

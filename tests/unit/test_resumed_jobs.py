@@ -1,6 +1,5 @@
 """``pam train``, ``merge`` and ``prune`` stopped, and run again by the same command."""
 
-import os
 import re
 import signal
 import subprocess
@@ -9,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from pam import stopping
 from pam.cli.main import main
@@ -43,14 +41,7 @@ experiments:
 """
 
 
-@pytest.fixture(autouse=True)
-def same_torch_afterwards(monkeypatch):
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        monkeypatch.setenv(name, os.environ.get(name, "1"))
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(strict)
+pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
 
 @pytest.fixture(scope="module")
