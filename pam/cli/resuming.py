@@ -6,7 +6,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 
 from pam.checkpoints import keeping
@@ -42,6 +41,8 @@ def resumable(
         DataError: if a parent is missing or damaged.
         PamError: if the folder of the record cannot be written.
     """
+    import torch
+
     key = config_hash(
         {
             "rule": job.rule,
@@ -52,7 +53,7 @@ def resumable(
             "parents": [stored_hash(path) for path in parents],
             "threads": job.config.threads,
             "device": job.device,
-            "torch": version("torch"),
+            "torch": torch.__version__,
         }
     )
     kept, cell = job.record.parent / FOLDER, job.record.stem
