@@ -85,8 +85,8 @@ figures: $(READY)
 	done
 
 report: $(READY)
-	@test -n '$(strip $(RUNS))' || { echo 'make report: there is no run in results/' >&2; exit 2; }
-	@for run in $(RUNS); do \
+	@test -n '$(strip $(DRAWN))' || { echo 'make report: there is no run in results/' >&2; exit 2; }
+	@for run in $(DRAWN); do \
 	    $(BIN)/python -m pam.cli report --results $$run --figures figures/$${run#results/} || exit 2; \
 	    echo "$$run/report.html"; \
 	done

@@ -134,3 +134,10 @@ def test_ci_run_is_a_valid_script():
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     assert subprocess.run(["bash", "-n", script]).returncode == 0
+
+
+@pytest.mark.parametrize("target", ["reproduce", "status", "figures", "report", "check"])
+def test_make_passes_the_profile_on(target):
+    make = ["make", "--dry-run", "--directory", str(ROOT), target, "PROFILE=smoke"]
+    said = subprocess.run(make, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"results/smoke\b|--profile smoke\b", said)

@@ -77,5 +77,5 @@ def _name_ends(axes: Axes, points: pd.DataFrame) -> None:
         axes.axvline(pair["information"], **line)
         text = f"{pair['task_a']},\n{pair['task_b']}"
         offset = (3, 0) if align == "left" else (-3, 0)
-        look = {"ha": align, "va": "center", "fontsize": 6, "textcoords": "offset points"}
-        axes.annotate(text, (pair["information"], 50), offset, **look)
+        look = {"ha": align, "va": "top", "fontsize": 6, "textcoords": "offset points"}
+        axes.annotate(text, (pair["information"], 98), offset, **look)
