@@ -1,0 +1,46 @@
+"""A sub-network as ONNX computes what it computes in torch; one model holds all combinations."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from pam.networks import Assembly, build
+from pam.networks.onnx_model import IMAGES, onnx_model, part_of
+
+SHAPES = {"lenet5": (1, 28, 28), "resnet18": (3, 32, 32)}
+WIDTHS = {"lenet5": {"widths": [2, 3, 5, 4]}, "resnet18": {"width": 0.05}}
+
+
+@pytest.fixture(scope="module", params=list(SHAPES))
+def network(request):
+    name = request.param
+    networks = [
+        build(name, SHAPES[name], 2, task=task, seed=seed, **WIDTHS[name])
+        for seed, task in enumerate("AB")
+    ]
+    assembly = Assembly.unite([Assembly.of(one) for one in networks])
+    for layer in assembly.architecture.hidden_layers:
+        groups = assembly.groups[layer]
+        mixed = [frozenset("AB") if i % 2 else group for i, group in enumerate(groups)]
+        assembly = assembly.assign(layer, mixed)
+    return assembly.network().eval()
+
+
+def test_every_combination_is_a_part_of_the_whole(network):
+    shape = network.architecture.input_shape
+    whole = onnx_model(network.subnetwork("A&B"), shape, "AB")
+    images = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
+    for combination in network.combinations():
+        part = part_of(whole, combination)
+        session = onnxruntime.InferenceSession(part.SerializeToString())
+        scores = session.run(list(combination), {IMAGES: images.numpy()})
+        with torch.inference_mode():
+            wanted = network.subnetwork(combination)(images)
+        assert [output.name for output in session.get_outputs()] == list(combination)
+        for task, score in zip(combination, scores, strict=True):
+            np.testing.assert_allclose(score, wanted[task].numpy(), atol=1e-5)
+        direct = onnx_model(network.subnetwork(combination), shape, combination)
+        assert [node.op_type for node in part.graph.node] == [
+            node.op_type for node in direct.graph.node
+        ]
