@@ -19,6 +19,7 @@ from pam.training.evaluate import task_accuracies
 from pam.training.loss import multitask_loss
 from pam.training.progress import Epoch, Progress
 from pam.training.schedule import Schedule
+from pam.training.sgd import Nesterov
 
 
 def batches(
@@ -94,7 +95,7 @@ def fit(
     extra = list(parameters)
     stages = schedule.stages
 
-    def optimiser_of(stage: int) -> torch.optim.Optimizer:
+    def optimiser_of(stage: int) -> Nesterov:
         return nesterov(network, stages[stage].learning_rate, schedule, extra, parameters_rate)
 
     def take_step(images: Tensor, labels: dict[str, Tensor]) -> None:
@@ -158,19 +159,15 @@ def nesterov(
     schedule: Schedule,
     extra: Sequence[nn.Parameter] = (),
     extra_rate: float = 1.0,
-) -> torch.optim.Optimizer:
+) -> Nesterov:
     """Return Nesterov SGD over a network's parameters, and others at a rate of their own."""
-    groups = [{"params": list(network.parameters())}]
-    if extra:
-        groups.append({"params": list(extra), "lr": learning_rate * extra_rate})
-    return torch.optim.SGD(
-        groups, lr=learning_rate, momentum=schedule.momentum, nesterov=True, fused=True
-    )
+    groups = [(network.parameters(), learning_rate), (extra, learning_rate * extra_rate)]
+    return Nesterov(groups, schedule.momentum)
 
 
 def descend(
     network: GroupedNetwork,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Nesterov,
     images: Tensor,
     labels: dict[str, Tensor],
     gate: GateFunction | None = None,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pam.files import tensor_hash
 from pam.networks.grouped import GroupedNetwork
+from pam.training.sgd import Nesterov
 
 _NETWORK = "network."
 
@@ -40,14 +41,14 @@ class Progress:
         curve: the epochs that are over.
     """
 
-    optimiser: torch.optim.Optimizer
+    optimiser: Nesterov
 
     def __init__(
         self,
         network: GroupedNetwork,
         parameters: Sequence[nn.Parameter],
         generators: Sequence[torch.Generator],
-        optimiser_of: Callable[[int], torch.optim.Optimizer],
+        optimiser_of: Callable[[int], Nesterov],
     ) -> None:
         """Begin a training.
 
@@ -103,10 +104,8 @@ class Progress:
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that the training needs to go on from here, once a step has been taken."""
         tensors, value = self.outcome()
-        for i, parameter in enumerate(self._trained()):
-            buffer = self.optimiser.state.get(parameter, {}).get("momentum_buffer")
-            if buffer is not None:
-                tensors[f"momentum.{i}"] = buffer
+        for i, buffer in enumerate(self.optimiser.momentum_buffers):
+            tensors[f"momentum.{i}"] = buffer
         if self.losses:
             tensors["losses"] = torch.stack(self.losses)
         return tensors, {**value, "stage": self._stage}
@@ -126,16 +125,8 @@ class Progress:
             self._restore_steps(tensors)
 
     def _restore_steps(self, tensors: Mapping[str, Tensor]) -> None:
-        trained = self._trained()
-        for i, parameter in enumerate(trained):
-            if f"momentum.{i}" in tensors:
-                # Laid out as the parameter is: the fused optimiser walks through both alike.
-                buffer = torch.empty_like(parameter, requires_grad=False)
-                self.optimiser.state[parameter]["momentum_buffer"] = buffer.copy_(
-                    tensors[f"momentum.{i}"]
-                )
+        buffers = self.optimiser.momentum_buffers
+        for i, buffer in enumerate(buffers):
+            buffer.copy_(tensors[f"momentum.{i}"])
         if "losses" in tensors:
-            self.losses = list(tensors["losses"].to(trained[0].device))
-
-    def _trained(self) -> list[nn.Parameter]:
-        return [p for group in self.optimiser.param_groups for p in group["params"]]
+            self.losses = list(tensors["losses"].to(buffers[0].device))

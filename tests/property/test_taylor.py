@@ -333,7 +333,7 @@ def test_gates_are_not_trained_and_stay_zero_or_one():
     network, data = make_network(), make_data()
     importance = Importance(network, "squared", 0.9)
     optimiser = nesterov(network, 0.05, Schedule((), 16))
-    held = {id(p) for group in optimiser.param_groups for p in group["params"]}
+    held = {id(parameter) for parameter in optimiser.parameters}
     assert held == {id(p) for p in network.parameters()}
     images = data.normalise(data.train.images[:16])
     labels = {"A": data.task_labels(data.train, "A")[:16].float()}
