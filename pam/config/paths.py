@@ -1,5 +1,6 @@
 """Every path of a run, written once: for the commands and for the workflow's wildcards."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +39,12 @@ def data_record(folder: str | Path) -> str:
 
 
 def run_of(record: str | Path) -> Path:
-    """Return the folder of the run that a record, or another file of a cell, lies in."""
-    return Path(record).parents[2]
+    """Return the folder of the run that a record, or another file of a cell, lies in.
+
+    A file that lies near the root has no run; the root stands for it.
+    """
+    above = Path(os.path.abspath(record)).parents
+    return above[min(2, len(above) - 1)]
 
 
 @dataclass(frozen=True)

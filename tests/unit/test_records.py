@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pam import DataError, provenance
 from pam.cli.origin import command_line
 from pam.config import load_config, merge_slice, prepare_slice
+from pam.config.paths import run_of
 from pam.files import (
     file_hash,
     read_json,
@@ -193,3 +194,10 @@ def test_files_that_cannot_be_hashed_are_named(tmp_path):
     broken.write_text("no tensors")
     with pytest.raises(DataError, match=r"broken\.safetensors is damaged"):
         stored_hash(broken)
+
+
+def test_a_record_in_any_folder_belongs_to_some_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_of("results/quick/networks/digits/A-0.json") == tmp_path / "results/quick"
+    assert run_of("q.json") == tmp_path.parents[1]
+    assert run_of("/q.json") == Path("/")
