@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from subprocess import PIPE
 
@@ -19,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 import cluster  # noqa: E402 - beside this file
 from children import Children  # noqa: E402 - beside this file
+from warm import warm_jobs  # noqa: E402 - beside this file
 
 from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
 from pam.cli.failures import DATA_MISSING  # noqa: E402
@@ -85,9 +87,10 @@ def main() -> int:
         print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
         return _report(options)
 
-    if preparing is not snakemake:
-        _run(children, preparing, lock, "--until", "prepare")
-    done = _run(children, snakemake, lock)
+    with nullcontext() if options.cluster else warm_jobs(config.threads):
+        if preparing is not snakemake:
+            _run(children, preparing, lock, "--until", "prepare")
+        done = _run(children, snakemake, lock)
     if children.stopped_by:
         return _stopped(children.stopped_by)
     if done:

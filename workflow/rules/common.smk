@@ -3,6 +3,7 @@
 import json
 import shutil
 
+from pam.cli.device import job_environment
 from pam.config import control_seed
 from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold
 from pam.provenance import code_hash, config_hash
@@ -31,15 +32,9 @@ wildcard_constraints:
 
 
 # The number of threads is numeric: a job that gets fewer cores still computes with as many. A job
-# takes the place of its shell: signals reach it, and it sees when Snakemake is gone. glibc gives
-# the memory of a freed tensor back at once, and the next step faults it in again: 2 s of system
-# time in a job of half a minute. A limit of 1 GiB keeps it.
+# takes the place of its shell: signals reach it, and it sees when Snakemake is gone.
 shell.prefix(
-    "".join(
-        f"export {library}_NUM_THREADS={CONFIG.threads}; "
-        for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
-    )
-    + "".join(f"export MALLOC_{limit}_THRESHOLD_={2**30}; " for limit in ("MMAP", "TRIM"))
+    "".join(f"export {name}={value}; " for name, value in job_environment(CONFIG.threads).items())
     + "exec "
 )
 
