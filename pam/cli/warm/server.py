@@ -134,6 +134,10 @@ def main() -> None:
     gc.freeze()
     job = server.serve(parent)
     if job is None:
+        # Who would have removed them is gone.
+        with suppress(OSError):
+            os.unlink(sys.argv[1])
+            os.rmdir(os.path.dirname(sys.argv[1]))
         return
     os.chdir(job["folder"])
     os.environ.clear()
