@@ -22,6 +22,7 @@ _PACKAGES = (
     "config",
     "cost",
     "data",
+    "deploy",
     "information",
     "merging",
     "networks",

@@ -4,6 +4,7 @@ import argparse
 
 import pam
 from pam.cli.arguments import PROFILE, Parser
+from pam.cli.deploy_commands import add_deploy_commands
 from pam.cli.run_commands import add_run_commands
 from pam.cli.stage_commands import add_stage_commands
 
@@ -22,4 +23,5 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_stage_commands(commands)
     add_run_commands(commands)
+    add_deploy_commands(commands)
     return parser

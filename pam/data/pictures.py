@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +9,11 @@ import torch
 from torch import Tensor
 
 from pam.data.sources import Source
+from pam.decoding import decode
 from pam.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from PIL import Image
-
-# The first letters of Pillow's modes with more than eight bits per channel.
-_DEEP_MODES = ("I", "F")
 
 
 @dataclass(frozen=True)
@@ -98,16 +95,8 @@ def read_images(source: Source, names: list[str], framing: Framing, description:
 
 def _decode(content: bytes, framing: Framing, where: str) -> np.ndarray:
     """Return the pixels of an image file, uint8 (3, height, width)."""
-    from PIL import Image, ImageOps
-
+    picture = decode(content, "RGB", where)
     try:
-        with Image.open(BytesIO(content)) as image:
-            if image.mode.startswith(_DEEP_MODES):
-                raise DataError("has more than 8 bits per channel; convert it to 8 bits")
-            # Cameras store a turned image as it fell on the sensor, with a note to turn it.
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-        return np.asarray(framing.apply(upright)).transpose(2, 0, 1)
+        return np.asarray(framing.apply(picture)).transpose(2, 0, 1)
     except DataError as error:
         raise DataError(f"{where} {error}") from error
-    except Exception as error:  # Pillow's decoders raise whatever damaged bytes lead them to.
-        raise DataError(f"{where} cannot be decoded as an image: {error}") from error

@@ -31,6 +31,7 @@ COMMANDS = (
     *("prepare", "train", "merge", "prune", "measure", "relate", "analyse"),
     *("aggregate", "tables", "figures", "report", "reproduction", "samples"),
     *("config", "plan", "conform", "status", "check", "trace"),
+    *("export", "predict"),
 )
 WITHOUT_TORCH = (
     *("aggregate", "tables", "figures", "report", "reproduction"),

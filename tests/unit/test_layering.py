@@ -8,8 +8,8 @@ import pytest
 from pam.imports import Modules
 
 BASE = {
-    *("checkpoints", "entry_points", "errors", "files", "imports", "locks", "provenance"),
-    *("raw_data", "registry", "seeds", "signatures", "stopping", "torchvision_shim"),
+    *("checkpoints", "decoding", "entry_points", "errors", "files", "imports", "locks"),
+    *("provenance", "raw_data", "registry", "seeds", "signatures", "stopping", "torchvision_shim"),
 }
 # What each package may import besides the base and itself.
 ALLOWED = {

@@ -1,0 +1,113 @@
+"""What is known of a network that is to be exported: from its file, and from the run around it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pam.config.paths import NETWORK, RECORD, Paths
+from pam.errors import ConfigError, DataError
+from pam.files import read_json, read_meta, stored_hash
+
+if TYPE_CHECKING:
+    from pam.deploy.exporting import Source
+    from pam.networks import GroupedNetwork
+
+
+def read_source(path: str | Path, strength: float | None) -> "Source":
+    """Return a network with its origin, and what records of the same run tell of it.
+
+    Args:
+        path: made by ``pam prune``, ``pam merge`` or ``pam train``.
+        strength: which network of a pruned file; for the others None or 0.
+
+    Raises:
+        ConfigError: if the strength is missing, or there is no network of it.
+        DataError: if a file is missing or damaged, or holds no network.
+    """
+    from pam.deploy.exporting import Source
+
+    path = Path(path)
+    meta = read_meta(path)
+    if "status" in meta:
+        raise DataError(f"{path} holds no network: {meta['status']}: {meta.get('reason')}")
+    origin = {**_mapping(meta.get("origin")), "network_sha256": stored_hash(path)}
+    record = _provenance(path.with_suffix(RECORD))
+    config = record.get("config")
+    if "strengths" not in meta:
+        return Source(_unpruned(path, strength), path.stem, origin, config=config)
+    network = _pruned(path, strength)
+    measured = _measured(path, origin, strength)
+    return Source(
+        network=network,
+        name=f"{path.stem}-{strength:g}",
+        origin={**origin, "strength": strength},
+        merged=_merged(path, record),
+        config=config,
+        accuracies=measured,
+        measured_in="from the run's measurements" if measured else "",
+    )
+
+
+def _unpruned(path: Path, strength: float | None) -> "GroupedNetwork":
+    from pam.networks import GroupedNetwork
+
+    if strength:
+        raise ConfigError(f"{path} holds a network that was not pruned: it has no --strength")
+    return GroupedNetwork.load(path)
+
+
+def _pruned(path: Path, strength: float | None) -> "GroupedNetwork":
+    from pam.networks.family import load_family
+
+    networks = load_family(path)
+    known = ", ".join(f"{one:g}" for one in networks)
+    if strength is None:
+        raise ConfigError(f"{path} holds several networks; give --strength: {known}")
+    if strength not in networks:
+        raise ConfigError(
+            f"{path} holds no network of strength {strength:g}; its strengths: {known}"
+        )
+    return networks[strength]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _provenance(record: Path) -> Mapping[str, Any]:
+    """Return what a record says of how something was made; empty if there is no record."""
+    return _mapping(_mapping(read_json(record)).get("provenance")) if record.is_file() else {}
+
+
+def _run(path: Path) -> Path | None:
+    """Return the folder of the run that a network lies in, None if it lies in none."""
+    above = path.resolve().parents
+    return above[2] if len(above) > 2 else None
+
+
+def _merged(path: Path, record: Mapping[str, Any]) -> "GroupedNetwork | None":
+    """Return the merged network that a network was pruned from, if it lies where it lay."""
+    from pam.networks import GroupedNetwork
+
+    run = _run(path)
+    for parent, sha256 in record.get("parents", {}).items() if run else ():
+        merged = run / parent
+        if merged.suffix == NETWORK and merged.is_file() and stored_hash(merged) == sha256:
+            return GroupedNetwork.load(merged)
+    return None
+
+
+def _measured(path: Path, origin: Mapping[str, Any], strength: float) -> dict[str, float]:
+    """Return task -> test accuracy as ``pam measure`` found it for this very network."""
+    run = _run(path)
+    axes = ("experiment", "merging", "pruning", "seed")
+    if run is None or any(axis not in origin for axis in axes):
+        return {}
+    record = Path(Paths(str(run)).measured(*(origin[axis] for axis in axes)))
+    if origin["network_sha256"] not in _provenance(record).get("parents", {}).values():
+        return {}
+    return {
+        row["task"]: row["accuracy"]
+        for row in read_json(record)["rows"].get("accuracies", [])
+        if row["strength"] == strength and row["accuracy"] is not None
+    }

@@ -1,0 +1,84 @@
+"""``pam predict``: the labels that an exported network finds in image files."""
+
+import csv
+import io
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from pam.errors import PamError
+from pam.files import write_text
+
+if TYPE_CHECKING:
+    from pam.deploy.predicting import Prediction
+
+DAMAGED = 2
+COLUMNS = ("image", "task", "label", "score", "predicted")
+_NO_LABEL = "-"
+
+
+def run(arguments: Namespace) -> int:
+    """Print a line per image and task; an image that cannot be read costs only its own lines.
+
+    Returns 2 if there was such an image.
+    """
+    from pam.deploy import open_model
+    from pam.deploy.pictures import image_files
+    from pam.deploy.predicting import predict
+
+    model = open_model(arguments.model)
+    files = list(image_files(arguments.images))
+    silent = len(files) == 1 or not sys.stderr.isatty()
+    made: list[Prediction] = []
+    for one in tqdm(predict(model, files), "predict", len(files), unit="image", disable=silent):
+        if isinstance(one, PamError):
+            tqdm.write(f"pam: error: {one}", sys.stderr)
+            continue
+        if one.resized and not any(earlier.resized for earlier in made):
+            _, height, width = model.about.input_shape
+            said = f"images of other sizes are resized to {width} x {height} pixels"
+            tqdm.write(f"pam predict: {said}, the first is {one.file}", sys.stderr)
+        made.append(one)
+    threshold = model.about.threshold
+    for line in aligned(_lines(made, threshold, arguments.scores)):
+        print(line)
+    if arguments.csv:
+        write_text(arguments.csv, _csv(made, threshold))
+    return DAMAGED if len(made) < len(files) else 0
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield rows as lines whose columns stand below one another, two blanks apart."""
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _lines(
+    made: "Iterable[Prediction]", threshold: float, with_scores: bool
+) -> Iterator[tuple[str, ...]]:
+    """Yield image, task, labels found and, if asked for, the score of every label."""
+    yield ("image", "task", "labels", *(["scores"] if with_scores else []))
+    for one in made:
+        for task, scores in one.scores.items():
+            found = ", ".join(one.found(task, threshold)) or _NO_LABEL
+            shown = ", ".join(f"{label} {score:+.2f}" for label, score in scores.items())
+            yield (str(one.file), task, found, *([shown] if with_scores else []))
+
+
+def _csv(made: "Iterable[Prediction]", threshold: float) -> str:
+    """Return a row per image, task and label; ``predicted`` is 1 or -1."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in made:
+        for task, scores in one.scores.items():
+            for label, score in scores.items():
+                predicted = 1 if score > threshold else -1
+                writer.writerow((one.file, task, label, f"{score:.6f}", predicted))
+    return text.getvalue()

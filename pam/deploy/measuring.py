@@ -1,0 +1,80 @@
+"""What is measured of an exported file itself: that it is right, how right, and how fast."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pam.cost import Timing, latencies
+from pam.data import MultitaskDataset
+from pam.deploy.model import Model
+from pam.errors import DataError
+from pam.networks import GroupedNetwork
+
+TOLERANCE = 1e-5
+"""Largest difference between a score of the file and the network's."""
+
+IMAGES = 64
+_BATCH_SIZES = (1, IMAGES)
+_BATCH = 128
+
+
+def check(model: Model, network: GroupedNetwork, dataset: MultitaskDataset, path: Path) -> float:
+    """Return the largest difference between the scores of a file and those of its network.
+
+    Both see the first 64 test images, in batches of 1 and of 64; the file gets plain pixels.
+
+    Args:
+        model: the file, opened again.
+        network: what it was made from.
+        dataset: gives the images.
+        path: what the file is to be called, for the error.
+
+    Raises:
+        DataError: if a score differs by more than :data:`TOLERANCE`, or is not there.
+    """
+    images = dataset.test.images[:IMAGES]
+    with torch.inference_mode():
+        wanted = network(dataset.normalise(images), list(model.about.tasks))
+    largest = 0.0
+    for size in _BATCH_SIZES:
+        batches = [model.scores(batch.numpy()) for batch in images.split(size)]
+        for task, score in wanted.items():
+            made = np.concatenate([batch[task] for batch in batches])
+            difference = float(np.abs(made - score.numpy()).max())
+            # A score that is no number must not pass.
+            if not difference <= TOLERANCE:
+                raise DataError(
+                    f"{path} is not kept: at batch size {size} a score of task '{task}' differs "
+                    f"from the network's by {difference:.1e}, more than {TOLERANCE:.0e}"
+                )
+            largest = max(largest, difference)
+    return largest
+
+
+def accuracies(model: Model, dataset: MultitaskDataset) -> dict[str, float]:
+    """Return task -> accuracy of a file on the test part, as :func:`pam.cost.task_accuracy`."""
+    right = dict.fromkeys(model.about.tasks, 0)
+    split = dataset.test
+    batches = zip(split.images.split(_BATCH), split.labels.split(_BATCH), strict=True)
+    for images, labels in batches:
+        for task, score in model.scores(images.numpy()).items():
+            wanted = labels[:, dataset.tasks[task]].numpy()
+            right[task] += int((score * wanted > 0).sum())
+    return {task: n / (len(split) * len(dataset.tasks[task])) for task, n in right.items()}
+
+
+def time_model(model: Model, rounds: int, threads: int) -> Timing:
+    """Return how long a file takes for one image; its threads were set when it was opened."""
+    timed = {"": _Runs(model)}
+    return latencies(timed, model.about.input_shape, threads=threads, rounds=rounds)[0]
+
+
+class _Runs(nn.Module):
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self._model = model
+
+    def forward(self, images: Tensor) -> dict[str, np.ndarray]:
+        return self._model.run(images.numpy())
