@@ -17,8 +17,6 @@ from pam.errors import ShapeError
 from pam.files import atomic_path
 from pam.networks import GroupedNetwork
 
-CARD = ".md"
-
 
 @dataclass(frozen=True)
 class Source:
@@ -91,8 +89,8 @@ def export(
     pack = format_module(format).packer(network, [task for task in network.tasks if task in some])
     for combination in combinations:
         path = path_of(out, format, source.name, combination)
-        about = _about(source, dataset, combination)
-        with atomic_path(path) as temporary, atomic_path(path.with_suffix(CARD)) as card:
+        about, card = _about(source, dataset, combination), card_of(path)
+        with atomic_path(path) as temporary, atomic_path(card) as temporary_card:
             temporary.write_bytes(pack(combination, about))
             model = open_model(temporary, threads)
             difference = check(model, network, dataset, path)
@@ -103,8 +101,8 @@ def export(
                 "difference": difference,
                 "timing": time_model(model, rounds, threads),
             }
-            card.write_text(card_text(facts), encoding="utf-8")
-        yield Exported(path, path.with_suffix(CARD), difference)
+            temporary_card.write_text(card_text(facts), encoding="utf-8")
+        yield Exported(path, card, difference)
 
 
 def path_of(out: str | Path, format: str, name: str, combination: Iterable[str]) -> Path:
@@ -113,6 +111,11 @@ def path_of(out: str | Path, format: str, name: str, combination: Iterable[str])
     if out.suffix in FORMATS[format]:
         return out
     return out / f"{name}-{'+'.join(combination)}{FORMATS[format][0]}"
+
+
+def card_of(path: Path) -> Path:
+    """Return the card of a file; of another format in the same folder it is another one."""
+    return path.with_name(f"{path.name}.md")
 
 
 def _check_fit(network: GroupedNetwork, dataset: MultitaskDataset) -> None:
@@ -162,6 +165,7 @@ def _facts(
         "about": model.about,
         "accuracies": {task: accuracy[task] for task in combination},
         "measured": measured,
+        "dataset": dataset.name,
         "images": len(dataset.test),
         "checked": min(IMAGES, len(dataset.test)),
         "cost": cost(source.network),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from pam.errors import ConfigError
+
 if TYPE_CHECKING:
     from onnx import ModelProto
 
@@ -31,7 +33,13 @@ def onnx_model(
             :meth:`GroupedNetwork.subnetwork` makes it.
         input_shape: (channels, height, width).
         tasks: names of the outputs, in the order in which the sub-network gives them.
+
+    Raises:
+        ConfigError: if a task has the name of the input.
     """
+    tasks = list(tasks)
+    if IMAGES in tasks:
+        raise ConfigError(f"a task called '{IMAGES}' cannot be an output: the input is called so")
     # A batch of one would be recorded as a constant.
     images = torch.zeros(_BATCH, *input_shape)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -43,11 +51,28 @@ def onnx_model(
             dynamo=True,
             verbose=False,
             input_names=[IMAGES],
-            output_names=list(tasks),
+            output_names=[_aside(task) for task in tasks],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )
     assert program is not None
-    return program.model_proto
+    model = program.model_proto
+    _name_outputs(model, tasks)
+    return model
+
+
+def _aside(task: str) -> str:
+    """Return a name that neither a task has nor what the exporter names."""
+    return f"/{task}"
+
+
+def _name_outputs(model: "ModelProto", tasks: Iterable[str]) -> None:
+    """Give the outputs the names of their tasks; what else is called so changes places with it."""
+    names = {_aside(task): task for task in tasks} | {task: _aside(task) for task in tasks}
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for value in [*model.graph.output, *model.graph.value_info]:
+        value.name = names.get(value.name, value.name)
 
 
 def part_of(model: "ModelProto", tasks: Iterable[str]) -> "ModelProto":

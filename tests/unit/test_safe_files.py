@@ -8,6 +8,7 @@ import stat
 import tarfile
 import zipfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from pam import ConfigError, DataError
 from pam.cli.failures import read_failure
 from pam.data.sources import Folder, TarArchive, ZipArchive
 from pam.data.store import load_dataset, save_dataset
+from pam.deploy import FORMATS
+from pam.deploy.model import format_module
 from pam.files import read_json, read_tensors
 from pam.imports import ROOT
 from pam.networks import GroupedNetwork, SingleTaskNetwork, pretrained
@@ -59,6 +62,7 @@ READERS = {
     "failure": read_failure,
     "record": read_json,
     "published weights": pretrained._read,
+    **{f"exported {name}": partial(format_module(name).open_file, threads=1) for name in FORMATS},
 }
 
 

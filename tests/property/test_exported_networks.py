@@ -1,0 +1,58 @@
+"""Every combination of a random network, in every format, opened again: the same scores."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+from pam.deploy import FORMATS, About, open_model
+from pam.deploy.model import format_module
+from tests.random_networks import images_for, networks, residual_architectures
+
+
+def about(network, combination):
+    labels = {task: [f"{task}{i}" for i in range(network.tasks[task])] for task in combination}
+    channels = network.architecture.input_shape[0]
+    shape = network.architecture.input_shape
+    return About(shape, [0.5] * channels, [0.25] * channels, labels, "0")
+
+
+def check_format(network, name):
+    pack = format_module(name).packer(network, list(network.tasks))
+    images = images_for(network, samples=3)
+    with TemporaryDirectory() as folder:
+        for combination in network.combinations():
+            said = about(network, combination)
+            path = Path(folder, f"{'+'.join(combination)}{FORMATS[name][0]}")
+            path.write_bytes(pack(combination, said))
+            model = open_model(path)
+            assert model.about == said
+            for batch in (images[:1], images):
+                with torch.inference_mode():
+                    wanted = network(batch, combination)
+                made = model.run(batch.numpy())
+                assert list(made) == list(combination)
+                for task, scores in made.items():
+                    np.testing.assert_allclose(scores, wanted[task].numpy(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["torchscript", "state_dict"])
+@settings(max_examples=4, deadline=None)
+@given(network=networks(3))
+def test_formats_of_torch(name, network):
+    check_format(network, name)
+
+
+@settings(max_examples=3, deadline=None)
+@given(networks(2, residual_architectures()))
+def test_residual_networks_step_by_step(network):
+    check_format(network, "state_dict")
+
+
+@settings(max_examples=2, deadline=None)
+@given(networks(3))
+def test_onnx(network):
+    check_format(network, "onnx")

@@ -1,0 +1,185 @@
+"""`pam export` with wrong input, a full disk or a wrong file: one sentence, nothing left behind."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from pam.cli.failures import Failure, save_failure
+from pam.data import save_dataset
+from pam.deploy import onnx_file, state_dict_file
+from pam.files import read_tensors, write_tensors
+from pam.networks.family import save_family
+from tests.exported_run import Exported, make_run
+from tests.small import make_data
+from tests.unit.test_bad_input import one_sentence
+
+pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Exported:
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+def exit_code(run: Exported, words: dict[str, str], out: Path) -> int:
+    usual = {"--combination": "A", "--format": "state_dict", "--rounds": "1"}
+    try:
+        return run.export(*(w for pair in (usual | words).items() for w in pair), out=out)
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+
+
+WORDS = {
+    "an unknown task": ({"--combination": "A&D"}, "unknown task 'D'; the tasks are A, B, C"),
+    "no task": ({"--combination": ""}, "unknown task ''"),
+    "an unknown strength": ({"--strength": "3"}, "no network of strength 3; its strengths: 0.5, 2"),
+    "strength is text": ({"--strength": "much"}, "--strength"),
+    "an unknown format": ({"--format": "tflite"}, "--format"),
+    "no rounds": ({"--rounds": "0"}, "needs a whole number above 0, not '0'"),
+    "no network": ({"--network": "no.safetensors"}, "no.safetensors does not exist"),
+    "no data": ({"--data": "nowhere"}, "nowhere"),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_wrong_argument(name, made, tmp_path, capsys):
+    words, says = WORDS[name]
+    one_sentence(capsys, exit_code(made, words, tmp_path / "out"), says)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "words", "says"),
+    [
+        ("m.onnx", {}, "ends as files of onnx, but --format is state_dict"),
+        ("m.safetensors", {"--combination": "all"}, "is one file, but --combination all makes 7"),
+    ],
+)
+def test_wrong_out(out, words, says, made, tmp_path, capsys):
+    one_sentence(capsys, exit_code(made, words, tmp_path / out), says)
+    assert not list(tmp_path.iterdir())
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def failed(path: Path) -> None:
+    save_failure(path, Failure("collapsed", "task 'A' is no longer connected"))
+
+
+def not_a_number(path: Path) -> None:
+    tensors, meta = read_tensors(path)
+    write_tensors(path, {name: t * float("nan") for name, t in tensors.items()}, meta)
+
+
+def no_network(path: Path) -> None:
+    write_tensors(path, {}, {"hello": "world"})
+
+
+NETWORKS = {
+    cut: "is damaged",
+    failed: "holds no network: collapsed: task 'A' is no longer connected",
+    not_a_number: "holds NaN or infinity",
+    no_network: "holds no network",
+}
+
+
+@pytest.mark.parametrize("damage", NETWORKS, ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("stage", ["pruned", "merged"])
+def test_wrong_network(stage: str, damage: Callable[[Path], None], made, tmp_path, capsys):
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(getattr(made, stage).read_bytes())
+    damage(path)
+    strength = {"--strength": "0.5"} if stage == "pruned" and damage is not no_network else {}
+    code = exit_code(made, {"--network": str(path), **strength}, tmp_path / "out")
+    one_sentence(capsys, code, NETWORKS[damage])
+
+
+def test_a_strength_where_there_is_one_network(made, tmp_path, capsys):
+    words = {"--network": str(made.merged), "--strength": "0.5"}
+    one_sentence(capsys, exit_code(made, words, tmp_path), "was not pruned: it has no --strength")
+
+
+def test_no_strength_where_there_are_several(made, tmp_path, capsys):
+    words = {"--network": str(made.pruned)}
+    one_sentence(capsys, exit_code(made, words, tmp_path), "give --strength: 0.5, 2")
+
+
+def test_a_file_that_was_exported_is_no_network(made, tmp_path, capsys):
+    assert exit_code(made, {}, tmp_path) == 0
+    exported = str(tmp_path / "pam-taylor-0-0.5-A.safetensors")
+    capsys.readouterr()
+    one_sentence(capsys, exit_code(made, {"--network": exported}, tmp_path), "holds no network")
+
+
+def test_data_of_another_run(made, tmp_path, capsys):
+    save_dataset(make_data(16, tasks="ABC", seed=3), tmp_path / "data")
+    code = exit_code(made, {"--data": str(tmp_path / "data")}, tmp_path / "out")
+    one_sentence(capsys, code, "was made with other data than")
+
+
+DATA = {
+    "no such task": (make_data(16, tasks="AB"), "data set 'squares' has no task 'C'"),
+    "other labels": (make_data(16, tasks="ABC", B=[0, 1]), "'B' has 1 outputs in the network, but"),
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_that_do_not_fit(name, made, tmp_path, capsys):
+    data, says = DATA[name]
+    save_dataset(data, tmp_path / "data")
+    save_family(tmp_path / "n.safetensors", {0.5: made.network})
+    words = {"--network": str(tmp_path / "n.safetensors"), "--data": str(tmp_path / "data")}
+    code = exit_code(made, words | {"--strength": "0.5"}, tmp_path / "out")
+    one_sentence(capsys, code, says)
+
+
+def spoiled(by: float) -> Callable:
+    """Return a packer whose files hold another bias of the first output."""
+    right = state_dict_file.packer
+
+    def packer(network, tasks):
+        other = copy.deepcopy(network)
+        with torch.no_grad():
+            other.blocks["f5"]["A"].bias[0] += by
+        return right(other, tasks)
+
+    return packer
+
+
+@pytest.mark.parametrize("by", [1e-3, float("nan")])
+def test_a_file_that_computes_something_else_is_not_kept(by, made, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(state_dict_file, "packer", spoiled(by))
+    code = exit_code(made, {}, tmp_path)
+    one_sentence(capsys, code, "A.safetensors is not kept: at batch size 1 a score of task 'A'")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_earlier_file_stays_if_the_new_one_is_wrong(made, tmp_path, monkeypatch, capsys):
+    assert exit_code(made, {}, tmp_path) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(state_dict_file, "packer", spoiled(1e-3))
+    assert exit_code(made, {}, tmp_path) == 2
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("writer", ["write_bytes", "write_text"])
+def test_a_full_disk_leaves_nothing(writer, made, tmp_path, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, writer, refuse)
+    code = exit_code(made, {}, tmp_path)
+    one_sentence(capsys, code, "No space left on device")
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_weights_than_an_onnx_file_holds(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(onnx_file, "MOST_BYTES", 100)
+    code = exit_code(made, {"--format": "onnx"}, tmp_path)
+    one_sentence(capsys, code, "an ONNX file holds 2 GB; export fewer tasks, or as torchscript")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,261 @@
+"""`pam predict`: image files through an exported network, here one that tells bright from dark."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+
+from pam.cli.main import main
+from pam.deploy import About, open_model
+from pam.deploy.pictures import read_picture
+from tests.unit.test_bad_input import one_sentence
+
+SIZE = (6, 8)
+
+
+def write_model(path: Path, channels: int = 1, **changes: object) -> Path:
+    """Write an ONNX file: task A has the mean over all pixels and its negative, task B the mean."""
+    nodes = [
+        helper.make_node("ReduceMean", ["images", "axes"], ["deep"], keepdims=1),
+        helper.make_node("Flatten", ["deep"], ["mean"]),
+        helper.make_node("Neg", ["mean"], ["negative"]),
+        helper.make_node("Concat", ["mean", "negative"], ["both"], axis=1),
+        helper.make_node("Tanh", ["both"], ["A"]),
+        helper.make_node("Tanh", ["mean"], ["B"]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("images", ["n", channels, *SIZE]), ("A", ["n", 2]), ("B", ["n", 1]))
+    ]
+    axes = helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3])
+    graph = helper.make_graph(nodes, "light", values[:1], values[1:], [axes])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    labels = {"A": ["bright", "dark"], "B": ["light"]}
+    about = About((channels, *SIZE), [0.5] * channels, [0.5] * channels, labels, "0")
+    for key, value in (about.entries() | changes).items():
+        if value is not None:
+            model.metadata_props.add(key=key, value=json.dumps(value))
+    onnx.save(model, path)
+    return path
+
+
+def picture(path: Path, level: int, size: tuple[int, int] = SIZE, mode: str = "L") -> Path:
+    path.parent.mkdir(exist_ok=True)
+    height, width = size
+    Image.new("L", (width, height), level).convert(mode).save(path)
+    return path
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    return write_model(tmp_path / "light.onnx")
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    for name, level in (("b.png", 255), ("a.bmp", 0), ("c.png", 128)):
+        picture(tmp_path / "pictures" / name, level)
+    (tmp_path / "pictures" / "notes.txt").write_text("no image")
+    return tmp_path / "pictures"
+
+
+def predict(model: Path, *words: object) -> int:
+    return main(["predict", "--model", str(model), *map(str, words)])
+
+
+def test_a_line_per_image_and_task(model, folder, capsys):
+    assert predict(model, folder, folder / "b.png") == 0
+    shown = capsys.readouterr()
+    name = f"{folder}/a.bmp"
+    assert shown.out.splitlines() == [
+        f"{'image'.ljust(len(name))}  task  labels",
+        f"{folder}/a.bmp  A     dark",
+        f"{folder}/a.bmp  B     -",
+        f"{folder}/b.png  A     bright",
+        f"{folder}/b.png  B     light",
+        f"{folder}/c.png  A     bright",
+        f"{folder}/c.png  B     light",
+        f"{folder}/b.png  A     bright",
+        f"{folder}/b.png  B     light",
+    ]
+    assert shown.err == ""
+
+
+def test_scores_and_csv(model, folder, tmp_path, capsys):
+    assert predict(model, folder / "a.bmp", "--scores", "--csv", tmp_path / "x.csv") == 0
+    header, first, second = capsys.readouterr().out.splitlines()
+    assert header.split() == ["image", "task", "labels", "scores"]
+    assert first.split(maxsplit=3)[1:] == ["A", "dark", "bright -0.76, dark +0.76"]
+    assert second.endswith("light -0.76")
+    with (tmp_path / "x.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [tuple(row.values()) for row in rows] == [
+        (f"{folder}/a.bmp", "A", "bright", f"{np.tanh(-1):.6f}", "-1"),
+        (f"{folder}/a.bmp", "A", "dark", f"{np.tanh(1):.6f}", "1"),
+        (f"{folder}/a.bmp", "B", "light", f"{np.tanh(-1):.6f}", "-1"),
+    ]
+
+
+def test_more_images_than_a_batch(model, tmp_path, capsys):
+    for number in range(67):
+        picture(tmp_path / "many" / f"{number:02}.png", 255 * (number % 2))
+    assert predict(model, tmp_path / "many") == 0
+    lines = capsys.readouterr().out.splitlines()[1::2]
+    assert [line.split()[-1] for line in lines] == ["dark", "bright"] * 33 + ["dark"]
+
+
+def test_damaged_images_cost_only_their_own_lines(model, folder, tmp_path, capsys):
+    (folder / "aa.jpg").write_bytes(b"no image")
+    (folder / "bb.png").write_bytes((folder / "b.png").read_bytes()[:40])
+    Image.new("I;16", (8, 6)).save(folder / "deep.png")
+    assert predict(model, folder, "--csv", tmp_path / "x.csv") == 2
+    shown = capsys.readouterr()
+    assert [line.split()[0] for line in shown.out.splitlines()[1::2]] == [
+        f"{folder}/{name}" for name in ("a.bmp", "b.png", "c.png")
+    ]
+    bad, cut, deep = shown.err.splitlines()
+    assert bad == f"pam: error: {folder}/aa.jpg cannot be decoded as an image: no known format"
+    assert cut.startswith(f"pam: error: {folder}/bb.png cannot be decoded as an image")
+    assert deep.startswith(f"pam: error: {folder}/deep.png has more than 8 bits per channel")
+    assert (tmp_path / "x.csv").read_text().count("\n") == 10
+
+
+def test_nothing_but_damaged_images(model, tmp_path, capsys):
+    (tmp_path / "x.png").write_bytes(b"")
+    assert predict(model, tmp_path / "x.png") == 2
+    assert capsys.readouterr().out.split() == ["image", "task", "labels"]
+
+
+def test_resizing_is_said_once(model, folder, capsys):
+    for name in ("x.png", "y.png"):
+        picture(folder / name, 255, (20, 30))
+    assert predict(model, folder) == 0
+    shown = capsys.readouterr()
+    assert shown.err == (
+        "pam predict: images of other sizes are resized to 8 x 6 pixels, "
+        f"the first is {folder}/x.png\n"
+    )
+    assert shown.out.splitlines()[-2].endswith("bright")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "LA", "CMYK"])
+def test_images_become_grey_or_colour_as_the_network_takes_them(channels, mode, tmp_path):
+    suffix = ".tif" if mode == "CMYK" else ".png"
+    read = read_picture(picture(tmp_path / f"x{suffix}", 255, mode=mode), (channels, *SIZE))
+    assert read.pixels.shape == (channels, *SIZE)
+    assert read.pixels.dtype == np.uint8
+    assert (read.pixels == 255).all()
+    assert not read.resized
+
+
+def test_colours_and_the_cameras_orientation_are_kept(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8)
+    image, turned = Image.fromarray(pixels), Image.Exif()
+    turned[0x0112] = 6
+    image.save(tmp_path / "x.png", exif=turned)
+    read = read_picture(tmp_path / "x.png", (3, 6, 8))
+    np.testing.assert_array_equal(read.pixels, np.rot90(pixels, -1).transpose(2, 0, 1))
+
+
+def not_onnx(path: Path) -> None:
+    path.write_bytes(b"not a model")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def of_others(path: Path) -> None:
+    write_model(path, **dict.fromkeys(About((1, 1, 1), [], [], {}, "").entries()))
+
+
+def of_the_future(path: Path) -> None:
+    write_model(path, **{"pam.format": 99})
+
+
+def no_tasks(path: Path) -> None:
+    write_model(path, **{"pam.tasks": 3})
+
+
+def two_channels(path: Path) -> None:
+    write_model(path, channels=2)
+
+
+MODELS = {
+    not_onnx: "light.onnx is damaged or not an ONNX model",
+    cut: "light.onnx is damaged or not an ONNX model",
+    of_others: "light.onnx was not written by `pam export`",
+    of_the_future: "light.onnx has the unknown format 99",
+    no_tasks: "light.onnx describes itself incompletely",
+    two_channels: "takes images of 2 channels, files have 1 or 3",
+    Path.unlink: "light.onnx does not exist",
+}
+
+
+@pytest.mark.parametrize("damage", MODELS, ids=lambda damage: damage.__name__)
+def test_wrong_model(damage, model, folder, capsys):
+    damage(model)
+    one_sentence(capsys, predict(model, folder), MODELS[damage])
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".safetensors"])
+def test_a_damaged_model_of_torch(suffix, tmp_path, folder, capsys):
+    path = tmp_path / f"m{suffix}"
+    path.write_bytes(b"x" * 200)
+    one_sentence(capsys, predict(path, folder), f"m{suffix} is damaged")
+
+
+def test_steps_that_call_anything_else_are_refused(tmp_path, folder, capsys):
+    from pam.files import write_tensors
+
+    about = About((1, *SIZE), [0.5], [0.5], {"A": ["bright"]}, "0").entries()
+    step = {"name": "x", "call": "save", "arguments": ["images"], "options": {"f": "evil"}}
+    steps = [step, {"scores": {"A": "x"}}]
+    write_tensors(tmp_path / "m.safetensors", {}, {**about, "pam.steps": steps})
+    one_sentence(capsys, predict(tmp_path / "m.safetensors", folder), "unknown call 'save'")
+
+
+IMAGES = {
+    "no such file": ("nowhere.png", "nowhere.png does not exist"),
+    "an empty folder": ("empty", "empty holds no image file"),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_wrong_images(name, model, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    path, says = IMAGES[name]
+    one_sentence(capsys, predict(model, tmp_path / path), says)
+
+
+def test_another_suffix(tmp_path, folder, capsys):
+    one_sentence(capsys, predict(tmp_path / "m.h5", folder), "must end in one of .onnx, .ts, .pt")
+
+
+def test_nowhere_to_write(model, folder, capsys):
+    assert predict(model, folder / "a.bmp", "--csv", folder / "a.bmp" / "x.csv") == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_onnx_predicts_without_torch(model, folder):
+    words = ["predict", "--model", str(model), str(folder)]
+    program = (
+        f"import sys\nfrom pam.cli.main import main\nassert main({words!r}) == 0\n"
+        "assert not {'torch', 'onnx', 'pandas', 'matplotlib'} & sys.modules.keys()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("bright") == 2
+
+
+def test_about_comes_back_as_it_was(model):
+    about = open_model(model).about
+    assert About.of_entries(json.loads(json.dumps(about.entries())), model) == about
