@@ -131,6 +131,7 @@ def make_run(folder: Path, tasks: tuple[str, ...] = ("A", "B", "C")) -> Exported
     save_family(made.pruned, {0.5: shared(2, 3, 6, 5), 2.0: shared(2, 2, 3, 2)}, {"origin": cell})
     parents = {f"merged/{EXPERIMENT}/pam-0.safetensors": stored_hash(made.merged)}
     config = {"architecture": "lenet5", "pruning": {"method": "taylor", "interval": 7}}
-    record = {"rows": {}, "provenance": {"parents": parents, "config": config}}
-    write_json(made.pruned.with_suffix(".json"), record)
+    artefacts = {f"pruned/{EXPERIMENT}/pam-taylor-0.safetensors": stored_hash(made.pruned)}
+    provenance = {"parents": parents, "artefacts": artefacts, "config": config}
+    write_json(made.pruned.with_suffix(".json"), {"rows": {}, "provenance": provenance})
     return made

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pam.config.paths import NETWORK, RECORD, Paths
+from pam.config.paths import NETWORK, RECORD, Paths, run_of
 from pam.errors import ConfigError, DataError
 from pam.files import read_json, read_meta, stored_hash
 
@@ -30,8 +30,12 @@ def read_source(path: str | Path, strength: float | None) -> "Source":
     meta = read_meta(path)
     if "status" in meta:
         raise DataError(f"{path} holds no network: {meta['status']}: {meta.get('reason')}")
-    origin = {**_mapping(meta.get("origin")), "network_sha256": stored_hash(path)}
+    sha256 = stored_hash(path)
+    origin = {**_mapping(meta.get("origin")), "network_sha256": sha256}
     record = _provenance(path.with_suffix(RECORD))
+    if sha256 not in record.get("artefacts", {}).values():
+        # Of an earlier network, or of none.
+        record = {}
     config = record.get("config")
     if "strengths" not in meta:
         return Source(_unpruned(path, strength), path.stem, origin, config=config)
@@ -79,19 +83,12 @@ def _provenance(record: Path) -> Mapping[str, Any]:
     return _mapping(_mapping(read_json(record)).get("provenance")) if record.is_file() else {}
 
 
-def _run(path: Path) -> Path | None:
-    """Return the folder of the run that a network lies in, None if it lies in none."""
-    above = path.resolve().parents
-    return above[2] if len(above) > 2 else None
-
-
 def _merged(path: Path, record: Mapping[str, Any]) -> "GroupedNetwork | None":
     """Return the merged network that a network was pruned from, if it lies where it lay."""
     from pam.networks import GroupedNetwork
 
-    run = _run(path)
-    for parent, sha256 in record.get("parents", {}).items() if run else ():
-        merged = run / parent
+    for parent, sha256 in record.get("parents", {}).items():
+        merged = run_of(path) / parent
         if merged.suffix == NETWORK and merged.is_file() and stored_hash(merged) == sha256:
             return GroupedNetwork.load(merged)
     return None
@@ -99,15 +96,14 @@ def _merged(path: Path, record: Mapping[str, Any]) -> "GroupedNetwork | None":
 
 def _measured(path: Path, origin: Mapping[str, Any], strength: float) -> dict[str, float]:
     """Return task -> test accuracy as ``pam measure`` found it for this very network."""
-    run = _run(path)
     axes = ("experiment", "merging", "pruning", "seed")
-    if run is None or any(axis not in origin for axis in axes):
+    if any(axis not in origin for axis in axes):
         return {}
-    record = Path(Paths(str(run)).measured(*(origin[axis] for axis in axes)))
+    record = Path(Paths(str(run_of(path))).measured(*(origin[axis] for axis in axes)))
     if origin["network_sha256"] not in _provenance(record).get("parents", {}).values():
         return {}
     return {
         row["task"]: row["accuracy"]
-        for row in read_json(record)["rows"].get("accuracies", [])
+        for row in _mapping(read_json(record).get("rows")).get("accuracies", [])
         if row["strength"] == strength and row["accuracy"] is not None
     }

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from hypothesis import given, settings
 
 import pam
 from pam.cost import macs, paper_flops, parameters, task_accuracy
@@ -19,8 +20,10 @@ from pam.deploy.exporting import Source, card_of, export
 from pam.files import file_hash, read_tensors, stored_hash
 from pam.imports import ROOT
 from pam.networks import GroupedNetwork
-from pam.networks.family import load_family
+from pam.networks.family import load_family, save_family
 from tests.exported_run import Exported, make_run, scores_by
+from tests.property.test_exported_networks import check_format
+from tests.random_networks import networks
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
 
@@ -163,6 +166,17 @@ def test_the_snippet_of_the_card_runs_without_this_project(name, refused, run, t
     ]
 
 
+def test_a_record_of_an_earlier_network_says_nothing(run, tmp_path):
+    copied = shutil.copytree(run.folder, tmp_path / "copy")
+    path = copied / run.pruned.relative_to(run.folder)
+    save_family(path, {0.5: run.merged_network}, {"origin": run.cell})
+    words = ["--network", str(path), "--strength", "0.5", "--combination", "A", "--rounds", "1"]
+    assert run.export(*words, "--format", "state_dict", out=tmp_path / "m.safetensors") == 0
+    card = (tmp_path / "m.safetensors.md").read_text(encoding="utf-8")
+    assert "interval: 7" not in card
+    assert "before pruning" not in card
+
+
 def test_merged_and_single_task_networks(run, tmp_path):
     merged = ["--network", str(run.merged), "--combination", "B"]
     assert run.export(*merged, "--format", "state_dict", "--rounds", "1", out=tmp_path) == 0
@@ -184,6 +198,13 @@ def test_state_dict_is_that_of_the_subnetwork(run):
     run.network.subnetwork("A&C").load_state_dict(weights)
 
 
+@settings(max_examples=2, deadline=None)
+@given(networks(3))
+def test_random_networks_as_onnx(network):
+    # Here, not beside the other formats: the exporter takes seconds to load.
+    check_format(network, "onnx")
+
+
 def test_a_task_may_be_called_like_an_operation(tmp_path):
     made = make_run(tmp_path, tasks=("relu", "conv2d"))
     assert made.export("--combination", "all", "--format", "onnx", "--rounds", "1") == 0
@@ -191,13 +212,13 @@ def test_a_task_may_be_called_like_an_operation(tmp_path):
 
 
 def test_networks_of_every_strength(run, tmp_path):
-    networks = load_family(run.pruned)
-    assert list(networks) == [0.5, 2.0]
+    family = load_family(run.pruned)
+    assert list(family) == [0.5, 2.0]
     words = ["--combination", "A", "--format", "state_dict", "--strength", "2", "--rounds", "1"]
     assert run.export(*words, out=tmp_path) == 0
     model = open_model(tmp_path / "pam-taylor-0-2-A.safetensors")
     scores = model.scores(run.data.test.images.numpy())["A"]
-    wanted = scores_by(networks[2.0], run.data)["A"]
+    wanted = scores_by(family[2.0], run.data)["A"]
     np.testing.assert_allclose(scores, wanted, rtol=0, atol=1e-5)
 
 
