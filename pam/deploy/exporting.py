@@ -100,6 +100,8 @@ def export(
                 "written": temporary,
                 "difference": difference,
                 "timing": time_model(model, rounds, threads),
+                "rounds": rounds,
+                "threads": threads,
             }
             temporary_card.write_text(card_text(facts), encoding="utf-8")
         yield Exported(path, card, difference)

@@ -32,7 +32,7 @@ def check(model: Model, network: GroupedNetwork, dataset: MultitaskDataset, path
         path: what the file is to be called, for the error.
 
     Raises:
-        DataError: if a score differs by more than :data:`TOLERANCE`, or is not there.
+        DataError: if a score differs by more than :data:`TOLERANCE`, or is no number.
     """
     largest = 0.0
     for size in _BATCH_SIZES:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from pam.cli import deploy_commands
 from pam.cli.failures import Failure, save_failure
 from pam.data import save_dataset
-from pam.deploy import onnx_file, state_dict_file
+from pam.deploy import FORMATS, onnx_file, state_dict_file
 from pam.files import read_tensors, write_tensors
 from pam.networks.family import save_family
 from tests.exported_run import Exported, make_run
@@ -49,6 +50,10 @@ def test_wrong_argument(name, made, tmp_path, capsys):
     words, says = WORDS[name]
     one_sentence(capsys, exit_code(made, words, tmp_path / "out"), says)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_knows_every_format():
+    assert tuple(FORMATS) == deploy_commands.FORMATS
 
 
 @pytest.mark.parametrize(
