@@ -63,7 +63,7 @@ class Table:
             return "" if is_empty(value) else str(value)
         try:
             return format_number(value, decimals)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(
                 f"column '{name}' of {self.name}.csv needs a number, not {value!r}"
             ) from error
@@ -80,10 +80,12 @@ def format_number(value: Any, decimals: int) -> str:
     Raises:
         ValueError: if the value is not a number, or has a fraction where ``decimals`` is 0
             and it is not computed (a float).
+        OverflowError: if it is a whole number that no float can hold.
     """
     if is_empty(value):
         return ""
-    text = f"{float(value):.{decimals}f}" if not isinstance(value, int) or decimals else str(value)
+    number = float(value)
+    text = f"{number:.{decimals}f}" if not isinstance(value, int) or decimals else str(value)
     return text.lstrip("-") if float(text) == 0 else text
 
 

@@ -39,6 +39,13 @@ def test_word_where_a_number_is_due_is_named(row):
         MEASUREMENTS.format_row(row)
 
 
+@pytest.mark.parametrize("column", ["flops", "accuracy", "seed"])
+def test_a_number_too_large_for_a_float_is_named(column, row, tmp_path):
+    row[column] = 10**400
+    with pytest.raises(DataError, match=rf"'{column}'.* needs a number, not 1000"):
+        write_rows(tmp_path, MEASUREMENTS, [row])
+
+
 @pytest.mark.parametrize(
     ("value", "decimals", "text"),
     [
