@@ -107,9 +107,18 @@ def _rows(
 
 
 def _latency(job: Job) -> "LatencyOptions | None":
-    from pam.cost import LatencyOptions
+    """Return what to time, backends that do not run here left out with a note."""
+    from pam.cost import LatencyOptions, usable_backends
 
     wanted = job.experiment.latency
     if not wanted.batch_sizes:
         return None
-    return LatencyOptions(batch_sizes=tuple(wanted.batch_sizes), rounds=wanted.rounds)
+    backends, notes = usable_backends(wanted.backends, job.device)
+    for note in notes:
+        print(f"pam measure: {note}", file=sys.stderr)
+    return LatencyOptions(
+        batch_sizes=tuple(wanted.batch_sizes),
+        rounds=wanted.rounds,
+        warmup=wanted.warmup,
+        backends=tuple(backends),
+    )

@@ -57,6 +57,7 @@ TaskName = Annotated[
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 BatchSize = Annotated[int, Field(ge=1)]
+Backend = Literal["torch", "compile", "onnxruntime"]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Deltas = Annotated[list[PositiveNumber], AfterValidator(_unique), AfterValidator(_compared)]
 Options = dict[str, Any]
@@ -149,6 +150,14 @@ class Latency(_Section):
     )
     rounds: int = Field(
         10, ge=1, description="Interleaved rounds, of which the median is taken. Unit: rounds."
+    )
+    warmup: int = Field(3, ge=0, description="Rounds before, which do not count. Unit: rounds.")
+    backends: Annotated[list[Backend], AfterValidator(_unique)] = Field(
+        default=["torch"],
+        min_length=1,
+        description="What runs the networks: torch, call by call; compile, torch.compile, which "
+        "needs a C++ compiler and takes seconds per combination and batch size; onnxruntime, on "
+        "the CPU. One that does not run on the machine is left out, with a note in the log.",
     )
 
 

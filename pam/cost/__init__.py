@@ -7,6 +7,7 @@ from pam.cost.analytic import (
     paper_parameters_of_widths,
     parameters,
 )
+from pam.cost.backends import BACKENDS, onnx_session, usable_backends
 from pam.cost.counting import macs, macs_by_operator
 from pam.cost.latency import Timing, latencies
 from pam.cost.measure import (
@@ -16,10 +17,14 @@ from pam.cost.measure import (
     measure_network,
     task_accuracy,
 )
+from pam.cost.timing import Spread, Times, time_interleaved
 
 __all__ = [
+    "BACKENDS",
     "LatencyOptions",
+    "Spread",
     "TaskAccuracy",
+    "Times",
     "Timing",
     "analytic_macs",
     "failed_rows",
@@ -27,9 +32,12 @@ __all__ = [
     "macs",
     "macs_by_operator",
     "measure_network",
+    "onnx_session",
     "paper_flops",
     "paper_flops_of_widths",
     "paper_parameters_of_widths",
     "parameters",
     "task_accuracy",
+    "time_interleaved",
+    "usable_backends",
 ]

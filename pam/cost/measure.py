@@ -37,6 +37,7 @@ class LatencyOptions:
     batch_sizes: tuple[int, ...] = (1,)
     rounds: int = 20
     warmup: int = 3
+    backends: tuple[str, ...] = ("torch",)
 
 
 def task_accuracy(network: GroupedNetwork, dataset: MultitaskDataset) -> dict[str, TaskAccuracy]:
@@ -80,6 +81,7 @@ def measure_network(
         ConfigError: if a column, or the single-task accuracy of a task, is missing, or the
             network holds an operator whose cost is not known.
         ShapeError: if the network does not fit the data set.
+        DataError: if a backend of ``latency`` computes other scores than torch.
     """
     cell, run = _columns(cell, CELL), _columns(run, RUN)
     _check_singles(singles, network.tasks)
@@ -99,7 +101,6 @@ def measure_network(
             "parameters": parameters(network, combination),
         }
         measurements.append({**cell, **_identity(combination), **quality, **cost, **run})
-    timed = {combination_name(c): subnetwork for c, subnetwork in subnetworks.items()}
     return {
         "measurements": measurements,
         "accuracies": [
@@ -107,7 +108,7 @@ def measure_network(
             for task in network.tasks
         ],
         "groups": _group_rows(network, cell),
-        "latency": [] if latency is None else _latency_rows(timed, dataset, cell, run, latency),
+        "latency": [] if latency is None else _latency_rows(network, cell, run, latency),
     }
 
 
@@ -218,31 +219,14 @@ def _group_rows(network: GroupedNetwork, cell: Row) -> list[Row]:
 
 
 def _latency_rows(
-    networks: Mapping[str, Any],
-    dataset: MultitaskDataset,
-    cell: Row,
-    run: Row,
-    options: LatencyOptions,
+    network: GroupedNetwork, cell: Row, run: Row, options: LatencyOptions
 ) -> list[Row]:
     timings = latencies(
-        networks,
-        dataset.input_shape,
+        {cell["merging"]: network},
+        backends=options.backends,
         batch_sizes=options.batch_sizes,
-        threads=int(run["threads"]),
+        threads=[int(run["threads"])],
         rounds=options.rounds,
         warmup=options.warmup,
     )
-    return [
-        {
-            **cell,
-            "combination": timing.name,
-            "batch_size": timing.batch_size,
-            "threads": timing.threads,
-            "backend": timing.backend,
-            "median_ms": timing.median_ms,
-            "low_ms": timing.low_ms,
-            "high_ms": timing.high_ms,
-            "rounds": timing.rounds,
-        }
-        for timing in timings
-    ]
+    return [{**cell, **timing.columns()} for timing in timings]

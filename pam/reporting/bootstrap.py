@@ -82,3 +82,21 @@ def mean_interval(values: Sequence[float], seeds: Sequence[int], *axes: str) -> 
         return Estimate(1, float(column[0]), np.nan, np.nan)
     means = resample_counts([int(seed) for seed, _ in known], *axes) @ column / len(known)
     return Estimate(len(known), float(column.mean()), *percentile_interval(means))
+
+
+def median_interval(values: Sequence[float], *axes: str) -> Estimate:
+    """Return the median of values, e.g. of rounds, and its 95 % bootstrap interval.
+
+    The field ``mean`` of the estimate is the median.
+
+    Args:
+        values: at least one, each at least 0.
+        axes: what the draws should depend on, beside how many values there are.
+    """
+    n = len(values)
+    if n == 1:
+        return Estimate(1, float(values[0]), np.nan, np.nan)
+    counts = resample_counts(range(n), *axes).astype(int)
+    drawn = np.repeat(np.tile(values, len(counts)), counts.ravel()).reshape(len(counts), n)
+    interval = percentile_interval(np.median(drawn, axis=1))
+    return Estimate(n, float(np.median(values)), *interval)

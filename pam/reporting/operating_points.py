@@ -94,6 +94,20 @@ def chosen_strengths(folder: str | Path, experiment: str) -> pd.DataFrame:
     return points[["pruning", "merging", "seed", "strengths"]]
 
 
+def parts_of(combination: str, strengths: str) -> list[tuple[str, float]]:
+    """Return the tasks and the strength of each independent part of a combination.
+
+    Args:
+        combination: such as ``A&B``.
+        strengths: ``0.5`` (one part), or ``A: 0.5, B: 1`` for independent networks.
+    """
+    found = []
+    for part in strengths.split(", "):
+        names, _, value = part.rpartition(": ")
+        found.append((names or combination, float(value)))
+    return found
+
+
 def strength_of(group: str, strengths: str) -> float:
     """Return the strength at which a group was pruned, from the text of ``strengths``.
 

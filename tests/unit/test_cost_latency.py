@@ -1,68 +1,192 @@
-"""Latency: the order of the rounds, the statistics, and that the state comes back."""
+"""Latency of sub-networks: what runs, in which order and state, and that backends agree."""
 
 import pytest
 import torch
-from torch import nn
 
 import pam
-from pam.cost import latencies
-from pam.cost import latency as module
+from pam.cost import backends, latencies, usable_backends
+from pam.networks import subnetwork
+from tests.small import make_networks, share_some, side_by_side
+
+BOTH = ["torch", "onnxruntime"]
 
 
-class Logged(nn.Module):
-    def __init__(self, name, log):
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
-        self.name, self.log = name, log
-
-    def forward(self, x):
-        self.log.append((self.name, len(x), self.training, torch.is_inference_mode_enabled()))
-        return x
+@pytest.fixture(scope="module")
+def networks():
+    made = make_networks("AB")
+    return {"none": side_by_side(made).eval(), "pam": share_some(made).eval()}
 
 
-def test_rounds_are_interleaved_in_evaluation_and_inference_mode():
-    log = []
-    networks = {name: Logged(name, log) for name in "AB"}
-    networks["B"].eval()
-    timings = latencies(networks, (1, 2, 2), batch_sizes=[1, 3], rounds=2, warmup=1)
-    assert [entry[:2] for entry in log] == [(n, b) for b in (1, 3) for _ in range(3) for n in "AB"]
-    assert {entry[2:] for entry in log} == {(False, True)}
-    assert (networks["A"].training, networks["B"].training) == (True, False)
-    assert [(t.name, t.batch_size) for t in timings] == [("A", 1), ("B", 1), ("A", 3), ("B", 3)]
+@pytest.fixture
+def log(monkeypatch):
+    """What ran: (network, tasks, images, evaluation mode, inference mode, torch threads)."""
+    calls = []
+
+    def view(network, tasks):
+        module = subnetwork.view(network, tasks)
+
+        def logged(images):
+            state = (torch.is_inference_mode_enabled(), torch.get_num_threads())
+            calls.append((network, "&".join(tasks), len(images), not network.training, *state))
+            return module(images)
+
+        return logged
+
+    monkeypatch.setattr(backends, "view", view)
+    return calls
 
 
-def test_median_and_percentiles_over_rounds(monkeypatch):
-    times = iter(range(100, -1, -1))
-    monkeypatch.setattr(module, "_time", lambda *_: float(next(times)))
-    (timing,) = latencies({"A": Logged("A", [])}, (1, 2, 2), rounds=101, warmup=0)
-    assert (timing.low_ms, timing.median_ms, timing.high_ms) == (5.0, 50.0, 95.0)
-    assert (timing.rounds, timing.threads, timing.backend) == (101, 1, "torch")
+def test_networks_of_one_combination_follow_each_other_in_every_round(networks, log):
+    timings = latencies(networks, batch_sizes=[1, 3], rounds=2, warmup=1)
+    names = {id(network): name for name, network in networks.items()}
+    order = [(name, tasks) for tasks in ("A", "B", "A&B") for name in networks]
+    ran = [(names[id(one)], tasks, images) for one, tasks, images, *_ in log]
+    # Each block runs all once to check them, once more to warm up, and twice with the clock.
+    assert [one for one in ran if one[2] == 3] == ran[len(ran) // 2 :]
+    assert [one[:2] for one in ran] == 8 * order
+    assert [(t.network, t.combination) for t in timings] == 2 * order
+    assert [t.batch_size for t in timings] == 6 * [1] + 6 * [3]
 
 
-def test_threads_are_set_and_given_back():
-    seen = []
+def test_evaluation_and_inference_mode_and_threads_are_set_and_given_back(networks, log):
+    network, before = networks["pam"], torch.get_num_threads()
+    network.train()
+    latencies({"pam": network}, combinations=["A"], threads=[before + 1], rounds=1)
+    assert {entry[3:] for entry in log} == {(True, True, before + 1)}
+    assert (network.training, torch.get_num_threads()) == (True, before)
+    network.eval()
 
-    class Threads(Logged):
-        def forward(self, x):
-            seen.append(torch.get_num_threads())
-            raise RuntimeError("stop")
+
+def test_threads_are_given_back_after_an_error(networks, monkeypatch):
+    def broken(network, tasks):
+        raise RuntimeError("stop")
 
     before = torch.get_num_threads()
-    with pytest.raises(RuntimeError):
-        latencies({"A": Threads("A", [])}, (1, 2, 2), threads=before + 1)
-    assert (seen, torch.get_num_threads()) == ([before + 1], before)
+    monkeypatch.setattr(backends, "view", broken)
+    with pytest.raises(RuntimeError, match="stop"):
+        latencies(networks, threads=[before + 1])
+    assert torch.get_num_threads() == before
 
 
-def test_more_work_takes_longer():
-    small, large = nn.Conv2d(1, 2, 3), nn.Conv2d(1, 256, 9)
-    timings = latencies({"small": small, "large": large}, (1, 64, 64), rounds=5)
-    assert 0 < timings[0].low_ms <= timings[0].median_ms <= timings[0].high_ms
-    assert timings[0].median_ms < timings[1].median_ms
+@pytest.fixture
+def sessions(monkeypatch):
+    """What ONNX Runtime was asked for, session by session, and what was recorded for it."""
+    import onnxruntime
+
+    asked, recorded = [], []
+
+    def session(model, options, providers):
+        spins = options.get_session_config_entry("session.intra_op.allow_spinning")
+        asked.append((options.intra_op_num_threads, options.inter_op_num_threads, spins, providers))
+        return real(model, options, providers=providers)
+
+    def record(*arguments):
+        recorded.append(list(arguments[2]))
+        return whole(*arguments)
+
+    real, whole = onnxruntime.InferenceSession, backends.onnx_model
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    monkeypatch.setattr(backends, "onnx_model", record)
+    return asked, recorded
+
+
+def test_every_backend_combination_batch_size_and_number_of_threads(networks, sessions):
+    steps = []
+    timings = latencies(
+        {"pam": networks["pam"]},
+        combinations=["B&A", "A"],
+        backends=BOTH,
+        batch_sizes=[1, 2],
+        threads=[1, 2],
+        rounds=3,
+        progress=lambda: steps.append(1),
+    )
+    assert [(t.threads, t.batch_size, t.combination, t.backend) for t in timings] == [
+        (threads, batch_size, combination, backend)
+        for threads in (1, 2)
+        for batch_size in (1, 2)
+        for combination in ("A&B", "A")
+        for backend in BOTH
+    ]
+    assert len(steps) == 4 * (4 + 3)
+    for timing in timings:
+        row = timing.columns()
+        assert (timing.network, row["rounds"]) == ("pam", 3)
+        assert 0 < row["low_ms"] <= row["median_ms"] <= row["high_ms"]
+    asked, recorded = sessions
+    cpu = ["CPUExecutionProvider"]
+    assert asked == 4 * [(1, 1, "0", cpu)] + 4 * [(2, 1, "0", cpu)]
+    assert recorded == [["A", "B"]], "one recording serves all combinations"
+
+
+def test_a_backend_that_computes_something_else_is_refused(networks, monkeypatch):
+    class Wrong(backends.Eager):
+        def call(self, network, tasks, images, threads):
+            right = super().call(network, tasks, images, threads)
+            return lambda: [score + 2e-4 for score in right()]
+
+    monkeypatch.setitem(backends.BACKENDS, "wrong", Wrong)
+    with pytest.raises(pam.DataError, match=r"'wrong' .* for pam, A: they differ by 0.0002"):
+        latencies({"pam": networks["pam"]}, backends=["torch", "wrong"])
+
+
+def test_compiled_networks_are_whole_and_compiled_before_the_clock_runs(networks, monkeypatch):
+    """Torch's tracer with all its checks; only the translation to C++ is left out: it is slow."""
+    compiled, ran = [], []
+
+    def count(graph, inputs):
+        compiled.append(len(inputs[0]) if inputs else 0)
+        return graph.forward
+
+    def compile_(module, *, fullgraph, dynamic):
+        assert fullgraph and not dynamic
+        return real(module, fullgraph=True, dynamic=False, backend=count)
+
+    def timed(calls, **options):
+        ran.append(len(compiled))
+        return interleaved(calls, **options)
+
+    real, interleaved = torch.compile, pam.cost.latency.time_interleaved
+    monkeypatch.setattr(torch, "compile", compile_)
+    monkeypatch.setattr(pam.cost.latency, "time_interleaved", timed)
+    timings = latencies(
+        networks, combinations=["A&B"], backends=["compile"], batch_sizes=[1, 2], rounds=2
+    )
+    assert ran == [2, 4] and len(compiled) == 4
+    assert {timing.backend for timing in timings} == {"compile"}
+
+
+def test_backends_that_do_not_run_here_are_told_and_left_out(monkeypatch):
+    def no_compiler(x):
+        raise RuntimeError("No working C++ compiler found\nand a long traceback")
+
+    monkeypatch.setattr(torch, "compile", lambda *a, **k: no_compiler)
+    backends._compiler_fault.cache_clear()
+    try:
+        usable, notes = usable_backends(["torch", "compile", "onnxruntime"])
+    finally:
+        backends._compiler_fault.cache_clear()
+    assert usable == BOTH
+    assert notes == [
+        "backend 'compile' does not work here (No working C++ compiler found): not timed"
+    ]
+    usable, notes = usable_backends(BOTH, "cuda")
+    assert usable == ["torch"]
+    assert notes == ["backend 'onnxruntime' runs on the CPU only: not timed"]
+
+
+def test_unknown_names_are_refused(networks):
+    with pytest.raises(pam.ConfigError, match="unknown backend 'tvm'; known: torch, compile"):
+        usable_backends(["torch", "tvm"])
+    with pytest.raises(pam.ConfigError, match="unknown backend 'tvm'"):
+        latencies(networks, backends=["tvm"])
+    with pytest.raises(pam.ConfigError, match="unknown task 'C'"):
+        latencies(networks, combinations=["C"])
 
 
 @pytest.mark.parametrize(
-    "bad", [{"rounds": 0}, {"threads": 0}, {"batch_sizes": [1, 0]}, {"warmup": -1}]
+    "bad", [{"rounds": 0}, {"threads": [1, 0]}, {"batch_sizes": [1, 0]}, {"warmup": -1}]
 )
-def test_bad_settings_are_refused(bad):
+def test_bad_settings_are_refused(networks, bad):
     with pytest.raises(pam.ConfigError, match="at least 1"):
-        latencies({"A": Logged("A", [])}, (1, 2, 2), **bad)
+        latencies(networks, **bad)

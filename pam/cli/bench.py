@@ -1,0 +1,9 @@
+"""``pam bench``: find the benchmark's module and run it."""
+
+from argparse import Namespace
+from importlib import import_module
+
+
+def run(arguments: Namespace) -> int:
+    """Run the benchmark that was named."""
+    return import_module(f"pam.cli.bench_{arguments.benchmark}").run(arguments)

@@ -1,0 +1,160 @@
+"""The networks of ``pam bench``: those of a run at matched accuracy, and files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pam.cli.failures import read_failure
+from pam.config import Paths
+from pam.config.names import check_known
+from pam.errors import ConfigError, DataError
+from pam.files import read_meta
+from pam.networks import Assembly, GroupedNetwork
+from pam.networks.family import load_family
+from pam.reporting.curves import select
+from pam.reporting.matched import OK
+from pam.reporting.names import order_combinations, order_mergings
+from pam.reporting.operating_points import parts_of
+from pam.reporting.storage import read_table
+
+_FAMILY = "strengths"
+_AXES = ("experiment", "dataset", "architecture", "merging", "pruning")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A network to time.
+
+    Attributes:
+        name: how it is called in the table.
+        cell: the columns that name a cell; the strength is None where its parts have several.
+        network: in evaluation mode.
+    """
+
+    name: str
+    cell: dict[str, Any]
+    network: GroupedNetwork
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which networks of a run: None is the only one there is, of seeds the lowest."""
+
+    experiment: str | None = None
+    pruning: str | None = None
+    seed: int | None = None
+    delta: float = 1.0
+
+
+def networks_of_run(folder: str, choice: Choice) -> tuple[list[Contender], list[str]]:
+    """Return the network of every merging at its operating point with all tasks running.
+
+    Networks that share nothing, each of its own strength, are put together into one.
+
+    Args:
+        folder: of the run.
+        choice: what of it.
+
+    Returns:
+        The networks in table order, and a sentence for every merging that has none.
+
+    Raises:
+        ConfigError: if the run has no such experiment, pruning, seed or delta, or several and
+            none is named.
+        DataError: if a file is missing or damaged.
+    """
+    points = read_table(folder, "operating_points")
+    if points.empty:
+        raise ConfigError(f"{folder} has no operating points: nothing in it was pruned")
+    points = _chosen(points, "experiment", choice.experiment)
+    points = _chosen(points, "pruning", choice.pruning)
+    seeds = [int(seed) for seed in points["seed"]]
+    points = _chosen(points, "seed", min(seeds) if choice.seed is None else choice.seed)
+    points = _chosen(points, "delta", choice.delta)
+    everything = order_combinations(points["combination"])[-1]
+    points = select(points, combination=everything).set_index("merging")
+    measured = read_table(folder, "measurements")
+    found, notes = [], []
+    for merging in order_mergings(points.index):
+        point = points.loc[merging]
+        if point["status"] != OK:
+            notes.append(f"'{merging}' is {point['status']} within {choice.delta:g}: not timed")
+            continue
+        cell = {name: point[name] for name in ("experiment", "pruning", "seed")}
+        row = select(measured, merging=merging, **cell).iloc[0]
+        cell |= {"merging": merging, "seed": int(point["seed"])}
+        cell |= {name: row[name] for name in ("dataset", "architecture")}
+        found.append(_contender(folder, cell, parts_of(everything, point["strengths"])))
+    return found, notes
+
+
+def _chosen(points: pd.DataFrame, axis: str, value: Any) -> pd.DataFrame:
+    """Return the rows of one value of an axis: that which is named, or the only one."""
+    known = list(dict.fromkeys(points[axis]))
+    if value is None and len(known) > 1:
+        raise ConfigError(f"the run has several of --{axis}: {', '.join(known)}; name one")
+    shown = [one if isinstance(one, str) else f"{one:g}" for one in known]
+    if value is not None:
+        check_known(axis, value if isinstance(value, str) else f"{value:g}", shown)
+    return points[points[axis] == (known[0] if value is None else value)]
+
+
+def _contender(folder: str, cell: dict[str, Any], parts: Sequence[tuple[str, float]]) -> Contender:
+    axes = (cell["experiment"], cell["merging"], cell["pruning"], cell["seed"])
+    path = Paths(folder).pruned(*axes)
+    family = load_family(path)
+    chosen = [_of_strength(path, family, strength) for _, strength in parts]
+    strengths = {strength for _, strength in parts}
+    cell = {**cell, "strength": strengths.pop() if len(strengths) == 1 else None}
+    if len(parts) == 1:
+        return Contender(cell["merging"], cell, chosen[0])
+    assemblies = [
+        Assembly.of(network).restrict(tasks.split("&"))
+        for network, (tasks, _) in zip(chosen, parts, strict=True)
+    ]
+    return Contender(cell["merging"], cell, Assembly.unite(assemblies).network().eval())
+
+
+def _of_strength(path: str, family: dict[float, GroupedNetwork], strength: float) -> GroupedNetwork:
+    """Return the network of a strength, which may have been written with few digits."""
+    for known, network in family.items():
+        if isclose(known, strength, rel_tol=1e-5):
+            return network
+    known = ", ".join(f"{one:g}" for one in family)
+    raise ConfigError(f"{path} has no network of strength {strength:g}; its strengths: {known}")
+
+
+def network_of_file(said: str) -> Contender:
+    """Return the network of a file, given as ``FILE`` or, one of several, as ``FILE:STRENGTH``.
+
+    Raises:
+        ConfigError: if the strength is missing, no number, unknown, or none is due.
+        DataError: if the file is missing, damaged or holds no network.
+        ShapeError: if the weights do not fit the network's description.
+    """
+    path, _, strength = said.rpartition(":")
+    if not path or Path(said).is_file():
+        path, strength = said, ""
+    meta = read_meta(path)
+    failure = read_failure(path)
+    if failure:
+        raise DataError(f"{path} holds no network: {failure.status}: {failure.reason}")
+    origin = meta.get("origin") or {}
+    cell = {name: origin.get(name, "") for name in _AXES} | {"seed": origin.get("seed")}
+    if _FAMILY not in meta:
+        if strength:
+            raise ConfigError(f"{path} holds one network, without a strength: leave ':' away")
+        return Contender(said, {**cell, "strength": None}, GroupedNetwork.load(path))
+    family = load_family(path)
+    try:
+        number = float(strength)
+    except ValueError as error:
+        known = ", ".join(f"{one:g}" for one in family)
+        raise ConfigError(
+            f"{path} holds networks of several strengths: write {path}:STRENGTH, one of {known}"
+        ) from error
+    return Contender(said, {**cell, "strength": number}, _of_strength(path, family, number))
