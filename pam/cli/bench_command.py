@@ -11,7 +11,8 @@ def add_bench(commands: Commands) -> None:
         commands,
         "bench",
         "time what a run made",
-        "pam bench latency --results results/quick --pruning taylor --out latency.csv",
+        "pam bench latency --results results/quick --experiment digits_lenet5 --pruning taylor \\\n"
+        "    --out latency.csv",
     )
     benchmarks = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
     _latency(benchmarks)

@@ -30,7 +30,7 @@ from tests.small_run import CONFIG, Run
 COMMANDS = (
     *("prepare", "train", "merge", "prune", "measure", "relate", "analyse"),
     *("aggregate", "tables", "figures", "report", "reproduction", "samples"),
-    *("config", "plan", "conform", "status", "check", "trace"),
+    *("config", "plan", "conform", "status", "check", "trace", "bench"),
     *("export", "predict"),
 )
 WITHOUT_TORCH = (
