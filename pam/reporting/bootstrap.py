@@ -1,6 +1,6 @@
 """The bootstrap over seeds: resamples, and percentile intervals that stay honest at small n."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -82,6 +82,27 @@ def mean_interval(values: Sequence[float], seeds: Sequence[int], *axes: str) -> 
         return Estimate(1, float(column[0]), np.nan, np.nan)
     means = resample_counts([int(seed) for seed, _ in known], *axes) @ column / len(known)
     return Estimate(len(known), float(column.mean()), *percentile_interval(means))
+
+
+def ratio_interval(above: Mapping[int, float], below: Mapping[int, float], *axes: str) -> Estimate:
+    """Return the ratio of two means over seeds and its 95 % bootstrap interval, paired by seed.
+
+    Both means are of the seeds that both sides have, and of the same draws of them.
+
+    Args:
+        above: seed -> value, at least 0.
+        below: seed -> value, above 0.
+        axes: what the draws should depend on, beside the seeds.
+    """
+    seeds = sorted({*above} & {*below})
+    if not seeds:
+        return Estimate(0, np.nan, np.nan, np.nan)
+    one, other = (np.array([side[seed] for seed in seeds]) for side in (above, below))
+    ratio = float(one.mean() / other.mean())
+    if len(seeds) == 1:
+        return Estimate(1, ratio, np.nan, np.nan)
+    counts = resample_counts(seeds, *axes)
+    return Estimate(len(seeds), ratio, *percentile_interval((counts @ one) / (counts @ other)))
 
 
 def median_interval(values: Sequence[float], *axes: str) -> Estimate:

@@ -90,3 +90,16 @@ def order_prunings(prunings: Iterable[str]) -> list[str]:
 def order_combinations(combinations: Iterable[str]) -> list[str]:
     """Return combinations of fewer tasks first."""
     return sorted(set(combinations), key=lambda name: (name.count("&"), name))
+
+
+def pooled(combinations: Sequence[str]) -> dict[str, list[str]]:
+    """Return label -> the combinations whose mean it stands for: of two tasks, each alone.
+
+    Of more tasks, all combinations of as many tasks are taken together.
+    """
+    if len(combinations) <= 3:
+        return {name: [name] for name in combinations}
+    labels: dict[str, list[str]] = {}
+    for name in combinations:
+        labels.setdefault(size_name(name.count("&") + 1), []).append(name)
+    return labels

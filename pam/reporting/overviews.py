@@ -11,8 +11,8 @@ from pam.reporting.names import (
     order_combinations,
     order_mergings,
     order_prunings,
+    pooled,
     pruning_name,
-    size_name,
 )
 from pam.reporting.storage import read_table, read_text_table
 from pam.reporting.text_table import Document, TextTable
@@ -90,7 +90,7 @@ def operating_points(folder: Path, experiment: str) -> Document | None:
                     labels = [pruning_name(pruning), merging_name(merging), f"{seed:.0f}"]
                     rows.append(labels + _network(cells, combinations))
     header = ["pruning", "merging", "seed", "strength", "margin", "accuracy (%)"]
-    header += [f"MFLOPs {name}" for name in _costs_of(combinations)] + ["parameters"]
+    header += [f"MFLOPs {name}" for name in pooled(combinations)] + ["parameters"]
     raw = select(read_text_table(folder, "operating_points"), experiment=experiment)
     return Document(
         title=f"{_setting(folder, experiment)}: the networks that meet δ",
@@ -102,16 +102,6 @@ def operating_points(folder: Path, experiment: str) -> Document | None:
         tables=[_table("Operating points", header, rows, 4)],
         numbers=raw[raw["delta"].astype(float) == DEFAULT_DELTA],
     )
-
-
-def _costs_of(combinations: list[str]) -> dict[str, list[str]]:
-    """Return column -> the combinations whose mean it shows: of two tasks, every one alone."""
-    if len(combinations) <= 3:
-        return {name: [name] for name in combinations}
-    columns: dict[str, list[str]] = {}
-    for name in combinations:
-        columns.setdefault(size_name(name.count("&") + 1), []).append(name)
-    return columns
 
 
 def _network(cells: list[dict | None], combinations: list[str]) -> list[str]:
@@ -126,7 +116,7 @@ def _network(cells: list[dict | None], combinations: list[str]) -> list[str]:
         name: cell["flops"] if cell and cell["status"] == OK else None
         for name, cell in zip(combinations, cells, strict=True)
     }
-    costs = [_mean_cost([flops[n] for n in names]) for names in _costs_of(combinations).values()]
+    costs = [_mean_cost([flops[n] for n in names]) for names in pooled(combinations).values()]
     parameters = number(whole["parameters"], ",.0f") if first[0] != "—†" else "—†"
     return [*first, *costs, parameters]
 

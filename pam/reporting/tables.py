@@ -14,6 +14,7 @@ from pam.reporting.redundancy import redundancy
 from pam.reporting.relatedness import relatedness
 from pam.reporting.schema import TABLES
 from pam.reporting.sources import origin_of
+from pam.reporting.speed_ups import speed_ups
 from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
 from pam.reporting.storage import experiments
 from pam.reporting.text_table import Document
@@ -26,6 +27,7 @@ _TABLES: dict[str, Callable[[Path, str], Document | None]] = {
     "relatedness": relatedness,
     "exclusivity": exclusivity,
     "redundancy": redundancy,
+    "latency": speed_ups,
 }
 
 SOURCES = {
@@ -36,6 +38,7 @@ SOURCES = {
     "relatedness": ("relatedness",),
     "exclusivity": ("exclusivity", "operating_points"),
     "redundancy": ("redundancy",),
+    "latency": ("latency", "operating_points"),
 }
 """The CSV files that each table is made from."""
 

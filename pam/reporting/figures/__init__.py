@@ -29,6 +29,7 @@ FIGURES = (
     "relatedness",
     "exclusivity",
     "redundancy",
+    "latency",
 )
 
 
@@ -115,6 +116,7 @@ def figure_modules() -> dict[str, ModuleType]:
         frontier,
         groups,
         information,
+        latency,
         matched,
         redundancy,
         relatedness,
@@ -131,4 +133,5 @@ def figure_modules() -> dict[str, ModuleType]:
         "relatedness": relatedness,
         "exclusivity": exclusivity,
         "redundancy": redundancy,
+        "latency": latency,
     }
