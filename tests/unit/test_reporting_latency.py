@@ -1,0 +1,164 @@
+"""Time beside FLOPs: figure and table from CSV files alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pam.reporting.aggregate import aggregate
+from pam.reporting.bootstrap import ratio_interval, resample_counts
+from pam.reporting.curves import select
+from pam.reporting.figures import latency as figure
+from pam.reporting.figures import render_figures, style
+from pam.reporting.latency import matched_times, timed_networks
+from pam.reporting.operating_points import parts_of
+from pam.reporting.schema import LATENCY
+from pam.reporting.storage import read_table, write_rows
+from pam.reporting.tables import render_tables
+from tests.reporting_fixtures import FIVE_TASKS, write_records
+
+MERGINGS = ("none", "mtz", "pam")
+
+
+def write_run(folder, seeds=(0, 1, 2), **axes):
+    records = write_records(folder, mergings=MERGINGS, prunings=("vibnet",), seeds=seeds, **axes)
+    aggregate(records, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def table(run):
+    render_tables(run)
+    return pd.read_csv(run / "tables" / "latency.csv"), (run / "tables" / "latency.md").read_text()
+
+
+def with_rows(run, folder, change):
+    """A copy of a run whose rows of latency.csv went through ``change``."""
+    for path in run.glob("*.csv"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    write_rows(folder, LATENCY, change(read_table(run, "latency")).to_dict("records"))
+    return folder
+
+
+def further_settings(rows):
+    """The same at another batch size, and both with a second backend, twice as fast."""
+    rows = pd.concat([rows, rows.assign(batch_size=64, median_ms=10 * rows["median_ms"])])
+    return pd.concat([rows, rows.assign(backend="onnxruntime", median_ms=rows["median_ms"] / 2)])
+
+
+def test_strengths_of_parts():
+    assert parts_of("A&B", "0.5") == [("A&B", 0.5)]
+    assert parts_of("A&B", "A: 0.5, B: 1e-05") == [("A", 0.5), ("B", 1e-5)]
+    assert parts_of("A&B&C", "A&C: 2, B: 1") == [("A&C", 2.0), ("B", 1.0)]
+
+
+def test_times_have_the_flops_of_what_was_timed(run):
+    timed = timed_networks(run, "fashion")
+    assert len(timed) == len(read_table(run, "latency"))
+    # What the fixture makes of FLOPs.
+    np.testing.assert_allclose(timed["median_ms"], 0.2 + timed["flops"] / 4e7, atol=1e-4)
+    assert set(timed["n_tasks"]) == {1, 2}
+
+
+def test_times_of_networks_that_share_nothing_add_up(run):
+    points = read_table(run, "operating_points")
+    point = select(points, merging="none", seed=0, delta=1.0, combination="A&B").iloc[0]
+    measured = read_table(run, "latency")
+    parts = [
+        select(measured, merging="none", seed=0, combination=task)
+        for task, _ in parts_of("A&B", point["strengths"])
+    ]
+    wanted = sum(
+        one.loc[np.isclose(one["strength"], strength), "median_ms"].item()
+        for one, (_, strength) in zip(parts, parts_of("A&B", point["strengths"]), strict=True)
+    )
+    times = matched_times(run, "fashion")
+    found = select(times, merging="none", seed=0, combination="A&B")
+    assert (found["ms"].item(), found["flops"].item()) == (wanted, point["flops"])
+    together = select(times, merging="pam", seed=0, combination="A&B")
+    assert len(together) == 1
+
+
+def test_speed_ups_are_paired_by_seed(run, table):
+    numbers = table[0].set_index(["merging", "combination"])
+    times = matched_times(run, "fashion").set_index(["merging", "combination", "seed"])
+    own, base = (times.sort_index().loc[name, "A&B"] for name in ("pam", "none"))
+    counts = resample_counts([0, 1, 2], "fashion")
+    for column, cost in (("ms", "time"), ("flops", "flops")):
+        row = numbers.loc["pam", "A&B"]
+        assert row[f"{cost}_vs_none_mean"] == pytest.approx(
+            base[column].mean() / own[column].mean(), abs=1e-4
+        )
+        drawn = (counts @ base[column]) / (counts @ own[column])
+        assert row[f"{cost}_vs_none_low"] == pytest.approx(drawn.min(), abs=1e-4)
+        assert row[f"{cost}_vs_none_high"] == pytest.approx(drawn.max(), abs=1e-4)
+    assert numbers.loc["pam", "A&B"]["n"] == 3
+    assert (numbers.xs("none")["time_vs_none_high"] == 1).all()
+    assert (numbers.xs("mtz")["flops_vs_mtz_low"] == 1).all()
+
+
+def test_the_table_says_what_it_shows(table):
+    text = table[1]
+    assert "time at matched accuracy" in text and "n = 3 seeds" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert rows[0].split(" | ")[-1].startswith("time: × less than B2")
+    assert len(rows) - 2 == 3 * 3
+
+
+def test_ratios_are_of_common_seeds_only():
+    above, below = {0: 4.0, 1: 8.0, 2: 100.0}, {1: 2.0, 0: 2.0, 3: 1.0}
+    assert ratio_interval(above, below) == (2, 3.0, 2.0, 4.0)
+    assert ratio_interval({0: 4.0}, below)[:2] == (1, 2.0)
+    assert ratio_interval({5: 1.0}, below).n == 0
+
+
+def test_more_than_two_tasks_are_summed_up_by_how_many_run(tmp_path):
+    run = write_run(tmp_path, seeds=(0,), tasks=FIVE_TASKS[:3])
+    render_tables(run)
+    text = (run / "tables" / "latency.md").read_text()
+    assert "3 tasks" in text and "A&B" not in text
+    numbers = pd.read_csv(run / "tables" / "latency.csv")
+    assert len(numbers) == 7 * len(MERGINGS)
+
+
+def test_settings_have_rows_and_panels_of_their_own(run, tmp_path):
+    folder = with_rows(run, tmp_path, further_settings)
+    render_tables(folder)
+    numbers = pd.read_csv(folder / "tables" / "latency.csv")
+    assert len(numbers) == 4 * 9
+    same = numbers.groupby(["merging", "combination"])["time_vs_none_mean"]
+    assert (same.max() - same.min()).max() < 1e-3
+    with style.house_style():
+        panels = figure.draw(folder, "fashion").axes
+    assert [axes.get_title(loc="left") for axes in panels] == [
+        *("single images, onnxruntime", "single images, torch"),
+        *("batch of 64, onnxruntime", "batch of 64, torch"),
+    ]
+
+
+def test_one_setting_is_one_panel_and_the_same_bytes_every_time(run, tmp_path):
+    with style.house_style():
+        (axes,) = figure.draw(run, "fashion").axes
+    assert axes.get_title(loc="left") == "single images"
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    drawn = [render_figures(run, tmp_path / name, only=["latency"]) for name in "ab"]
+    one, other = ([path.read_bytes() for path in paths] for paths in drawn)
+    assert one == other and len(one) == 2
+
+
+def test_a_network_that_was_not_timed_is_a_dash_with_its_own_sign(run, tmp_path):
+    folder = with_rows(run, tmp_path, lambda rows: rows[rows["merging"] != "mtz"])
+    render_tables(folder)
+    text = (folder / "tables" / "latency.md").read_text()
+    assert "—‡" in text and "‡ failed or not measured" in text and "—†" not in text
+
+
+def test_without_timings_there_is_neither_figure_nor_table(run, tmp_path):
+    folder = with_rows(run, tmp_path, lambda rows: rows[:0])
+    assert "latency" not in {path.stem for path in render_tables(folder)}
+    with pytest.warns(UserWarning, match="no data for figure 'latency'"):
+        assert render_figures(folder, tmp_path / "figures", only=["latency"]) == []
