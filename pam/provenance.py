@@ -66,6 +66,7 @@ PACKAGES = (
     "fvcore",
     "matplotlib",
     "numpy",
+    "onnxruntime",
     "pandas",
     "pillow",
     "safetensors",

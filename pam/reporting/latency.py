@@ -6,10 +6,11 @@ import pandas as pd
 
 from pam.reporting.curves import select
 from pam.reporting.matched import DEFAULT_DELTA, OK
+from pam.reporting.names import backend_rank
 from pam.reporting.operating_points import parts_of
 from pam.reporting.storage import read_table
 
-SETTING = ["batch_size", "threads", "backend"]
+SETTING = ["threads", "backend", "batch_size"]
 """What is the same in timings that are compared."""
 
 _NETWORK = ["merging", "pruning", "strength", "seed", "combination"]
@@ -27,6 +28,12 @@ def timed_networks(folder: str | Path, experiment: str) -> pd.DataFrame:
     return timed.merge(measured[[*_NETWORK, "flops", "n_tasks"]], on=_NETWORK)
 
 
+def order_settings(timed: pd.DataFrame) -> list[tuple[float, str, float]]:
+    """Return the settings (number of threads, backend, batch size) of timings in table order."""
+    found = set(timed[SETTING].itertuples(index=False, name=None))
+    return sorted(found, key=lambda one: (one[0], backend_rank(one[1]), one[2]))
+
+
 def default_points(folder: str | Path, experiment: str) -> pd.DataFrame:
     """Return the rows of ``operating_points.csv`` of an experiment at the default delta."""
     points = read_table(folder, "operating_points")
@@ -40,14 +47,14 @@ def matched_times(folder: str | Path, experiment: str) -> pd.DataFrame:
     up, as their FLOPs do.
 
     Returns:
-        One row per (pruning, merging, seed, combination, batch_size, threads, backend) whose
+        One row per (pruning, merging, seed, combination, threads, backend, batch_size) whose
         network meets delta and was timed: ``ms`` and ``flops``.
     """
     timed = select(read_table(folder, "latency"), experiment=experiment)
     # As the operating points write it.
     strengths = timed["strength"].map("{:g}".format)
     times = timed.assign(strength=strengths).set_index([*_NETWORK, *SETTING])["median_ms"].to_dict()
-    settings = list(dict.fromkeys(timed[SETTING].itertuples(index=False, name=None)))
+    settings = order_settings(timed)
     rows = []
     for point in select(default_points(folder, experiment), status=OK).to_dict("records"):
         cell = (point["merging"], point["pruning"])

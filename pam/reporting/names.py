@@ -29,6 +29,11 @@ _ARCHITECTURES = {
     "resnet18": "ResNet-18",
     "resnet34": "ResNet-34",
 }
+_BACKENDS = {
+    "torch": "PyTorch",
+    "compile": "torch.compile",
+    "onnxruntime": "ONNX Runtime",
+}
 
 
 def merging_name(merging: str) -> str:
@@ -52,6 +57,11 @@ def dataset_name(dataset: str) -> str:
 def architecture_name(architecture: str) -> str:
     """Return the display name of an architecture."""
     return _ARCHITECTURES.get(architecture, architecture)
+
+
+def backend_name(backend: str) -> str:
+    """Return the display name of what ran a network that was timed."""
+    return _BACKENDS.get(backend, backend)
 
 
 def combination_name(combination: str) -> str:
@@ -85,6 +95,12 @@ def order_prunings(prunings: Iterable[str]) -> list[str]:
     """Return pruners in the paper's order, P1 before P2, then peers and controls, then others."""
     known = list(_PRUNINGS)
     return sorted(set(prunings), key=lambda p: (known.index(p) if p in known else len(known), p))
+
+
+def backend_rank(backend: str) -> tuple[int, str]:
+    """Return what backends are sorted by: the reference first, others by name at the end."""
+    known = list(_BACKENDS)
+    return known.index(backend) if backend in known else len(known), backend
 
 
 def order_combinations(combinations: Iterable[str]) -> list[str]:

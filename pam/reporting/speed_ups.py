@@ -11,9 +11,10 @@ from pam.reporting.bootstrap import Estimate, mean_interval, ratio_interval
 from pam.reporting.cells import DASHES, fewer, interval, notes_for
 from pam.reporting.comparison import setting
 from pam.reporting.curves import select
-from pam.reporting.latency import SETTING, default_points, matched_times
+from pam.reporting.latency import SETTING, default_points, matched_times, order_settings
 from pam.reporting.matched import DEFAULT_DELTA, FAILED, NOT_REACHED, OK, REFERENCES
 from pam.reporting.names import (
+    backend_name,
     merging_name,
     order_combinations,
     order_mergings,
@@ -32,7 +33,7 @@ _ESTIMATES = [_TIME, *(f"{cost}_vs_{reference}" for cost, reference in _RATIOS)]
 SPEED_UPS = Table(
     "speed_ups",
     {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT, "combination": TEXT}
-    | {"batch_size": INTEGER, "threads": INTEGER, "backend": TEXT, "n": INTEGER}
+    | {"threads": INTEGER, "backend": TEXT, "batch_size": INTEGER, "n": INTEGER}
     | {f"{name}_{part}": 4 for name in _ESTIMATES for part in Estimate._fields[1:]},
     ("experiment", "pruning", "merging", "combination", *SETTING),
 )
@@ -43,9 +44,9 @@ class _Place(NamedTuple):
     """Where mergers are compared: a pruning and a setting of timing."""
 
     pruning: str
-    batch_size: float
     threads: float
     backend: str
+    batch_size: float
 
 
 def speed_ups(folder: Path, experiment: str) -> Document | None:
@@ -55,9 +56,12 @@ def speed_ups(folder: Path, experiment: str) -> Document | None:
     if timed.empty or points.empty:
         return None
     made = _SpeedUps(points, matched_times(folder, experiment), experiment)
-    settings = sorted(set(timed[SETTING].itertuples(index=False, name=None)))
-    places = [_Place(name, *one) for name in order_prunings(points["pruning"]) for one in settings]
-    header = ["pruning", "batch", "threads", "backend", "tasks", "merging", "ms"]
+    places = [
+        _Place(pruning, *one)
+        for pruning in order_prunings(points["pruning"])
+        for one in order_settings(timed)
+    ]
+    header = ["pruning", "threads", "backend", "batch", "tasks", "merging", "ms"]
     header += [
         f"{'FLOPs' if cost == 'flops' else cost}: × less than {merging_name(reference).split()[0]}"
         for cost, reference in _RATIOS
@@ -111,11 +115,12 @@ class _SpeedUps:
     def cells(self, places: Sequence[_Place]) -> Iterator[list[str]]:
         """Yield the rows to read: of more than two tasks the means by how many run."""
         for place in places:
-            numbers = [f"{place.batch_size:.0f}", f"{place.threads:.0f}"]
+            where = [pruning_name(place.pruning), f"{place.threads:.0f}"]
+            where += [backend_name(place.backend), f"{place.batch_size:.0f}"]
             for tasks, names in pooled(self._combinations).items():
                 for merging in self._mergings:
-                    labels = [pruning_name(place.pruning), *numbers, place.backend, tasks]
-                    yield [*labels, merging_name(merging), *self._shown(place, merging, names)]
+                    shown = self._shown(place, merging, names)
+                    yield [*where, tasks, merging_name(merging), *shown]
 
     def _row(self, place: _Place, merging: str, names: Sequence[str]) -> dict[str, Any]:
         """Return n and the estimates of the mean over some combinations (often of one)."""

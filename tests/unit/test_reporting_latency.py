@@ -135,8 +135,8 @@ def test_settings_have_rows_and_panels_of_their_own(run, tmp_path):
     with style.house_style():
         panels = figure.draw(folder, "fashion").axes
     assert [axes.get_title(loc="left") for axes in panels] == [
-        *("single images, onnxruntime", "single images, torch"),
-        *("batch of 64, onnxruntime", "batch of 64, torch"),
+        *("single images, PyTorch", "batch of 64, PyTorch"),
+        *("single images, ONNX Runtime", "batch of 64, ONNX Runtime"),
     ]
 
 

@@ -13,8 +13,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from pam.reporting.curves import select
 from pam.reporting.figures import style
-from pam.reporting.latency import SETTING, timed_networks
-from pam.reporting.names import merging_name, order_mergings, size_name
+from pam.reporting.latency import SETTING, order_settings, timed_networks
+from pam.reporting.names import backend_name, merging_name, order_mergings, size_name
 
 SOURCES = ("latency", "measurements")
 TITLE = "Time against computation"
@@ -35,19 +35,19 @@ _ACROSS = 2
 def draw(folder: Path, experiment: str) -> Figure | None:
     """Return the figure of one experiment; None where nothing was timed.
 
-    One panel per batch size, number of threads and backend.
+    One panel per number of threads, backend and batch size.
     """
     timed = timed_networks(folder, experiment)
     if timed.empty:
         return None
-    mergings, panels = order_mergings(timed["merging"]), list(timed.groupby(SETTING))
+    mergings, panels = order_mergings(timed["merging"]), dict(list(timed.groupby(SETTING)))
     columns = min(len(panels), _ACROSS)
     rows = -(-len(panels) // columns)
     figure = style.new_figure(max(3.4 * columns, 5.2), 2.9 * rows + 0.8)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
     several = [name for name in SETTING if timed[name].nunique() > 1]
-    for axes, (setting, points) in zip(grid.flat, panels, strict=False):
-        _panel(axes, points, mergings)
+    for axes, setting in zip(grid.flat, order_settings(timed), strict=False):
+        _panel(axes, panels[setting], mergings)
         axes.set_title(_title(dict(zip(SETTING, setting, strict=True)), several))
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
@@ -67,7 +67,7 @@ def _title(setting: dict[str, float | str], several: list[str]) -> str:
     if "threads" in several:
         words.append(f"{threads:.0f} thread{'s' if threads > 1 else ''}")
     if "backend" in several:
-        words.append(str(setting["backend"]))
+        words.append(backend_name(str(setting["backend"])))
     return ", ".join(words)
 
 
