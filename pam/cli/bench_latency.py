@@ -73,17 +73,18 @@ def _timed(
     from pam.cost import latencies
 
     networks = {contender.name: contender.network for contender in contenders}
-    asked = arguments.combinations
-    each = [len(asked or network.combinations()) for network in networks.values()]
-    blocks = len(arguments.batch_sizes) * len(arguments.threads)
-    steps = blocks * (sum(each) * len(backends) + arguments.rounds)
+    batch_sizes, threads = (
+        list(dict.fromkeys(numbers)) for numbers in (arguments.batch_sizes, arguments.threads)
+    )
+    each = [len(arguments.combinations or one.combinations()) for one in networks.values()]
+    steps = len(batch_sizes) * len(threads) * (sum(each) * len(backends) + arguments.rounds)
     with tqdm(total=steps, desc="latency", disable=not sys.stderr.isatty()) as bar:
         return latencies(
             networks,
-            combinations=asked,
+            combinations=arguments.combinations,
             backends=backends,
-            batch_sizes=arguments.batch_sizes,
-            threads=arguments.threads,
+            batch_sizes=batch_sizes,
+            threads=threads,
             rounds=arguments.rounds,
             warmup=arguments.warmup,
             progress=bar.update,

@@ -124,7 +124,7 @@ def _asked(
         own = network.combinations()
         if combinations is not None:
             own = [parse_combination(one, list(network.tasks)) for one in combinations]
-        for tasks in own:
+        for tasks in dict.fromkeys(own):
             asked.setdefault(tasks, []).append(name)
     return asked
 

@@ -121,7 +121,7 @@ def test_files_are_timed_without_a_run(run, tmp_path, capsys):
     merged, out = tmp_path / "merged:v2.safetensors", tmp_path / "out.csv"
     network("pam", 0.25).save(merged)
     pruned = Paths(str(run)).pruned("fashion", "none", "vibnet", 0)
-    words = ["--networks", merged, f"{pruned}:0.5", "--combinations", "A", "--batch-sizes", 1]
+    words = ["--networks", merged, f"{pruned}:0.5", "--combinations", "A", "--batch-sizes", 1, 1]
     assert bench(*words, "--rounds", 2, "--out", out) == 0
     with open(out, encoding="utf-8", newline="") as handle:
         unknown, known = csv.DictReader(handle)

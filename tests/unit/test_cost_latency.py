@@ -94,7 +94,7 @@ def test_every_backend_combination_batch_size_and_number_of_threads(networks, se
     steps = []
     timings = latencies(
         {"pam": networks["pam"]},
-        combinations=["B&A", "A"],
+        combinations=["B&A", "A", "A&B"],
         backends=BOTH,
         batch_sizes=[1, 2],
         threads=[1, 2],
