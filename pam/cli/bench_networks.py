@@ -72,6 +72,7 @@ def networks_of_run(folder: str, choice: Choice) -> tuple[list[Contender], list[
         raise ConfigError(f"{folder} has no operating points: nothing in it was pruned")
     points = _chosen(points, "experiment", choice.experiment)
     points = _chosen(points, "pruning", choice.pruning)
+    mergings = order_mergings(points["merging"])
     seeds = [int(seed) for seed in points["seed"]]
     points = _chosen(points, "seed", min(seeds) if choice.seed is None else choice.seed)
     points = _chosen(points, "delta", choice.delta)
@@ -79,11 +80,12 @@ def networks_of_run(folder: str, choice: Choice) -> tuple[list[Contender], list[
     points = select(points, combination=everything).set_index("merging")
     measured = read_table(folder, "measurements")
     found, notes = [], []
-    for merging in order_mergings(points.index):
-        point = points.loc[merging]
-        if point["status"] != OK:
-            notes.append(f"'{merging}' is {point['status']} within {choice.delta:g}: not timed")
+    for merging in mergings:
+        status = points["status"].get(merging, "not there for this seed")
+        if status != OK:
+            notes.append(f"'{merging}', delta {choice.delta:g}: {status}, so not timed")
             continue
+        point = points.loc[merging]
         cell = {name: point[name] for name in ("experiment", "pruning", "seed")}
         row = select(measured, merging=merging, **cell).iloc[0]
         cell |= {"merging": merging, "seed": int(point["seed"])}

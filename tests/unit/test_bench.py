@@ -111,7 +111,9 @@ def test_a_merging_that_is_not_accurate_enough_is_left_out_with_a_note(tmp_path,
     lose("mtz")
     contenders, notes = networks_of_run(str(tmp_path), Choice(seed=0))
     assert [contender.name for contender in contenders] == ["none", "pam"]
-    assert notes == ["'mtz' is not reached within 1: not timed"]
+    assert notes == ["'mtz', delta 1: not reached, so not timed"]
+    _, notes = networks_of_run(str(tmp_path), Choice(seed=1))
+    assert notes == ["'mtz', delta 1: not there for this seed, so not timed"]
     lose(*MERGINGS)
     assert bench("--results", tmp_path, "--seed", 0, "--out", tmp_path / "x.csv") == 2
     assert "is accurate enough to be timed" in capsys.readouterr().err
