@@ -7,7 +7,7 @@ from pam.cost.analytic import (
     paper_parameters_of_widths,
     parameters,
 )
-from pam.cost.backends import BACKENDS, onnx_session, usable_backends
+from pam.cost.backends import BACKENDS, onnx_session, torch_threads, usable_backends
 from pam.cost.counting import macs, macs_by_operator
 from pam.cost.latency import Timing, latencies
 from pam.cost.measure import (
@@ -39,5 +39,6 @@ __all__ = [
     "parameters",
     "task_accuracy",
     "time_interleaved",
+    "torch_threads",
     "usable_backends",
 ]

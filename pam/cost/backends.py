@@ -5,7 +5,8 @@ done once (recording, compiling, reading weights) is done by the first call at t
 """
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -150,6 +151,17 @@ def onnx_session(model: "ModelProto", threads: int = 1) -> "InferenceSession":
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Give torch so many threads inside the block, and as many as before after it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _waiting(module: nn.Module, images: Tensor) -> Call:

@@ -1,7 +1,6 @@
 """How long sub-networks take: those of all networks and backends in turn, round after round."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pam.cost.backends import Backend, Call, make_backend
+from pam.cost.backends import Backend, Call, make_backend, torch_threads
 from pam.cost.timing import Times, check_rounds, time_interleaved
 from pam.errors import ConfigError, DataError
 from pam.networks import GroupedNetwork
@@ -105,7 +104,7 @@ def latencies(
         for count in threads:
             for batch_size in batch_sizes:
                 images = {name: _images(net, batch_size) for name, net in networks.items()}
-                with _threads(count), torch.inference_mode():
+                with torch_threads(count), torch.inference_mode():
                     calls = _ready(networks, asked, made, images, count, after)
                     times = time_interleaved(calls, rounds=rounds, warmup=warmup, after_round=after)
                 timings += [
@@ -178,13 +177,3 @@ def _images(network: GroupedNetwork, batch_size: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(batch_size, *network.architecture.input_shape, generator=generator)
     return images.to(like)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

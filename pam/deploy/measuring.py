@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from pam.cost import Timing, latencies
+from pam.cost import Spread, time_interleaved, torch_threads
 from pam.data import MultitaskDataset
 from pam.deploy.model import Model
 from pam.errors import DataError
@@ -70,16 +69,19 @@ def accuracies(model: Model, dataset: MultitaskDataset) -> dict[str, float]:
     return {task: n / (len(split) * len(dataset.tasks[task])) for task, n in right.items()}
 
 
-def time_model(model: Model, rounds: int, threads: int) -> Timing:
-    """Return how long a file takes for one image; its threads were set when it was opened."""
-    timed = {"": _Runs(model)}
-    return latencies(timed, model.about.input_shape, threads=threads, rounds=rounds)[0]
+def time_model(model: Model, rounds: int, threads: int) -> Spread:
+    """Return how long a file takes for one image.
 
+    Args:
+        model: the file; ONNX Runtime got its threads when it was opened.
+        rounds: timed passes.
+        threads: of torch.
 
-class _Runs(nn.Module):
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self._model = model
-
-    def forward(self, images: Tensor) -> dict[str, np.ndarray]:
-        return self._model.run(images.numpy())
+    Raises:
+        ConfigError: if ``rounds`` is below 1.
+    """
+    shape = (1, *model.about.input_shape)
+    image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    with torch_threads(threads), torch.inference_mode():
+        times = time_interleaved({"file": lambda: model.run(image)}, rounds=rounds)
+    return times["file"].spread
