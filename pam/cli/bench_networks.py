@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isclose
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pam.cli.failures import read_failure
+from pam.cli.one_network import nearest_strength, read_one
 from pam.config import Paths
 from pam.config.names import check_known
-from pam.errors import ConfigError, DataError
-from pam.files import read_meta
+from pam.errors import ConfigError
 from pam.networks import Assembly, GroupedNetwork
 from pam.networks.family import load_family
 from pam.reporting.curves import select
@@ -21,7 +19,7 @@ from pam.reporting.names import order_combinations, order_mergings
 from pam.reporting.operating_points import parts_of
 from pam.reporting.storage import read_table
 
-_FAMILY = "strengths"
+_ASKED = ":STRENGTH"
 _AXES = ("experiment", "dataset", "architecture", "merging", "pruning")
 
 
@@ -109,9 +107,9 @@ def _contender(folder: str, cell: dict[str, Any], parts: Sequence[tuple[str, flo
     axes = (cell["experiment"], cell["merging"], cell["pruning"], cell["seed"])
     path = Paths(folder).pruned(*axes)
     family = load_family(path)
-    chosen = [_of_strength(path, family, strength) for _, strength in parts]
-    strengths = {strength for _, strength in parts}
-    cell = {**cell, "strength": strengths.pop() if len(strengths) == 1 else None}
+    strengths = [nearest_strength(path, family, strength, _ASKED) for _, strength in parts]
+    chosen = [family[strength] for strength in strengths]
+    cell = {**cell, "strength": strengths[0] if len(set(strengths)) == 1 else None}
     if len(parts) == 1:
         return Contender(cell["merging"], cell, chosen[0])
     assemblies = [
@@ -119,15 +117,6 @@ def _contender(folder: str, cell: dict[str, Any], parts: Sequence[tuple[str, flo
         for network, (tasks, _) in zip(chosen, parts, strict=True)
     ]
     return Contender(cell["merging"], cell, Assembly.unite(assemblies).network().eval())
-
-
-def _of_strength(path: str, family: dict[float, GroupedNetwork], strength: float) -> GroupedNetwork:
-    """Return the network of a strength, which may have been written with few digits."""
-    for known, network in family.items():
-        if isclose(known, strength, rel_tol=1e-5):
-            return network
-    known = ", ".join(f"{one:g}" for one in family)
-    raise ConfigError(f"{path} has no network of strength {strength:g}; its strengths: {known}")
 
 
 def network_of_file(said: str) -> Contender:
@@ -141,22 +130,11 @@ def network_of_file(said: str) -> Contender:
     path, _, strength = said.rpartition(":")
     if not path or Path(said).is_file():
         path, strength = said, ""
-    meta = read_meta(path)
-    failure = read_failure(path)
-    if failure:
-        raise DataError(f"{path} holds no network: {failure.status}: {failure.reason}")
-    origin = meta.get("origin") or {}
-    cell = {name: origin.get(name, "") for name in _AXES} | {"seed": origin.get("seed")}
-    if _FAMILY not in meta:
-        if strength:
-            raise ConfigError(f"{path} holds one network, without a strength: leave ':' away")
-        return Contender(said, {**cell, "strength": None}, GroupedNetwork.load(path))
-    family = load_family(path)
     try:
-        number = float(strength)
+        number = float(strength) if strength else None
     except ValueError as error:
-        known = ", ".join(f"{one:g}" for one in family)
-        raise ConfigError(
-            f"{path} holds networks of several strengths: write {path}:STRENGTH, one of {known}"
-        ) from error
-    return Contender(said, {**cell, "strength": number}, _of_strength(path, family, number))
+        raise ConfigError(f"--networks {said}: '{strength}' is no strength") from error
+    read = read_one(path, number, _ASKED)
+    cell = {name: read.origin.get(name, "") for name in _AXES}
+    cell |= {"seed": read.origin.get("seed"), "strength": read.strength}
+    return Contender(said, cell, read.network)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pam.cli.one_network import read_one
 from pam.config.paths import NETWORK, RECORD, Paths, run_of
-from pam.errors import ConfigError, DataError
-from pam.files import read_json, read_meta, stored_hash
+from pam.files import read_json, stored_hash
 
 if TYPE_CHECKING:
     from pam.deploy.exporting import Source
@@ -27,51 +27,26 @@ def read_source(path: str | Path, strength: float | None) -> "Source":
     from pam.deploy.exporting import Source
 
     path = Path(path)
-    meta = read_meta(path)
-    if "status" in meta:
-        raise DataError(f"{path} holds no network: {meta['status']}: {meta.get('reason')}")
+    read = read_one(path, strength, "--strength")
     sha256 = stored_hash(path)
-    origin = {**_mapping(meta.get("origin")), "network_sha256": sha256}
+    origin = {**read.origin, "network_sha256": sha256}
     record = _provenance(path.with_suffix(RECORD))
     if sha256 not in record.get("artefacts", {}).values():
         # Of an earlier network, or of none.
         record = {}
     config = record.get("config")
-    if "strengths" not in meta:
-        return Source(_unpruned(path, strength), path.stem, origin, config=config)
-    network = _pruned(path, strength)
-    measured = _measured(path, origin, strength)
+    if read.strength is None:
+        return Source(read.network, path.stem, origin, config=config)
+    measured = _measured(path, origin, read.strength)
     return Source(
-        network=network,
-        name=f"{path.stem}-{strength:g}",
-        origin={**origin, "strength": strength},
+        network=read.network,
+        name=f"{path.stem}-{read.strength:g}",
+        origin={**origin, "strength": read.strength},
         merged=_merged(path, record),
         config=config,
         accuracies=measured,
         measured_in="from the run's measurements" if measured else "",
     )
-
-
-def _unpruned(path: Path, strength: float | None) -> "GroupedNetwork":
-    from pam.networks import GroupedNetwork
-
-    if strength:
-        raise ConfigError(f"{path} holds a network that was not pruned: it has no --strength")
-    return GroupedNetwork.load(path)
-
-
-def _pruned(path: Path, strength: float | None) -> "GroupedNetwork":
-    from pam.networks.family import load_family
-
-    networks = load_family(path)
-    known = ", ".join(f"{one:g}" for one in networks)
-    if strength is None:
-        raise ConfigError(f"{path} holds several networks; give --strength: {known}")
-    if strength not in networks:
-        raise ConfigError(
-            f"{path} holds no network of strength {strength:g}; its strengths: {known}"
-        )
-    return networks[strength]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

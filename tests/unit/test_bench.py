@@ -174,7 +174,8 @@ BAD = {
     "rounds": (["--results", "RUN", "--rounds", 0], "--rounds: needs a whole number >= 1"),
     "suffix": (["--results", "RUN", "--out", "x.txt"], "--out must end in .csv"),
     "no file": (["--networks", "nowhere"], "nowhere does not exist"),
-    "several": (["--networks", "FAMILY"], "write FAMILY:STRENGTH, one of 0.25, 0.5"),
+    "several": (["--networks", "FAMILY"], "give :STRENGTH: 0.25, 0.5"),
+    "no number": (["--networks", "FAMILY:half"], "'half' is no strength"),
     "strength": (["--networks", "FAMILY:7"], "no network of strength 7"),
     "twice": (["--networks", "FAMILY:1", "FAMILY:1"], "is named twice"),
 }
@@ -211,5 +212,5 @@ def test_a_file_says_why_it_holds_no_network(tmp_path):
         network_of_file(str(path))
     single = tmp_path / "single.safetensors"
     make_network().save(single)
-    with pytest.raises(pam.ConfigError, match="holds one network, without a strength"):
+    with pytest.raises(pam.ConfigError, match="was not pruned: it has no :STRENGTH"):
         network_of_file(f"{single}:1")
