@@ -23,7 +23,7 @@ import torch
 from pam.errors import ConfigError
 from pam.information import DEFAULT_NOISE_VARIANCE, label_entropy
 from pam.information.inputs import as_labels, as_samples, check_noise_variance
-from pam.information.joint import CandidateKernels, LabelClasses
+from pam.information.joint import CandidateKernels, LabelClasses, on_all_threads
 
 TIE_TOLERANCE = 1e-12
 """Nats; above the rounding error of the estimate, and far below any difference that means much."""
@@ -223,20 +223,19 @@ def _search(
     steps: list[Step] = []
     ceiling = label_entropy(labels)
     noise_variance = check_noise_variance(noise_variance)
-    for neuron, information in _greedy(activations, labels, noise_variance, memory):
-        if _exceeds(information, threshold):
-            return Search(tuple(steps), information, ceiling)
-        steps.append((neuron, information))
+    with on_all_threads() as map_blocks:
+        candidates = CandidateKernels(activations, noise_variance, memory, map_blocks)
+        for neuron, information in _greedy(candidates, labels):
+            if _exceeds(information, threshold):
+                return Search(tuple(steps), information, ceiling)
+            steps.append((neuron, information))
     return Search(tuple(steps), None, ceiling)
 
 
-def _greedy(
-    activations: torch.Tensor, labels: torch.Tensor, noise_variance: float, memory: int
-) -> Iterator[Step]:
+def _greedy(candidates: CandidateKernels, labels: torch.Tensor) -> Iterator[Step]:
     """Yield (neuron, joint information with all before it) until no neuron is free."""
     classes = LabelClasses(labels)
-    candidates = CandidateKernels(activations, noise_variance, memory)
-    kernel = activations.new_ones(len(labels), len(labels))
+    kernel = labels.new_ones(len(labels), len(labels))
     while len(candidates):
         scores = candidates.joint_information(classes, kernel)
         tied = torch.nonzero(scores <= scores.min() + TIE_TOLERANCE)[:, 0].tolist()
