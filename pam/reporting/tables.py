@@ -12,6 +12,7 @@ from pam.reporting.names import file_stem
 from pam.reporting.overviews import headline, operating_points, sensitivity
 from pam.reporting.redundancy import redundancy
 from pam.reporting.relatedness import relatedness
+from pam.reporting.resources import resources
 from pam.reporting.schema import TABLES
 from pam.reporting.sources import origin_of
 from pam.reporting.speed_ups import speed_ups
@@ -28,6 +29,7 @@ _TABLES: dict[str, Callable[[Path, str], Document | None]] = {
     "exclusivity": exclusivity,
     "redundancy": redundancy,
     "latency": speed_ups,
+    "resources": resources,
 }
 
 SOURCES = {
@@ -39,6 +41,7 @@ SOURCES = {
     "exclusivity": ("exclusivity", "operating_points"),
     "redundancy": ("redundancy",),
     "latency": ("latency", "operating_points"),
+    "resources": ("resources",),
 }
 """The CSV files that each table is made from."""
 

@@ -15,7 +15,7 @@ from pam.imports import ROOT
 from pam.reporting.aggregate import aggregate
 from pam.reporting.report import CATEGORIES, report_page
 from pam.reporting.report.grids import cell
-from pam.reporting.report.times import duration
+from pam.reporting.resources import duration
 from pam.reporting.schema import TABLES
 from pam.reporting.tables import documents
 from tests.browser import browser, executable

@@ -30,6 +30,7 @@ FIGURES = (
     "exclusivity",
     "redundancy",
     "latency",
+    "resources",
 )
 
 
@@ -120,6 +121,7 @@ def figure_modules() -> dict[str, ModuleType]:
         matched,
         redundancy,
         relatedness,
+        resources,
         training,
     )
 
@@ -134,4 +136,5 @@ def figure_modules() -> dict[str, ModuleType]:
         "exclusivity": exclusivity,
         "redundancy": redundancy,
         "latency": latency,
+        "resources": resources,
     }

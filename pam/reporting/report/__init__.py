@@ -24,8 +24,9 @@ from pam.reporting.report.origin import (
     span,
 )
 from pam.reporting.report.pictures import Picture, pictures
-from pam.reporting.report.times import duration, rule_times, slowest_jobs
+from pam.reporting.report.times import rule_bars, slowest_jobs
 from pam.reporting.report.workflow import BOX, workflow_drawing
+from pam.reporting.resources import duration
 from pam.reporting.staleness import NOTHING_STALE, Stale
 from pam.reporting.tables import documents
 
@@ -82,7 +83,7 @@ def report_page(results: str | Path, figures: str | Path, stale: Stale = NOTHING
     ]
     script, style = (_template(name).render() for name in ("report.js", "report.css"))
     first, last = span(manifest)
-    times = rule_times(results)
+    times = rule_bars(results)
     return _template("report.html").render(
         run=results.resolve().name,
         categories=CATEGORIES,
@@ -102,7 +103,7 @@ def report_page(results: str | Path, figures: str | Path, stale: Stale = NOTHING
         drawing=workflow_drawing(manifest),
         box=BOX,
         times=times,
-        total=sum(time.total for time in times),
+        total=sum(time.total for time, _ in times),
         slowest=slowest_jobs(results),
         failures=failures_grid(results),
         origins=[machines_grid(manifest), packages_grid(manifest)],

@@ -1,53 +1,23 @@
-"""Where the time went: run times and memory per rule, from ``resources.csv``."""
+"""Run times in the report: the rules with their bars, and the slowest jobs."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from pam.reporting.report.grids import Grid, plain_grid
+from pam.reporting.resources import RuleTime, rule_times
 from pam.reporting.storage import read_table
 
 SLOWEST = 8
-# In the order of the arrow, as far as jobs measure themselves.
-RULES = ("train", "merge", "prune", "measure", "relate", "analyse")
 
 
-@dataclass(frozen=True)
-class RuleTime:
-    """The jobs of one rule; seconds of wall clock, and megabytes.
-
-    Attributes:
-        rule: its name.
-        jobs: how many there were.
-        total: seconds of all of them together.
-        share: ``total`` as a fraction of the largest one, for the chart.
-        median: seconds of a job.
-        longest: seconds of the slowest job.
-        cpu: seconds of processor time, all jobs.
-        memory: peak of the largest job.
-    """
-
-    rule: str
-    jobs: int
-    total: float
-    share: float
-    median: float
-    longest: float
-    cpu: float
-    memory: float
-
-
-def rule_times(results: Path) -> list[RuleTime]:
-    """Return the rules that took time, in the order of the workflow.
+def rule_bars(results: Path) -> list[tuple[RuleTime, float]]:
+    """Return the rules that took time, the one that took most first, and how long their bars are.
 
     Raises:
         DataError: if ``resources.csv`` is missing or damaged.
     """
-    groups = dict(list(read_table(results, "resources").groupby("rule")))
-    most = max((rows["wall_s"].sum() for rows in groups.values()), default=0.0)
-    order = [*(rule for rule in RULES if rule in groups), *sorted(set(groups) - set(RULES))]
-    return [_of_rule(rule, groups[rule], most) for rule in order]
+    times = rule_times(read_table(results, "resources"))
+    most = max((time.total for time in times), default=0.0)
+    return [(time, time.total / most if most else 0.0) for time in times]
 
 
 def slowest_jobs(results: Path) -> Grid:
@@ -73,29 +43,3 @@ def slowest_jobs(results: Path) -> Grid:
     numbers = ["wall clock (s)", "peak MB"]
     header = ["rule", "experiment", "cell", "seed", *numbers, "device", "host"]
     return plain_grid("The slowest jobs", header, rows, numbers)
-
-
-def duration(seconds: float) -> str:
-    """Return ``3.2 s``, ``4 min 05 s`` or ``7 h 12 min``; an en dash for NaN."""
-    if pd.isna(seconds):
-        return "–"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _of_rule(rule: str, rows: pd.DataFrame, most: float) -> RuleTime:
-    total = float(rows["wall_s"].sum())
-    return RuleTime(
-        rule=rule,
-        jobs=len(rows),
-        total=total,
-        share=total / most if most else 0.0,
-        median=float(rows["wall_s"].median()),
-        longest=float(rows["wall_s"].max()),
-        cpu=float(rows["cpu_s"].sum()),
-        memory=float(rows["peak_memory_mb"].max()),
-    )

@@ -1,0 +1,76 @@
+"""Where the time goes: sums per rule, as a table and as a figure."""
+
+import pytest
+
+from pam.reporting.figures import resources as figure
+from pam.reporting.figures import style
+from pam.reporting.resources import resources, rule_times, shares
+from pam.reporting.schema import TABLES
+from pam.reporting.storage import read_table, write_rows
+
+CELLS = [
+    ("train", "A", "", "", 10.0, 400.0),
+    ("train", "B", "", "", 14.0, 420.0),
+    ("merge", "", "mtz", "", 7.0, 500.0),
+    ("merge", "", "pam", "", 9.0, 650.0),
+    ("prune", "", "mtz", "vibnet", 30.0, 300.0),
+    ("prune", "", "mtz", "taylor", 20.0, 310.0),
+    ("prune", "", "pam", "vibnet", 50.0, 330.0),
+]
+
+
+def rows(experiment):
+    return [
+        {"rule": rule, "experiment": experiment, "task": task, "merging": merging}
+        | {"pruning": pruning, "seed": 0, "wall_s": wall, "cpu_s": 0.5 * wall}
+        | {"peak_memory_mb": memory, "device": "cpu", "host": "node"}
+        for rule, task, merging, pruning, wall, memory in CELLS
+    ]
+
+
+@pytest.fixture
+def run(tmp_path):
+    write_rows(tmp_path, TABLES["resources"], rows("faces") + rows("digits"))
+    return tmp_path
+
+
+def test_jobs_are_summed_per_rule_and_the_largest_comes_first(run):
+    both = rule_times(read_table(run, "resources"))
+    assert [(one.rule, one.jobs, one.total) for one in both] == [
+        ("prune", 6, 200.0),
+        ("train", 4, 48.0),
+        ("merge", 4, 32.0),
+    ]
+    assert [one.cpu for one in both] == [100.0, 24.0, 16.0]
+    assert shares(both) == [200 / 280, 48 / 280, 32 / 280]
+
+
+def test_the_table_is_of_one_experiment(run):
+    table = resources(run, "faces").tables[0]
+    assert table.rows == [
+        ["prune", "3", "100.0", "71 %", "30.0", "50.0", "50.0", "330"],
+        ["train", "2", "24.0", "17 %", "12.0", "14.0", "12.0", "420"],
+        ["merge", "2", "16.0", "11 %", "8.0", "9.0", "8.0", "650"],
+    ]
+    assert set(resources(run, "faces").numbers["experiment"]) == {"faces"}
+
+
+def test_bars_are_as_long_as_the_jobs_took(run):
+    with style.house_style():
+        totals, single, memory = figure.draw(run, "faces").axes
+    ends = [bar.get_x() + bar.get_width() for bar in totals.patches]
+    # Per rule: a piece per merger, one on the other, and processor time. At most 100 s: seconds.
+    assert ends == pytest.approx([50.0, 100.0, 50.0, 24.0, 12.0, 7.0, 16.0, 8.0])
+    assert [label.get_text() for label in totals.get_yticklabels()] == [
+        "prune\n3 jobs, median 30.0 s",
+        "train\n2 jobs, median 12.0 s",
+        "merge\n2 jobs, median 8.0 s",
+    ]
+    marked = sorted(float(x) for line in single.lines for x in line.get_xdata())
+    assert marked == sorted(cell[4] for cell in CELLS)
+    assert [text.get_text() for text in single.texts] == ["VIBNet (P1)", "Taylor (P2)"]
+    assert [bar.get_width() for bar in memory.patches] == pytest.approx([0.33, 0.42, 0.65])
+
+
+def test_without_jobs_there_is_nothing(run):
+    assert resources(run, "celeba") is figure.draw(run, "celeba") is None
