@@ -57,11 +57,25 @@ def percentile_interval(values: Array) -> tuple[float, float]:
     Args:
         values: (R,) at least 0; infinite where the accuracy is not reached.
     """
+    low, high = percentile_band(values)
+    return float(low), float(high)
+
+
+def percentile_band(values: Array) -> tuple[Array, Array]:
+    """Return the lower and the upper ends of :func:`percentile_interval`, for many at once.
+
+    Args:
+        values: (R, ...) the resamples along the first axis.
+
+    Returns:
+        Two arrays of the shape of one resample.
+    """
     tail = (1 - COVERAGE) / 2
     undefined = np.isnan(values)
-    low = np.quantile(np.where(undefined, 0.0, values), tail, method="inverted_cdf")
-    high = np.quantile(np.where(undefined, np.inf, values), 1 - tail, method="inverted_cdf")
-    return float(low), float(high)
+    options = {"axis": 0, "method": "inverted_cdf"}
+    low = np.quantile(np.where(undefined, 0.0, values), tail, **options)
+    high = np.quantile(np.where(undefined, np.inf, values), 1 - tail, **options)
+    return low, high
 
 
 def mean_interval(values: Sequence[float], seeds: Sequence[int], *axes: str) -> Estimate:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from pam.reporting.bootstrap import percentile_interval, resample_counts
+from pam.reporting.bootstrap import percentile_band, resample_counts
 from pam.reporting.curves import pruned, select
 from pam.reporting.figures import style
 from pam.reporting.frontier import fit_increasing
@@ -124,7 +124,7 @@ def _frontier(axes: Axes, points: pd.DataFrame, colour: str, marker: str) -> Non
     values = fits.on_grid(positions)
     axes.plot(np.exp(positions), values[0], color=colour, zorder=3)
     if len(seeds) > 1:
-        low, high = zip(*(percentile_interval(column) for column in values[1:].T), strict=True)
+        low, high = percentile_band(values[1:])
         axes.fill_between(np.exp(positions), low, high, color=colour, alpha=0.1, lw=0, zorder=1)
 
 

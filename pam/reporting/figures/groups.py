@@ -109,6 +109,8 @@ def _stacks(
         left = 0.0
         for group, (colour, hatch) in colours.items():
             mean = totals.get((merging, group), 0.0) / seeds.get(merging, 1)
+            if not mean:
+                continue
             look = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
             axes.barh(position, mean, 0.78, left=left, **look)
             left += mean

@@ -92,20 +92,22 @@ def _bars(axes: Axes, rows: pd.DataFrame, mergings: list[str], combinations: lis
 def _marks(axes: Axes, rows: pd.DataFrame, mergings: list[str], combinations: list[str]) -> None:
     """Draw one mark per merger and combination, combinations apart from each other."""
     top = 1e-6 * np.nanmax(np.append(rows["flops_mean"], 0.0))
+    place = {combination: position for position, combination in enumerate(combinations)}
     for index, (merging, (colour, marker)) in enumerate(style.merging_styles(mergings).items()):
         shift = 0.8 * ((index + 0.5) / len(mergings) - 0.5)
-        for position, combination in enumerate(combinations):
-            if (merging, combination) not in rows.index:
-                continue
-            row = rows.loc[(merging, combination)]
-            mean, low, high = (1e-6 * row[f"flops_{part}"] for part in ("mean", "low", "high"))
-            x, bound = position + shift, row["status"] == BOUND
-            if np.isnan(mean):
-                axes.annotate("–", (x, 0), ha="center", va="bottom", color=colour, fontsize=8)
-                continue
-            axes.vlines(x, low, min(high, 1.6 * top), color=colour, lw=0.8)
-            look = {"color": colour, "mfc": "white" if bound else colour, "ms": 3, "mew": 0.7}
-            axes.plot(x, mean, marker, **look)
+        own = rows[rows.index.get_level_values("merging") == merging]
+        own = own.assign(x=own.index.get_level_values("combination").map(place) + shift)
+        for x in own.loc[own["flops_mean"].isna(), "x"]:
+            axes.annotate("–", (x, 0), ha="center", va="bottom", color=colour, fontsize=8)
+        known = own.dropna(subset="flops_mean")
+        if known.empty:
+            continue
+        high = np.minimum(1e-6 * known["flops_high"], 1.6 * top)
+        axes.vlines(known["x"], 1e-6 * known["flops_low"], high, color=colour, lw=0.8)
+        bound = known["status"] == BOUND
+        for some, fill in ((known[~bound], colour), (known[bound], "white")):
+            look = {"color": colour, "mfc": fill, "ms": 3, "mew": 0.7}
+            axes.plot(some["x"], 1e-6 * some["flops_mean"], marker, **look)
     sizes = [name.count("&") for name in combinations]
     for position in range(1, len(combinations)):
         larger = sizes[position] > sizes[position - 1]

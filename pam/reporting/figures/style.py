@@ -46,6 +46,7 @@ SETTINGS = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,
     "axes.axisbelow": True,
     "grid.color": "#E4E4E4",
     "grid.linewidth": 0.6,
@@ -157,7 +158,9 @@ def save(figure: Figure, stem: Path, origin: Mapping[str, object]) -> list[Path]
     said = {"Description": json.dumps(origin, sort_keys=True)}
     metadata = {"png": {**said, "Software": None}, "svg": {**said, "Date": None, "Creator": None}}
     # One layout for both files: it is most of the work.
-    figure.draw_without_rendering()
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
     figure.set_layout_engine(None)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in metadata]
     for path in paths:
