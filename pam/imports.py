@@ -7,7 +7,7 @@ that a package's re-exports do not tie everything to everything.
 """
 
 import ast
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -73,7 +73,7 @@ class Module:
     def imports(self) -> list[Import]:
         """Everything the module imports from its own top-level package and from this one."""
         known = (self.name.partition(".")[0], PACKAGE)
-        found = [one for node in _running(self.tree) for one in self._imported_by(node)]
+        found = [one for node in _running(self.tree.body) for one in self._imported_by(node)]
         return [one for one in found if one.module.partition(".")[0] in known]
 
     def _imported_by(self, node: ast.AST) -> Iterator[Import]:
@@ -235,15 +235,20 @@ class Modules:
         return {other for other in self.by_name if other.startswith(f"{module}.")} | {module}
 
 
-def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield every node below ``node`` except those only a type checker reads."""
-    for child in ast.iter_child_nodes(node):
-        yield child
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-            for otherwise in child.orelse:
-                yield from _running(otherwise)
-        else:
-            yield from _running(child)
+def _running(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Yield statements and those inside them except what only a type checker reads.
+
+    No expression can hold an import, so none is looked into.
+    """
+    for statement in statements:
+        yield statement
+        checked = isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test)
+        for block in ("orelse",) if checked else _BLOCKS:
+            yield from _running(getattr(statement, block, ()))
+
+
+_BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+"""Fields in which a statement, or a part of one, holds others, in the order of the source."""
 
 
 def _spread(

@@ -234,8 +234,8 @@ def _normalised(node: Any) -> Any:
         return node
     fields = [
         (name, _normalised(value))
-        for name, value in ast.iter_fields(node)
-        if value is not None and value != []
+        for name in node._fields
+        if (value := getattr(node, name, None)) is not None and value != []
     ]
     return (type(node).__name__, *fields)
 

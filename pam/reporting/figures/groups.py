@@ -115,9 +115,9 @@ def _stacks(
             axes.barh(position, mean, 0.78, left=left, **look)
             left += mean
         text = f"{left:.3g}" if merging in seeds else "–"
-        axes.annotate(
-            text, (left, position), (2, 0), textcoords="offset points", va="center", fontsize=6
-        )
+        # It stays inside the panel, so the layout need not ask where it ends.
+        look = {"va": "center", "fontsize": 6, "in_layout": False}
+        axes.annotate(text, (left, position), (2, 0), textcoords="offset points", **look)
     axes.set_yticks(range(len(mergings)), [merging_name(name) for name in mergings])
     axes.set_ylim(len(mergings) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
