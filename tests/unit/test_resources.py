@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks import whole_runs
 from pam.reporting.figures import resources as figure
 from pam.reporting.figures import style
 from pam.reporting.resources import resources, rule_times, shares
@@ -74,3 +75,17 @@ def test_bars_are_as_long_as_the_jobs_took(run):
 
 def test_without_jobs_there_is_nothing(run):
     assert resources(run, "celeba") is figure.draw(run, "celeba") is None
+
+
+def test_whole_runs_have_a_row_per_rule_and_a_panel_per_run(run):
+    rows = whole_runs.rows_of(run)
+    assert [(row["run"], row["rule"], row["jobs"], row["wall_s"]) for row in rows] == [
+        (run.name, "prune", 6, "200.0"),
+        (run.name, "train", 4, "48.0"),
+        (run.name, "merge", 4, "32.0"),
+    ]
+    with style.house_style():
+        (panel,) = whole_runs.draw([run]).axes
+    ends = [bar.get_x() + bar.get_width() for bar in panel.patches]
+    # Per rule: a piece per experiment, and processor time; 200 s are shown in minutes.
+    assert [60 * end for end in ends] == pytest.approx([100, 200, 100, 24, 48, 24, 16, 32, 16])

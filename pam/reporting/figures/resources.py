@@ -25,7 +25,6 @@ NOTE = (
 )
 
 _NO_MERGER = "before merging"
-_PROCESSOR = "#555555"
 _LINE_INCHES = 0.21
 _LEAST_LINES = 2
 _UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
@@ -60,7 +59,7 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     single.set_title("a single job")
     memory.set_title("peak memory")
     handles = [Patch(label=name, **look) for name, look in looks.values()]
-    handles.append(Patch(label="processor time", facecolor=_PROCESSOR))
+    handles.append(Patch(label="processor time", facecolor=style.PROCESSOR))
     style.top_legend(figure, handles, columns=min(len(handles), 9))
     return figure
 
@@ -85,7 +84,7 @@ def draw_totals(
         ends = np.cumsum([0.0, *(seconds for seconds, _ in stack)]) / scale
         for left, right, (_, look) in zip(ends, ends[1:], stack, strict=False):
             axes.barh(centre - 0.15, right - left, 0.9, left=left, **look)
-        axes.barh(centre + 0.5, time.cpu / scale, 0.22, color=_PROCESSOR)
+        axes.barh(centre + 0.5, time.cpu / scale, 0.22, color=style.PROCESSOR)
         axes.annotate(
             duration(time.total),
             (time.total / scale, centre - 0.15),
@@ -103,7 +102,7 @@ def draw_totals(
 
 
 def _told(time: RuleTime) -> str:
-    jobs = "1 job" if time.jobs == 1 else f"{time.jobs:,} jobs, median"
+    jobs = "1 job," if time.jobs == 1 else f"{time.jobs:,} jobs, median"
     return f"{time.rule}\n{jobs} {duration(time.median)}"
 
 

@@ -32,6 +32,7 @@ _FREE = [(BLUE, "v"), (GREEN, "P"), (PURPLE, "X"), ("#7A5C00", "<"), ("#004B35",
 
 TASK_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY)
 SHARED_COLOUR = "#B5B5B5"
+PROCESSOR = "#555555"
 HATCHES = ("////", "\\\\\\\\", "....", "xxxx", "++++", "oooo")
 
 SETTINGS = {

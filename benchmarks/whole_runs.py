@@ -1,0 +1,96 @@
+"""Where the time of whole runs goes, per rule, from what their jobs measured of themselves.
+
+Run ``python -m benchmarks.whole_runs --runs results/quick results/reference/cartoon [--out CSV]``.
+Each row of the CSV is one rule of one run; ``share`` is that in the wall clock of the run's jobs.
+Beside the CSV it draws the same as an SVG: a panel per run, bars in pieces per experiment.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from benchmarks.tables import write_csv
+from pam.files import atomic_path
+from pam.reporting.curves import select
+from pam.reporting.figures import style
+from pam.reporting.figures.resources import draw_totals
+from pam.reporting.resources import duration, rule_times, shares
+from pam.reporting.storage import read_table
+
+FIELDS = ("run", "rule", "jobs", "wall_s", "cpu_s", "share")
+COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
+NOTE = "wall clock of all jobs of a rule, as each measured itself; jobs may have run side by side"
+
+
+def rows_of(run: Path) -> list[dict[str, object]]:
+    """Return one row per rule of a run, the largest first.
+
+    Raises:
+        DataError: if its ``resources.csv`` is missing or damaged.
+    """
+    times = rule_times(read_table(run, "resources"))
+    return [
+        dict(
+            zip(
+                FIELDS,
+                [run.name, one.rule, one.jobs, f"{one.total:.1f}", f"{one.cpu:.1f}", f"{part:.4f}"],
+                strict=True,
+            )
+        )
+        for one, part in zip(times, shares(times), strict=True)
+    ]
+
+
+def draw(runs: Sequence[Path]) -> Figure:
+    """Return the picture: a panel per run, a bar per rule, in pieces per experiment."""
+    tables = {run.name: read_table(run, "resources") for run in runs}
+    rules = [jobs["rule"].nunique() for jobs in tables.values()]
+    figure = style.new_figure(6.8, 0.5 * sum(rules) + 0.8 * len(tables) + 0.3)
+    panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=rules)[:, 0]
+    for axes, (name, jobs) in zip(panels, tables.items(), strict=True):
+        times = rule_times(jobs)
+        looks = {
+            experiment: {"color": COLOURS[index % len(COLOURS)]}
+            for index, experiment in enumerate(sorted(jobs["experiment"].unique()))
+        }
+        centres = [2.0 * index for index in range(len(times))]
+        parts = [_parts(select(jobs, rule=time.rule), looks) for time in times]
+        draw_totals(axes, times, centres, parts)
+        axes.set_ylim(centres[-1] + 1, -1)
+        whole = duration(sum(time.total for time in times))
+        axes.set_title(f"{name}: {len(jobs):,} jobs, {whole} together")
+        handles = [Patch(label=experiment, **look) for experiment, look in looks.items()]
+        handles.append(Patch(label="processor time", color=style.PROCESSOR))
+        axes.legend(handles=handles, loc="lower right")
+    style.stamp(figure, NOTE)
+    return figure
+
+
+def _parts(
+    jobs: pd.DataFrame, looks: dict[str, dict[str, object]]
+) -> list[tuple[float, dict[str, object]]]:
+    walls = jobs.groupby("experiment")["wall_s"].sum()
+    return [(walls[name], look) for name, look in looks.items() if name in walls]
+
+
+def main() -> None:
+    """Write the CSV and, beside it, the picture."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", nargs="+", type=Path, required=True, help="folders of runs")
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/performance/whole_runs.csv"), help="CSV to write"
+    )
+    given = parser.parse_args()
+    write_csv(given.out, FIELDS, [row for run in given.runs for row in rows_of(run)])
+    picture = given.out.with_suffix(".svg")
+    with style.house_style(), atomic_path(picture) as temporary:
+        draw(given.runs).savefig(temporary, metadata={"Date": None, "Creator": None})
+    print(f"wrote {picture}")
+
+
+if __name__ == "__main__":
+    main()
