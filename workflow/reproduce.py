@@ -12,8 +12,10 @@ import sys
 import time
 from collections import Counter
 from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 from subprocess import PIPE
+from threading import Thread
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -71,6 +73,9 @@ def main() -> int:
         _prepare_again(children, preparing, missing_data(config, paths), lock)
     again = failed_records(config, paths) if options.retry_failed else []
     snakemake += ["--forcerun", *again] if again else []
+    if options.dry_run:
+        # torch takes as long to import as Snakemake takes to plan, so both go on at once.
+        Thread(target=import_module, args=["pam.cli.plan"], daemon=True).start()
     plan = children.run([*snakemake, "--dry-run"], stdout=PIPE, stderr=PIPE)
     if children.stopped_by:
         return _stopped(children.stopped_by)

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -145,7 +147,7 @@ class Document:
     title: str
     intro: str
     tables: Sequence[TextTable]
-    numbers: pd.DataFrame
+    numbers: "pd.DataFrame"
 
     def to_markdown(self) -> str:
         """Return title, introduction and tables in Markdown."""
