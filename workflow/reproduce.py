@@ -75,7 +75,7 @@ def main() -> int:
     snakemake += ["--forcerun", *again] if again else []
     if options.dry_run:
         # torch takes as long to import as Snakemake takes to plan, so both go on at once.
-        Thread(target=import_module, args=["pam.cli.plan"], daemon=True).start()
+        Thread(target=import_module, args=["pam.cli.plan"]).start()
     plan = children.run([*snakemake, "--dry-run"], stdout=PIPE, stderr=PIPE)
     if children.stopped_by:
         return _stopped(children.stopped_by)
