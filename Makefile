@@ -11,6 +11,9 @@ CLUSTER  ?=
 ALLOW_DIRTY ?=
 RUNS     ?= 20
 KILLS    ?= 25
+QUICK    ?=
+BENCH    ?= regrouping training zipping pruning slicing counting information \
+            $(if $(wildcard benchmarks/latency.py),latency)
 VENV     ?= .venv
 PYTHON   ?=
 
@@ -22,6 +25,10 @@ BIN   := $(VENV)/bin
 CLUSTER_VENV  := $(VENV)-cluster
 CLUSTER_READY := $(CLUSTER_VENV)/.ready-$(shell cat requirements.lock requirements-cluster.lock \
                      | cksum | tr -s ' \t' '-')
+# Whom benchmarks are measured beside, in the same way: nobody else needs them.
+BENCH_VENV  := $(VENV)-bench
+BENCH_READY := $(BENCH_VENV)/.ready-$(shell cat requirements.lock requirements-bench.lock \
+                   | cksum | tr -s ' \t' '-')
 # Names that end up in a path; nothing but plain words may get there.
 WORD  := $(shell printf '%s' '$(PROFILE)' | grep -Ex '[A-Za-z0-9_]+')
 DRAWN  = $(if $(filter command line environment,$(origin PROFILE)),results/$(WORD),\
@@ -33,8 +40,8 @@ $(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)'
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce status test test-cluster test-reliability figures report check lint environment \
-    clean-results
+.PHONY: help reproduce status test test-cluster test-reliability bench figures report check lint \
+    environment clean-results
 
 help:
 	@echo 'PAM-bench: merge networks, prune them, count what every task combination costs'
@@ -50,6 +57,8 @@ help:
 	@echo '  make test-cluster   run the workflow on a real one-node Slurm, started for the test alone'
 	@echo '  make test-reliability'
 	@echo '                      kill RUNS=20 runs KILLS=25 times each at random moments; takes hours'
+	@echo '  make bench          measure how fast all this is, rewrite docs/performance.md;'
+	@echo '                      BENCH="training zipping" only those, QUICK=1 few rounds'
 	@echo '  make lint           format and style of Python, workflow and rules'
 	@echo '  make environment    only make $(VENV) from requirements.lock (the others do so themselves)'
 	@echo '  make clean-results  delete results, figures and logs of all runs but reference'
@@ -101,6 +110,17 @@ test-reliability: $(READY)
 	@$(BIN)/python tests/reliability/kill_runs.py --runs $(RUNS) --kills $(KILLS) \
 	    --profile $(if $(filter command line environment,$(origin PROFILE)),$(WORD),smoke)
 
+# Whatever is named is measured anew; the page is made from whatever has been measured so far.
+bench: $(BENCH_READY)
+	@failed=; \
+	for name in $(BENCH); do \
+	    echo "== $$name"; \
+	    $(BENCH_VENV)/bin/python -m benchmarks.$$name --out docs/performance/$$name.csv \
+	        $(if $(QUICK),--rounds 2) || failed="$$failed $$name"; \
+	done; \
+	$(BENCH_VENV)/bin/python -m benchmarks.page || failed="$$failed page"; \
+	test -z "$$failed" || { echo "make bench: failed:$$failed" >&2; exit 1; }
+
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -131,12 +151,15 @@ $(READY):
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 
-$(CLUSTER_READY): $(READY)
-	@echo "Making $(CLUSTER_VENV) from requirements-cluster.lock, on top of $(VENV)"
-	@$(BIN)/python -m venv --clear $(CLUSTER_VENV)
+# Both lie on top of $(VENV), whose packages they see.
+$(CLUSTER_READY) $(BENCH_READY): $(READY)
+	@echo "Making $(@D) from $(LOCK), on top of $(VENV)"
+	@$(BIN)/python -m venv --clear $(@D)
 	@packages='import sysconfig; print(sysconfig.get_path("purelib"))'; \
-	base=$$($(BIN)/python -c "$$packages"); own=$$($(CLUSTER_VENV)/bin/python -c "$$packages"); \
+	base=$$($(BIN)/python -c "$$packages"); own=$$($(@D)/bin/python -c "$$packages"); \
 	echo "import site; site.addsitedir('$$base')" > "$$own/base.pth"
-	@$(CLUSTER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-	    -r requirements-cluster.lock
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(LOCK)
 	@touch $@
+
+$(CLUSTER_READY): LOCK = requirements-cluster.lock
+$(BENCH_READY): LOCK = requirements-bench.lock

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 import pam
-from benchmarks.regrouping import machine
-from benchmarks.tables import write_csv
+from benchmarks.rows import write_csv
+from benchmarks.timing import machine
 from pam.cli.device import set_up
 from pam.files import read_tensors, write_tensors
 

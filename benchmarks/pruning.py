@@ -1,125 +1,159 @@
-"""How much a step of training costs with the gates of a pruner, against a step without.
+"""What gates and importance cost in training, against a step without and against a second pass.
 
-Run ``python -m benchmarks.pruning [--out CSV]``. Rounds are interleaved, so that a busy machine
-slows all kinds of steps alike. Each row of the CSV is the time of a kind of step over that of a
-plain one, round by round, with the 95 % bootstrap interval of the median over n rounds.
+Run ``python -m benchmarks.pruning [--out CSV]``. A step is that of two LeNet-5 in one network,
+every second unit shared or none. In ``masked`` steps the gates have half of all units off.
 """
 
-import argparse
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
-from benchmarks.regrouping import interleaved, interval, machine, ratios
-from benchmarks.tables import write_csv
+from benchmarks.rows import Case, Row, command_line, save, times_as_long, times_faster
+from benchmarks.timing import interleaved, timed
 from pam.networks import Assembly, GroupedNetwork, build
 from pam.pruning.bottleneck import Bottleneck, kl_coefficients
 from pam.pruning.importance import Importance
-from pam.training import Schedule
-from pam.training.loop import descend, nesterov
+from pam.pruning.units import unit_keys
+from pam.training import Schedule, descend, multitask_loss, nesterov
 
-FIELDS = (
-    "step", "groups", "batch", "milliseconds", "ratio", "low", "high", "n", "threads", "machine",
-)  # fmt: skip
 BATCH = 32
 RATE = 0.001
+SCHEDULE = Schedule((), BATCH)
+LABELS = 5
+TASKS = "AB"
+WANTED = "ratio<=1"
+
+Shape = tuple[int, int, int]
+Step = Callable[[], object]
 
 
-def merged(shape: tuple[int, int, int], tasks: str, shared: bool) -> GroupedNetwork:
+def merged(shape: Shape, shared: bool) -> GroupedNetwork:
     """Return LeNets of several tasks side by side, every second unit shared or none."""
-    networks = [build("lenet5", shape, 5, task=task, seed=i) for i, task in enumerate(tasks)]
+    networks = [build("lenet5", shape, LABELS, task=t, seed=i) for i, t in enumerate(TASKS)]
     assembly = Assembly.unite([Assembly.of(network) for network in networks])
     if shared:
         for layer in assembly.architecture.hidden_layers:
             groups = assembly.groups[layer]
-            mixed = [frozenset(tasks) if i % 2 else group for i, group in enumerate(groups)]
+            mixed = [frozenset(TASKS) if i % 2 else group for i, group in enumerate(groups)]
             assembly = assembly.assign(layer, mixed)
-    return assembly.network()
+    return assembly.network().train()
 
 
-def timers(shape: tuple[int, int, int], shared: bool, steps: int) -> dict[str, Callable[[], float]]:
-    """Return kind of step -> a function that takes ``steps`` of them and returns the seconds."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(BATCH, *shape, generator=generator)
-    labels = {t: (torch.rand(BATCH, 5, generator=generator) < 0.5) * 2.0 - 1 for t in "AB"}
-    schedule = Schedule((), BATCH)
+class Steps:
+    """Kinds of steps on one batch, each with a network of its own."""
 
-    def timed(step: Callable[[], object]) -> Callable[[], float]:
-        def seconds() -> float:
-            start = time.perf_counter()
-            for _ in range(steps):
-                step()
-            return (time.perf_counter() - start) / steps
+    def __init__(self, shape: Shape, shared: bool) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self._make = lambda: merged(shape, shared)
+        self._images = torch.randn(BATCH, *shape, generator=generator)
+        self._labels = {
+            task: (torch.rand(BATCH, LABELS, generator=generator) < 0.5) * 2.0 - 1 for task in TASKS
+        }
 
-        return seconds
+    def plain(self) -> Step:
+        """Return a training step without gates."""
+        network = self._make()
+        optimiser = nesterov(network, RATE, SCHEDULE)
+        return lambda: descend(network, optimiser, self._images, self._labels)
 
-    def plain() -> Callable[[], object]:
-        network = merged(shape, "AB", shared)
-        optimiser = nesterov(network, RATE, schedule)
-        return lambda: descend(network, optimiser, images, labels)
-
-    def vibnet() -> Callable[[], object]:
-        network = merged(shape, "AB", shared)
+    def vibnet(self) -> Step:
+        """Return a training step with the noisy gates of VIBNet and their penalty."""
+        network = self._make()
         gates = Bottleneck.fresh(network, 0)
-        optimiser = nesterov(network, RATE, schedule, gates.parameters())
+        optimiser = nesterov(network, RATE, SCHEDULE, gates.parameters())
         kinds = {"conv": 1.0, "fc": 1.0}
         coefficients = kl_coefficients(network.architecture, "inverse_side", kinds)
 
         def step() -> None:
             penalty = lambda: 1e-6 * gates.divergence(coefficients, ())  # noqa: E731
-            descend(network, optimiser, images, labels, gates, penalty)
+            descend(network, optimiser, self._images, self._labels, gates, penalty)
             gates.project()
 
         return step
 
-    def taylor() -> Callable[[], object]:
-        network = merged(shape, "AB", shared)
+    def taylor(self) -> Step:
+        """Return a training step that also takes up the importance of all units."""
+        network = self._make()
+        return self._taylor(network, Importance(network, "squared", 0.9))
+
+    def masked(self) -> Step:
+        """Return the same step once half of all units are off."""
+        network = self._make()
         importance = Importance(network, "squared", 0.9)
-        optimiser = nesterov(network, RATE, schedule)
+        self._taylor(network, importance)()
+        importance.close_interval()
+        importance.switch_off(sum(units for _, units in unit_keys(network)) // 2, ())
+        return self._taylor(network, importance)
+
+    def _taylor(self, network: GroupedNetwork, importance: Importance) -> Step:
+        optimiser = nesterov(network, RATE, SCHEDULE)
 
         def step() -> None:
-            descend(network, optimiser, images, labels, importance)
+            descend(network, optimiser, self._images, self._labels, importance)
             importance.observe()
 
         return step
 
-    return {"plain": timed(plain()), "vibnet": timed(vibnet()), "taylor": timed(taylor())}
+    def second_pass(self) -> Step:
+        """Return a plain training step, then a pass of its own for the importance."""
+        network = self._make()
+        optimiser = nesterov(network, RATE, SCHEDULE)
+        importance = Importance(network, "squared", 0.9)
+
+        def step() -> None:
+            descend(network, optimiser, self._images, self._labels)
+            scores = network(self._images, gate=importance)
+            multitask_loss(scores, self._labels).backward()
+            importance.observe()
+
+        return step
 
 
-def measure(shape: tuple[int, int, int], shared: bool, steps: int, rounds: int) -> list[dict]:
-    """Return one row per kind of step."""
-    kinds = timers(shape, shared, steps)
-    times = interleaved(list(kinds.values()), rounds)
-    rows = []
-    for kind, seconds in zip(kinds, times, strict=True):
-        over = ratios(seconds, times[0])
-        values = [statistics.median(over), *interval(over)]
-        tail = [rounds, torch.get_num_threads(), machine()]
-        groups = "shared and exclusive" if shared else "exclusive"
-        milliseconds = 1000 * statistics.median(seconds)
-        numbers = [f"{milliseconds:.3f}", *(f"{value:.3f}" for value in values)]
-        rows.append(dict(zip(FIELDS, [kind, groups, BATCH, *numbers, *tail], strict=True)))
-    return rows
+def measure(shape: Shape, shared: bool, steps: int, rounds: int, threads: int) -> Iterator[Row]:
+    """Yield the rows of a network with or without shared units."""
+    kinds = Steps(shape, shared)
+
+    def repeated(step: Step) -> Callable[[], None]:
+        def work() -> None:
+            for _ in range(steps):
+                step()
+
+        return work
+
+    made = {
+        "plain": kinds.plain(),
+        "vibnet": kinds.vibnet(),
+        "taylor": kinds.taylor(),
+        "taylor, masked": kinds.masked(),
+        "second pass": kinds.second_pass(),
+    }
+    times = interleaved([timed(repeated(step)) for step in made.values()], rounds)
+    seconds = {name: [t / steps for t in one] for name, one in zip(made, times, strict=True)}
+    groups = "mixed" if shared else "exclusive"
+    varied = {"pixels": f"{shape[1]}x{shape[2]}", "groups": groups, "batch": BATCH}
+
+    for name in ("vibnet", "taylor", "taylor, masked"):
+        case = Case("pruning", name, varied, threads, WANTED)
+        yield times_as_long(case, seconds[name], "a step without gates", seconds["plain"])
+    case = Case("pruning", "taylor", varied, threads)
+    theirs = seconds["second pass"]
+    yield times_faster(case, seconds["taylor"], "a step and a second pass", theirs)
 
 
-def main() -> None:
-    """Measure, print every row, and write them all to the CSV."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default="benchmarks/pruning.csv", help="CSV to write")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print every row as it comes, and write them all to the CSV."""
+    parser = command_line("pruning", __doc__, rounds=15)
     parser.add_argument("--size", type=int, nargs=2, default=[28, 112], help="image, in pixels")
     parser.add_argument("--steps", type=int, default=20, help="steps per round")
-    parser.add_argument("--rounds", type=int, default=10, help="timed rounds (n)")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    rows = []
-    for shared in (False, True):
-        rows += measure((1, *given.size), shared, given.steps, given.rounds)
-    for row in rows:
-        print(*(f"{key}={value}" for key, value in row.items()), flush=True)
-    write_csv(given.out, FIELDS, rows)
+
+    def rows() -> Iterator[Row]:
+        for shared in (False, True):
+            yield from measure((1, *given.size), shared, given.steps, given.rounds, given.threads)
+
+    save(given.out, rows())
 
 
 if __name__ == "__main__":

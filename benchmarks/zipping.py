@@ -1,53 +1,74 @@
 """How long zipping two untrained VGG-16 takes without retraining, and its peak memory.
 
-python -m benchmarks.zipping --width 1 --samples 256 --threads 2
+Run ``python -m benchmarks.zipping [--out CSV]``. Width 1 has 512 channels in the widest layers.
+Every run has a process of its own, for the memory's sake.
 """
 
-import argparse
-import resource
 import time
+from collections.abc import Iterator, Sequence
 
 import torch
 
-from pam.data import MultitaskDataset, Split
+from benchmarks.inputs import noise
+from benchmarks.rows import Case, Row, command_line, save, times_as_long
+from benchmarks.timing import in_own_process, interleaved
 from pam.merging.mtz import mtz
 from pam.networks import build
 
-
-def noise(samples: int, shape: tuple[int, int, int]) -> MultitaskDataset:
-    """Return random images with two tasks of one random label each."""
-    generator = torch.Generator().manual_seed(0)
-
-    def split(n: int) -> Split:
-        images = torch.randint(0, 256, (n, *shape), generator=generator, dtype=torch.uint8)
-        labels = torch.randint(0, 2, (n, 2), generator=generator) * 2 - 1
-        return Split(images, labels.to(torch.int8))
-
-    parts = split(samples), split(2), split(2)
-    statistics = [0.5] * shape[0], [0.3] * shape[0]
-    return MultitaskDataset("noise", *parts, {"A": [0], "B": [1]}, ["a", "b"], *statistics)
+WANTED = {1.0: "seconds<=120; peak_gib<=6"}
 
 
-def main() -> None:
-    """Zip once and print seconds and peak memory."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--width", type=float, default=1.0, help="multiplier of the channels")
-    parser.add_argument("--size", type=int, default=32, help="pixels on a side")
-    parser.add_argument("--samples", type=int, default=256)
-    parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    shape = (3, given.size, given.size)
+def zip_once(width: float, hidden: int, pixels: int, samples: int, threads: int) -> float:
+    """Return the seconds of zipping once."""
+    torch.set_num_threads(threads)
+    shape = (3, pixels, pixels)
     networks = {
-        task: build("vgg16", shape, 1, task=task, seed=seed, width=given.width)
+        task: build("vgg16", shape, 1, task=task, seed=seed, width=width, hidden=hidden)
         for seed, task in enumerate("AB")
     }
-    data = noise(given.samples, shape)
+    data = noise(samples, shape)
     start = time.perf_counter()
-    mtz(networks, data, seed=0, samples=given.samples, retrain={"stages": []})
-    seconds = time.perf_counter() - start
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{seconds:.1f} s, {memory:.2f} GiB at peak")
+    mtz(networks, data, seed=0, samples=samples, retrain={"stages": []})
+    return time.perf_counter() - start
+
+
+def growth(
+    widths: Sequence[float], hidden: int, pixels: int, samples: int, rounds: int, threads: int
+) -> Iterator[Row]:
+    """Yield our time at every width over that at the first."""
+    peaks = dict.fromkeys(widths, 0.0)
+
+    def seconds(width: float) -> float:
+        elapsed, peak = in_own_process(zip_once, width, hidden, pixels, samples, threads)
+        peaks[width] = max(peaks[width], peak)
+        return elapsed
+
+    timers = [lambda width=width: seconds(width) for width in widths]
+    times = interleaved(timers, rounds, warm_ups=0)
+    for width, own in zip(widths, times, strict=True):
+        varied = {"width": width, "hidden": hidden, "pixels": pixels, "samples": samples}
+        wanted = WANTED.get(width, "")
+        case = Case("zipping", "growth with width, VGG-16", varied, threads, wanted)
+        yield times_as_long(case, own, f"width {widths[0]}", times[0], peak_gib=peaks[width])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print every row as it comes, and write them all to the CSV."""
+    parser = command_line("zipping", __doc__, rounds=3)
+    parser.add_argument(
+        "--widths",
+        type=float,
+        nargs="+",
+        default=[0.125, 0.25, 0.5, 1.0],
+        help="multipliers of the channels",
+    )
+    parser.add_argument("--hidden", type=int, default=512, help="units of f6 and f7")
+    parser.add_argument("--pixels", type=int, default=32, help="on a side of an image")
+    parser.add_argument("--samples", type=int, default=256, help="images for the Hessians")
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch")
+    given = parser.parse_args(arguments)
+    size = (given.widths, given.hidden, given.pixels, given.samples)
+    save(given.out, growth(*size, given.rounds, given.threads))
 
 
 if __name__ == "__main__":

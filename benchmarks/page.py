@@ -1,0 +1,201 @@
+"""The page of all benchmarks, made from their CSV files and nothing else.
+
+Run ``python -m benchmarks.page [--folder docs/performance] [--out PAGE]``. A CSV of a benchmark
+that is not known here gets a section too; one of other columns is shown as it is.
+"""
+
+import argparse
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import curves
+from benchmarks.limits import verdicts
+from benchmarks.rows import FIELDS, FOLDER, Row, sizes, varying
+from pam.files import atomic_path
+from pam.reporting.text_table import TextTable
+
+SECTIONS = {
+    "regrouping": (
+        "Regrouping",
+        "The greedy search for irrelevant neurons, run until all are taken, against recomputing "
+        "every candidate set from its activations: with one density estimate per class, as the "
+        "PAM authors' code does, or with one kernel for all labels. The difference counts the "
+        "places where the two orders differ.",
+    ),
+    "training": (
+        "Training",
+        "An epoch of LeNet-5 with a validation pass, against a plain PyTorch loop (a `DataLoader` "
+        "of float32 images, `.item()` in every step) on the same network and images, one thread "
+        "each; worker processes of the loop come on top. Against the bare steps: forward, "
+        "backward and step of batches that already lie in memory.",
+    ),
+    "zipping": (
+        "Zipping",
+        "Multi-Task Zipping of two VGG-16 without retraining, every run in a process of its own.",
+    ),
+    "pruning": (
+        "Gates and importance",
+        "A training step with the gates of a pruner against one without, and importance taken up "
+        "in the training's own backward pass against a second pass for it.",
+    ),
+    "slicing": (
+        "Slicing",
+        "Cutting the same units out of the same VGG-16. Ours returns a new network, Torch-Pruning "
+        "traces the plain module and cuts it in place. The difference is that of the outputs, as "
+        "a share of the largest.",
+    ),
+    "counting": (
+        "Counting operations",
+        "Multiply-accumulates of every task combination: one trace by fvcore, and the closed form "
+        "from the widths, against torch's `FlopCounterMode` on every sub-network. The difference "
+        "is in operations, after the conventions are reconciled.",
+    ),
+    "information": (
+        "Mutual information",
+        "One Gaussian activation whose mean depends on a binary label. Ours estimates the "
+        "information of the activation plus noise of variance 0.1, without adding it; the others "
+        "are given the noisy activation, for which the value is known by integration. Ours is a "
+        "difference of two upper bounds on entropies, so its error need not vanish with more "
+        "samples. Differences are root mean squared errors in nats.",
+    ),
+    "latency": ("Latency", "The sub-networks of task combinations."),
+}
+"""Benchmark -> title, and what is compared, in the order of the page."""
+
+WHOLE_RUNS = "whole_runs"
+
+INTRO = """\
+<!-- Made by `python -m benchmarks.page` from docs/performance/*.csv; do not edit. -->
+# Performance
+
+What `make bench` measured. Sides of a comparison run in interleaved rounds on one machine; seconds
+are medians over n rounds, a ratio is the median of the rounds' ratios with its 95 % bootstrap
+interval. Limits are what was asked of the project; whether one is reached is read from the rows.
+Figures: dots are ratios, bars their intervals, red marks limits.
+"""
+
+COLUMNS = {
+    "case": "case",
+    "peer": "peer",
+    "seconds": "ours (s)",
+    "peer_seconds": "peer (s)",
+    "ratio_of": "ratio of",
+    "ratio": "ratio",
+    "n": "n",
+    "value": "ours",
+    "peer_value": "peer",
+    "true_value": "known",
+    "difference": "difference",
+    "peer_difference": "peer's difference",
+    "peak_gib": "peak (GiB)",
+}
+"""Column of the rows -> of the tables; those without a value in any row are left out."""
+
+_WORDS = ("case", "peer", "ratio_of")
+
+
+def page(folder: Path) -> str:
+    """Return the page in Markdown, and draw its figures into the folder of the CSV files."""
+    found = {path.stem: path for path in sorted(folder.glob("*.csv")) if path.stem != WHOLE_RUNS}
+    order = [*(name for name in SECTIONS if name in found), *sorted(set(found) - set(SECTIONS))]
+    parts = [INTRO, *(section(name, found[name]) for name in order)]
+    whole = folder / f"{WHOLE_RUNS}.csv"
+    if whole.exists():
+        parts.append(_whole_runs(whole))
+    missing = [name for name in SECTIONS if name not in found and name != "latency"]
+    if missing:
+        parts.append(f"Not measured yet: {', '.join(missing)}.\n")
+    return "\n".join(parts)
+
+
+def section(name: str, path: Path) -> str:
+    """Return the section of one benchmark."""
+    title, intro = SECTIONS.get(name, (name.replace("_", " ").capitalize(), ""))
+    fields, rows = read(path)
+    head = "\n".join([f"## {title}\n", *([f"{intro}\n"] if intro else [])])
+    if tuple(fields) != FIELDS:
+        return f"{head}\n{_as_it_is(fields, rows)}"
+    said = [f"- {sentence}\n" for row in rows for sentence in verdicts(row)]
+    figures = [
+        f"![{title}: {Path(file).stem.partition('_')[2]}]({path.parent.name}/{file})\n"
+        for file in curves.draw(name, rows, path.parent)
+    ]
+    return "\n".join([head, "".join(said), *figures, table(rows), conditions(name, rows)])
+
+
+def read(path: Path) -> tuple[list[str], list[Row]]:
+    """Return columns and rows of a CSV file."""
+    with open(path, newline="") as handle:
+        reader = csv.DictReader(handle)
+        rows = list(reader)
+        return list(reader.fieldnames or []), rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the table of a benchmark: what is varied, and ratios with their intervals."""
+    shown = [name for name in COLUMNS if any(row[name] for row in rows)]
+    words = [name for name in shown if name in _WORDS]
+    numbers = [name for name in shown if name not in _WORDS]
+    varied = varying(rows)
+    cells = [
+        [
+            *(row[name] for name in words),
+            *(sizes(row).get(name, "") for name in varied),
+            *(_cell(row, name) for name in numbers),
+        ]
+        for row in rows
+    ]
+    header = [*(COLUMNS[name] for name in words), *varied, *(COLUMNS[name] for name in numbers)]
+    return _markdown(TextTable("", header, cells, len(words)))
+
+
+def _cell(row: Row, name: str) -> str:
+    if name == "ratio":
+        return f"{row['ratio']} [{row['low']}, {row['high']}]"
+    return row[name]
+
+
+def conditions(name: str, rows: Sequence[Row]) -> str:
+    """Return where and how the rows were measured, and what was the same in all of them."""
+    different = dict.fromkeys((row["machine"], row["threads"], row["torch"]) for row in rows)
+    places = "; ".join(
+        f"{machine}, {threads} thread{'s' if threads != '1' else ''} of torch {version}"
+        for machine, threads, version in different
+    )
+    varied = varying(rows)
+    same = ", ".join(f"{n} {value}" for n, value in sizes(rows[0]).items() if n not in varied)
+    throughout = f" Throughout: {same}." if same else ""
+    return f"Measured by `python -m benchmarks.{name}` on {places}.{throughout}\n"
+
+
+def _whole_runs(path: Path) -> str:
+    picture = path.with_suffix(".svg")
+    shown = f"![Whole runs]({path.parent.name}/{picture.name})\n\n" if picture.exists() else ""
+    return f"## Whole runs\n\n{shown}{_as_it_is(*read(path))}"
+
+
+def _as_it_is(fields: Sequence[str], rows: Sequence[Row]) -> str:
+    return _markdown(TextTable("", fields, [list(row.values()) for row in rows], 1))
+
+
+def _markdown(shown: TextTable) -> str:
+    return shown.to_markdown().partition("\n\n")[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", default=FOLDER, help="where the CSV files are")
+    parser.add_argument("--out", help="page to write, by default beside the folder")
+    given = parser.parse_args(arguments)
+    folder = Path(given.folder)
+    out = Path(given.out) if given.out else folder.with_suffix(".md")
+    text = page(folder)
+    with atomic_path(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(f"wrote {out}")
+
+
+if __name__ == "__main__":
+    main()
