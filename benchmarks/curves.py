@@ -63,6 +63,8 @@ def _growth(rows: Sequence[Row]) -> Figure:
         axes.set(xscale="log", yscale="log", xlabel=axis, ylabel="seconds")
         axes.set_xticks(x, [f"{value:g}" for value in x])
         axes.set_xticks([], minor=True)
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
         style.grid(axes, "both")
         axes.legend()
     return figure
@@ -95,7 +97,9 @@ def _ratio_panel(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("")
+    left, right = axes.get_xlim()
+    # Between two powers of ten no tick would have a number.
+    axes.xaxis.set_minor_formatter("{x:g}" if right < 10 * left else "")
     style.grid(axes, "x")
 
 
