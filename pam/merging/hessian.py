@@ -117,11 +117,15 @@ def input_rows(node: Weighted, inputs: Tensor) -> Tensor:
         float64 (samples * positions, inputs + 1): unit by unit, each unit's taps together as in
         the weights of an ``Assembly``, then a constant 1.
     """
-    rows = inputs.double()
+    read = inputs[:, None]
     if isinstance(node, Conv):
-        patches = F.unfold(rows, node.kernel, padding=node.padding, stride=node.stride)
-        rows = patches.transpose(1, 2).flatten(0, 1)
-    return torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)
+        patches = F.unfold(inputs, node.kernel, padding=node.padding, stride=node.stride)
+        read = patches.transpose(1, 2)
+    samples, positions, units = read.shape
+    rows = read.new_ones(samples, positions, units + 1, dtype=torch.float64)
+    # One copy that transposes and converts: these are the largest matrices of a merge.
+    rows[:, :, :-1] = read
+    return rows.flatten(0, 1)
 
 
 def _input_rows(
