@@ -12,8 +12,8 @@ ALLOW_DIRTY ?=
 RUNS     ?= 20
 KILLS    ?= 25
 QUICK    ?=
-BENCH    ?= regrouping training zipping pruning slicing counting information \
-            $(if $(wildcard benchmarks/latency.py),latency)
+BENCH    ?= regrouping training zipping pruning slicing counting information
+LATENCY  ?=
 VENV     ?= .venv
 PYTHON   ?=
 
@@ -58,7 +58,8 @@ help:
 	@echo '  make test-reliability'
 	@echo '                      kill RUNS=20 runs KILLS=25 times each at random moments; takes hours'
 	@echo '  make bench          measure how fast all this is, rewrite docs/performance.md;'
-	@echo '                      BENCH="training zipping" only those, QUICK=1 few rounds'
+	@echo '                      BENCH="training zipping" only those, QUICK=1 few rounds;'
+	@echo '                      LATENCY="--results results/NAME ..." with pam bench latency as well'
 	@echo '  make lint           format and style of Python, workflow and rules'
 	@echo '  make environment    only make $(VENV) from requirements.lock (the others do so themselves)'
 	@echo '  make clean-results  delete results, figures and logs of all runs but reference'
@@ -118,6 +119,8 @@ bench: $(BENCH_READY)
 	    $(BENCH_VENV)/bin/python -m benchmarks.$$name --out docs/performance/$$name.csv \
 	        $(if $(QUICK),--rounds 2) || failed="$$failed $$name"; \
 	done; \
+	$(if $(LATENCY),echo '== latency'; $(BENCH_VENV)/bin/python -m pam.cli bench latency $(LATENCY) \
+	    --out docs/performance/latency.csv || failed="$$failed latency";) \
 	$(BENCH_VENV)/bin/python -m benchmarks.page || failed="$$failed page"; \
 	test -z "$$failed" || { echo "make bench: failed:$$failed" >&2; exit 1; }
 

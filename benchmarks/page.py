@@ -59,7 +59,10 @@ SECTIONS = {
         "difference of two upper bounds on entropies, so its error need not vanish with more "
         "samples. Differences are root mean squared errors in nats.",
     ),
-    "latency": ("Latency", "The sub-networks of task combinations."),
+    "latency": (
+        "Latency",
+        "Sub-networks of task combinations, by `pam bench latency`; see [latency.md](latency.md).",
+    ),
 }
 """Benchmark -> title, and what is compared, in the order of the page."""
 
