@@ -5,7 +5,6 @@ one command: median wall clock over n rounds with its 95 % bootstrap interval, m
 time, and the limit it is meant to keep, which is only named.
 """
 
-import argparse
 import os
 import resource
 import statistics
@@ -16,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.regrouping import interleaved, interval, machine
-from benchmarks.tables import write_csv
+from benchmarks.rows import command_line, write_csv
+from benchmarks.timing import interleaved, interval, machine
 from pam.imports import ROOT
 from tests.trees import fresh_tree
 
@@ -107,9 +106,7 @@ def _cpu_of_children() -> float:
 
 def main() -> None:
     """Make a small run, time every command, print every row, and write them all to the CSV."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default="benchmarks/commands.csv", help="CSV to write")
-    parser.add_argument("--rounds", type=int, default=5, help="timed rounds (n)")
+    parser = command_line("commands", __doc__, 5)
     parser.add_argument("--profile", default="smoke", help="run that is made and left as it is")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:

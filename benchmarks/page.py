@@ -63,6 +63,11 @@ SECTIONS = {
         "Latency",
         "Sub-networks of task combinations, by `pam bench latency`; see [latency.md](latency.md).",
     ),
+    "commands": (
+        "Commands that compute nothing",
+        "Wall clock of planning, of a run that is done, and of redrawing: median of n rounds with "
+        "its interval, median processor time, and the limit.",
+    ),
 }
 """Benchmark -> title, and what is compared, in the order of the page."""
 
@@ -76,6 +81,13 @@ What `make bench` measured. Sides of a comparison run in interleaved rounds on o
 are medians over n rounds, a ratio is the median of the rounds' ratios with its 95 % bootstrap
 interval. Limits are what was asked of the project; whether one is reached is read from the rows.
 Figures: dots are ratios, bars their intervals, red marks limits.
+"""
+
+WHOLE_RUNS_INTRO = """\
+Where the time of whole runs goes, by `python -m benchmarks.whole_runs` from what jobs measured of
+themselves. Pruning is the largest part: it trains a network once per strength, all tasks at once.
+What was done about it, and about what every job pays before it computes, is in
+[decision 14](decisions/0014-warm-jobs.md): steps that load no compiler, jobs that start as forks.
 """
 
 COLUMNS = {
@@ -175,7 +187,7 @@ def conditions(name: str, rows: Sequence[Row]) -> str:
 def _whole_runs(path: Path) -> str:
     picture = path.with_suffix(".svg")
     shown = f"![Whole runs]({path.parent.name}/{picture.name})\n\n" if picture.exists() else ""
-    return f"## Whole runs\n\n{shown}{_as_it_is(*read(path))}"
+    return f"## Whole runs\n\n{WHOLE_RUNS_INTRO}\n{shown}{_as_it_is(*read(path))}"
 
 
 def _as_it_is(fields: Sequence[str], rows: Sequence[Row]) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from benchmarks.tables import write_csv
+from benchmarks.rows import FOLDER, write_csv
 from pam.files import atomic_path
 from pam.reporting.curves import select
 from pam.reporting.figures import style
@@ -82,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", nargs="+", type=Path, required=True, help="folders of runs")
     parser.add_argument(
-        "--out", type=Path, default=Path("docs/performance/whole_runs.csv"), help="CSV to write"
+        "--out", type=Path, default=Path(FOLDER, "whole_runs.csv"), help="CSV to write"
     )
     given = parser.parse_args()
     write_csv(given.out, FIELDS, [row for run in given.runs for row in rows_of(run)])
