@@ -125,7 +125,7 @@ CODE = [
     ("relate", "analysis/relatedness.py", r"SAMPLES = 2048", "SAMPLES = 1024", RELATE | LAST),
     ("analyse", "analysis/exclusivity.py", r"STEPS = 12", "STEPS = 13", analyses() | LAST),
     ("aggregate", "reporting/headline.py", r"\Z", "\nMORE = 1\n", LAST),
-    ("tables", "reporting/overviews.py", r"<= 3", "<= 4", TABLES),
+    ("tables", "reporting/overviews.py", r"\Z", "\nMORE = 1\n", TABLES),
     ("figures", "reporting/figures/style.py", r"#8A8A8A", "#8B8B8B", FIGURES),
 ]
 
