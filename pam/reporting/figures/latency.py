@@ -1,5 +1,6 @@
 """Figure: measured time of every sub-network against its FLOPs."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ SOURCES = ("latency", "measurements")
 TITLE = "Time against computation"
 NOTE = (
     "faint: sub-networks, one per combination, seed, strength and pruning; median over rounds of "
-    "one forward pass · lines: median over those of like FLOPs · dotted: time in proportion to "
-    "FLOPs, through the most costly ones"
+    "one forward pass · lines: median over those of like FLOPs, of the fewest tasks (dashed) and "
+    "the most · dotted: time in proportion to FLOPs, through the most costly ones"
 )
 
 _MARKERS = "os^DPXv<>p*hd"
@@ -79,9 +80,10 @@ def _panel(axes: Axes, points: pd.DataFrame, mergings: list[str]) -> None:
         faint = [to_rgba(colours[name], 0.35) for name in group["merging"]]
         look = {"s": 7, "linewidths": 0, "marker": _marker(n_tasks), "zorder": 2}
         axes.scatter(1e-6 * group["flops"], group["median_ms"], c=faint, rasterized=True, **look)
-    for merging in mergings:
-        middle = _middle(select(points, merging=merging))
-        line = {"color": colours[merging], "lw": 1.6, "zorder": 4}
+    ends = {points["n_tasks"].min(): (0, (3, 1)), points["n_tasks"].max(): "-"}
+    for merging, (n_tasks, dashes) in product(mergings, ends.items()):
+        middle = _middle(select(points, merging=merging, n_tasks=n_tasks))
+        line = {"color": colours[merging], "lw": 1.6, "zorder": 4, "ls": dashes}
         # Seen on marks of its own colour.
         line["path_effects"] = [Stroke(linewidth=3.0, foreground="white"), Normal()]
         axes.plot(1e-6 * middle["flops"], middle["median_ms"], **line)
