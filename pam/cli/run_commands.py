@@ -81,7 +81,7 @@ def _reproduction(commands: Commands) -> None:
         commands,
         "reproduction",
         "write the page that sets the paper's tables beside what runs measured",
-        "pam reproduction --results results/reference/*/ \\\n"
+        "pam reproduction --results results/reference/{fashion_mnist,cartoon,cifar10} \\\n"
         "    --notes docs/reproduction_notes.md --out docs/reproduction.md",
     )
     parser.add_argument(

@@ -165,7 +165,9 @@ def test_every_published_figure_has_a_source(name):
 
 
 def test_the_committed_page_is_that_of_the_committed_references():
-    folders = [path.parent for path in (ROOT / "results/reference").glob("*/measurements.csv")]
+    found = [path.parent for path in (ROOT / "results/reference").glob("*/measurements.csv")]
+    # A rehearsal of two seeds says nothing of the paper.
+    folders = [folder for folder in found if folder.name != "quick"]
     notes = (ROOT / "docs/reproduction_notes.md").read_text(encoding="utf-8")
     committed = (ROOT / "docs/reproduction.md").read_text(encoding="utf-8")
     assert committed == reproduction_page(folders, notes)
