@@ -191,7 +191,12 @@ def _whole_runs(path: Path) -> str:
 
 
 def _as_it_is(fields: Sequence[str], rows: Sequence[Row]) -> str:
-    return _markdown(TextTable("", fields, [list(row.values()) for row in rows], 1))
+    """Return all rows; a column that is the same in several rows is said once, below them."""
+    same = [name for name in fields if len(rows) > 1 and len({row[name] for row in rows}) == 1]
+    shown = [name for name in fields if name not in same]
+    cells = _markdown(TextTable("", shown, [[row[name] for name in shown] for row in rows], 1))
+    said = ", ".join(f"{name} {rows[0][name]}" for name in same)
+    return f"{cells}\nThroughout: {said}.\n" if same else cells
 
 
 def _markdown(shown: TextTable) -> str:

@@ -72,7 +72,7 @@ def test_the_page_shows_limits_tables_and_figures_of_what_was_measured(folder):
     assert "measured 4 [4, 4], n = 3: reached." in text
     assert "| epoch | plain loop | peer/ours |" in text and "0.5 [0.5, 0.5]" in text
     assert "1 thread of torch" in text and "Throughout: pixels 8x8, batch 32." in text
-    assert "Not measured yet: zipping, pruning, slicing, counting." in text
+    assert "Not measured yet: zipping, pruning, slicing, counting, commands." in text
     for name in ("regrouping_growth", "training_ratios", "information_values"):
         assert f"(performance/{name}.svg)" in text
         assert ElementTree.parse(folder / f"{name}.svg").getroot().tag.endswith("svg")
