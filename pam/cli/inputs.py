@@ -168,8 +168,9 @@ def check_origin(job: Job, path: str | Path) -> None:
         DataError: if the file is missing or damaged, or it was made for another cell.
     """
     meta = read_meta(path)
+    origin = meta.get("origin") if isinstance(meta, dict) else None
     for axis in ("merging", "pruning", "seed"):
-        made_for = meta.get(axis) if isinstance(meta, dict) else None
+        made_for = origin.get(axis) if isinstance(origin, dict) else None
         if made_for is not None and axis in job.axes and made_for != job.axes[axis]:
             raise DataError(
                 f"{path} is a network of {axis} '{made_for}', not of '{job.axes[axis]}'"

@@ -76,7 +76,7 @@ def other_widths(folder: Path) -> None:
 
 def other_seed(folder: Path) -> None:
     network = build("lenet5", SHAPE, 5, task="A", widths=WIDTHS)
-    network.save(network_of(folder), {"task": "A", "seed": 7})
+    network.save(network_of(folder), {"origin": {"task": "A", "seed": 7}})
 
 
 def a_folder_instead(folder: Path) -> None:

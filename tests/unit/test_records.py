@@ -1,6 +1,7 @@
 """What is written down beside every artefact, and in it."""
 
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -201,3 +202,14 @@ def test_a_record_in_any_folder_belongs_to_some_run(tmp_path, monkeypatch):
     assert run_of("results/quick/networks/digits/A-0.json") == tmp_path / "results/quick"
     assert run_of("q.json") == tmp_path.parents[1]
     assert run_of("/q.json") == Path("/")
+
+
+def test_a_network_of_another_cell_is_refused(run, capsys, monkeypatch):
+    monkeypatch.setattr("pam.cli.job.code_hash", lambda rule, **_: f"code of {rule}")
+    monkeypatch.setitem(PRUNERS._entries, "halves", unchanged)
+    other = Path(run.paths.merged("tiny", "broken", 0))
+    shutil.copy(run.paths.merged("tiny", "none", 0), other)
+    assert run.prune("broken") == 2
+    other.unlink()
+    said = capsys.readouterr().err
+    assert said == f"pam: error: {other} is a network of merging 'none', not of 'broken'\n"
