@@ -149,6 +149,16 @@ def test_without_a_server_a_command_runs_as_ever(tmp_path):
     assert pam("--version", PAM_WARM=str(tmp_path / "nothing")).stdout.startswith("pam ")
 
 
+def test_with_a_closed_stream_a_command_runs_as_ever(server):
+    shell = f'exec "{sys.executable}" -m pam.cli --version <&-'
+    environment = os.environ | {SOCKET: str(server.path)}
+    done = subprocess.run(
+        ["sh", "-c", shell], cwd=ROOT, capture_output=True, text=True, env=environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("pam ")
+
+
 def test_the_command_line_through_a_server_is_the_same(tmp_path):
     path = str(tmp_path / "jobs")
     server = subprocess.Popen([sys.executable, "-m", "pam.cli.warm.server", path], cwd=ROOT)

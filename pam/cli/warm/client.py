@@ -13,6 +13,9 @@ from typing import TextIO
 from pam.cli.warm import SOCKET
 from pam.stopping import SIGNALS, stop_with_workflow
 
+STREAMS = (0, 1, 2)
+"""By number: where one of them is closed, the command runs in its own process."""
+
 LOST = 1
 """Exit code if the server ended before it could tell the fork's."""
 
@@ -24,7 +27,7 @@ def run(words: Sequence[str]) -> int | None:
         128 + n if signal n ended it, as shells have it; None if no server answers, and nothing
         has run.
     """
-    connection = _connect(os.environ.get(SOCKET, ""))
+    connection = _connect(os.environ.get(SOCKET, "")) if _all_open() else None
     if connection is None:
         return None
     with connection, connection.makefile("r", encoding="utf-8") as answers:
@@ -34,6 +37,13 @@ def run(words: Sequence[str]) -> int | None:
         except (OSError, ValueError):
             return None
         return _follow(pid, answers)
+
+
+def _all_open() -> bool:
+    try:
+        return all(os.fstat(stream) for stream in STREAMS)
+    except OSError:
+        return False
 
 
 def _connect(path: str) -> socket.socket | None:
@@ -47,13 +57,9 @@ def _connect(path: str) -> socket.socket | None:
 
 
 def _ask(connection: socket.socket, words: Sequence[str]) -> None:
-    socket.send_fds(connection, [b"\n"], [stream.fileno() for stream in _streams()])
+    socket.send_fds(connection, [b"\n"], STREAMS)
     job = {"words": list(words), "folder": os.getcwd(), "environment": dict(os.environ)}
     connection.sendall(json.dumps(job).encode() + b"\n")
-
-
-def _streams() -> tuple[TextIO, TextIO, TextIO]:
-    return sys.stdin, sys.stdout, sys.stderr
 
 
 def _follow(pid: int, answers: TextIO) -> int:
