@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.rows import command_line, write_csv
 from benchmarks.timing import interleaved, interval, machine
-from pam.imports import ROOT
+from pam.source.modules import ROOT
 from tests.trees import fresh_tree
 
 FIELDS = ("command", "seconds", "low", "high", "cpu_seconds", "n", "limit_s", "machine")

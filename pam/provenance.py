@@ -16,10 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pam.entry_points import declared
 from pam.errors import ConfigError, DataError
 from pam.files import json_hash, read_json, stored_hash
-from pam.imports import PACKAGE, ROOT, Modules
+from pam.source.entry_points import declared
+from pam.source.modules import PACKAGE, ROOT, Modules
 
 HASH_LENGTH = 12
 
@@ -56,7 +56,13 @@ STAGES = {
 # Parsing arguments and config decides nothing that the config hash does not already say.
 # Which module a plug-in's name leads to is looked up here, and that module counts.
 OUTSIDE = frozenset(
-    {"pam.cli.main", "pam.config", "pam.entry_points", "pam.imports", "pam.provenance"}
+    {
+        "pam.cli.main",
+        "pam.config",
+        "pam.source.entry_points",
+        "pam.source.modules",
+        "pam.provenance",
+    }
 )
 
 # Their rows are never the same twice.

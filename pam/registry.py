@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Generic, TypeVar
 
-from pam import entry_points
 from pam.errors import ConfigError
+from pam.source import entry_points
 
 T = TypeVar("T")
 

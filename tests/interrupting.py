@@ -2,8 +2,8 @@
 
 import pytest
 
-from pam import checkpoints, stopping
-from pam.checkpoints import keeping
+from pam.durable import checkpoints, stopping
+from pam.durable.checkpoints import keeping
 
 NEVER = 1e9
 

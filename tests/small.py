@@ -5,8 +5,8 @@ from dataclasses import replace
 import torch
 
 from pam.data import MultitaskDataset, Split
+from pam.groups import SHARED
 from pam.networks import Assembly, build
-from pam.networks.groups import SHARED
 
 SHAPE = (1, 12, 16)
 WIDTHS = (2, 3, 6, 5)

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from pam.config import Paths
-from pam.imports import ROOT
 from pam.reporting.schema import TABLES
+from pam.source.modules import ROOT
 
 # Timings and memory are never the same twice.
 MEASURED_ANEW = {"latency", "resources"}

@@ -18,8 +18,8 @@ import psutil
 from children import Children
 
 from pam import PamError
-from pam.imports import PACKAGE, ROOT
 from pam.provenance import STAGES, code_hash
+from pam.source.modules import PACKAGE, ROOT
 
 PROFILES = Path("workflow/profiles")
 SITE = PROFILES / "site"

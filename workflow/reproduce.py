@@ -29,8 +29,8 @@ from pam.cli.failures import DATA_MISSING  # noqa: E402
 from pam.cli.main import main as pam  # noqa: E402
 from pam.cli.retry import failed_records, missing_data  # noqa: E402
 from pam.config import Paths, check_plugins, load_config, profile_file  # noqa: E402
+from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
 from pam.files import check_room  # noqa: E402
-from pam.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
 
 NOTHING_TO_DO = "Nothing to be done"
 JOB_TABLE = "Job stats:"

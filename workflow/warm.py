@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pam.cli.device import job_environment
 from pam.cli.warm import SOCKET
-from pam.imports import ROOT
+from pam.source.modules import ROOT
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pam.cli.inputs import UNPRUNED, description, failure_before, read_dataset, 
 from pam.cli.job import Job
 from pam.cli.rows import Row, Rows
 from pam.config import analyse_slice
-from pam.config.names import check_known
+from pam.names import check_known
 from pam.provenance import config_hash
 
 if TYPE_CHECKING:

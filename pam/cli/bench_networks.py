@@ -9,8 +9,8 @@ import pandas as pd
 
 from pam.cli.one_network import nearest_strength, read_one
 from pam.config import Paths
-from pam.config.names import check_known
 from pam.errors import ConfigError
+from pam.names import check_known
 from pam.networks import Assembly, GroupedNetwork
 from pam.networks.family import load_family
 from pam.reporting.curves import select

@@ -45,7 +45,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _combinations(network: "GroupedNetwork", asked: str) -> list[tuple[str, ...]]:
-    from pam.networks.groups import parse_combination
+    from pam.groups import parse_combination
 
     if asked == ALL and ALL not in network.tasks:
         return network.combinations()

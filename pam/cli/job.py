@@ -16,9 +16,9 @@ from pam.cli.failures import Failure
 from pam.cli.origin import Origin, command_line, content_hashes, path_in_run
 from pam.cli.rows import Rows, without_nan
 from pam.config import Config, Experiment, load_config
-from pam.config.names import check_known
 from pam.errors import ConfigError
 from pam.files import write_json
+from pam.names import check_known
 from pam.provenance import code_hash, config_hash, environment, rows_hash
 from pam.seeds import derive_seed
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from pam.cli.parser import make_parser
+from pam.durable.stopping import Interrupted, listening, stop_with_workflow
 from pam.errors import PamError
-from pam.stopping import Interrupted, listening, stop_with_workflow
 
 USER_ERROR = 2
 SIGNALLED = 128

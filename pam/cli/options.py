@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
-from pam.config.names import check_known
 from pam.config.options import (
     GIVEN_TO_ARCHITECTURE,
     GIVEN_TO_DATASET,
@@ -12,6 +11,7 @@ from pam.config.options import (
     GIVEN_TO_PRUNER,
     check_type,
 )
+from pam.names import check_known
 
 __all__ = [
     "GIVEN_TO_ARCHITECTURE",

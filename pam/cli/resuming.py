@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pam.checkpoints import keeping
 from pam.cli.job import Job
 from pam.cli.origin import Origin
+from pam.durable.checkpoints import keeping
+from pam.durable.locks import alone
 from pam.files import stored_hash
-from pam.locks import alone
 from pam.provenance import HASH_LENGTH, config_hash
 
 FOLDER = ".checkpoints"

@@ -4,9 +4,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from pam.config import Paths, check_plugins, load_config, profile_file
-from pam.imports import ROOT
-from pam.locks import RUN_LOCK, is_held
+from pam.durable.locks import RUN_LOCK, is_held
 from pam.provenance import STAGES
+from pam.source.modules import ROOT
 from pam.status.failed import failed_lines
 from pam.status.hashes import recall
 from pam.status.plan import make_plan

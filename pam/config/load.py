@@ -10,8 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from pam.config.model import Config
-from pam.config.names import hint
 from pam.errors import ConfigError
+from pam.names import hint
 
 MAX_DEPTH = 32
 MAX_VALUES = 100_000

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pam.config.names import check_known, hint
+from pam.names import check_known, hint
 
 Item = TypeVar("Item")
 

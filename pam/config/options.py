@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from pam.config.model import Config, Experiment
-from pam.config.names import check_known
 from pam.errors import ConfigError
+from pam.names import check_known
 from pam.provenance import source_modules
-from pam.signatures import signature
+from pam.source.signatures import signature
 
 # What a plug-in gets from its caller, and so cannot be an option.
 GIVEN_TO_DATASET = frozenset({"root"})

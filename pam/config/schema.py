@@ -6,9 +6,9 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from pam.config.model import Config
-from pam.config.names import hint
 from pam.config.options import option_keys
 from pam.errors import ConfigError
+from pam.names import hint
 
 
 def json_schema() -> dict[str, Any]:

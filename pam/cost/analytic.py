@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from operator import index
 
 from pam.errors import ConfigError, ShapeError
+from pam.groups import SHARED, Group, parse_combination, reads, runs
 from pam.networks import Architecture, GroupedNetwork, Widths
 from pam.networks import architecture as build_architecture
 from pam.networks.architecture import IMAGE, AveragePool, Norm, Weighted
-from pam.networks.groups import SHARED, Group, parse_combination, reads, runs
 from pam.networks.wiring import executed
 
 WidthTable = Mapping[str, Mapping[str, int]]

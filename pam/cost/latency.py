@@ -12,8 +12,8 @@ from torch import Tensor
 from pam.cost.backends import Backend, Call, make_backend, torch_threads
 from pam.cost.timing import Times, check_rounds, time_interleaved
 from pam.errors import ConfigError, DataError
+from pam.groups import combination_name, parse_combination
 from pam.networks import GroupedNetwork
-from pam.networks.groups import combination_name, parse_combination
 from pam.training.evaluate import evaluation_mode
 
 REFERENCE = "torch"

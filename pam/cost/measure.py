@@ -10,8 +10,8 @@ from pam.cost.counting import macs_of_parts
 from pam.cost.latency import latencies
 from pam.data.dataset import MultitaskDataset
 from pam.errors import ConfigError
+from pam.groups import all_combinations, combination_name
 from pam.networks import GroupedNetwork
-from pam.networks.groups import all_combinations, combination_name
 from pam.networks.subnetwork import view
 from pam.training.evaluate import task_accuracies
 

@@ -12,7 +12,7 @@ from pam.data.registry import register
 from pam.data.sources import Folder, Source, ZipArchive, check_md5
 from pam.data.tasks import check_tasks
 from pam.errors import ConfigError, DataError
-from pam.raw_data import DEFAULT_ROOT
+from pam.runs.raw_data import DEFAULT_ROOT
 from pam.torchvision_shim import torchvision
 
 FOLDER = "celeba"

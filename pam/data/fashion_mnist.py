@@ -14,7 +14,7 @@ from pam.data.registry import register
 from pam.data.strips import ItemSource, StripOptions, make_dataset
 from pam.errors import ConfigError, DataError
 from pam.files import atomic_path
-from pam.raw_data import DEFAULT_ROOT
+from pam.runs.raw_data import DEFAULT_ROOT
 from pam.torchvision_shim import torchvision
 
 CLASS_NAMES = [

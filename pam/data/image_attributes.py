@@ -23,7 +23,7 @@ from pam.data.pictures import Framing
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive, read_one
 from pam.errors import ConfigError, DataError
-from pam.raw_data import DEFAULT_ROOT
+from pam.runs.raw_data import DEFAULT_ROOT
 from pam.seeds import derive_seed
 
 ATTRIBUTES = "attributes.csv"

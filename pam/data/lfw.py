@@ -27,7 +27,7 @@ from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive, check_md5
 from pam.data.tasks import check_tasks
 from pam.errors import DataError
-from pam.raw_data import DEFAULT_ROOT
+from pam.runs.raw_data import DEFAULT_ROOT
 from pam.seeds import derive_seed
 from pam.torchvision_shim import torchvision
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pam.data.decoding import decode
 from pam.data.sources import Source
-from pam.decoding import decode
 from pam.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from pam.checkpoints import Outcome, remember
 from pam.data import MultitaskDataset
+from pam.durable.checkpoints import Outcome, remember
 from pam.errors import ConfigError
+from pam.groups import group_name
 from pam.information import label_entropy, per_unit_information
 from pam.merging.activations import collect, sample_index, standardised, task_labels
 from pam.merging.retraining import retrain as train_lightly
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
-from pam.networks.groups import group_name
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from pam.data import MultitaskDataset
 from pam.errors import DataError
+from pam.groups import reads
 from pam.networks import Group, GroupedNetwork
 from pam.networks.architecture import IMAGE, Conv, Weighted
-from pam.networks.groups import reads
 
 RELATIVE_SHIFT = 1e-12
 """Share of a Gram matrix' trace added to its diagonal: above rounding, so that the Cholesky factor

@@ -1,5 +1,6 @@
 """Architectures, single-task networks, and the grouped network that everything else works on."""
 
+from pam.groups import Group, Widths
 from pam.networks import lenet, resnet, vgg  # noqa: F401 - their import registers them
 from pam.networks.architecture import (
     IMAGE,
@@ -20,7 +21,6 @@ from pam.networks.assembly import Assembly
 from pam.networks.build import build
 from pam.networks.chain import Chain
 from pam.networks.grouped import GroupedNetwork, SingleTaskNetwork
-from pam.networks.groups import Group, Widths
 from pam.networks.registry import ARCHITECTURES, architecture, register
 
 __all__ = [

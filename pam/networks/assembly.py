@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from pam.errors import ShapeError
+from pam.groups import Group, Widths, runs
 from pam.networks.architecture import IMAGE, Architecture, Weighted
 from pam.networks.grouped import GroupedNetwork
-from pam.networks.groups import Group, Widths, runs
 from pam.networks.wiring import alive
 
 _NORM = ("weight", "bias", "running_mean", "running_var")

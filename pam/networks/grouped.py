@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from pam.errors import CollapseError, ConfigError, DataError, PamError, ShapeError
 from pam.files import read_tensors, write_tensors
-from pam.networks.architecture import IMAGE, Add, Architecture, AveragePool, Gate, Norm, Weighted
-from pam.networks.groups import (
+from pam.groups import (
     SHARED,
     Group,
     Widths,
@@ -23,6 +22,7 @@ from pam.networks.groups import (
     runs,
     sorted_groups,
 )
+from pam.networks.architecture import IMAGE, Add, Architecture, AveragePool, Gate, Norm, Weighted
 from pam.networks.operations import apply, weighted_module
 from pam.networks.registry import architecture as build_architecture
 from pam.networks.weights import NOT_A_DESCRIPTION, check_weights

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pam.checkpoints import step
+from pam.durable.checkpoints import step
 from pam.networks.grouped import GroupedNetwork
 
 

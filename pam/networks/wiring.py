@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from pam.groups import Group, reads
 from pam.networks.architecture import IMAGE, Architecture, Weighted
-from pam.networks.groups import Group, reads
 
 Groups = Mapping[str, Collection[Group]]
 """Layer -> its groups."""

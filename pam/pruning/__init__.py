@@ -8,8 +8,8 @@ from typing import Any
 
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError
+from pam.groups import components
 from pam.networks import Assembly, GroupedNetwork
-from pam.networks.groups import components
 from pam.pruning import taylor, vibnet  # noqa: F401 - their import registers them
 from pam.pruning.fine_tuning import curve_rows, fine_tune
 from pam.pruning.registry import PRUNERS, Pruned, Pruner, register

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pam.checkpoints import Outcome, step
 from pam.data import MultitaskDataset
+from pam.durable.checkpoints import Outcome, step
 from pam.errors import DivergenceError
 from pam.networks import Group, GroupedNetwork
 from pam.pruning.importance import Importance

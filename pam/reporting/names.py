@@ -119,3 +119,35 @@ def pooled(combinations: Sequence[str]) -> dict[str, list[str]]:
     for name in combinations:
         labels.setdefault(size_name(name.count("&") + 1), []).append(name)
     return labels
+
+
+class Names:
+    """How the rows of a run are called and ordered: by what their methods say of themselves."""
+
+    def merging(self, row: str) -> str:
+        """Return the display name of a merging row."""
+        return merging_name(row)
+
+    def pruning(self, row: str) -> str:
+        """Return the display name of a pruning row."""
+        return pruning_name(row)
+
+    def dataset(self, name: str) -> str:
+        """Return the display name of a data set."""
+        return dataset_name(name)
+
+    def architecture(self, name: str) -> str:
+        """Return the display name of an architecture."""
+        return architecture_name(name)
+
+    def family(self, row: str) -> str:
+        """Return the family of a merging row's method: ``"pam"`` for PAM and its variants."""
+        return "pam" if row == "pam" or row.startswith("pam_") else row
+
+    def order_mergings(self, rows: Iterable[str]) -> list[str]:
+        """Return merging rows in table order: baselines and controls, others, PAM, its variants."""
+        return order_mergings(rows)
+
+    def order_prunings(self, rows: Iterable[str]) -> list[str]:
+        """Return pruning rows in table order: the paper's, then peers and controls, then others."""
+        return order_prunings(rows)

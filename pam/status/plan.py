@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pam.config.paths import data_record
 from pam.errors import PamError
-from pam.imports import ROOT
+from pam.source.modules import ROOT
 from pam.status.jobs import Job, job_of_command
 
 NOTHING_TO_DO = "Nothing to be done"

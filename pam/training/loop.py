@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pam import checkpoints
 from pam.data import MultitaskDataset, Split
+from pam.durable import checkpoints
 from pam.errors import DataError, DivergenceError
 from pam.networks.grouped import GateFunction, GroupedNetwork
 from pam.seeds import derive_seed
@@ -70,8 +70,8 @@ def fit(
 ) -> list[Epoch]:
     """Train a network in place on the tasks it has and return its curve.
 
-    Where a journal is kept (:mod:`pam.checkpoints`), a training that was cut off goes on from its
-    last checkpoint, and one that is over is not run again.
+    Where a journal is kept (:mod:`pam.durable.checkpoints`), a training that was cut off goes on
+    from its last checkpoint, and one that is over is not run again.
 
     Args:
         network: left in evaluation mode.

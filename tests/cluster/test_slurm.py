@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from pam.config import Paths
-from pam.imports import ROOT
+from pam.source.modules import ROOT
 from tests.cluster.one_node import PARTITION, URGENT_PARTITION, OneNodeSlurm, missing
 from tests.trees import csv_bytes, fresh_tree
 

@@ -22,10 +22,10 @@ from benchmarks import (
 )
 from benchmarks.rows import FIELDS, Case, times_as_long, times_faster
 from benchmarks.timing import in_own_process, interleaved, interval, peak_gib
-from pam.imports import ROOT
 from pam.merging.regrouping import irrelevant_order
 from pam.networks import build
 from pam.pruning.units import remove
+from pam.source.modules import ROOT
 from tests.unit.test_house import PIN, locked
 
 SMALLEST = {

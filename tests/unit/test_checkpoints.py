@@ -5,8 +5,8 @@ import time
 import pytest
 import torch
 
-from pam import checkpoints
-from pam.checkpoints import keeping, remember, step
+from pam.durable import checkpoints
+from pam.durable.checkpoints import keeping, remember, step
 from pam.errors import DataError
 
 

@@ -17,6 +17,7 @@ from pam.cli.job import CELL_FAILED
 from pam.cli.main import main
 from pam.cli.parser import make_parser
 from pam.config import load_config
+from pam.durable.stopping import Interrupted
 from pam.errors import CollapseError, DataError, DivergenceError
 from pam.files import read_json, tensor_hash
 from pam.merging import MERGERS
@@ -24,7 +25,6 @@ from pam.networks import GroupedNetwork, build
 from pam.networks.family import load_family, save_family
 from pam.pruning import PRUNERS, Pruned
 from pam.reporting.schema import TABLES
-from pam.stopping import Interrupted
 from tests.small_run import CONFIG, Run
 
 COMMANDS = (

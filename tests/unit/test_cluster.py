@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from pam import PamError
-from pam.imports import ROOT
 from pam.provenance import STAGES, code_hash
+from pam.source.modules import ROOT
 from tests.unit.test_house import PIN, locked, normal
 
 PROFILES = ROOT / "workflow" / "profiles"

@@ -12,8 +12,8 @@ from pam import ConfigError
 from pam.config import check_plugins, explain, json_schema, parse_config
 from pam.config.options import option_keys
 from pam.config.schema import keys
-from pam.imports import ROOT
-from pam.signatures import Signature, _signature_of, signature
+from pam.source.modules import ROOT
+from pam.source.signatures import Signature, _signature_of, signature
 
 CONFIG = """\
 seeds: [0]
@@ -118,8 +118,8 @@ def test_other_things_than_functions_take_anything(monkeypatch):
     node = ast.parse("class Thing: pass").body[0]
     module = type("Module", (), {"registrations": {("pam.merging", "thing"): node}})
     modules = type("Modules", (), {"by_name": {"m": module}})
-    monkeypatch.setattr("pam.signatures.plugin_modules", lambda *_: {"m"})
-    monkeypatch.setattr("pam.signatures.source_modules", lambda: modules)
+    monkeypatch.setattr("pam.source.signatures.plugin_modules", lambda *_: {"m"})
+    monkeypatch.setattr("pam.source.signatures.source_modules", lambda: modules)
     assert signature("pam.merging", "thing") == Signature({}, is_open=True)
 
 

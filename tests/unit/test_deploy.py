@@ -18,9 +18,9 @@ from pam.cost import macs, paper_flops, parameters, task_accuracy
 from pam.deploy import open_model
 from pam.deploy.exporting import Source, card_of, export
 from pam.files import file_hash, read_tensors, stored_hash
-from pam.imports import ROOT
 from pam.networks import GroupedNetwork
 from pam.networks.family import load_family, save_family
+from pam.source.modules import ROOT
 from tests.exported_run import Exported, make_run, scores_by
 from tests.property.test_exported_networks import check_format
 from tests.random_networks import networks

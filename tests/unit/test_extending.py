@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pam.imports import ROOT
+from pam.source.modules import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILE = re.compile(r"```(?:python|toml|yaml)\n# (\S+)\n(.*?)```", re.DOTALL)

@@ -8,7 +8,7 @@ import pytest
 
 from pam.errors import DataError
 from pam.files import check_room, write_text
-from pam.imports import ROOT
+from pam.source.modules import ROOT
 
 WRITER = """
 import os, sys

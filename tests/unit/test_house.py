@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pam.config import load_config
-from pam.imports import ROOT
+from pam.source.modules import ROOT
 
 PIN = re.compile(r"([a-z0-9-]+)==([0-9][A-Za-z0-9.]*)")
 

@@ -7,10 +7,12 @@ import sys
 import pytest
 
 from pam import PamError
-from pam.imports import ROOT
-from pam.locks import alone, hold
+from pam.durable.locks import alone, hold
+from pam.source.modules import ROOT
 
-HOLDER = "import sys; from pam.locks import hold; hold(sys.argv[1]); print('held', flush=True); "
+HOLDER = (
+    "import sys; from pam.durable.locks import hold; hold(sys.argv[1]); print('held', flush=True); "
+)
 
 
 def holder(path, then: str) -> subprocess.Popen:
@@ -56,7 +58,7 @@ def test_alone_waits_for_the_one_before_and_leaves_no_file(tmp_path):
     path = tmp_path / "kept" / "cell.lock"
     said = []
     command = (
-        "import sys, time; from pam.locks import alone\n"
+        "import sys, time; from pam.durable.locks import alone\n"
         "with alone(sys.argv[1], print): print('held', flush=True); time.sleep(0.5)"
     )
     with subprocess.Popen(
@@ -75,7 +77,7 @@ def test_many_take_turns(tmp_path):
     path, total = tmp_path / "cell.lock", tmp_path / "total"
     total.write_text("0")
     command = (
-        "import sys, time; from pathlib import Path; from pam.locks import alone\n"
+        "import sys, time; from pathlib import Path; from pam.durable.locks import alone\n"
         "total = Path(sys.argv[2])\n"
         "for _ in range(25):\n"
         "    with alone(sys.argv[1], lambda: None):\n"

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 import pam
 from pam.files import read_tensors, write_json, write_tensors
+from pam.groups import all_combinations, components, group_name, parse_group, sorted_groups
 from pam.networks import GroupedNetwork, SingleTaskNetwork, architecture, build
-from pam.networks.groups import all_combinations, components, group_name, parse_group, sorted_groups
 
 
 def group(names):

@@ -5,11 +5,11 @@ from importlib import import_module
 
 import pytest
 
-from pam.imports import ROOT, Modules
+from pam.source.modules import ROOT, Modules
 
 CONTRACT = {
     *("pam.data", "pam.networks", "pam.merging", "pam.pruning"),
-    *("pam.information", "pam.training", "pam.errors", "pam.seeds", "pam.checkpoints"),
+    *("pam.information", "pam.training", "pam.errors", "pam.seeds", "pam.durable.checkpoints"),
 }
 FILES = sorted((ROOT / "pam" / "plugins").glob("[!_]*.py"))
 

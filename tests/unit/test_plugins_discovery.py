@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pam.errors import ConfigError
-from pam.imports import ROOT, Modules
+from pam.source.modules import ROOT, Modules
 
 MERGER = """
 from pam.merging import register
@@ -90,7 +90,7 @@ def test_the_projects_own_plugins_need_no_installation(tmp_path):
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
         "from pam.provenance import stage_modules, STAGES\n"
-        "from pam.imports import Modules\n"
+        "from pam.source.modules import Modules\n"
         "print(*sorted(Modules().plugins('pam.merging', 'zipit')))"
     )
     done = subprocess.run(

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pam import ConfigError, provenance
-from pam.imports import ROOT, Modules
 from pam.provenance import (
     STAGES,
     code_hash,
@@ -20,6 +19,7 @@ from pam.provenance import (
     environment,
     stage_modules,
 )
+from pam.source.modules import ROOT, Modules
 
 PRUNERS = ("vibnet", "taylor")
 MERGERS = ("none", "mtz", "all_shared", "pam")

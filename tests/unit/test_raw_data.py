@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from pam.raw_data import raw_hash
+from pam.runs.raw_data import raw_hash
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import pytest
 from pam import DataError
 from pam.cli import reproduction as command
 from pam.files import write_json
-from pam.imports import ROOT
 from pam.reporting.aggregate import aggregate
 from pam.reporting.curves import select
 from pam.reporting.published import published
 from pam.reporting.reproduction import reproduction_page
 from pam.reporting.reproduction.beside import costs_and_accuracies, reported_of
 from pam.reporting.storage import read_table
+from pam.source.modules import ROOT
 from tests.reporting_fixtures import write_records
 from tests.validation_fixtures import write_validation_records
 

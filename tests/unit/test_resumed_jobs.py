@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pam import stopping
 from pam.cli.main import main
 from pam.cli.resuming import FOLDER
+from pam.durable import stopping
 from pam.files import read_json
-from pam.imports import ROOT
+from pam.source.modules import ROOT
 from tests.interrupting import SafePoints
 
 CONFIG = """\
@@ -106,7 +106,7 @@ def stopped(monkeypatch, words: list[str], stop_at: int) -> int:
     """Run a command that gets SIGTERM at one of its safe points; return its exit code."""
     points = SafePoints(stop_at=stop_at)
     with monkeypatch.context() as patch:
-        patch.setattr("pam.checkpoints.Step.due", lambda step: points.due(step))
+        patch.setattr("pam.durable.checkpoints.Step.due", lambda step: points.due(step))
         return main(words)
 
 
@@ -200,7 +200,8 @@ def test_an_interval_that_is_none(value, run_folder, tmp_path, monkeypatch, caps
 
 WAITING = """
 import sys, time
-from pam import checkpoints, stopping
+from pam.durable import checkpoints
+from pam.durable import stopping
 from pam.cli.main import main
 passed, due = [], checkpoints.Step.due
 def wait_for_the_signal(step):

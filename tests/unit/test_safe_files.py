@@ -22,9 +22,9 @@ from pam.data.store import load_dataset, save_dataset
 from pam.deploy import FORMATS
 from pam.deploy.model import format_module
 from pam.files import read_json, read_tensors
-from pam.imports import ROOT
 from pam.networks import GroupedNetwork, SingleTaskNetwork, pretrained
 from pam.networks.family import load_family
+from pam.source.modules import ROOT
 
 
 class Evil:

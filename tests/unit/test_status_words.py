@@ -7,8 +7,8 @@ import pytest
 
 from pam import PamError
 from pam.config import parse_config
+from pam.durable.locks import hold, is_held
 from pam.files import write_json
-from pam.locks import hold, is_held
 from pam.provenance import STAGES
 from pam.status.causes import FOLLOWS, INTERRUPTED, NEW, RUNNING, causes
 from pam.status.failed import failed_lines

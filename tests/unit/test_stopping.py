@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-from pam.imports import ROOT
-from pam.stopping import (
+from pam.durable.stopping import (
     SIGNALS,
     Interrupted,
     deferred,
@@ -17,6 +16,7 @@ from pam.stopping import (
     requested,
     stop_if_requested,
 )
+from pam.source.modules import ROOT
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -71,7 +71,7 @@ def spawn(program: str, **environment: str) -> subprocess.Popen:
 
 DEAF = """
 import time
-from pam.stopping import deferred, listening
+from pam.durable.stopping import deferred, listening
 with listening(), deferred():
     print("ready", flush=True)
     time.sleep(60)
@@ -93,7 +93,7 @@ FAMILY = """
 import os, subprocess, sys
 job = '''
 import os, sys, time
-from pam.stopping import listening, stop_with_workflow
+from pam.durable.stopping import listening, stop_with_workflow
 stop_with_workflow()
 with listening():
     print(os.getpid(), flush=True)

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pam.cli.main import USER_ERROR, main
 from pam.files import file_hash, read_json, write_json
-from pam.imports import ROOT
+from pam.source.modules import ROOT
 from pam.tracing import resolve, trace
 from pam.tracing.code import CURRENT, STALE
 from pam.tracing.tree import CHANGED, NOT_NOTED, NOT_THERE, SAME, Node

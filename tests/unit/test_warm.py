@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pam.cli.warm import SOCKET
-from pam.imports import ROOT
+from pam.source.modules import ROOT
 
 SERVER = """
 import os, sys

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pam.config import Paths
+from pam.durable.locks import RUN_LOCK, hold
 from pam.files import read_json, write_json
-from pam.imports import ROOT
-from pam.locks import RUN_LOCK, hold
+from pam.source.modules import ROOT
 from tests.trees import fresh_tree
 from tests.workflow import running
 from tests.workflow.running import edited

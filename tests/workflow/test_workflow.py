@@ -15,9 +15,9 @@ from pam.config import (
     related_cells,
     trained_cells,
 )
-from pam.imports import ROOT
-from pam.locks import RUN_LOCK, hold
+from pam.durable.locks import RUN_LOCK, hold
 from pam.reporting.schema import TABLES
+from pam.source.modules import ROOT
 from tests.trees import MEASURED_ANEW, fresh_tree
 from tests.workflow import running
 from tests.workflow.running import edited, run

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TextIO
 
 from pam.cli.warm import SOCKET
-from pam.stopping import SIGNALS, stop_with_workflow
+from pam.durable.stopping import SIGNALS, stop_with_workflow
 
 STREAMS = (0, 1, 2)
 """By number: where one of them is closed, the command runs in its own process."""

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from pam.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = Path(__file__).resolve().parent.name
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1].name
 REGISTER = "register"
 
 

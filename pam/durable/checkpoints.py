@@ -17,9 +17,9 @@ from json import dumps, loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pam.durable.stopping import deferred, requested, stop_if_requested
 from pam.errors import DataError, PamError
 from pam.files import read_tensors, tensor_hash, write_tensors
-from pam.stopping import deferred, requested, stop_if_requested
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -26,7 +26,7 @@ class EntryPoint(NamedTuple):
 
 def own() -> list[EntryPoint]:
     """Return the modules of this project's own plug-ins: one per file of ``pam/plugins``."""
-    files = sorted((Path(__file__).parent / "plugins").glob("[!_]*.py"))
+    files = sorted((Path(__file__).parents[1] / "plugins").glob("[!_]*.py"))
     return [EntryPoint(f"{GROUP}.{path.stem}", f"plug-in {path.name}") for path in files]
 
 

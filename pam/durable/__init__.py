@@ -1,0 +1,1 @@
+"""What survives a kill: checkpoints, locks, and stopping at a safe point."""

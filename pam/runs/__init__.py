@@ -1,0 +1,1 @@
+"""What a run consists of: its jobs, files, hashes and records."""
