@@ -20,7 +20,8 @@ os.environ.update(
 )
 
 from pam import PamError
-from pam.config import Paths, check_plugins, load_config, profile_file
+from pam.config import check_plugins, load_config
+from pam.runs.paths import DATA_RECORD, Paths, profile_file
 
 # What `--config` may say: which profile, where its raw data lie, whether they may be fetched.
 SETTINGS = ("profile", "data_root", "download")
@@ -37,7 +38,7 @@ except PamError as error:
     raise WorkflowError(str(error)) from None
 
 PATHS = Paths(f"results/{PROFILE}")
-FIGURES = f"figures/{PROFILE}"
+FIGURES = PATHS.figures
 
 
 configfile: CONFIG_FILE
@@ -48,7 +49,6 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/merge.smk"
 include: "workflow/rules/prune.smk"
-include: "workflow/rules/measure.smk"
 include: "workflow/rules/relate.smk"
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/aggregate.smk"
@@ -67,7 +67,7 @@ rule all:
     input:
         CSV_FILES,
         PATHS.manifest,
-        PATHS.tables,
+        PATHS.record(Cell("tables")),
         FIGURES,
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 import pam
 from benchmarks.rows import write_csv
 from benchmarks.timing import machine
-from pam.cli.device import set_up
+from pam.stages.device import set_up
 from pam.files import read_tensors, write_tensors
 
 STAGES = ("trained", "merged", "pruned")

@@ -18,7 +18,8 @@ import psutil
 from children import Children
 
 from pam import PamError
-from pam.provenance import STAGES, code_hash
+from pam.runs.cells import stage_code
+from pam.runs.stages import STAGES
 from pam.source.modules import PACKAGE, ROOT
 
 PROFILES = Path("workflow/profiles")
@@ -110,7 +111,7 @@ def check_idle() -> None:
 
 def environment() -> dict[str, str]:
     """Return what jobs must find in their environment to know the code that was submitted."""
-    return {SUBMITTED: json.dumps({stage: code_hash(stage) for stage in STAGES})}
+    return {SUBMITTED: json.dumps({stage: stage_code(stage) for stage in STAGES})}
 
 
 class Submitting(Children):

@@ -2,12 +2,15 @@
 
 import argparse
 import os
-from math import inf
+import shlex
+from collections.abc import Sequence
+from math import inf, nan
 from typing import NoReturn
 
 PROFILE = "workflow/config/quick.yaml"
-CELL = f"--config {PROFILE} --experiment digits_lenet5"
 DATA = "--data results/quick/data/digits_lenet5"
+# Where raw data lie decides nothing, and is nobody's business but the owner's.
+PRIVATE = ("--root",)
 
 Commands = "argparse._SubParsersAction[Parser]"
 
@@ -31,60 +34,67 @@ def add_command(commands: Commands, name: str, says: str, example: str) -> Parse
     )
 
 
-def _natural(text: str) -> int:
+def command_line(words: Sequence[str]) -> str:
+    """Return the words after ``pam`` as a line for a shell, folders of raw data left out."""
+    shown = list(words)
+    for index, word in enumerate(shown[:-1]):
+        if word in PRIVATE:
+            shown[index + 1] = "..."
+    return shlex.join(["pam", *shown])
+
+
+def natural(text: str) -> int:
+    """Return a whole number >= 0.
+
+    Raises:
+        argparse.ArgumentTypeError: if the text is none.
+    """
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"a seed is a whole number >= 0, not '{text}'")
     return int(text)
 
 
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
+def positive(text: str) -> float:
+    """Return a finite number > 0.
+
+    Raises:
+        argparse.ArgumentTypeError: if the text is none.
+    """
+    number = _number(text)
+    if not 0 < number < inf:
+        raise argparse.ArgumentTypeError(f"needs a number above 0, not '{text}'")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Return a finite number >= 0.
+
+    Raises:
+        argparse.ArgumentTypeError: if the text is none.
+    """
+    number = _number(text)
     if not 0 <= number < inf:
         raise argparse.ArgumentTypeError(f"needs a number of seconds >= 0, not '{text}'")
     return number
 
 
-_CELL_ARGUMENTS: dict[str, dict[str, object]] = {
-    "config": {"metavar": "FILE", "help": "configuration (YAML)"},
-    "experiment": {"metavar": "NAME", "help": "an experiment of the configuration"},
-    "task": {"metavar": "NAME", "help": "a task of the experiment"},
-    "merging": {"metavar": "NAME", "help": "a merging (relate: relatedness) row of the experiment"},
-    "pruning": {"metavar": "NAME", "help": "a pruning row of the experiment"},
-    "seed": {"type": _natural, "metavar": "N", "help": "a seed of the configuration"},
-    "data": {"metavar": "FOLDER", "help": "data set made by `pam prepare`"},
-}
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan
 
 
-def add_cell(parser: Parser, *names: str) -> None:
-    """Add the arguments of these names, all of them required: those that say which cell it is."""
-    for name in names:
-        parser.add_argument(f"--{name}", required=True, **_CELL_ARGUMENTS[name])  # type: ignore[arg-type]
-
-
-def add_outputs(parser: Parser) -> None:
-    """Add where a network and its record go."""
-    parser.add_argument("--out", required=True, metavar="FILE", help="network (.safetensors)")
-    add_record(parser)
-    add_checkpoints(parser)
-
-
-def add_record(parser: Parser) -> None:
-    """Add where record and log go, and whether a failed cell is an error."""
-    parser.add_argument("--record", required=True, metavar="FILE", help="record of the job (.json)")
-    add_log(parser)
-    parser.add_argument(
-        "--strict", action="store_true", help="exit with 1 if the cell fails, e.g. diverges"
-    )
+def add_config(parser: Parser) -> None:
+    """Add the configuration."""
+    parser.add_argument("--config", required=True, metavar="FILE", help="configuration (YAML)")
 
 
 def add_checkpoints(parser: Parser) -> None:
     """Add how often a job stores how far it came."""
     parser.add_argument(
         "--checkpoint-every",
-        type=_seconds,
+        type=seconds,
         default=os.environ.get("PAM_CHECKPOINT_EVERY", "60"),
         metavar="SECONDS",
         help="how often to store how far the job came, so that it can go on from there; "
@@ -99,27 +109,6 @@ def add_log(parser: Parser) -> None:
         default="",
         metavar="FILE",
         help="where what this job says is kept; only noted in the record",
-    )
-
-
-def add_networks(parser: Parser) -> None:
-    """Add the single-task networks."""
-    parser.add_argument(
-        "--networks",
-        required=True,
-        nargs="+",
-        metavar="FILE",
-        help="single-task network of every task, made by `pam train`",
-    )
-
-
-def add_networks_of_stages(parser: Parser) -> None:
-    """Add the networks of a cell: merged, and pruned."""
-    parser.add_argument(
-        "--merged", required=True, metavar="FILE", help="merged network made by `pam merge`"
-    )
-    parser.add_argument(
-        "--pruned", required=True, metavar="FILE", help="pruned networks made by `pam prune`"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pam.cli.device import set_up
+from pam.stages.device import set_up
 from pam.errors import ConfigError
 from pam.files import check_room
 

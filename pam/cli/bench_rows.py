@@ -6,7 +6,7 @@ from typing import Any
 
 from pam.cli.bench_networks import Contender
 from pam.cost import Timing, paper_flops
-from pam.provenance import environment
+from pam.runs.machine import environment
 from pam.reporting.bootstrap import median_interval
 from pam.reporting.cells import interval, number
 from pam.reporting.matched import REFERENCES

@@ -1,8 +1,39 @@
 """``pam check``: whether a run measured what a reference run measured."""
 
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
+
+from pam.cli.arguments import Commands, add_command, add_results, positive
 
 AGREES, DIFFERS = 0, 1
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "check",
+        "compare the measurements of a run with those of a reference run",
+        "pam check --results results/quick --reference results/reference/quick",
+    )
+    add_results(parser)
+    parser.add_argument(
+        "--reference", required=True, metavar="FOLDER", help="folder of the reference run"
+    )
+    parser.add_argument(
+        "--level",
+        type=_chance,
+        default=0.01,
+        metavar="P",
+        help="largest expected share of false alarms among the cells named; default: 0.01",
+    )
+    parser.add_argument("--out", metavar="FILE", help="every cell with its test (CSV)")
+
+
+def _chance(text: str) -> float:
+    level = positive(text)
+    if level >= 1:
+        raise ArgumentTypeError(f"needs a number between 0 and 1, not '{text}'")
+    return level
 
 
 def run(arguments: Namespace) -> int:

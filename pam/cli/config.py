@@ -3,6 +3,7 @@
 import json
 from argparse import Namespace
 
+from pam.cli.arguments import PROFILE, Commands, add_command
 from pam.cli.options import (
     GIVEN_TO_ARCHITECTURE,
     GIVEN_TO_DATASET,
@@ -22,6 +23,31 @@ from pam.config import (
     related_cells,
     trained_cells,
 )
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "config",
+        "check a configuration and print it with all its defaults",
+        f"pam config --config {PROFILE} --check",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--config", metavar="FILE", help="configuration (YAML)")
+    what.add_argument("--schema", action="store_true", help="print the JSON schema and stop")
+    what.add_argument(
+        "--explain",
+        nargs="?",
+        const="",
+        metavar="KEY",
+        help="print meaning, unit and default of a key or a method's option (all without KEY)",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="also look up data sets, architectures and methods; print only the number of jobs",
+    )
 
 
 def run(arguments: Namespace) -> int:

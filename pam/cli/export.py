@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pam.cli.device import set_up
+from pam.stages.device import set_up
 from pam.cli.exported import read_source
 from pam.errors import ConfigError, DataError
 

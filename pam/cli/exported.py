@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pam.cli.one_network import read_one
-from pam.config.paths import NETWORK, RECORD, Paths, run_of
+from pam.runs.paths import NETWORK, RECORD, Paths, run_of
 from pam.files import read_json, stored_hash
 
 if TYPE_CHECKING:

@@ -5,9 +5,20 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pam.status.stale import stale_tables
+from pam.cli.arguments import Commands, add_command, add_results
+from pam.runs.stages import STAGES
+from pam.history.stale import stale_tables
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    example = "pam figures --results results/quick --out figures/quick"
+    parser = add_command(commands, "figures", STAGES["figures"].help, example)
+    add_results(parser)
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="where the figures go")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these figures")
 
 
 def run(arguments: Namespace) -> int:

@@ -5,9 +5,8 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from importlib import import_module
 
-from pam.cli.parser import make_parser
+from pam.cli.parser import command_module, make_parser
 from pam.durable.stopping import Interrupted, listening, stop_with_workflow
 from pam.errors import PamError
 
@@ -29,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop_with_workflow()
     try:
         with listening():
-            # Imported only when it runs: help and figures never wait for torch.
-            return import_module(f"pam.cli.{parsed.command}").run(parsed)
+            return command_module(parsed.command).run(parsed)
     except PamError as error:
         return _say(str(error))
     except Interrupted as stopped:

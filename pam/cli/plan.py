@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
+from pam.cli.arguments import Commands, add_command, add_config, positive
 from pam.cli.options import GIVEN_TO_DATASET, check_options
 from pam.cli.planned import STAGES, Plan, Range, plan_of
 from pam.config import Config, Paths, load_config
@@ -19,6 +20,34 @@ UNKNOWN = "unknown"
 # Of a data-centre GPU, which batches of 32 small images do not fill, and of one CPU core.
 SUSTAINED_TFLOPS = {"GPU": 10.0, "CPU": 0.03}
 LAUNCH_MICROSECONDS = {"GPU": 100.0, "CPU": 60.0}
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "plan",
+        "print the jobs of a configuration and about how long they will take",
+        "pam plan --config workflow/config/paper.yaml --rate 20",
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--rate",
+        type=positive,
+        metavar="TFLOPS",
+        help="sustained speed of one job's training; default: 10 on a GPU, 0.03 on a CPU core",
+    )
+    parser.add_argument(
+        "--launch-us",
+        type=positive,
+        metavar="US",
+        help="least microseconds of an operation of a step; default: 100 on a GPU, 60 on a CPU",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FOLDER",
+        help="folder of the run, for its prepared data; default: results/NAME of NAME.yaml",
+    )
 
 
 def run(arguments: Namespace) -> int:

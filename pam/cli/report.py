@@ -3,8 +3,24 @@
 from argparse import Namespace
 from pathlib import Path
 
+from pam.cli.arguments import Commands, add_command, add_results
 from pam.files import write_text
-from pam.status.stale import stale_tables
+from pam.history.stale import stale_tables
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "report",
+        "put a run on one page (HTML) that needs no network: tables, figures, times, origins",
+        "pam report --results results/quick --figures figures/quick",
+    )
+    add_results(parser)
+    parser.add_argument(
+        "--figures", required=True, metavar="FOLDER", help="figures made by `pam figures`"
+    )
+    parser.add_argument("--out", metavar="FILE", help="default: report.html in the results")
 
 
 def run(arguments: Namespace) -> int:

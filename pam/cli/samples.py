@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pam.cli.arguments import DATA, Commands, add_command
 from pam.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,6 +19,21 @@ IMAGES_PER_SIDE = 4
 SYNTHETIC = ("cartoon_faces",)
 _ROW_INCHES = 0.62
 _WHITE = 255
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "samples",
+        "draw images of a data set, with each label and without it",
+        f"pam samples {DATA} --out figures/quick/digits_lenet5.png",
+    )
+    parser.add_argument(
+        "--data", required=True, metavar="FOLDER", help="data set made by `pam prepare`"
+    )
+    parser.add_argument("--out", required=True, metavar="FILE", help="picture (.png)")
+    parser.add_argument("--title", metavar="TEXT", help="title; the data set's name by default")
 
 
 def run(arguments: Namespace) -> int:

@@ -3,6 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 
+from pam.cli.arguments import Commands, add_command
 from pam.config import Paths, check_plugins, load_config, profile_file
 from pam.durable.locks import RUN_LOCK, is_held
 from pam.provenance import STAGES
@@ -14,6 +15,23 @@ from pam.status.report import stage_lines
 from pam.status.stale import in_words, stale_stages
 
 REFERENCES = "results/reference"
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "status",
+        "say what of a profile is up to date, what would run again, and why",
+        "pam status --profile quick",
+    )
+    parser.add_argument(
+        "--profile",
+        default="quick",
+        metavar="NAME",
+        help="name of a file in workflow/config/; default: quick",
+    )
+    parser.add_argument("--data", metavar="FOLDER", help="folder of raw data, to see their changes")
 
 
 def run(arguments: Namespace) -> int:

@@ -1,15 +1,42 @@
 """``pam trace``: from a number, a picture or a network to everything behind it."""
 
 import json
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
 
+from pam.cli.arguments import Commands, add_command
 from pam.errors import ConfigError
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "trace",
+        "show everything behind a figure, table, CSV file or row, network or record",
+        "pam trace results/reference/cartoon/measurements.csv --row 12",
+    )
+    parser.add_argument("target", metavar="TARGET", help="a file")
+    parser.add_argument(
+        "--row", type=_row, metavar="N", help="one row of a CSV file; 1 follows the header"
+    )
+    parser.add_argument(
+        "--where",
+        nargs="+",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="the rows of a CSV file with these values, e.g. merging=pam seed=0 'combination=A&B'",
+    )
+    parser.add_argument(
+        "--results", metavar="FOLDER", help="folder of the run, if the target lies elsewhere"
+    )
+    parser.add_argument("--full", action="store_true", help="whole hashes, settings and versions")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: Namespace) -> int:
     """Print the tree behind the target."""
-    from pam.tracing import render, resolve, trace
+    from pam.history import render, resolve, trace
 
     where = parse_where(arguments.where)
     target = resolve(arguments.target, arguments.results)
@@ -33,3 +60,9 @@ def parse_where(words: Sequence[str]) -> dict[str, str]:
         if "=" not in word:
             raise ConfigError(f"--where takes COLUMN=VALUE, not '{word}'")
     return {column: value for column, _, value in (word.partition("=") for word in words)}
+
+
+def _row(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"a row is a whole number >= 1, not '{text}'")
+    return int(text)

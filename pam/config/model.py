@@ -184,14 +184,15 @@ class Conditions(_Section):
         "before and after pruning; crossed with every pruning.",
     )
 
-    @property
-    def mergings(self) -> set[str]:
-        """The merging rows that anything is asked of."""
-        return {*self.exclusivity, *self.redundancy}
+    def asked_of(self, merging: str) -> dict[str, Any]:
+        """Return what is asked of the pruned networks of a merging row; empty if nothing is."""
+        asked = {kind: merging in getattr(self, kind) for kind in ("exclusivity", "redundancy")}
+        settings = {"layers": self.layers, "samples": self.samples}
+        return settings | asked if any(asked.values()) else {}
 
     @model_validator(mode="after")
     def _layers_are_named(self) -> Self:
-        if self.mergings and not self.layers:
+        if (self.exclusivity or self.redundancy) and not self.layers:
             raise PydanticCustomError("incomplete", "'layers' must name at least 1 hidden layer")
         return self
 
@@ -269,32 +270,15 @@ class Experiment(_Section):
                     )
         return self
 
-    def merging_row(self, name: str) -> Merging:
-        """Return a row of ``merging``.
+    def row(self, section: str, name: str) -> Merging | Pruning:
+        """Return a row of ``merging``, ``pruning`` or ``relatedness``.
 
         Raises:
             ConfigError: if there is none of this name.
         """
-        check_known("merging", name, self.merging)
-        return self.merging[name]
-
-    def pruning_row(self, name: str) -> Pruning:
-        """Return a row of ``pruning``.
-
-        Raises:
-            ConfigError: if there is none of this name.
-        """
-        check_known("pruning", name, self.pruning)
-        return self.pruning[name]
-
-    def relatedness_row(self, name: str) -> Merging:
-        """Return a row of ``relatedness``.
-
-        Raises:
-            ConfigError: if there is none of this name.
-        """
-        check_known("relatedness", name, self.relatedness)
-        return self.relatedness[name]
+        rows = getattr(self, section)
+        check_known(section, name, rows)
+        return rows[name]
 
 
 class Config(_Section):

@@ -10,7 +10,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from pam.config.model import Config, Experiment
 from pam.errors import ConfigError
 from pam.names import check_known
-from pam.provenance import source_modules
+from pam.source.code import source_modules
 from pam.source.signatures import signature
 
 # What a plug-in gets from its caller, and so cannot be an option.

@@ -10,7 +10,7 @@ import jinja2
 import yaml
 
 from pam.files import file_hash
-from pam.provenance import environment
+from pam.runs.machine import environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _CELL = ("experiment", "dataset", "architecture", "task", "merging", "pruning", "strength", "seed")

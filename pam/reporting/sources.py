@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pam.errors import DataError
-from pam.provenance import code_hash
+from pam.runs.cells import stage_code
 
 
 def origin_of(
@@ -30,7 +30,7 @@ def origin_of(
     return {
         "profile": Path(folder).resolve().name,
         "experiment": experiment,
-        "code_hash": code_hash(stage),
+        "code_hash": stage_code(stage),
         "csv": {name: experiment_hash(folder, name, experiment) for name in sorted(sources)},
     }
 

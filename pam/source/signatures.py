@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pam.provenance import plugin_modules, source_modules
+from pam.source.code import plugin_modules, source_modules
 
 # What a type hint may name; of another one nothing is known here.
 _TYPES: dict[str, Any] = {

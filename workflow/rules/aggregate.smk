@@ -1,15 +1,17 @@
 rule aggregate:
     input:
-        records=PATHS.records(CONFIG),
         # When data were prepared once more, but are the same, nothing is to be done.
-        data=[ancient(str(path)) for path in PATHS.data_records(CONFIG)],
+        [
+            ancient(path) if path.endswith(DATA_RECORD) else path
+            for path in PATHS.records(CONFIG)
+        ],
     output:
         csvs=CSV_FILES,
         manifest=PATHS.manifest,
     log:
-        log_file("aggregate", "aggregate"),
+        log_file("aggregate"),
     benchmark:
-        benchmark_file("aggregate", "aggregate")
+        benchmark_file("aggregate")
     conda:
         "../../environment.yml"
     threads: 1
@@ -18,8 +20,8 @@ rule aggregate:
     params:
         config=CONFIG_FILE,
         results=subpath(output.manifest, parent=True),
-        code=code_hash("aggregate"),
-        settings=config_hash(CONFIG.deltas),
+        code=stage_code("aggregate"),
+        settings=config_hash(settings_of(CONFIG, Cell("aggregate"))),
     message:
         "Gathering the rows of all jobs"
     shell:

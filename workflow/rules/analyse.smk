@@ -1,14 +1,12 @@
 rule analyse:
     input:
-        data=PATHS.data_description(),
-        merged=PATHS.merged(),
-        pruned=PATHS.pruned(),
+        unpack(inputs("analyse")),
     output:
-        record=PATHS.analysed(),
+        record=record("analyse"),
     log:
-        log_file("analyse", "{experiment}/{merging}-{pruning}-{seed}"),
+        log_file("analyse"),
     benchmark:
-        benchmark_file("analyse", "{experiment}/{merging}-{pruning}-{seed}")
+        benchmark_file("analyse")
     conda:
         "../../environment.yml"
     threads: CONFIG.threads
@@ -16,9 +14,9 @@ rule analyse:
         gpu=GPUS,
     params:
         config=CONFIG_FILE,
-        data=subpath(input.data, parent=True),
-        code=stage_code("analyse"),
-        settings=stage_settings("analyse"),
+        data=subpath(input.data[0], parent=True),
+        code=code_of("analyse"),
+        settings=settings_hash("analyse"),
     message:
         "{wildcards.experiment}: analysing {wildcards.merging} + {wildcards.pruning}, seed {wildcards.seed}"
     shell:

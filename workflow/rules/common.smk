@@ -1,16 +1,15 @@
-"""What the rules share: wildcards, hashes of code and config, where raw data lie."""
+"""What the rules share: wildcards, files and hashes, all derived from pam/runs/stages.py."""
 
 import json
 import shutil
 
-from pam.cli.device import job_environment
-from pam.config import control_seed
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold
-from pam.provenance import code_hash, config_hash
-from pam.runs.raw_data import DEFAULT_ROOT, raw_hash
+from pam.history.hashes import remember
 from pam.reporting.schema import TABLES
-from pam.status.hashes import remember
-from pam.status.jobs import Job
+from pam.runs.cells import Cell, cell_code, config_hash, settings_of, stage_code
+from pam.runs.raw_data import DEFAULT_ROOT, raw_hash
+from pam.runs.stages import axes_of
+from pam.stages.device import job_environment
 
 EXPERIMENTS = CONFIG.experiments.values()
 # On a cluster: the code of every stage when the jobs were submitted, by workflow/cluster.py.
@@ -54,42 +53,54 @@ os.environ.update(
 )
 
 
-def log_file(rule: str, cell: str) -> str:
-    return PATHS.log(rule, cell)
+def artefact(stage: str) -> str:
+    """What other stages read of a cell, with wildcards."""
+    return PATHS.artefact(Cell.pattern(stage))
 
 
-def benchmark_file(rule: str, cell: str) -> str:
-    return f"benchmarks/results/{PROFILE}/{rule}/{cell}.jsonl"
+def record(stage: str) -> str:
+    """The record of a cell's job, with wildcards."""
+    return PATHS.record(Cell.pattern(stage))
 
 
-def task_networks(wildcards):
-    """The single-task networks that start a merge: one per task, of the same seed."""
-    tasks = CONFIG.experiments[wildcards.experiment].tasks
-    return [PATHS.network(wildcards.experiment, task, wildcards.seed) for task in tasks]
+def log_file(stage: str) -> str:
+    return PATHS.log(Cell.pattern(stage))
 
 
-def control_network(wildcards):
-    """A second network of the first task, which relates that task to itself."""
-    base = CONFIG.experiments[wildcards.experiment].tasks[0]
-    return PATHS.network(wildcards.experiment, base, control_seed(CONFIG, int(wildcards.seed)))
+def benchmark_file(stage: str) -> str:
+    return f"benchmarks/results/{PROFILE}/{stage}/{PATHS.name(Cell.pattern(stage))}.jsonl"
 
 
-def stage_code(stage: str):
-    """A hash of the code that a stage runs for a cell: the param that a mended method changes."""
+def inputs(stage: str):
+    """The files that a cell reads, by the flags of its command."""
 
-    def code(wildcards) -> str:
-        if SUBMITTED.get(stage) not in (None, code_hash(stage)):
-            raise WorkflowError(f"the code of {stage} has changed since this job was submitted")
-        return Job(stage, **wildcards).code(CONFIG)
+    def files(wildcards) -> dict[str, list[str]]:
+        return PATHS.inputs(CONFIG, cell_of(stage, wildcards))
+
+    return files
+
+
+def cell_of(stage: str, wildcards) -> Cell:
+    """The cell of a stage that a job's wildcards name."""
+    return Cell(stage, **{axis: wildcards[axis] for axis in axes_of(stage)})
+
+
+def code_of(*stages: str):
+    """Hashes of the code that stages run for a cell: the param that a mended method changes."""
+
+    def code(wildcards) -> list[str]:
+        if any(SUBMITTED.get(stage) not in (None, stage_code(stage)) for stage in stages):
+            raise WorkflowError(f"the code of {stages[0]} has changed since this job was submitted")
+        return [cell_code(CONFIG, cell_of(stage, wildcards)) for stage in stages]
 
     return code
 
 
-def stage_settings(stage: str):
-    """A hash of the part of the config that a stage's result depends on."""
+def settings_hash(*stages: str):
+    """Hashes of the parts of the config that the results of stages depend on."""
 
-    def settings(wildcards) -> str:
-        return Job(stage, **wildcards).settings_hash(CONFIG)
+    def settings(wildcards) -> list[str]:
+        return [config_hash(settings_of(CONFIG, cell_of(stage, wildcards))) for stage in stages]
 
     return settings
 

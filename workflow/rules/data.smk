@@ -1,17 +1,10 @@
 rule prepare:
     output:
-        description=PATHS.data_description(),
-        record=PATHS.data_record(),
-        tensors=expand(
-            "{folder}/{part}.safetensors",
-            folder=PATHS.data(),
-            part=["train", "validation", "test"],
-            allow_missing=True,
-        ),
+        PATHS.outputs(Cell.pattern("prepare")),
     log:
-        log_file("prepare", "{experiment}"),
+        log_file("prepare"),
     benchmark:
-        benchmark_file("prepare", "{experiment}")
+        benchmark_file("prepare")
     conda:
         "../../environment.yml"
     threads: CONFIG.threads
@@ -19,9 +12,9 @@ rule prepare:
         gpu=0,
     params:
         config=CONFIG_FILE,
-        folder=subpath(output.description, parent=True),
-        code=stage_code("prepare"),
-        settings=stage_settings("prepare"),
+        folder=subpath(output[-1], parent=True),
+        code=code_of("prepare"),
+        settings=settings_hash("prepare"),
         raw=raw_data,
     message:
         "{wildcards.experiment}: preparing the data"

@@ -3,16 +3,11 @@ rule tables:
         csvs=CSV_FILES,
         manifest=PATHS.manifest,
     output:
-        tables=report(
-            directory(PATHS.tables),
-            patterns=["{name}.csv", "{name}.md"],
-            caption="../report/tables.rst",
-            category="Tables",
-        ),
+        directory(PATHS.record(Cell("tables"))),
     log:
-        log_file("tables", "tables"),
+        log_file("tables"),
     benchmark:
-        benchmark_file("tables", "tables")
+        benchmark_file("tables")
     conda:
         "../../environment.yml"
     threads: 1
@@ -20,11 +15,11 @@ rule tables:
         gpu=0,
     params:
         results=subpath(input.manifest, parent=True),
-        code=code_hash("tables"),
+        code=stage_code("tables"),
     message:
         "Writing the tables"
     shell:
-        "python -m pam.cli tables --results {params.results} --out {output.tables} > {log} 2>&1"
+        "python -m pam.cli tables --results {params.results} --out {output} > {log} 2>&1"
 
 
 rule figures:
@@ -32,16 +27,11 @@ rule figures:
         csvs=CSV_FILES,
         manifest=PATHS.manifest,
     output:
-        figures=report(
-            directory(FIGURES),
-            patterns=["{name}.svg"],
-            caption="../report/figures.rst",
-            category="Figures",
-        ),
+        directory(FIGURES),
     log:
-        log_file("figures", "figures"),
+        log_file("figures"),
     benchmark:
-        benchmark_file("figures", "figures")
+        benchmark_file("figures")
     conda:
         "../../environment.yml"
     threads: 1
@@ -49,8 +39,8 @@ rule figures:
         gpu=0,
     params:
         results=subpath(input.manifest, parent=True),
-        code=code_hash("figures"),
+        code=stage_code("figures"),
     message:
         "Drawing the figures"
     shell:
-        "python -m pam.cli figures --results {params.results} --out {output.figures} > {log} 2>&1"
+        "python -m pam.cli figures --results {params.results} --out {output} > {log} 2>&1"

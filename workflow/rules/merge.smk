@@ -1,14 +1,13 @@
 rule merge:
     input:
-        data=PATHS.data_description(),
-        networks=task_networks,
+        unpack(inputs("merge")),
     output:
-        network=PATHS.merged(),
-        record=PATHS.merged(suffix=".json"),
+        network=artefact("merge"),
+        record=record("merge"),
     log:
-        log_file("merge", "{experiment}/{merging}-{seed}"),
+        log_file("merge"),
     benchmark:
-        benchmark_file("merge", "{experiment}/{merging}-{seed}")
+        benchmark_file("merge")
     conda:
         "../../environment.yml"
     threads: CONFIG.threads
@@ -16,9 +15,9 @@ rule merge:
         gpu=GPUS,
     params:
         config=CONFIG_FILE,
-        data=subpath(input.data, parent=True),
-        code=stage_code("merge"),
-        settings=stage_settings("merge"),
+        data=subpath(input.data[0], parent=True),
+        code=code_of("merge"),
+        settings=settings_hash("merge"),
     message:
         "{wildcards.experiment}: merging by {wildcards.merging}, seed {wildcards.seed}"
     shell:

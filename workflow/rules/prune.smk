@@ -1,14 +1,17 @@
+# Pruning and measuring in one process, which loads libraries and data once. Files that are to be
+# updated stay where they are: if only measuring has changed, nothing is pruned again.
 rule prune:
     input:
-        data=PATHS.data_description(),
-        network=PATHS.merged(),
+        unpack(inputs("merge")),
+        merged=artefact("merge"),
     output:
-        network=PATHS.pruned(),
-        record=PATHS.pruned(suffix=".json"),
+        network=update(artefact("prune")),
+        record=update(record("prune")),
+        measured=record("measure"),
     log:
-        log_file("prune", "{experiment}/{merging}-{pruning}-{seed}"),
+        log_file("prune"),
     benchmark:
-        benchmark_file("prune", "{experiment}/{merging}-{pruning}-{seed}")
+        benchmark_file("prune")
     conda:
         "../../environment.yml"
     threads: CONFIG.threads
@@ -16,13 +19,14 @@ rule prune:
         gpu=GPUS,
     params:
         config=CONFIG_FILE,
-        data=subpath(input.data, parent=True),
-        code=stage_code("prune"),
-        settings=stage_settings("prune"),
+        data=subpath(input.data[0], parent=True),
+        code=code_of("prune", "measure"),
+        settings=settings_hash("prune", "measure"),
     message:
-        "{wildcards.experiment}: pruning {wildcards.merging} by {wildcards.pruning}, seed {wildcards.seed}"
+        "{wildcards.experiment}: pruning and measuring {wildcards.merging} + {wildcards.pruning}, seed {wildcards.seed}"
     shell:
         "python -m pam.cli prune --config {params.config} --experiment {wildcards.experiment}"
         " --merging {wildcards.merging} --pruning {wildcards.pruning} --seed {wildcards.seed}"
-        " --data {params.data} --network {input.network}"
-        " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"
+        " --data {params.data} --network {input.merged} --networks {input.networks}"
+        " --out {output.network} --record {output.record} --measured {output.measured}"
+        " --log {log} > {log} 2>&1"

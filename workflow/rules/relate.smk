@@ -1,14 +1,12 @@
 rule relate:
     input:
-        data=PATHS.data_description(),
-        networks=task_networks,
-        control=control_network,
+        unpack(inputs("relate")),
     output:
-        record=PATHS.related(),
+        record=record("relate"),
     log:
-        log_file("relate", "{experiment}/{relatedness}-{seed}"),
+        log_file("relate"),
     benchmark:
-        benchmark_file("relate", "{experiment}/{relatedness}-{seed}")
+        benchmark_file("relate")
     conda:
         "../../environment.yml"
     threads: CONFIG.threads
@@ -16,13 +14,13 @@ rule relate:
         gpu=GPUS,
     params:
         config=CONFIG_FILE,
-        data=subpath(input.data, parent=True),
-        code=stage_code("relate"),
-        settings=stage_settings("relate"),
+        data=subpath(input.data[0], parent=True),
+        code=code_of("relate"),
+        settings=settings_hash("relate"),
     message:
         "{wildcards.experiment}: relating tasks by {wildcards.relatedness}, seed {wildcards.seed}"
     shell:
         "python -m pam.cli relate --config {params.config} --experiment {wildcards.experiment}"
-        " --merging {wildcards.relatedness} --seed {wildcards.seed} --data {params.data}"
+        " --relatedness {wildcards.relatedness} --seed {wildcards.seed} --data {params.data}"
         " --networks {input.networks} --control {input.control}"
         " --record {output.record} --log {log} > {log} 2>&1"

@@ -1,13 +1,13 @@
 rule train:
     input:
-        data=PATHS.data_description(),
+        unpack(inputs("train")),
     output:
-        network=PATHS.network(),
-        record=PATHS.network(suffix=".json"),
+        network=artefact("train"),
+        record=record("train"),
     log:
-        log_file("train", "{experiment}/{task}-{seed}"),
+        log_file("train"),
     benchmark:
-        benchmark_file("train", "{experiment}/{task}-{seed}")
+        benchmark_file("train")
     conda:
         "../../environment.yml"
     threads: CONFIG.threads
@@ -15,9 +15,9 @@ rule train:
         gpu=GPUS,
     params:
         config=CONFIG_FILE,
-        data=subpath(input.data, parent=True),
-        code=stage_code("train"),
-        settings=stage_settings("train"),
+        data=subpath(input.data[0], parent=True),
+        code=code_of("train"),
+        settings=settings_hash("train"),
     message:
         "{wildcards.experiment}: training task {wildcards.task}, seed {wildcards.seed}"
     shell:

@@ -1,13 +1,8 @@
 """Where and how a job computes: device, threads, determinism. Called before torch is imported."""
 
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pam.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pam.data import MultitaskDataset
 
 _LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
 
@@ -51,13 +46,3 @@ def set_up(threads: int, device: str) -> str:
     if device == "cuda" and not present:
         raise ConfigError("device is 'cuda', but this machine has none; write 'auto' or 'cpu'")
     return "cuda" if device != "cpu" and present else "cpu"
-
-
-def move(dataset: "MultitaskDataset", device: str) -> "MultitaskDataset":
-    """Return a data set whose images and labels lie on a device."""
-    parts = {
-        name: replace(part, images=part.images.to(device), labels=part.labels.to(device))
-        for name in ("train", "validation", "test")
-        for part in [getattr(dataset, name)]
-    }
-    return replace(dataset, **parts)

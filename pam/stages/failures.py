@@ -4,13 +4,13 @@ Such a cell is a result, not an error: its files say so, every job after it pass
 tables show a dash.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pam.errors import CollapseError, DivergenceError
-from pam.files import read_json, read_tensors, write_json, write_tensors
+from pam.files import read_json, read_meta, write_json, write_tensors
 
 Result = TypeVar("Result")
 
@@ -78,12 +78,7 @@ def read_failure(path: str | Path) -> Failure | None:
     Raises:
         DataError: if the file is missing or damaged.
     """
-    said = read_json(path) if Path(path).suffix == JSON else read_tensors(path)[1]
-    if isinstance(said, dict) and "status" in said:
-        return Failure(str(said["status"]), str(said.get("reason", "")))
+    content = read_json(path) if Path(path).suffix == JSON else read_meta(path)
+    if isinstance(content, dict) and "status" in content:
+        return Failure(str(content["status"]), str(content.get("reason", "")))
     return None
-
-
-def first_failure(paths: Iterable[str | Path]) -> Failure | None:
-    """Return the first failure among files, or None if all hold what they should."""
-    return next((failure for path in paths if (failure := read_failure(path))), None)

@@ -1,0 +1,124 @@
+"""The commands of the stages of cells: arguments and job follow from the table of stages."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from pam.cli.arguments import (
+    Commands,
+    Parser,
+    add_checkpoints,
+    add_command,
+    add_config,
+    add_log,
+    command_line,
+    natural,
+)
+from pam.config import load_config
+from pam.runs.cells import Cell, parent_cells
+from pam.runs.paths import DESCRIPTION, NETWORK, Paths, record_of
+from pam.runs.stages import AXES, STAGES, Parent, Stage
+
+_EXAMPLE = {"task": "A", "merging": "pam", "pruning": "taylor", "relatedness": "pam", "seed": 0}
+_EXPERIMENT, _TASKS, _OTHER_SEED = "digits_lenet5", ("A", "B"), 1
+
+
+def add_stage_parser(commands: Commands, name: str) -> Parser:
+    """Add the command of a stage: its axes, what it reads, and where its files go."""
+    stage = STAGES[name]
+    parser = add_command(commands, name, stage.help, _example(name, stage))
+    add_config(parser)
+    parser.add_argument(
+        "--experiment", required=True, metavar="NAME", help="an experiment of the configuration"
+    )
+    for axis in stage.axes or ():
+        kind = {"type": natural, "metavar": "N"} if axis == "seed" else {"metavar": "NAME"}
+        names = dict.fromkeys([axis, AXES[axis].column or axis])
+        flags = [f"--{one}" for one in names]
+        parser.add_argument(*flags, dest=axis, required=True, help=AXES[axis].help, **kind)
+    for parent in stage.parents:
+        _add_parent(parser, parent)
+    if not stage.axes:
+        parser.add_argument("--out", required=True, metavar="FOLDER", help="where the files go")
+        add_log(parser)
+        return parser
+    if stage.suffix:
+        parser.add_argument("--out", required=True, metavar="FILE", help="network (.safetensors)")
+    parser.add_argument("--record", required=True, metavar="FILE", help="record of the job (.json)")
+    add_log(parser)
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 if the cell fails, e.g. diverges"
+    )
+    add_checkpoints(parser)
+    return parser
+
+
+def run(arguments: Namespace) -> int:
+    """Do the job of one cell."""
+    return run_stage(arguments.command, arguments)
+
+
+def run_stage(name: str, arguments: Namespace, **options: object) -> int:
+    """Do the job that the arguments of a stage's command ask for, and return the exit code."""
+    from pam.stages.run import CHECKPOINT_EVERY_S, run
+
+    given, stage = vars(arguments), STAGES[name]
+    cell = Cell(name, arguments.experiment, **{axis: given[axis] for axis in stage.axes or ()})
+    files = {parent.flag: _paths(given[parent.flag]) for parent in stage.parents}
+    if files:
+        files["data"] = [Path(arguments.data) / DESCRIPTION]
+    out = given.get("out") or arguments.record
+    return run(
+        load_config(arguments.config),
+        cell,
+        files,
+        out,
+        given.get("record") or record_of(Path(out) / DESCRIPTION),
+        where=arguments.config,
+        log=arguments.log,
+        command=command_line(arguments.words),
+        strict=given.get("strict", False),
+        checkpoint_every=given.get("checkpoint_every", CHECKPOINT_EVERY_S),
+        **options,
+    )
+
+
+def _add_parent(parser: Parser, parent: Parent) -> None:
+    if parent.stage == "prepare":
+        help_, kind = "data set made by `pam prepare`", {"metavar": "FOLDER"}
+    elif parent.is_control:
+        help_ = "a second network of the first task, e.g. that of the next seed"
+        kind = {"metavar": "FILE"}
+    elif parent.stage == "train":
+        help_ = "single-task network of every task, made by `pam train`"
+        kind = {"metavar": "FILE", "nargs": "+"}
+    else:
+        help_, kind = f"networks made by `pam {parent.stage}`", {"metavar": "FILE"}
+    parser.add_argument(f"--{parent.flag}", required=True, help=help_, **kind)
+
+
+def _paths(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _example(name: str, stage: Stage) -> str:
+    """Return a command line that works after a run of the profile it names."""
+    profile = "smoke" if stage.asks or "relatedness" in (stage.axes or ()) else "quick"
+    paths = Paths(f"results/{profile}")
+    cell = Cell(name, _EXPERIMENT, **{axis: _EXAMPLE[axis] for axis in stage.axes or ()})
+    lines = [
+        f"pam {name} --config workflow/config/{profile}.yaml "
+        + " ".join(f"--{axis} {value}" for axis, value in cell.axes.items())
+    ]
+    for parent in stage.parents:
+        cells = parent_cells(cell, parent, _TASKS, _OTHER_SEED)
+        files = [paths.artefact(one) for one in cells]
+        if parent.stage == "prepare":
+            files = [str(Path(files[0]).parent)]
+        lines.append(f"--{parent.flag} {' '.join(files)}")
+    if stage.suffix == NETWORK:
+        lines.append(f"--out {paths.artefact(cell)}")
+    if stage.axes:
+        lines.append(f"--record {paths.record(cell)}")
+    else:
+        lines.append(f"--out {Path(paths.record(cell)).parent}")
+    return " \\\n    ".join(lines)

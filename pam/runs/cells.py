@@ -1,0 +1,239 @@
+"""Every cell that a configuration asks for, and what it depends on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from pydantic import BaseModel
+
+from pam.config import Config, Experiment
+from pam.errors import ConfigError
+from pam.files import json_hash
+from pam.names import check_known
+from pam.runs.stages import (
+    AXES,
+    STAGES,
+    Parent,
+    ancestors,
+    axes_of,
+    method_axis,
+    stage_of,
+)
+from pam.source.code import HASH_LENGTH, code_hash, module_hashes
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One job of the workflow: a stage, and its values on the stage's axes.
+
+    Attributes:
+        stage: a key of :data:`pam.runs.stages.STAGES`.
+        experiment: empty for the stages that take the whole run.
+    """
+
+    stage: str
+    experiment: str = ""
+    task: str = ""
+    merging: str = ""
+    pruning: str = ""
+    relatedness: str = ""
+    seed: int | str = ""
+
+    @classmethod
+    def pattern(cls, stage: str) -> "Cell":
+        """Return the cell of a stage whose values are Snakemake's wildcards, as ``{task}``."""
+        return cls(stage, **{axis: f"{{{axis}}}" for axis in axes_of(stage)})
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """Axis -> value, the experiment first."""
+        return {axis: getattr(self, axis) for axis in axes_of(self.stage)}
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The axes as CSV files call them."""
+        return {
+            (AXES[axis].column if axis in AXES else "") or axis: value
+            for axis, value in self.axes.items()
+        }
+
+
+def config_hash(value: Any) -> str:
+    """Return a short hash (12 hexadecimal digits) of a JSON-able value, whatever its key order."""
+    return json_hash(value)[:HASH_LENGTH]
+
+
+def cells_of(config: Config, stage: str) -> list[Cell]:
+    """Return the cells of a stage, in the order of the configuration."""
+    if stage_of(stage).axes is None:
+        return [Cell(stage)]
+    return [cell for name in config.experiments for cell in _cells(config, stage, name)]
+
+
+def all_cells(config: Config) -> list[Cell]:
+    """Return every cell that a configuration asks for, stage after stage."""
+    return [cell for stage in STAGES for cell in cells_of(config, stage)]
+
+
+def check_cell(config: Config, cell: Cell, where: str) -> None:
+    """Check that a configuration has a cell.
+
+    Raises:
+        ConfigError: naming the axis that is wrong, and what the configuration has; ``where`` is
+            what the configuration is called.
+    """
+    experiment = config.experiment(cell.experiment)
+    for axis, value in cell.axes.items():
+        if axis == "seed" and value not in config.seeds:
+            seeds = ", ".join(map(str, config.seeds))
+            raise ConfigError(f"seed {value} is not in {where}; its seeds: {seeds}")
+        if axis in AXES:
+            check_known(axis, value, _values(config, experiment, axis))
+
+
+def parents_of(config: Config, cell: Cell) -> dict[str, list[Cell]]:
+    """Return flag of the command -> the cells whose artefacts a cell reads."""
+    parents = stage_of(cell.stage).parents
+    if not cell.experiment:
+        return {parent.flag: cells_of(config, parent.stage) for parent in parents}
+    tasks, seed = config.experiment(cell.experiment).tasks, control_seed(config, cell.seed)
+    return {parent.flag: parent_cells(cell, parent, tasks, seed) for parent in parents}
+
+
+def parent_cells(cell: Cell, parent: Parent, tasks: Sequence[str], control: Any) -> list[Cell]:
+    """Return the cells that a cell reads of one parent.
+
+    Args:
+        cell: of a stage of cells.
+        parent: one of its stage's.
+        tasks: of the experiment.
+        control: the seed that a control is of.
+    """
+    axes = axes_of(parent.stage)
+    one = Cell(parent.stage, **{axis: getattr(cell, axis) for axis in axes})
+    if parent.is_control:
+        return [replace(one, task=tasks[0], seed=control)]
+    if "task" in axes and not cell.task:
+        return [replace(one, task=task) for task in tasks]
+    return [one]
+
+
+def settings_of(config: Config, cell: Cell) -> dict[str, Any]:
+    """Return the slice of the configuration that a cell's result depends on, JSON-able.
+
+    It holds the slices of the stages before, so its hash names everything upstream as well.
+    """
+    settings: dict[str, Any] = {}
+    for stage in (*ancestors(cell.stage), cell.stage) if cell.experiment else (cell.stage,):
+        settings |= _settings(config, cell, stage)
+    return settings
+
+
+def method_of(config: Config, cell: Cell, stage: str | None = None) -> str | None:
+    """Return the registered method that a cell runs, None if it runs none.
+
+    Args:
+        config: the configuration.
+        cell: the cell.
+        stage: a stage before, of which the method is meant; by default the cell's own.
+    """
+    axis = method_axis(stage or cell.stage)
+    if not axis:
+        return None
+    return config.experiment(cell.experiment).row(AXES[axis].section, getattr(cell, axis)).method
+
+
+def cell_plugins(stage: str, method: str | None, names: dict[str, str | None]) -> dict[str, Any]:
+    """Return package -> registered name of what a stage runs, for the hash of its code.
+
+    Args:
+        stage: a key of :data:`pam.runs.stages.STAGES`.
+        method: the method of its own axis, if it has one.
+        names: ``architecture`` and ``dataset``.
+    """
+    known = {"pam.networks": names.get("architecture"), "pam.data": names.get("dataset")}
+    plugins = {package: known[package] for package in stage_of(stage).plugins}
+    axis = method_axis(stage)
+    return plugins | ({AXES[axis].package: method} if axis else {})
+
+
+def cell_code(config: Config, cell: Cell, stage: str | None = None) -> str:
+    """Return the hash of the code that a cell runs, or that a stage before it ran."""
+    return code_hash(*_code(config, cell, stage or cell.stage))
+
+
+def cell_modules(config: Config, cell: Cell) -> dict[str, str]:
+    """Return module -> hash of the code that a cell runs."""
+    return module_hashes(*_code(config, cell, cell.stage))
+
+
+def stage_code(stage: str) -> str:
+    """Return the hash of the code of a stage with all plug-ins of its kinds."""
+    return code_hash(stage_module(stage), cell_plugins(stage, None, {}))
+
+
+def stage_module(stage: str) -> str:
+    """Return the module that computes a stage."""
+    return stage_of(stage).module or f"pam.stages.{stage}"
+
+
+def control_seed(config: Config, seed: int | str) -> int | str:
+    """Return the seed of the second network of the control "identical tasks".
+
+    It is the next seed of the configuration, the first after the last; with a single seed the
+    control relates a network to itself. A cell without a seed has none.
+    """
+    if seed == "":
+        return seed
+    following = config.seeds.index(int(seed)) + 1
+    return config.seeds[following % len(config.seeds)]
+
+
+def _code(config: Config, cell: Cell, stage: str) -> tuple[str, dict[str, Any]]:
+    names: dict[str, str | None] = {}
+    if cell.experiment:
+        experiment = config.experiment(cell.experiment)
+        names = {"architecture": experiment.architecture, "dataset": experiment.dataset}
+    plugins = cell_plugins(stage, method_of(config, cell, stage), names)
+    return stage_module(stage), plugins
+
+
+def _values(config: Config, experiment: Experiment, axis: str) -> list[Any]:
+    if axis == "seed":
+        return config.seeds
+    return list(getattr(experiment, AXES[axis].section or "tasks"))
+
+
+def _cells(config: Config, stage: str, name: str) -> Iterator[Cell]:
+    experiment, axes = config.experiment(name), STAGES[stage].axes or ()
+    for values in product(*(_values(config, experiment, axis) for axis in axes)):
+        cell = Cell(stage, name, **dict(zip(axes, values, strict=True)))
+        if _asked(experiment, cell, stage) != {}:
+            yield cell
+
+
+def _asked(experiment: Experiment, cell: Cell, stage: str) -> dict[str, Any] | None:
+    """Return what a section asks of a cell's merging, None if the stage depends on none."""
+    section = STAGES[stage].asks
+    return getattr(experiment, section).asked_of(cell.merging) if section else None
+
+
+def _settings(config: Config, cell: Cell, stage: str) -> dict[str, Any]:
+    row = STAGES[stage]
+    settings = {key: _dump(getattr(config, key)) for key in row.run_keys}
+    if not cell.experiment:
+        return settings
+    experiment = config.experiment(cell.experiment)
+    settings |= {key: _dump(getattr(experiment, key)) for key in row.keys}
+    axis = method_axis(stage)
+    if axis:
+        section = AXES[axis].section
+        settings[section] = _dump(experiment.row(section, getattr(cell, axis)))
+    if row.asks:
+        settings[row.asks] = _asked(experiment, cell, stage)
+    return settings
+
+
+def _dump(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, BaseModel) else value

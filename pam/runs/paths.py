@@ -1,0 +1,132 @@
+"""Every path of a run, derived from the table of stages: for commands and wildcards alike."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pam.config import Config
+from pam.errors import ConfigError
+from pam.runs.cells import Cell, cells_of, parents_of
+from pam.runs.stages import CELL_STAGES, STAGES
+
+PROFILES = "workflow/config"
+NETWORK = ".safetensors"
+RECORD = ".json"
+DESCRIPTION = "dataset.json"
+DATA_RECORD = "record.json"
+PARTS = ("train", "validation", "test")
+
+
+def profile_file(profile: str) -> str:
+    """Return the configuration file of a profile, relative to the checkout.
+
+    Raises:
+        ConfigError: if the name is not one plain word: it also names folders of results.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_]+", profile):
+        raise ConfigError(
+            f"a profile is the name of a file in {PROFILES}/ without .yaml, not '{profile}'"
+        )
+    return f"{PROFILES}/{profile}.yaml"
+
+
+def run_of(path: str | Path) -> Path:
+    """Return the folder of the run that the file of a cell lies in.
+
+    A file that lies near the root has no run; the root stands for it.
+    """
+    above = Path(os.path.abspath(path)).parents
+    return above[min(2, len(above) - 1)]
+
+
+def path_in_run(path: str | Path, record: str | Path) -> str:
+    """Return a path as seen from the folder of the run that a record lies in."""
+    return os.path.relpath(path, run_of(record))
+
+
+def record_of(artefact: str | Path) -> str:
+    """Return the record of the job that wrote an artefact, or the record itself."""
+    path = Path(artefact)
+    if path.name == DESCRIPTION:
+        return str(path.with_name(DATA_RECORD))
+    return str(path.with_suffix(RECORD))
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files below ``results/<profile>/``.
+
+    Attributes:
+        results: the folder of the run.
+    """
+
+    results: str
+
+    @property
+    def profile(self) -> str:
+        """The name of the run."""
+        return Path(self.results).name
+
+    def record(self, cell: Cell) -> str:
+        """Return the record of a cell's job; of a stage of the whole run, what it writes last."""
+        if cell.stage == "aggregate":
+            return self.manifest
+        if not cell.experiment:
+            return f"{self.results}/tables" if cell.stage == "tables" else self.figures
+        return self._file(cell, DATA_RECORD, RECORD)
+
+    def artefact(self, cell: Cell) -> str:
+        """Return what other stages read of a cell: network, data set, or else the record."""
+        suffix = STAGES[cell.stage].suffix
+        return self._file(cell, DESCRIPTION, suffix) if suffix else self.record(cell)
+
+    def outputs(self, cell: Cell) -> list[str]:
+        """Return all files of a cell, the record last."""
+        if not STAGES[cell.stage].axes and cell.experiment:
+            folder = Path(self.artefact(cell)).parent
+            tensors = [f"{folder}/{part}{NETWORK}" for part in PARTS]
+            return [*tensors, self.artefact(cell), self.record(cell)]
+        return list(dict.fromkeys([self.artefact(cell), self.record(cell)]))
+
+    def inputs(self, config: Config, cell: Cell) -> dict[str, list[str]]:
+        """Return flag of the command -> the files that a cell reads."""
+        return {
+            flag: [self.artefact(parent) for parent in parents]
+            for flag, parents in parents_of(config, cell).items()
+        }
+
+    def csv(self, name: str) -> str:
+        """Return a CSV file of the run."""
+        return f"{self.results}/{name}.csv"
+
+    @property
+    def manifest(self) -> str:
+        """Versions, hashes and hardware of the run."""
+        return f"{self.results}/manifest.json"
+
+    @property
+    def figures(self) -> str:
+        """Folder of the figures."""
+        return f"figures/{self.profile}"
+
+    def log(self, cell: Cell) -> str:
+        """Return the file that keeps what the job of a cell prints."""
+        return f"logs/{self.profile}/{cell.stage}/{self.name(cell)}.log"
+
+    def name(self, cell: Cell) -> str:
+        """Return a cell's name within its stage: ``<experiment>/<axis>-<axis>``."""
+        experiment, *values = map(str, cell.axes.values()) if cell.experiment else [cell.stage]
+        return "/".join(filter(None, [experiment, "-".join(values)]))
+
+    def records(self, config: Config) -> Iterator[str]:
+        """Yield the record of every cell that has one, in order."""
+        for stage in CELL_STAGES:
+            yield from (self.record(cell) for cell in cells_of(config, stage))
+
+    def _file(self, cell: Cell, of_data: str, suffix: str) -> str:
+        folder = f"{self.results}/{STAGES[cell.stage].folder}"
+        if not STAGES[cell.stage].axes:
+            return f"{folder}/{cell.experiment}/{of_data}"
+        return f"{folder}/{self.name(cell)}{suffix}"

@@ -1,0 +1,115 @@
+"""The hash of the code behind a name: what it imports, as syntax trees without docstrings.
+
+It changes exactly when what the code computes may change, and not with a comment or a line break.
+"""
+
+import ast
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pam.errors import ConfigError
+from pam.names import hint
+from pam.source.entry_points import declared
+from pam.source.modules import Modules
+
+HASH_LENGTH = 12
+
+# Which arguments and keys there are decides nothing that a hash of the configuration does not say,
+# where files lie decides nothing at all, and of the source only the plug-in that is found counts.
+OUTSIDE = frozenset({"pam.cli", "pam.config", "pam.history", "pam.runs", "pam.source"})
+
+Plugins = Mapping[str, str | None]
+"""Package -> registered name; None: everything that is registered there."""
+
+
+def code_hash(module: str, plugins: Plugins | None = None) -> str:
+    """Return a short hash of the source of a module and all that it imports, directly or not.
+
+    Args:
+        module: dotted name.
+        plugins: which plug-ins count as well: those of a package that is not named do not.
+
+    Returns:
+        12 hexadecimal digits.
+
+    Raises:
+        ConfigError: for a name that no module registers.
+    """
+    lines = (f"{name}:{digest}\n" for name, digest in _digests(module, plugins).items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:HASH_LENGTH]
+
+
+def module_hashes(module: str, plugins: Plugins | None = None) -> dict[str, str]:
+    """Return module -> hash, sorted, of what :func:`code_hash` covers: 12 hexadecimal digits."""
+    return {name: full[:HASH_LENGTH] for name, full in _digests(module, plugins).items()}
+
+
+@cache
+def source_modules() -> Modules:
+    """Return the modules of this package and of those that installed plug-ins live in."""
+    return Modules(plugins=[one.module for one in declared()])
+
+
+def plugin_modules(package: str, registered: str | None) -> set[str]:
+    """Return the modules that register ``registered``, or anything, with ``package``.
+
+    Raises:
+        ConfigError: if no module registers it.
+    """
+    modules = source_modules()
+    found = modules.plugins(package, registered)
+    if registered and not found:
+        absent = [one.said for one in declared() if one.module in modules.missing]
+        known = hint(registered, modules.names(package))
+        why = f"{absent[0]} names a module that is not there" if absent else known
+        raise ConfigError(f"no module of {package} registers '{registered}'; {why}")
+    return found
+
+
+def _digests(module: str, plugins: Plugins | None) -> dict[str, str]:
+    covered = _covered(module, tuple(sorted((plugins or {}).items())))
+    return {name: _module_hash(name) for name in covered}
+
+
+@cache
+def _covered(module: str, plugins: tuple[tuple[str, str | None], ...]) -> tuple[str, ...]:
+    entries = {module}.union(*(plugin_modules(*plugin) for plugin in plugins))
+    return tuple(sorted(source_modules().reachable(entries, without=OUTSIDE)))
+
+
+@cache
+def _module_hash(name: str) -> str:
+    module = source_modules().by_name[name]
+    digest = hashlib.sha256(repr(_normalised(module.tree)).encode())
+    # Tables shipped beside the modules of a package are as good as their constants.
+    for path in sorted(module.path.parent.glob("*.csv")) if module.is_package else []:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _normalised(node: Any) -> Any:
+    """Return a syntax tree as nested tuples without positions, docstrings and empty fields.
+
+    Empty fields differ between Python versions, which must not change a hash.
+    """
+    if isinstance(node, list):
+        return tuple(_normalised(item) for item in node if not _is_docstring(item))
+    if not isinstance(node, ast.AST):
+        return node
+    fields = [
+        (name, _normalised(value))
+        for name in node._fields
+        if (value := getattr(node, name, None)) is not None and value != []
+    ]
+    return (type(node).__name__, *fields)
+
+
+def _is_docstring(node: Any) -> bool:
+    """Tell whether a node is a text that stands alone: of a module, a function or a constant."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

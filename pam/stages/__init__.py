@@ -1,0 +1,1 @@
+"""The stages of the workflow: one module each with its ``compute``, and the frame of every job."""

@@ -1,0 +1,277 @@
+"""What a job reads, once: the prepared data set and the networks, checked to belong to its cell."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pam.config import Pruning
+from pam.errors import ConfigError, DataError, ShapeError
+from pam.files import read_meta
+from pam.runs.paths import DESCRIPTION
+from pam.runs.stages import STAGES
+from pam.stages.failures import Failure, attempt, read_failure
+from pam.stages.job import Job
+
+if TYPE_CHECKING:
+    from pam.data import MultitaskDataset
+    from pam.networks import GroupedNetwork, SingleTaskNetwork
+
+UNPRUNED = 0.0
+STOPPED = Failure("missing", "pruning did not come to this strength")
+
+
+@dataclass
+class Inputs:
+    """What a job read; an attribute that its stage does not read, or that failed, is empty.
+
+    Attributes:
+        data_hash: sha256 (hex) of the data set.
+        networks: task -> single-task network, in the order of the experiment's tasks.
+        strengths: strength -> pruned network or why there is none; 0 is the merged network.
+        failures: flag of the command -> why there is nothing.
+    """
+
+    data_hash: str = ""
+    networks: "dict[str, SingleTaskNetwork]" = field(default_factory=dict)
+    strengths: "dict[float, GroupedNetwork | Failure]" = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    _dataset: "MultitaskDataset | None" = None
+    _control: "SingleTaskNetwork | None" = None
+
+    @property
+    def failure(self) -> Failure | None:
+        """The first failure, in the order in which the stage names its parents."""
+        return next(iter(self.failures.values()), None)
+
+    @property
+    def dataset(self) -> "MultitaskDataset":
+        """The data set of the experiment, on the job's device."""
+        assert self._dataset is not None, "asked for only where it did not fail"
+        return self._dataset
+
+    @property
+    def control(self) -> "SingleTaskNetwork":
+        """A second network of the first task."""
+        assert self._control is not None, "asked for only where it did not fail"
+        return self._control
+
+    @property
+    def merged(self) -> "GroupedNetwork":
+        """The merged network."""
+        network = self.strengths[UNPRUNED]
+        assert not isinstance(network, Failure), "asked for only where it did not fail"
+        return network
+
+
+def read_inputs(job: Job, files: Mapping[str, Sequence[str | Path]]) -> Inputs:
+    """Return what a job reads.
+
+    Args:
+        job: the job.
+        files: flag of the command -> files; of the data set its folder's ``dataset.json``.
+
+    Raises:
+        ConfigError: if the data set has other tasks than the experiment.
+        DataError: if a file is missing or damaged, or belongs to another cell.
+        ShapeError: if a network is of another architecture, input shape or set of tasks.
+    """
+    inputs = Inputs()
+    parents = STAGES[job.cell.stage].parents
+    for parent in parents:
+        failures = (read_failure(path) for path in files[parent.flag])
+        failure = next((one for one in failures if one), None)
+        if failure:
+            inputs.failures[parent.flag] = failure
+    if parents and "data" not in inputs.failures:
+        folder = Path(files["data"][0]).parent
+        dataset, inputs.data_hash = _read_dataset(job, folder)
+        if isinstance(dataset, Failure):
+            inputs.failures = {"data": dataset} | inputs.failures
+        else:
+            inputs._dataset = dataset
+    for parent in parents:
+        paths = files[parent.flag]
+        if parent.is_control and not inputs.failures:
+            inputs._control = _read_control(job, inputs.dataset, paths[0])
+        elif parent.stage == "train" and not {"data", parent.flag} & inputs.failures.keys():
+            inputs.networks = _read_singles(job, inputs.dataset, paths)
+        elif parent.stage == "merge":
+            _read_merged(job, inputs, parent.flag, paths[0])
+        elif parent.stage == "prune":
+            _read_pruned(job, inputs, parent.flag, paths[0])
+    return inputs
+
+
+def description(folder: str | Path) -> Path:
+    """Return the file that describes the data set in a folder."""
+    return Path(folder) / DESCRIPTION
+
+
+def check_tasks(job: Job, dataset: "MultitaskDataset", where: str | Path) -> None:
+    """Check that a data set has exactly the tasks that the experiment names.
+
+    Raises:
+        ConfigError: if it has others, or another order.
+    """
+    tasks = job.experiment.tasks
+    if list(tasks) != list(dataset.tasks):
+        raise ConfigError(
+            f"the experiment names the tasks {', '.join(tasks)}, but the data set ({where}) "
+            f"has {', '.join(dataset.tasks)}"
+        )
+
+
+def _read_dataset(job: Job, folder: Path) -> "tuple[MultitaskDataset | Failure, str]":
+    from pam.data.store import data_hash, load_dataset
+
+    dataset = load_dataset(folder)
+    if dataset.name != job.experiment.dataset:
+        raise DataError(
+            f"{folder} holds '{dataset.name}', but experiment '{job.cell.experiment}' "
+            f"uses '{job.experiment.dataset}'"
+        )
+    check_tasks(job, dataset, folder)
+    for option, value in job.experiment.data.items():
+        if _as_json(dataset.options.get(option, value)) != _as_json(value):
+            raise DataError(
+                f"{folder} was made with {option} {dataset.options[option]!r}, but "
+                f"{job.key(f'data.{option}')} is {value!r}"
+            )
+    return attempt(lambda: _move(dataset, job.device)), data_hash(folder)
+
+
+def _move(dataset: "MultitaskDataset", device: str) -> "MultitaskDataset":
+    """Return a data set whose images and labels lie on a device."""
+    parts = {
+        name: replace(part, images=part.images.to(device), labels=part.labels.to(device))
+        for name in ("train", "validation", "test")
+        for part in [getattr(dataset, name)]
+    }
+    return replace(dataset, **parts)
+
+
+def _read_singles(
+    job: Job, dataset: "MultitaskDataset", paths: Sequence[str | Path]
+) -> "dict[str, SingleTaskNetwork]":
+    networks: dict[str, SingleTaskNetwork] = {}
+    for path in paths:
+        _check_origin(job, path)
+        network = _read_single(job, dataset, path)
+        if network.task in networks:
+            raise DataError(f"{path} is not the network of one further task")
+        networks[network.task] = network
+    missing = [task for task in job.experiment.tasks if task not in networks]
+    if missing:
+        raise DataError(f"--networks lacks the network of task '{missing[0]}'")
+    return {task: networks[task] for task in job.experiment.tasks}
+
+
+def _read_single(job: Job, dataset: "MultitaskDataset", path: str | Path) -> "SingleTaskNetwork":
+    from pam.networks import SingleTaskNetwork
+
+    network = SingleTaskNetwork.load(path)
+    _check_network(job, dataset, network, path)
+    if len(network.tasks) != 1:
+        raise DataError(f"{path} is not the network of one further task")
+    return network.to(job.device)
+
+
+def _read_control(job: Job, dataset: "MultitaskDataset", path: str | Path) -> "SingleTaskNetwork":
+    control, base = _read_single(job, dataset, path), job.experiment.tasks[0]
+    if control.task != base:
+        raise DataError(f"--control is a network of task '{base}', but {path} is of another one")
+    return control
+
+
+def _read_merged(job: Job, inputs: Inputs, flag: str, path: str | Path) -> None:
+    """Enter the merged network, or why there is none, at strength 0."""
+    from pam.networks import GroupedNetwork
+
+    failure = inputs.failures.get("data") or inputs.failures.get(flag)
+    if failure:
+        inputs.strengths[UNPRUNED] = failure
+        return
+    _check_origin(job, path)
+    network = GroupedNetwork.load(path)
+    _check_merged(job, inputs.dataset, network, path)
+    inputs.strengths[UNPRUNED] = network.to(job.device)
+
+
+def _read_pruned(job: Job, inputs: Inputs, flag: str, path: str | Path) -> None:
+    """Enter the network of every strength of the pruning row, or why there is none."""
+    from pam.networks.family import load_family
+
+    row = job.experiment.row("pruning", job.cell.pruning)
+    assert isinstance(row, Pruning)
+    failure = inputs.failures.get("data") or inputs.failures.get(flag)
+    if failure:
+        inputs.strengths |= dict.fromkeys(row.strengths, failure)
+        return
+    _check_origin(job, path)
+    networks, stopped = load_family(path), read_meta(path).get("stopped")
+    for network in networks.values():
+        _check_merged(job, inputs.dataset, network, path)
+    reason = Failure(**stopped) if stopped else STOPPED
+    for strength in row.strengths:
+        network = networks.get(strength)
+        inputs.strengths[strength] = network.to(job.device) if network else reason
+
+
+def _check_origin(job: Job, path: str | Path) -> None:
+    """Check that a network was made for the job's cell, as far as its file tells."""
+    meta, axes = read_meta(path), job.axes
+    origin = meta.get("origin") if isinstance(meta, dict) else None
+    for axis in ("merging", "pruning", "seed"):
+        value = origin.get(axis) if isinstance(origin, dict) else None
+        if value is not None and axis in axes and value != axes[axis]:
+            raise DataError(f"{path} is a network of {axis} '{value}', not of '{axes[axis]}'")
+
+
+def _as_json(value: object) -> str:
+    """Return a value as files hold it: there a tuple is a list."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _check_network(
+    job: Job, dataset: "MultitaskDataset", network: "GroupedNetwork", path: str | Path
+) -> None:
+    """Check that a network is of the job's architecture and fits the data set."""
+    from pam.networks.registry import architecture as build_architecture
+
+    architecture = network.architecture
+    if architecture.name != job.experiment.architecture:
+        raise ShapeError(
+            f"{path} holds a network of architecture '{architecture.name}', but experiment "
+            f"'{job.cell.experiment}' uses '{job.experiment.architecture}'"
+        )
+    if architecture.input_shape != dataset.input_shape:
+        raise ShapeError(
+            f"the network in {path} takes {architecture.input_shape} images, "
+            f"data set '{dataset.name}' has {dataset.input_shape}"
+        )
+    options: dict[str, Any] = job.experiment.network
+    asked = build_architecture(architecture.name, architecture.input_shape, **options)
+    if _as_json(architecture.options) != _as_json(asked.options):
+        raise ShapeError(
+            f"the network in {path} was built with {_as_json(architecture.options)}, but "
+            f"{job.key('network')} asks for {_as_json(asked.options)}"
+        )
+    for task, outputs in network.tasks.items():
+        labels = len(dataset.tasks.get(task, ()))
+        if outputs != labels:
+            raise ShapeError(
+                f"the network in {path} has {outputs} outputs for task '{task}', "
+                f"data set '{dataset.name}' has {labels} labels"
+            )
+
+
+def _check_merged(
+    job: Job, dataset: "MultitaskDataset", network: "GroupedNetwork", path: str | Path
+) -> None:
+    """Check that a merged network fits, and serves every task."""
+    _check_network(job, dataset, network, path)
+    missing = [task for task in dataset.tasks if task not in network.tasks]
+    if missing:
+        raise ShapeError(f"the network in {path} has no output for task '{missing[0]}'")

@@ -1,0 +1,106 @@
+"""What the computation of a stage gets, and what it returns.
+
+A stage is a function ``compute(job, inputs) -> Result`` in the module of its name; all else of a
+job is in :mod:`pam.stages.run`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pam.config import Config, Experiment
+from pam.runs.cells import Cell, cell_code, config_hash, method_of, settings_of
+from pam.runs.stages import STAGES, ancestors
+from pam.seeds import derive_seed
+from pam.stages.failures import Failure
+from pam.stages.rows import Rows
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell's job, set up to compute.
+
+    Attributes:
+        config: the checked configuration.
+        cell: which job it is.
+        device: ``"cpu"`` or ``"cuda"``.
+        options: of the command, e.g. where raw data lie.
+    """
+
+    config: Config
+    cell: Cell
+    device: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment of the cell."""
+        return self.config.experiment(self.cell.experiment)
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """What names the cell in CSV files: experiment, data set, architecture, and its axes."""
+        experiment = self.experiment
+        names = {"experiment": self.cell.experiment, "dataset": experiment.dataset}
+        if STAGES[self.cell.stage].axes:
+            names["architecture"] = experiment.architecture
+        return names | self.cell.columns
+
+    @property
+    def method(self) -> str | None:
+        """The registered method that the job runs."""
+        return method_of(self.config, self.cell)
+
+    def key(self, part: str) -> str:
+        """Return the full key of a part of the cell's experiment, for errors."""
+        return f"experiments.{self.cell.experiment}.{part}"
+
+    def seed(self, purpose: str, *axes: str) -> int:
+        """Return a seed that depends on data set, architecture, the cell's seed, and ``axes``."""
+        experiment = self.experiment
+        return derive_seed(
+            purpose, experiment.dataset, experiment.architecture, *axes, self.cell.seed
+        )
+
+    def columns(self, data_hash: str, stage: str | None = None) -> dict[str, Any]:
+        """Return the columns that say how a row was made.
+
+        Args:
+            data_hash: of the data set.
+            stage: the stage whose settings decide the row, by default the job's own.
+        """
+        settings = settings_of(self.config, _at(self.cell, stage or self.cell.stage))
+        stages = [one for one in (*ancestors(self.cell.stage), self.cell.stage) if one != "prepare"]
+        return {
+            "threads": self.config.threads,
+            "device": self.device,
+            "config_hash": config_hash(settings),
+            "code_hash": config_hash({s: cell_code(self.config, self.cell, s) for s in stages}),
+            "data_hash": data_hash,
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage computed.
+
+    Attributes:
+        rows: CSV file -> rows.
+        save: writes the artefact to a path; its second argument is what the file has to say of
+            its origin. It may return further facts for the record.
+        failure: why the cell failed, if it did.
+        facts: seeds and whatever else is worth knowing, JSON-able.
+    """
+
+    rows: Rows = field(default_factory=dict)
+    save: Callable[[str | Path, dict[str, Any]], Mapping[str, Any] | None] | None = None
+    failure: Failure | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _at(cell: Cell, stage: str) -> Cell:
+    """Return the cell of a stage before that a cell rests on."""
+    axes = {axis: value for axis, value in cell.axes.items() if axis != "experiment"}
+    known = {axis: value for axis, value in axes.items() if axis in (STAGES[stage].axes or ())}
+    return Cell(stage, cell.experiment, **known)

@@ -1,0 +1,51 @@
+"""Make the data set of an experiment."""
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pam.errors import DataError
+from pam.stages.failures import DATA_MISSING, Failure, attempt
+from pam.stages.inputs import Inputs, check_tasks
+from pam.stages.job import Job, Result
+
+if TYPE_CHECKING:
+    from pam.data import MultitaskDataset
+
+
+def compute(job: Job, inputs: Inputs) -> Result:
+    """Return the data set; its tasks must be those that the experiment names.
+
+    Options of the job: ``root``, the folder of raw data; ``download``, whether what is missing is
+    fetched; ``allow_missing``, whether data that cannot be had are a failed cell.
+
+    Raises:
+        ConfigError: if the tasks are others.
+        DataError: if the data cannot be had and ``allow_missing`` is not set.
+    """
+    dataset = _load(job)
+    if isinstance(dataset, Failure):
+        if not job.options.get("allow_missing"):
+            raise DataError(dataset.reason)
+        return Result(failure=dataset)
+    check_tasks(job, dataset, dataset.name)
+
+    def save(folder: str | Path, label: dict[str, Any]) -> dict[str, Any]:
+        from pam.data.store import save_dataset
+
+        return {"data_hash": save_dataset(dataset, folder, label), "options": dataset.options}
+
+    return Result(save=save)
+
+
+def _load(job: Job) -> "MultitaskDataset | Failure":
+    from pam.data import DATASETS, load
+
+    name, options = job.experiment.dataset, dict(job.experiment.data)
+    # A data set that is on every disk has nothing to download.
+    if job.options.get("download") and "download" in inspect.signature(DATASETS.get(name)).parameters:
+        options["download"] = True
+    try:
+        return attempt(lambda: load(name, job.options.get("root"), **options))
+    except DataError as error:
+        return Failure(DATA_MISSING, str(error))

@@ -1,0 +1,258 @@
+"""The frame of every job: read what it needs once, compute, save, and leave a record.
+
+The command line calls :func:`run`, and so may a script:
+
+    config = load_config("workflow/config/quick.yaml")
+    cell = Cell("merge", experiment="digits_lenet5", merging="pam", seed=0)
+    paths = Paths("results/quick")
+    run(config, cell, paths.inputs(config, cell), paths.artefact(cell), paths.record(cell))
+"""
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pam.config import Config
+from pam.durable.resuming import resumable
+from pam.errors import DataError
+from pam.files import write_json
+from pam.runs.cells import Cell, cell_code, check_cell, config_hash, settings_of, stage_module
+from pam.runs.hashes import content_hash, content_hashes, rows_hash
+from pam.runs.machine import environment
+from pam.runs.paths import path_in_run
+from pam.runs.record import OK, read_record
+from pam.runs.stages import STAGES
+from pam.stages.device import set_up
+from pam.stages.failures import save_failure
+from pam.stages.inputs import Inputs, read_inputs
+from pam.stages.job import Job, Result
+from pam.stages.rows import without_nan
+
+CELL_FAILED = 1
+CHECKPOINT_EVERY_S = 60.0
+RESOURCE_AXES = ("experiment", "task", "merging", "pruning", "seed")
+
+Files = Mapping[str, Sequence[str | Path]]
+"""Flag of the command -> files that a job reads."""
+
+
+class Origin(NamedTuple):
+    """What decides an artefact besides its parents and seeds, as its own file says it.
+
+    Attributes:
+        axes: experiment, dataset, architecture and, as far as the job has them, task, merging,
+            pruning and seed.
+        settings: the slice of the configuration that it depends on.
+        hashes: ``config_hash``, ``code_hash`` and ``data_hash``; the last is empty while there is
+            no data set.
+    """
+
+    axes: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    hashes: Mapping[str, str]
+
+
+def run(
+    config: Config,
+    cell: Cell,
+    files: Files,
+    out: str | Path,
+    record: str | Path,
+    *,
+    where: str = "the configuration",
+    log: str = "",
+    command: str = "",
+    strict: bool = False,
+    only_if_changed: bool = False,
+    checkpoint_every: float = CHECKPOINT_EVERY_S,
+    **options: Any,
+) -> int:
+    """Do the job of a cell and return the exit code: 1 for a failed cell under ``strict``, else 0.
+
+    A cell that fails is a result: its files say why, and every job after it passes that on.
+
+    Args:
+        config: the configuration.
+        cell: which job.
+        files: what it reads.
+        out: where its artefact goes; a folder for a data set.
+        record: where its record goes.
+        where: what the configuration is called in errors.
+        log: file that keeps what the job prints, only noted in the record.
+        command: the command line, only noted in the record.
+        strict: whether a failed cell fails the command.
+        only_if_changed: do nothing if the record and the artefact are those of this very job.
+        checkpoint_every: seconds between two checkpoints.
+        options: of the stage.
+
+    Raises:
+        ConfigError: if the configuration has no such cell.
+        DataError: if a file is missing or damaged, or belongs to another cell.
+        ShapeError: if a network does not fit the data set.
+    """
+    started, clock = datetime.now(UTC), _Clock()
+    check_cell(config, cell, where)
+    # Data are prepared where there may be no GPU.
+    device = set_up(config.threads, "cpu" if cell.stage == "prepare" else config.device)
+    job = Job(config, cell, device, options)
+    # Now, not at the end: sources may change while the job runs.
+    machine, code = environment(device), cell_code(config, cell)
+    parents = content_hashes([path for paths in files.values() for path in paths], record)
+    inputs = read_inputs(job, files)
+    settings = settings_of(config, cell)
+    hashes = {"config_hash": config_hash(settings), "code_hash": code}
+    origin = Origin(job.axes, settings, hashes | {"data_hash": inputs.data_hash})
+    if only_if_changed and _is_current(record, out, origin, parents):
+        return 0
+    key = _checkpoint_key(job, origin, parents)
+    with resumable(Path(record), key, checkpoint_every, partial(_say_waiting, job)):
+        result, facts = _compute_and_save(job, inputs, origin, out)
+        rows = without_nan({**result.rows, "resources": [_resources(job, clock)]})
+        artefacts = content_hashes(_outputs(cell, out, result), record)
+        content = {
+            "status": result.failure.status if result.failure else OK,
+            "reason": result.failure.reason if result.failure else "",
+            "rows": rows,
+            "provenance": without_nan(
+                {
+                    **_label(job, origin),
+                    "config": settings,
+                    "artefacts": artefacts | {path_in_run(record, record): rows_hash(rows)},
+                    "parents": parents,
+                    "seeds": {},
+                    "threads": config.threads,
+                    "device": device,
+                    "command": command,
+                    "log": log,
+                    "started": started.isoformat(timespec="seconds"),
+                    "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "environment": machine,
+                    **facts,
+                }
+            ),
+        }
+        write_json(record, content)
+    if result.failure:
+        failure = result.failure
+        print(f"pam {cell.stage}: {failure.status}: {failure.reason}", file=sys.stderr)
+    return CELL_FAILED if result.failure and strict else 0
+
+
+def _compute_and_save(
+    job: Job, inputs: Inputs, origin: Origin, out: str | Path
+) -> tuple[Result, dict[str, Any]]:
+    """Return the result, its failure as the record tells it, and the facts of record and file."""
+    stage, label = STAGES[job.cell.stage], _label(job, origin)
+    earlier = inputs.failure
+    if earlier and not stage.measures:
+        result = Result(failure=earlier)
+    else:
+        result = import_module(stage_module(job.cell.stage)).compute(job, inputs)
+    facts = dict(result.facts)
+    if result.save:
+        facts |= result.save(out, label) or {}
+    elif stage.suffix and result.failure:
+        for path in _files(job.cell, out):
+            save_failure(path, result.failure, label)
+    if earlier:
+        failure = earlier.within(f"not {stage.done}")
+        result = Result(rows=result.rows, save=result.save, failure=failure)
+    return result, facts
+
+
+def _label(job: Job, origin: Origin) -> dict[str, Any]:
+    """Return what the artefact's own file says of it, wherever the file is taken."""
+    return {**origin.axes, "rule": job.cell.stage, **origin.hashes}
+
+
+def _files(cell: Cell, out: str | Path) -> list[Path]:
+    """Return the files of a cell's artefact."""
+    if cell.stage != "prepare":
+        return [Path(out)]
+    from pam.data.store import dataset_files
+
+    return dataset_files(out)
+
+
+def _outputs(cell: Cell, out: str | Path, result: Result) -> list[Path]:
+    """Return the files whose hashes the record holds: none of data that could not be had."""
+    if not STAGES[cell.stage].suffix or (cell.stage == "prepare" and result.failure):
+        return []
+    return _files(cell, out)
+
+
+def _is_current(
+    record: str | Path, out: str | Path, origin: Origin, parents: Mapping[str, str]
+) -> bool:
+    """Tell whether a job was done already, from the same code, settings, data and parents."""
+    try:
+        known = read_record(record)
+        kept = known.provenance.artefacts.get(path_in_run(out, record)) == content_hash(out)
+    except DataError:
+        return False
+    hashes = {name: getattr(known.provenance, name) for name in origin.hashes}
+    same = hashes == dict(origin.hashes) and known.provenance.parents == dict(parents)
+    return kept and same and known.status == OK
+
+
+def _checkpoint_key(job: Job, origin: Origin, parents: Mapping[str, str]) -> str:
+    """Return a hash of all that decides the bits of the result."""
+    import torch
+
+    return config_hash(
+        {
+            "rule": job.cell.stage,
+            "origin": origin._asdict(),
+            "parents": dict(parents),
+            "threads": job.config.threads,
+            "device": job.device,
+            "torch": torch.__version__,
+        }
+    )
+
+
+def _say_waiting(job: Job) -> None:
+    print(
+        f"pam {job.cell.stage}: waiting for another process that works on this cell",
+        file=sys.stderr,
+    )
+
+
+class _Clock:
+    """Seconds of wall and processor time since it was made."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
+
+    def wall(self) -> float:
+        return time.perf_counter() - self._wall
+
+    def cpu(self) -> float:
+        return _cpu_seconds() - self._cpu
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _resources(job: Job, clock: _Clock) -> dict[str, Any]:
+    # Linux counts kibibytes, macOS bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    axes = job.axes
+    return {
+        "rule": job.cell.stage,
+        **{name: axes.get(name, "") for name in RESOURCE_AXES},
+        "wall_s": clock.wall(),
+        "cpu_s": clock.cpu(),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
+        "device": job.device,
+        "host": platform.node(),
+    }

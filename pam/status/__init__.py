@@ -1,1 +1,0 @@
-"""What of a run is up to date, what would run again and why; reads only, and imports no torch."""
