@@ -11,29 +11,25 @@ import signal
 import sys
 import time
 from collections import Counter
-from contextlib import nullcontext
-from importlib import import_module
 from pathlib import Path
 from subprocess import PIPE
-from threading import Thread
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import cluster  # noqa: E402 - beside this file
 from children import Children  # noqa: E402 - beside this file
-from warm import warm_jobs  # noqa: E402 - beside this file
 
 from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
-from pam.cli.failures import DATA_MISSING  # noqa: E402
 from pam.cli.main import main as pam  # noqa: E402
-from pam.cli.retry import failed_records, missing_data  # noqa: E402
-from pam.config import Paths, check_plugins, load_config, profile_file  # noqa: E402
+from pam.config import check_plugins, load_config  # noqa: E402
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
 from pam.files import check_room  # noqa: E402
+from pam.history.plan import Plan  # noqa: E402
+from pam.runs.paths import Paths, profile_file  # noqa: E402
+from pam.runs.record import OK  # noqa: E402
+from pam.stages.failures import DATA_MISSING  # noqa: E402
 
-NOTHING_TO_DO = "Nothing to be done"
-JOB_TABLE = "Job stats:"
 MAIN_TABLE = "*comparison.md"
 QUIET = ("--quiet", "host", "reason")
 USER_ERROR = 2
@@ -49,6 +45,7 @@ def main() -> int:
     """
     options = _parser().parse_args()
     paths = Paths(f"results/{options.profile}")
+    started = time.monotonic()
     try:
         file = profile_file(options.profile)
         config = load_config(file)
@@ -58,44 +55,25 @@ def main() -> int:
         if options.cluster:
             os.environ.update(_ready_cluster(options))
             where = [f"--profile={profile}" for profile in cluster.profiles(options.cluster)]
+        plan = Plan(config, paths, data=options.data)
+        if lock is None:
+            return _show_plan(file, plan)
+        again = _to_force(plan, options.retry_failed)
+        if not plan.due and not again:
+            print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
+            return _report(options)
+        for folder in ("results", "figures", "logs"):
+            check_room(f"{folder}/{options.profile}")
     except PamError as error:
         print(f"make reproduce: {error}", file=sys.stderr)
         return USER_ERROR
 
-    started = time.monotonic()
+    children = cluster.Submitting() if options.cluster else Children()
     snakemake = _snakemake(options, where)
-    preparing = snakemake
     if options.cluster and options.download:
         # Here is the way out to the internet, which the nodes of most clusters lack.
-        preparing = _snakemake(options, ["--cores", "1"])
-    children = cluster.Submitting() if options.cluster else Children()
-    if lock is not None:
-        _prepare_again(children, preparing, missing_data(config, paths), lock)
-    again = failed_records(config, paths) if options.retry_failed else []
-    snakemake += ["--forcerun", *again] if again else []
-    if options.dry_run:
-        # torch takes as long to import as Snakemake takes to plan, so both go on at once.
-        Thread(target=import_module, args=["pam.cli.plan"]).start()
-    plan = children.run([*snakemake, "--dry-run"], stdout=PIPE, stderr=PIPE)
-    if children.stopped_by:
-        return _stopped(children.stopped_by)
-    planned = plan.stdout + plan.stderr
-    nothing_to_do = NOTHING_TO_DO in planned
-    if lock is not None and not nothing_to_do and not _has_room(options.profile):
-        return USER_ERROR
-    if plan.returncode:
-        sys.stderr.write(planned)
-        return plan.returncode
-    if lock is None:
-        return _show_plan(file, planned)
-    if nothing_to_do:
-        print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
-        return _report(options)
-
-    with nullcontext() if options.cluster else warm_jobs(config.threads):
-        if preparing is not snakemake:
-            _run(children, preparing, lock, "--until", "prepare")
-        done = _run(children, snakemake, lock)
+        _run(children, _snakemake(options, ["--cores", "1"]), lock, "--until", "prepare")
+    done = _run(children, snakemake, lock, *(["--forcerun", *again] if again else []))
     if children.stopped_by:
         return _stopped(children.stopped_by)
     if done:
@@ -108,6 +86,22 @@ def main() -> int:
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     print(f"\nProfile {options.profile} is complete, after {minutes} min {seconds} s.")
     return _report(options)
+
+
+def _to_force(plan: Plan, retry_failed: bool) -> list[str]:
+    """Return the files that Snakemake has to make again whatever it thinks of them.
+
+    It compares with its own notes, which a fresh clone lacks; records hold what counts. Data that
+    could not be had are tried again every time: what still cannot be had leaves the same files.
+    """
+    forced = [plan.paths.outputs(due.cell)[-1] for due in plan.due if not due.is_new]
+    for path, record in plan.records.items():
+        if record.status == DATA_MISSING and record.provenance.rule == "prepare":
+            print(f"Trying again to prepare {Path(path).parent.name}.")
+            forced.append(path)
+        elif retry_failed and record.status != OK:
+            forced.append(path)
+    return list(dict.fromkeys(path for path in forced if Path(path).exists()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,17 +126,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _has_room(profile: str) -> bool:
-    """Whether what a run makes can be stored; if not, say where."""
-    try:
-        for folder in ("results", "figures", "logs"):
-            check_room(f"{folder}/{profile}")
-    except PamError as error:
-        print(f"make reproduce: {error}", file=sys.stderr)
-        return False
-    return True
-
-
 def _run(children: Children, snakemake: list[str], lock: int, *more: str) -> int:
     """Run Snakemake under our run lock and return its exit code."""
     # We hold that lock, so a lock of Snakemake's own is one that a killed run left behind.
@@ -151,16 +134,6 @@ def _run(children: Children, snakemake: list[str], lock: int, *more: str) -> int
     environment = os.environ | {RUN_LOCK_HELD: "1"}
     command = [*snakemake, *QUIET, *more]
     return children.run(command, env=environment, pass_fds=[lock]).returncode
-
-
-def _prepare_again(children: Children, snakemake: list[str], missing: list[str], lock: int) -> None:
-    """Try once more to prepare the data sets that could not be had.
-
-    Those that still cannot be had leave the same files, and nothing after them runs again.
-    """
-    if missing:
-        print(f"Trying again to prepare {', '.join(Path(path).parent.name for path in missing)}.")
-        _run(children, snakemake, lock, "--force", *missing)
 
 
 def _stopped(number: int) -> int:
@@ -172,14 +145,13 @@ def _stopped(number: int) -> int:
     return SIGNALLED + number
 
 
-def _show_plan(config: str, planned: str) -> int:
-    """Show all jobs and estimated hours, and of what Snakemake said the jobs still to run."""
+def _show_plan(config: str, plan: Plan) -> int:
+    """Show all jobs and estimated hours, and how many jobs of every stage are still to run."""
     failed = pam(["plan", "--config", config])
-    if failed:
-        return failed
-    table = planned.partition(JOB_TABLE)[2].partition("\n\n")[0].strip()
-    print(f"\n### Still to run\n\n{NOTHING_TO_DO if NOTHING_TO_DO in planned else table}")
-    return 0
+    counts = Counter(due.cell.stage for due in plan.due)
+    lines = [f"{stage}: {count}" for stage, count in counts.items()] or ["nothing"]
+    print("\n### Still to run\n", *lines, sep="\n")
+    return failed
 
 
 def _ready_cluster(options: argparse.Namespace) -> dict[str, str]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pam.stages.device import set_up
 from pam.errors import ConfigError
 from pam.files import check_room
+from pam.stages.device import set_up
 
 if TYPE_CHECKING:
     from pam.cli.bench_networks import Contender

@@ -11,18 +11,9 @@ from pam.cli.options import (
     GIVEN_TO_PRUNER,
     check_options,
 )
-from pam.config import (
-    Config,
-    analysed_cells,
-    dump_config,
-    explain,
-    json_schema,
-    load_config,
-    merged_cells,
-    pruned_cells,
-    related_cells,
-    trained_cells,
-)
+from pam.config import Config, dump_config, explain, json_schema, load_config
+from pam.runs.cells import cells_of
+from pam.runs.stages import CELL_STAGES
 
 
 def add_parser(commands: Commands) -> None:
@@ -95,9 +86,5 @@ def _check_plugins(config: Config) -> None:
 
 
 def _jobs(config: Config) -> str:
-    trained, merged = len(trained_cells(config)), len(merged_cells(config))
-    cells, related = len(pruned_cells(config)), len(related_cells(config))
-    return (
-        f"jobs: {len(config.experiments)} prepare, {trained} train, {merged} merge, "
-        f"{cells} prune, {cells} measure, {related} relate, {len(analysed_cells(config))} analyse"
-    )
+    counts = (f"{len(cells_of(config, stage))} {stage}" for stage in CELL_STAGES)
+    return f"jobs: {', '.join(counts)}"

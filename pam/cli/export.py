@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pam.stages.device import set_up
 from pam.cli.exported import read_source
 from pam.errors import ConfigError, DataError
+from pam.stages.device import set_up
 
 if TYPE_CHECKING:
     from pam.networks import GroupedNetwork

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pam.cli.one_network import read_one
-from pam.runs.paths import NETWORK, RECORD, Paths, run_of
 from pam.files import read_json, stored_hash
+from pam.runs.paths import NETWORK, RECORD, Paths, run_of
 
 if TYPE_CHECKING:
     from pam.deploy.exporting import Source

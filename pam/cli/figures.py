@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pam.cli.arguments import Commands, add_command, add_results
-from pam.runs.stages import STAGES
 from pam.history.stale import stale_tables
+from pam.runs.stages import STAGES
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000
 

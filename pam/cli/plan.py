@@ -1,25 +1,8 @@
 """``pam plan``: the jobs that a configuration asks for, and about how long they will take."""
 
 from argparse import Namespace
-from collections import Counter
-from pathlib import Path
 
 from pam.cli.arguments import Commands, add_command, add_config, positive
-from pam.cli.options import GIVEN_TO_DATASET, check_options
-from pam.cli.planned import STAGES, Plan, Range, plan_of
-from pam.config import Config, Paths, load_config
-from pam.cost.planning import Machine
-from pam.data import DATASETS
-from pam.data.sizes import DataSize, expected_size, prepared_size
-from pam.reporting.text_table import TextTable
-from pam.status.jobs import STAGES_OF_CELLS, jobs_of
-
-MICRO, TERA, PETA = 1e-6, 1e12, 1e15
-HOUR = 3600.0
-UNKNOWN = "unknown"
-# Of a data-centre GPU, which batches of 32 small images do not fill, and of one CPU core.
-SUSTAINED_TFLOPS = {"GPU": 10.0, "CPU": 0.03}
-LAUNCH_MICROSECONDS = {"GPU": 100.0, "CPU": 60.0}
 
 
 def add_parser(commands: Commands) -> None:
@@ -52,120 +35,6 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print jobs and estimate; nothing is computed, and nothing written."""
-    config = load_config(arguments.config)
-    processor = "CPU" if config.device == "cpu" else "GPU"
-    rate = arguments.rate or SUSTAINED_TFLOPS[processor]
-    launch = arguments.launch_us or LAUNCH_MICROSECONDS[processor]
-    results = arguments.results or Paths(f"results/{Path(arguments.config).stem}").results
-    machine = Machine(rate * TERA, launch * MICRO)
-    sizes = {name: _data_size(config, name, Paths(results)) for name in config.experiments}
-    plans = {name: plan_of(config, name, size, machine) for name, size in sizes.items()}
-    assumed = f"{rate:g} TFLOP/s, and at least {launch:g} µs per operation of a step"
-    print(jobs_table(config).to_markdown())
-    print(hours_table(plans, sizes, processor, assumed).to_markdown(), end="")
-    return 0
+    from pam.stages.estimate import run
 
-
-def jobs_table(config: Config) -> TextTable:
-    """Return the number of jobs per experiment and stage."""
-    counts = Counter((job.stage, job.experiment) for job in jobs_of(config))
-    totals = Counter(job.stage for job in jobs_of(config))
-    rows = [
-        [name, *(str(counts[stage, name]) for stage in STAGES_OF_CELLS)]
-        for name in config.experiments
-    ]
-    total = ["sum", *(str(totals[stage]) for stage in STAGES_OF_CELLS)]
-    return TextTable("Jobs", ["experiment", *STAGES_OF_CELLS], [*rows, total], labels=1)
-
-
-def hours_table(
-    plans: dict[str, Plan | None], sizes: dict[str, DataSize], processor: str, assumed: str
-) -> TextTable:
-    """Return the estimate of every experiment and stage, and its assumptions.
-
-    Args:
-        plans: experiment -> plan, None if it cannot be foreseen.
-        sizes: experiment -> size of its data.
-        processor: ``"GPU"`` or ``"CPU"``, whose hours they are.
-        assumed: the speed that they are for.
-    """
-    rows, total = [], dict.fromkeys(STAGES, Range())
-    for name, plan in plans.items():
-        data = [_images(sizes[name]), _shape(sizes[name])]
-        if plan is None:
-            rows.append([name, *data, *[UNKNOWN] * (len(STAGES) + 2)])
-            continue
-        stages = plan.stages()
-        total = {stage: total[stage].plus(work) for stage, work in stages.items()}
-        rows.append([name, *data, *_estimates(stages)])
-    rows.append(["sum", "", "", *_estimates(total)])
-    header = ["experiment", "training images", "input", *STAGES, f"{processor} hours", "PFLOP"]
-    unknown = [name for name, plan in plans.items() if plan is None]
-    return TextTable(
-        f"Estimated {processor} hours",
-        header,
-        rows,
-        labels=1,
-        notes=_notes(processor, assumed, unknown),
-    )
-
-
-def _notes(processor: str, assumed: str, unknown: list[str]) -> list[str]:
-    hours = "hours of one core" if processor == "CPU" else "hours of one GPU"
-    notes = [
-        f"An estimate, nothing was measured: {hours} at {assumed} (--rate, --launch-us).",
-        "Work: training images x epochs x multiply-accumulates x 3 (forward and backward) x 2.",
-        "Ranges go from the cheapest to the dearest network that a merger may make; at every "
-        "strength networks count with their size before pruning, so pruning takes less.",
-        "Not counted: making data, validation, a merger's search, steps between pruning events, "
-        "measuring, relating and analysing beyond retraining.",
-    ]
-    if unknown:
-        notes.append(
-            f"Left out of the sums: {', '.join(unknown)}, until `pam prepare` has made the data."
-        )
-    return notes
-
-
-def _data_size(config: Config, name: str, paths: Paths) -> DataSize:
-    made = config.experiment(name)
-    dataset = DATASETS.get(made.dataset)
-    check_options(f"experiments.{name}.data", dataset, made.data, GIVEN_TO_DATASET)
-    prepared = prepared_size(paths.data(name), made.dataset, made.data)
-    return prepared or expected_size(made.dataset, made.data)
-
-
-def _estimates(stages: dict[str, Range]) -> list[str]:
-    """Return hours per stage, hours in all, and PFLOP in all."""
-    both = sum_of(stages)
-    hours = [_span(work.low.seconds / HOUR, work.high.seconds / HOUR) for work in stages.values()]
-    everything = _span(both.low.seconds / HOUR, both.high.seconds / HOUR)
-    return [*hours, everything, _span(both.low.flops / PETA, both.high.flops / PETA)]
-
-
-def sum_of(stages: dict[str, Range]) -> Range:
-    """Return the estimate of all stages together."""
-    both = Range()
-    for work in stages.values():
-        both = both.plus(work)
-    return both
-
-
-def _span(low: float, high: float) -> str:
-    ends = [_number(low), _number(high)]
-    return "–".join(dict.fromkeys(ends))
-
-
-def _number(value: float) -> str:
-    """Return a number with about two significant digits."""
-    if 0 < value < 0.01:
-        return "<0.01"
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def _images(size: DataSize) -> str:
-    return UNKNOWN if size.training_images is None else f"{size.training_images:,}"
-
-
-def _shape(size: DataSize) -> str:
-    return UNKNOWN if size.input_shape is None else " x ".join(map(str, size.input_shape))
+    return run(arguments)

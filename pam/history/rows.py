@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
+from pam.tracing.runs import AXES, RULES, Job, Run
 
 from pam.errors import ConfigError
 from pam.reporting.matched import REFERENCES
 from pam.reporting.schema import TABLES, TEXT
 from pam.reporting.storage import read_text_table
-from pam.tracing.runs import AXES, RULES, Job, Run
 
 MADE_BY = {
     **dict.fromkeys(("measurements", "accuracies", "groups", "latency"), ("measure",)),

@@ -1,59 +1,69 @@
-"""The status of a run as lines of text: per stage what is up to date, what would run and why."""
+"""The status of a run as lines of text: per stage what is up to date, what is due and why."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 
 from pam.config import Config
-from pam.status.causes import NEW, causes
-from pam.status.hashes import Meanings
-from pam.status.jobs import jobs_of
-from pam.status.plan import Planned
+from pam.history.plan import NEW, Due, Plan
+from pam.runs.cells import all_cells
+from pam.runs.paths import Paths
+from pam.runs.record import OK, Record
+
+MOST_FAILURES = 5
 
 
-def stage_lines(
-    config: Config, plan: Sequence[Planned], known: Meanings, active: bool
-) -> list[str]:
-    """Return one line per stage, and one more per cause where a stage has several.
-
-    Args:
-        config: the configuration of the run.
-        plan: what would run.
-        known: what hashes of earlier runs stand for.
-        active: whether a run is active in the folder.
-    """
-    of_stage: dict[str, list[Planned]] = defaultdict(list)
-    for planned in plan:
-        of_stage[planned.job.stage].append(planned)
+def stage_lines(config: Config, paths: Paths, plan: Plan) -> list[str]:
+    """Return one line per stage, and one more per cause where a stage has several."""
+    of_stage: dict[str, list[Due]] = defaultdict(list)
+    for due in plan.due:
+        of_stage[due.cell.stage].append(due)
     lines = []
-    for stage, total in Counter(job.stage for job in jobs_of(config)).items():
-        why: dict[str, list[Planned]] = defaultdict(list)
-        for planned in of_stage[stage]:
-            why["; ".join(causes(planned, config, known, active))].append(planned)
-        lines += _lines(stage, total, why)
+    for stage, total in Counter(cell.stage for cell in all_cells(config)).items():
+        why: dict[str, list[Due]] = defaultdict(list)
+        for due in of_stage[stage]:
+            why["; ".join(due.causes)].append(due)
+        lines += _lines(stage, total, why, paths)
     return lines
 
 
-def _lines(stage: str, total: int, why: dict[str, list[Planned]]) -> list[str]:
-    """Return the lines of a stage; ``why`` is cause -> jobs that would run."""
+def failed_lines(plan: Plan) -> list[str]:
+    """Return how many jobs failed, and why the first ones did; nothing if none did."""
+    failed = {path: record for path, record in plan.records.items() if record.status != OK}
+    if not failed:
+        return []
+    shown = [_failure(Path(path), record) for path, record in failed.items()][:MOST_FAILURES]
+    more = [f"  and {len(failed) - len(shown)} more"] if len(failed) > len(shown) else []
+    head = f"failed: {len(failed)} jobs; make reproduce RETRY_FAILED=1 runs them once more"
+    return [head, *shown, *more]
+
+
+def _failure(path: Path, record: Record) -> str:
+    cell = f"{path.parent.parent.name}/{path.parent.name}/{path.stem}"
+    return f"  {cell}: {record.status}: {record.reason}"
+
+
+def _lines(stage: str, total: int, why: dict[str, list[Due]], paths: Paths) -> list[str]:
+    """Return the lines of a stage; ``why`` is cause -> cells that are due."""
     count = sum(map(len, why.values()))
     if not count:
         return [f"{stage}: up to date" if total == 1 else f"{stage}: all {total} up to date"]
     subject = f"{stage}: would run" if total == 1 else f"{stage}: {count} of {total} would run"
-    whys = [(len(jobs), _sentence(cause, jobs)) for cause, jobs in sorted(why.items())]
-    if len(whys) == 1:
-        return [f"{subject}{whys[0][1]}"]
-    return [subject, *(f"  {number}{sentence}" for number, sentence in whys)]
+    sentences = [(len(dues), _sentence(cause, dues, paths)) for cause, dues in sorted(why.items())]
+    if len(sentences) == 1:
+        return [f"{subject}{sentences[0][1]}"]
+    return [subject, *(f"  {number}{sentence}" for number, sentence in sentences)]
 
 
-def _sentence(cause: str, jobs: Iterable[Planned]) -> str:
+def _sentence(cause: str, dues: Iterable[Due], paths: Paths) -> str:
     if cause == NEW:
         return f": {NEW}"
-    since = f" since {_since(jobs)}" if "changed" in cause else ""
+    since = f" since {_since(dues, paths)}" if "changed" in cause else ""
     return f" again: {cause}{since}"
 
 
-def _since(jobs: Iterable[Planned]) -> date:
+def _since(dues: Iterable[Due], paths: Paths) -> date:
     """Return the day on which the oldest of what would be made anew was made."""
-    times = [path.stat().st_mtime for job in jobs for path in job.outputs if path.exists()]
-    return date.fromtimestamp(min(times))
+    outputs = (Path(path) for due in dues for path in paths.outputs(due.cell))
+    return date.fromtimestamp(min(path.stat().st_mtime for path in outputs if path.exists()))

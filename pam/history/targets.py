@@ -10,13 +10,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 from pam.config.paths import run_of
+from pam.tracing.runs import AXES, Run, RunOnDisk
+
 from pam.errors import ConfigError, DataError
 from pam.files import read_json, read_meta
 from pam.reporting.figures import sources_of
 from pam.reporting.schema import TABLES
 from pam.reporting.tables import ORIGINS
 from pam.reporting.tables import SOURCES as TABLE_SOURCES
-from pam.tracing.runs import AXES, Run, RunOnDisk
 
 _DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"
 PICTURES = (".png", ".svg")

@@ -10,6 +10,9 @@ from typing import Any
 from pam.errors import DataError
 from pam.runs.cells import stage_code
 
+ORIGINS = "origins.json"
+"""Beside the tables, and beside the figures: file name -> what it is made from."""
+
 
 def origin_of(
     folder: str | Path, experiment: str, stage: str, sources: Iterable[str]

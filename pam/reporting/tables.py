@@ -14,7 +14,7 @@ from pam.reporting.redundancy import redundancy
 from pam.reporting.relatedness import relatedness
 from pam.reporting.resources import resources
 from pam.reporting.schema import TABLES
-from pam.reporting.sources import origin_of
+from pam.reporting.sources import ORIGINS, origin_of
 from pam.reporting.speed_ups import speed_ups
 from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
 from pam.reporting.storage import experiments
@@ -44,8 +44,6 @@ SOURCES = {
     "resources": ("resources",),
 }
 """The CSV files that each table is made from."""
-
-ORIGINS = "origins.json"
 
 TABLE_NAMES = tuple(_TABLES)
 

@@ -5,13 +5,27 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from pam.config import Config
 from pam.errors import DataError
 from pam.files import read_json, write_json
+from pam.runs.cells import Cell
+from pam.runs.stages import STAGES
 
 DEFAULT_ROOT = Path("data")
 # Beside Snakemake's notes, which hold the hashes that are compared.
 NOTES = ".snakemake/raw_data.json"
 HASH_LENGTH = 12
+
+
+def cell_raw_hash(config: Config, cell: Cell, root: str | Path | None = None) -> str:
+    """Return a hash of the user's own raw files that a cell reads itself; empty if there are none.
+
+    Published data sets never change, so they have none.
+    """
+    if "pam.data" not in STAGES[cell.stage].plugins:
+        return ""
+    folder = config.experiment(cell.experiment).data.get("folder")
+    return raw_hash(root or DEFAULT_ROOT, str(folder)) if folder else ""
 
 
 def raw_hash(root: str | Path, name: str, notes: str | Path = NOTES) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pam.errors import DataError
+from pam.runs.raw_data import cell_raw_hash
 from pam.stages.failures import DATA_MISSING, Failure, attempt
 from pam.stages.inputs import Inputs, check_tasks
 from pam.stages.job import Job, Result
@@ -23,11 +24,12 @@ def compute(job: Job, inputs: Inputs) -> Result:
         ConfigError: if the tasks are others.
         DataError: if the data cannot be had and ``allow_missing`` is not set.
     """
+    facts = {"raw_hash": cell_raw_hash(job.config, job.cell, job.options.get("root"))}
     dataset = _load(job)
     if isinstance(dataset, Failure):
         if not job.options.get("allow_missing"):
             raise DataError(dataset.reason)
-        return Result(failure=dataset)
+        return Result(failure=dataset, facts=facts)
     check_tasks(job, dataset, dataset.name)
 
     def save(folder: str | Path, label: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def compute(job: Job, inputs: Inputs) -> Result:
 
         return {"data_hash": save_dataset(dataset, folder, label), "options": dataset.options}
 
-    return Result(save=save)
+    return Result(save=save, facts=facts)
 
 
 def _load(job: Job) -> "MultitaskDataset | Failure":
@@ -43,7 +45,10 @@ def _load(job: Job) -> "MultitaskDataset | Failure":
 
     name, options = job.experiment.dataset, dict(job.experiment.data)
     # A data set that is on every disk has nothing to download.
-    if job.options.get("download") and "download" in inspect.signature(DATASETS.get(name)).parameters:
+    if (
+        job.options.get("download")
+        and "download" in inspect.signature(DATASETS.get(name)).parameters
+    ):
         options["download"] = True
     try:
         return attempt(lambda: load(name, job.options.get("root"), **options))

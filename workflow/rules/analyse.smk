@@ -14,7 +14,7 @@ rule analyse:
         gpu=GPUS,
     params:
         config=CONFIG_FILE,
-        data=subpath(input.data[0], parent=True),
+        data=subpath(input.data, parent=True),
         code=code_of("analyse"),
         settings=settings_hash("analyse"),
     message:

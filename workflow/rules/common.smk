@@ -7,7 +7,7 @@ from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold
 from pam.history.hashes import remember
 from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell, cell_code, config_hash, settings_of, stage_code
-from pam.runs.raw_data import DEFAULT_ROOT, raw_hash
+from pam.runs.raw_data import cell_raw_hash
 from pam.runs.stages import axes_of
 from pam.stages.device import job_environment
 
@@ -74,8 +74,9 @@ def benchmark_file(stage: str) -> str:
 def inputs(stage: str):
     """The files that a cell reads, by the flags of its command."""
 
-    def files(wildcards) -> dict[str, list[str]]:
-        return PATHS.inputs(CONFIG, cell_of(stage, wildcards))
+    def files(wildcards) -> dict[str, str | list[str]]:
+        by_flag = PATHS.inputs(CONFIG, cell_of(stage, wildcards))
+        return {flag: one[0] if len(one) == 1 else one for flag, one in by_flag.items()}
 
     return files
 
@@ -107,8 +108,7 @@ def settings_hash(*stages: str):
 
 def raw_data(wildcards) -> str:
     """A hash of a user's own raw files. Published data sets never change, so they have none."""
-    folder = CONFIG.experiments[wildcards.experiment].data.get("folder")
-    return raw_hash(os.getenv("PAM_DATA") or DEFAULT_ROOT, str(folder)) if folder else ""
+    return cell_raw_hash(CONFIG, cell_of("prepare", wildcards), os.getenv("PAM_DATA"))
 
 
 def hold_run_lock() -> None:

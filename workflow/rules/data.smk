@@ -1,6 +1,7 @@
 rule prepare:
     output:
-        PATHS.outputs(Cell.pattern("prepare")),
+        PATHS.outputs(Cell.pattern("prepare"))[:-1],
+        record=record("prepare"),
     log:
         log_file("prepare"),
     benchmark:
@@ -12,7 +13,7 @@ rule prepare:
         gpu=0,
     params:
         config=CONFIG_FILE,
-        folder=subpath(output[-1], parent=True),
+        folder=subpath(output.record, parent=True),
         code=code_of("prepare"),
         settings=settings_hash("prepare"),
         raw=raw_data,

@@ -15,7 +15,7 @@ rule merge:
         gpu=GPUS,
     params:
         config=CONFIG_FILE,
-        data=subpath(input.data[0], parent=True),
+        data=subpath(input.data, parent=True),
         code=code_of("merge"),
         settings=settings_hash("merge"),
     message:

@@ -19,7 +19,7 @@ rule prune:
         gpu=GPUS,
     params:
         config=CONFIG_FILE,
-        data=subpath(input.data[0], parent=True),
+        data=subpath(input.data, parent=True),
         code=code_of("prune", "measure"),
         settings=settings_hash("prune", "measure"),
     message:

@@ -14,7 +14,7 @@ rule relate:
         gpu=GPUS,
     params:
         config=CONFIG_FILE,
-        data=subpath(input.data[0], parent=True),
+        data=subpath(input.data, parent=True),
         code=code_of("relate"),
         settings=settings_hash("relate"),
     message:

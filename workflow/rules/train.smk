@@ -15,7 +15,7 @@ rule train:
         gpu=GPUS,
     params:
         config=CONFIG_FILE,
-        data=subpath(input.data[0], parent=True),
+        data=subpath(input.data, parent=True),
         code=code_of("train"),
         settings=settings_hash("train"),
     message:

@@ -11,11 +11,12 @@ from pathlib import Path
 from types import ModuleType
 
 from pam.errors import ConfigError
+from pam.files import write_json
 from pam.reporting.curves import select
 from pam.reporting.matched import OK
 from pam.reporting.names import file_stem
 from pam.reporting.schema import TABLES
-from pam.reporting.sources import origin_of
+from pam.reporting.sources import ORIGINS, origin_of
 from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
 from pam.reporting.storage import experiments, read_table
 
@@ -68,6 +69,7 @@ def render_figures(
     folder, out, paths = Path(csv_folder), Path(out_folder), []
     out.mkdir(parents=True, exist_ok=True)
     known = experiments(folder)
+    origins = {}
     for experiment in known:
         for name in names:
             module = modules[name]
@@ -84,7 +86,10 @@ def render_figures(
                 style.stamp(figure, module.NOTE, f"{where} · csv sha256 {source}", *notes)
                 stem = file_stem(known, experiment, name)
                 origin = origin_of(folder, experiment, "figures", module.SOURCES)
-                paths += style.save(figure, out / stem, {"figure": name, **origin})
+                origins[stem] = {"figure": name, **origin}
+                paths += style.save(figure, out / stem, origins[stem])
+    if only is None:
+        write_json(out / ORIGINS, origins)
     return paths
 
 

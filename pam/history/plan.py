@@ -1,0 +1,198 @@
+"""Which cells of a run have to run, and why: what lies on disk against what is asked for."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pam.config import Config
+from pam.errors import DataError
+from pam.files import read_json
+from pam.history.hashes import Modules
+from pam.reporting.sources import ORIGINS
+from pam.runs.cells import (
+    Cell,
+    all_cells,
+    cell_code,
+    cell_modules,
+    config_hash,
+    parents_of,
+    settings_of,
+)
+from pam.runs.manifest import Manifest, read_manifest
+from pam.runs.paths import Paths, path_in_run
+from pam.runs.raw_data import cell_raw_hash
+from pam.runs.record import Record, read_record
+from pam.runs.stages import STAGES
+
+NEW = "not made yet"
+FOLLOWS = "the input is made anew"
+CHANGED = "changed"
+
+_MOST_NAMES = 3
+_SHORT = 40
+
+
+@dataclass(frozen=True)
+class Due:
+    """A cell that has to run, and why."""
+
+    cell: Cell
+    causes: tuple[str, ...]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the cell never ran."""
+        return self.causes == (NEW,)
+
+
+class Plan:
+    """What of a run is up to date and what is due, by the hashes in its records.
+
+    Attributes:
+        paths: where the files of the run lie.
+        due: the cells that have to run, in the order of the stages.
+        records: record -> what it says, of all that could be read.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        paths: Paths,
+        modules: Modules | None = None,
+        data: str | None = None,
+    ) -> None:
+        """Look at every record and file of a run; nothing is written.
+
+        Args:
+            config: the configuration of the run.
+            paths: where its files lie.
+            modules: what the hashes of earlier code stood for.
+            data: folder of raw data.
+        """
+        self.records: dict[str, Record] = {}
+        self.due: list[Due] = []
+        self.paths = paths
+        self._config, self._modules, self._data = config, modules or {}, data
+        self._is_due: set[Cell] = set()
+        for cell in all_cells(config):
+            causes = tuple(self._causes(cell))
+            if causes:
+                self._is_due.add(cell)
+                self.due.append(Due(cell, causes))
+
+    def _causes(self, cell: Cell) -> list[str]:
+        """Return why a cell has to run; nothing if it need not."""
+        outputs = self.paths.outputs(cell)
+        missing = [path for path in outputs if not Path(path).exists()]
+        if len(missing) == len(outputs):
+            return [NEW]
+        if missing:
+            return [f"missing: {_some(missing)}"]
+        follows = any(
+            parent in self._is_due
+            for parents in parents_of(self._config, cell).values()
+            for parent in parents
+        )
+        causes = list(self._of_cell(cell) if cell.experiment else self._of_run(cell))
+        return causes or ([FOLLOWS] if follows else [])
+
+    def _of_cell(self, cell: Cell) -> Iterator[str]:
+        path = self.paths.record(cell)
+        try:
+            record = self.records[path] = read_record(path)
+        except DataError as error:
+            yield str(error)
+            return
+        known = record.provenance
+        yield from self._of_code(cell, known.code_hash)
+        settings = settings_of(self._config, cell)
+        if known.config_hash != config_hash(settings):
+            yield f"{_changed_keys(known.config, settings)} changed in the configuration"
+        raw = cell_raw_hash(self._config, cell, self._data)
+        if (known.model_extra or {}).get("raw_hash", "") != raw:
+            yield "the raw data changed"
+        for parents in parents_of(self._config, cell).values():
+            for parent in parents:
+                artefact = self.paths.artefact(parent)
+                name = path_in_run(artefact, path)
+                source = self.records.get(self.paths.record(parent))
+                hashes = source.provenance.artefacts if source else {}
+                if parent not in self._is_due and known.parents.get(name) != hashes.get(name, ""):
+                    yield f"{artefact} changed"
+
+    def _of_code(self, cell: Cell, known: str) -> Iterator[str]:
+        if known != cell_code(self._config, cell):
+            before, now = self._modules.get(known), cell_modules(self._config, cell)
+            names = _differences(before, now) if before else []
+            yield f"the code of {_some(names)} changed" if names else "the code changed"
+
+    def _of_run(self, cell: Cell) -> Iterator[str]:
+        """Yield why a stage of the whole run is due: its code, its settings, or what it reads."""
+        folder = Path(self.paths.record(cell))
+        try:
+            manifest = read_manifest(self.paths.results)
+            if cell.stage == "aggregate":
+                yield from self._of_code(cell, manifest.code_hash)
+                yield from self._of_records(manifest)
+                return
+            origins = read_json(folder / ORIGINS)
+            codes = {origin.get("code_hash") for origin in origins.values()}
+        except (DataError, AttributeError) as error:
+            yield str(error)
+            return
+        for code in codes - {cell_code(self._config, cell)}:
+            yield from self._of_code(cell, str(code))
+
+    def _of_records(self, manifest: Manifest) -> Iterator[str]:
+        """Yield what differs between the manifest and what it should be of."""
+        keys = STAGES["aggregate"].run_keys
+        now = settings_of(self._config, Cell("aggregate"))
+        before = {key: manifest.config.get(key) for key in keys}
+        if before != now:
+            yield f"{_changed_keys(before, now)} changed in the configuration"
+        names = {path_in_run(path, path): path for path in self.paths.records(self._config)}
+        if names.keys() != manifest.jobs.keys():
+            yield "other cells are asked for than before"
+            return
+        for name, path in names.items():
+            record = self.records.get(path)
+            if record and record.provenance.artefacts.get(name) != manifest.jobs[
+                name
+            ].artefacts.get(name):
+                yield f"{path} changed"
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the sorted keys whose values differ, or that one side lacks."""
+    return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+
+
+def _changed_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return the keys that differ, with their values before and now where those are short."""
+    flat = _flat(before), _flat(now)
+    names = []
+    for key in _differences(*flat):
+        values = [json.dumps(side[key]) if key in side else "none" for side in flat]
+        is_short = len("".join(values)) <= _SHORT
+        names.append(f"{key} ({values[0]} -> {values[1]})" if is_short else key)
+    return _some(names)
+
+
+def _flat(value: Any, at: str = "") -> dict[str, Any]:
+    """Return dotted key -> value of nested mappings."""
+    if not isinstance(value, Mapping) or not value:
+        return {at: value}
+    return {
+        key: leaf
+        for name, inner in value.items()
+        for key, leaf in _flat(inner, f"{at}.{name}" if at else name).items()
+    }
+
+
+def _some(names: list[str]) -> str:
+    """Return names in a row; of many the first ones, and how many more there are."""
+    shown = names if len(names) <= _MOST_NAMES else names[: _MOST_NAMES - 1]
+    more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
+    return ", ".join(shown) + more
