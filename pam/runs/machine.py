@@ -30,7 +30,7 @@ def environment(device: str = "cpu") -> dict[str, Any]:
     """Return what is known of the machine, the packages and the state of the sources.
 
     Args:
-        device: where the job computes, e.g. ``"cpu"`` or ``"cuda"``; a GPU's model is looked up.
+        device: where the job computes, e.g. ``"cpu"``, or ``"cuda"`` with the GPU's model.
 
     Returns:
         A JSON-able dictionary; what cannot be found out is None.
@@ -41,7 +41,7 @@ def environment(device: str = "cpu") -> dict[str, Any]:
         "host": platform.node(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        "device": _device_model(device),
+        "device": device,
         "packages": {name: _version(name) for name in PACKAGES},
         "git": _git_state(),
     }
@@ -61,14 +61,6 @@ def _cpu_model() -> str | None:
         return platform.processor() or None
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or None
-
-
-def _device_model(device: str) -> str:
-    if not device.startswith("cuda"):
-        return device
-    import torch
-
-    return f"{device} ({torch.cuda.get_device_name(device)})"
 
 
 @cache

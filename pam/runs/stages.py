@@ -5,7 +5,6 @@ files a stage fills, and what is stale are all derived from :data:`STAGES`. A ne
 here, one body in ``pam/stages/`` and one rule of the workflow.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -72,6 +71,7 @@ class Stage:
             for the experiment's architecture, "pam.data" for its data set.
         suffix: of its artefact; empty if the record is all it writes.
         tables: CSV files that hold its rows.
+        computed_from: of a stage of the whole run, the stage whose rows its tables rest on.
         measures: whether a failed cell is still measured: as rows with a status.
         module: what computes, whose code counts.
     """
@@ -87,6 +87,7 @@ class Stage:
     plugins: tuple[str, ...] = ()
     suffix: str = ""
     tables: tuple[str, ...] = ()
+    computed_from: str = ""
     measures: bool = False
     module: str = ""
 
@@ -172,21 +173,27 @@ STAGES = {
         help="put the rows of all records into the CSV files of a run",
         done="aggregated",
         axes=None,
-        parents=(Parent("measured", "measure"),),
+        parents=tuple(
+            Parent(stage, stage)
+            for stage in ("prepare", "train", "merge", "prune", "measure", "relate", "analyse")
+        ),
         run_keys=("deltas",),
         tables=("matched", "matched_sizes", "operating_points", "headline"),
+        computed_from="measure",
     ),
     "tables": Stage(
         help="write the tables (CSV, Markdown, LaTeX) of a run",
         done="written",
         folder="tables",
         axes=None,
+        parents=(Parent("results", "aggregate"),),
         module="pam.reporting.tables",
     ),
     "figures": Stage(
         help="draw the figures of a run from its CSV files",
         done="drawn",
         axes=None,
+        parents=(Parent("results", "aggregate"),),
         module="pam.reporting.figures",
     ),
 }
@@ -239,16 +246,9 @@ def stages_of_table(table: str) -> tuple[str, ...]:
     """
     if table in EVERYWHERE:
         return CELL_STAGES
-    found = tuple(_writers(table))
-    if not found:
+    writers = tuple(
+        stage.computed_from or name for name, stage in STAGES.items() if table in stage.tables
+    )
+    if not writers:
         raise ConfigError(f"no stage writes {table}.csv")
-    return found
-
-
-def _writers(table: str) -> Iterator[str]:
-    for name, stage in STAGES.items():
-        if table in stage.tables:
-            if stage.axes is None:
-                yield from (parent.stage for parent in stage.parents)
-            else:
-                yield name
+    return writers

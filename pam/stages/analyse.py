@@ -9,8 +9,7 @@ from tqdm import tqdm
 
 from pam.names import check_known
 from pam.stages.failures import Failure, attempt
-from pam.stages.inputs import UNPRUNED, Inputs
-from pam.stages.job import Job, Result
+from pam.stages.job import UNPRUNED, Inputs, Job, Result
 from pam.stages.rows import Row, Rows
 
 if TYPE_CHECKING:

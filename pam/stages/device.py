@@ -46,3 +46,12 @@ def set_up(threads: int, device: str) -> str:
     if device == "cuda" and not present:
         raise ConfigError("device is 'cuda', but this machine has none; write 'auto' or 'cpu'")
     return "cuda" if device != "cpu" and present else "cpu"
+
+
+def device_model(device: str) -> str:
+    """Return a device's type, of a GPU with its model."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return f"{device} ({torch.cuda.get_device_name(device)})"

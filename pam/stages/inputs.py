@@ -2,67 +2,23 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pam.config import Pruning
-from pam.errors import ConfigError, DataError, ShapeError
+from pam.errors import DataError, ShapeError
 from pam.files import read_meta
 from pam.runs.paths import DESCRIPTION
 from pam.runs.stages import STAGES
 from pam.stages.failures import Failure, attempt, read_failure
-from pam.stages.job import Job
+from pam.stages.job import UNPRUNED, Inputs, Job, check_tasks
 
 if TYPE_CHECKING:
     from pam.data import MultitaskDataset
     from pam.networks import GroupedNetwork, SingleTaskNetwork
 
-UNPRUNED = 0.0
 STOPPED = Failure("missing", "pruning did not come to this strength")
-
-
-@dataclass
-class Inputs:
-    """What a job read; an attribute that its stage does not read, or that failed, is empty.
-
-    Attributes:
-        data_hash: sha256 (hex) of the data set.
-        networks: task -> single-task network, in the order of the experiment's tasks.
-        strengths: strength -> pruned network or why there is none; 0 is the merged network.
-        failures: flag of the command -> why there is nothing.
-    """
-
-    data_hash: str = ""
-    networks: "dict[str, SingleTaskNetwork]" = field(default_factory=dict)
-    strengths: "dict[float, GroupedNetwork | Failure]" = field(default_factory=dict)
-    failures: dict[str, Failure] = field(default_factory=dict)
-    _dataset: "MultitaskDataset | None" = None
-    _control: "SingleTaskNetwork | None" = None
-
-    @property
-    def failure(self) -> Failure | None:
-        """The first failure, in the order in which the stage names its parents."""
-        return next(iter(self.failures.values()), None)
-
-    @property
-    def dataset(self) -> "MultitaskDataset":
-        """The data set of the experiment, on the job's device."""
-        assert self._dataset is not None, "asked for only where it did not fail"
-        return self._dataset
-
-    @property
-    def control(self) -> "SingleTaskNetwork":
-        """A second network of the first task."""
-        assert self._control is not None, "asked for only where it did not fail"
-        return self._control
-
-    @property
-    def merged(self) -> "GroupedNetwork":
-        """The merged network."""
-        network = self.strengths[UNPRUNED]
-        assert not isinstance(network, Failure), "asked for only where it did not fail"
-        return network
 
 
 def read_inputs(job: Job, files: Mapping[str, Sequence[str | Path]]) -> Inputs:
@@ -107,20 +63,6 @@ def read_inputs(job: Job, files: Mapping[str, Sequence[str | Path]]) -> Inputs:
 def description(folder: str | Path) -> Path:
     """Return the file that describes the data set in a folder."""
     return Path(folder) / DESCRIPTION
-
-
-def check_tasks(job: Job, dataset: "MultitaskDataset", where: str | Path) -> None:
-    """Check that a data set has exactly the tasks that the experiment names.
-
-    Raises:
-        ConfigError: if it has others, or another order.
-    """
-    tasks = job.experiment.tasks
-    if list(tasks) != list(dataset.tasks):
-        raise ConfigError(
-            f"the experiment names the tasks {', '.join(tasks)}, but the data set ({where}) "
-            f"has {', '.join(dataset.tasks)}"
-        )
 
 
 def _read_dataset(job: Job, folder: Path) -> "tuple[MultitaskDataset | Failure, str]":

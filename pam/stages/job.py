@@ -7,14 +7,21 @@ job is in :mod:`pam.stages.run`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pam.config import Config, Experiment
+from pam.errors import ConfigError
 from pam.runs.cells import Cell, cell_code, config_hash, method_of, settings_of
 from pam.runs.stages import STAGES, ancestors
 from pam.seeds import derive_seed
 from pam.stages.failures import Failure
 from pam.stages.rows import Rows
+
+if TYPE_CHECKING:
+    from pam.data import MultitaskDataset
+    from pam.networks import GroupedNetwork, SingleTaskNetwork
+
+UNPRUNED = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,49 @@ class Job:
         }
 
 
+@dataclass
+class Inputs:
+    """What a job read; an attribute that its stage does not read, or that failed, is empty.
+
+    Attributes:
+        data_hash: sha256 (hex) of the data set.
+        networks: task -> single-task network, in the order of the experiment's tasks.
+        strengths: strength -> pruned network or why there is none; 0 is the merged network.
+        failures: flag of the command -> why there is nothing.
+    """
+
+    data_hash: str = ""
+    networks: "dict[str, SingleTaskNetwork]" = field(default_factory=dict)
+    strengths: "dict[float, GroupedNetwork | Failure]" = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    _dataset: "MultitaskDataset | None" = None
+    _control: "SingleTaskNetwork | None" = None
+
+    @property
+    def failure(self) -> Failure | None:
+        """The first failure, in the order in which the stage names its parents."""
+        return next(iter(self.failures.values()), None)
+
+    @property
+    def dataset(self) -> "MultitaskDataset":
+        """The data set of the experiment, on the job's device."""
+        assert self._dataset is not None, "asked for only where it did not fail"
+        return self._dataset
+
+    @property
+    def control(self) -> "SingleTaskNetwork":
+        """A second network of the first task."""
+        assert self._control is not None, "asked for only where it did not fail"
+        return self._control
+
+    @property
+    def merged(self) -> "GroupedNetwork":
+        """The merged network."""
+        network = self.strengths[UNPRUNED]
+        assert not isinstance(network, Failure), "asked for only where it did not fail"
+        return network
+
+
 @dataclass(frozen=True)
 class Result:
     """What a stage computed.
@@ -104,3 +154,17 @@ def _at(cell: Cell, stage: str) -> Cell:
     axes = {axis: value for axis, value in cell.axes.items() if axis != "experiment"}
     known = {axis: value for axis, value in axes.items() if axis in (STAGES[stage].axes or ())}
     return Cell(stage, cell.experiment, **known)
+
+
+def check_tasks(job: Job, dataset: "MultitaskDataset", where: str | Path) -> None:
+    """Check that a data set has exactly the tasks that the experiment names.
+
+    Raises:
+        ConfigError: if it has others, or another order.
+    """
+    tasks = job.experiment.tasks
+    if list(tasks) != list(dataset.tasks):
+        raise ConfigError(
+            f"the experiment names the tasks {', '.join(tasks)}, but the data set ({where}) "
+            f"has {', '.join(dataset.tasks)}"
+        )

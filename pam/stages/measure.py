@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from pam.stages.failures import Failure, attempt
-from pam.stages.inputs import Inputs
-from pam.stages.job import Job, Result
+from pam.stages.job import Inputs, Job, Result
 from pam.stages.rows import Rows
 
 if TYPE_CHECKING:

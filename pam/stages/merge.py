@@ -1,8 +1,7 @@
 """Merge the single-task networks of one seed into one multitask network."""
 
 from pam.stages.failures import Failure, attempt
-from pam.stages.inputs import Inputs
-from pam.stages.job import Job, Result
+from pam.stages.job import Inputs, Job, Result
 from pam.stages.rows import noted_rows, training_rows
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pam.errors import DataError
 from pam.runs.raw_data import cell_raw_hash
 from pam.stages.failures import DATA_MISSING, Failure, attempt
-from pam.stages.inputs import Inputs, check_tasks
-from pam.stages.job import Job, Result
+from pam.stages.job import Inputs, Job, Result, check_tasks
 
 if TYPE_CHECKING:
     from pam.data import MultitaskDataset

@@ -9,8 +9,7 @@ from tqdm import tqdm
 
 from pam.config import Pruning
 from pam.stages.failures import Failure, attempt
-from pam.stages.inputs import Inputs
-from pam.stages.job import Job, Result
+from pam.stages.job import Inputs, Job, Result
 from pam.stages.rows import Row, training_rows
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from tqdm import tqdm
 
 from pam.runs.cells import control_seed
 from pam.stages.failures import Failure, attempt
-from pam.stages.inputs import Inputs
-from pam.stages.job import Job, Result
+from pam.stages.job import Inputs, Job, Result
 from pam.stages.rows import Row
 
 if TYPE_CHECKING:

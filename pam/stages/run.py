@@ -29,10 +29,10 @@ from pam.runs.machine import environment
 from pam.runs.paths import path_in_run
 from pam.runs.record import OK, read_record
 from pam.runs.stages import STAGES
-from pam.stages.device import set_up
+from pam.stages.device import device_model, set_up
 from pam.stages.failures import save_failure
-from pam.stages.inputs import Inputs, read_inputs
-from pam.stages.job import Job, Result
+from pam.stages.inputs import read_inputs
+from pam.stages.job import Inputs, Job, Result
 from pam.stages.rows import without_nan
 
 CELL_FAILED = 1
@@ -103,7 +103,7 @@ def run(
     device = set_up(config.threads, "cpu" if cell.stage == "prepare" else config.device)
     job = Job(config, cell, device, options)
     # Now, not at the end: sources may change while the job runs.
-    machine, code = environment(device), cell_code(config, cell)
+    machine, code = environment(device_model(device)), cell_code(config, cell)
     parents = content_hashes([path for paths in files.values() for path in paths], record)
     inputs = read_inputs(job, files)
     settings = settings_of(config, cell)

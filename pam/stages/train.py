@@ -3,8 +3,7 @@
 from dataclasses import asdict
 
 from pam.stages.failures import Failure, attempt
-from pam.stages.inputs import Inputs
-from pam.stages.job import Job, Result
+from pam.stages.job import Inputs, Job, Result
 from pam.stages.rows import training_rows
 
 
