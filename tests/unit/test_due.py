@@ -317,7 +317,7 @@ def test_one_line_per_stage_or_one_per_cause(run):
         path.rename(f"{path}.away")
     lines = stage_lines(CONFIG, PATHS, Plan(CONFIG, PATHS))
     for path in Path("results").rglob("*.away"):
-        path.rename(path.with_suffix(path.suffixes[0]))
+        path.rename(str(path).removesuffix(".away"))
     assert lines[:4] == [
         "prepare: up to date",
         "train: all 2 up to date",
