@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pam.config import Paths
+from pam.runs.paths import Paths
 from pam.reporting.schema import TABLES
 from pam.source.modules import ROOT
 

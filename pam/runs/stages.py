@@ -97,7 +97,7 @@ _NETWORKS = Parent("networks", "train")
 _MERGED = Parent("merged", "merge")
 _PRUNED = Parent("pruned", "prune")
 
-STAGES = {
+_CELL_STAGES = {
     "prepare": Stage(
         help="make the data set of an experiment",
         done="prepared",
@@ -169,14 +169,15 @@ STAGES = {
         tables=("exclusivity", "redundancy", "redundancy_samples"),
         measures=True,
     ),
+}
+
+# Those that take the run as a whole follow once all cells are there.
+_RUN_STAGES = {
     "aggregate": Stage(
         help="put the rows of all records into the CSV files of a run",
         done="aggregated",
         axes=None,
-        parents=tuple(
-            Parent(stage, stage)
-            for stage in ("prepare", "train", "merge", "prune", "measure", "relate", "analyse")
-        ),
+        parents=tuple(Parent(stage, stage) for stage in _CELL_STAGES),
         run_keys=("deltas",),
         tables=("matched", "matched_sizes", "operating_points", "headline"),
         computed_from="measure",
@@ -198,7 +199,10 @@ STAGES = {
     ),
 }
 
-CELL_STAGES = tuple(name for name, stage in STAGES.items() if stage.axes is not None)
+STAGES = _CELL_STAGES | _RUN_STAGES
+"""Name of a stage, its command and its rule -> what it is."""
+
+CELL_STAGES = tuple(_CELL_STAGES)
 """The stages that have a job per cell, in the order in which a failure is passed on."""
 
 EVERYWHERE = ("resources", "failures")
