@@ -1,10 +1,7 @@
 rule aggregate:
     input:
         # When data were prepared once more, but are the same, nothing is to be done.
-        [
-            ancient(path) if path.endswith(DATA_RECORD) else path
-            for path in PATHS.records(CONFIG)
-        ],
+        [ancient(path) if path.endswith(DATA_RECORD) else path for path in PATHS.records(CONFIG)],
     output:
         csvs=CSV_FILES,
         manifest=PATHS.manifest,
