@@ -16,7 +16,7 @@ from tests.trees import fresh_tree
 from tests.workflow import running
 from tests.workflow.running import edited
 
-pytestmark = pytest.mark.workflow
+pytestmark = pytest.mark.more
 
 PROFILE = """
 seeds: [0]

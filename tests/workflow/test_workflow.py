@@ -22,7 +22,7 @@ from tests.trees import MEASURED_ANEW, fresh_tree
 from tests.workflow import running
 from tests.workflow.running import edited, run
 
-pytestmark = pytest.mark.workflow
+pytestmark = pytest.mark.more
 
 CONFIG = load_config(ROOT / "workflow" / "config" / "smoke.yaml")
 PATHS = Paths("results/smoke")
