@@ -1,12 +1,13 @@
 """A run small enough for a test: every command of the workflow, called by hand."""
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 from pam.cli.main import main
-from pam.config import Paths, load_config
+from pam.config import Config, Paths, load_config
 from pam.pruning import PRUNERS, Pruned
 
 CONFIG = """\
@@ -48,15 +49,21 @@ def stand_in(
 class Run:
     """A small run in a folder, one method per command.
 
-    Its pruning is the first one of the configuration.
+    Args:
+        folder: where everything lies.
+        text: of the configuration; empty if the folder has one. Its first pruning is the run's.
     """
 
     def __init__(self, folder: Path, text: str = CONFIG) -> None:
         self.file = folder / "config.yaml"
-        self.file.write_text(text)
-        self.config = load_config(self.file)
+        if text:
+            self.file.write_text(text)
         self.paths = Paths(str(folder / "results"))
         self.cell = ["--config", str(self.file), "--experiment", "tiny"]
+
+    @cached_property
+    def config(self) -> Config:
+        return load_config(self.file)
 
     def options(
         self,
