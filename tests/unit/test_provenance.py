@@ -76,6 +76,7 @@ def test_comments_docstrings_and_formatting_do_not_count(sources):
     assert changed(before) == set()
 
 
+@pytest.mark.more
 @pytest.mark.parametrize(
     ("module", "affected"),
     [
