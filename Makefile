@@ -40,7 +40,7 @@ $(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)'
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce status test test-cluster test-reliability bench figures report check lint \
+.PHONY: help reproduce status test test-more test-cluster test-reliability bench figures report check lint \
     environment clean-results
 
 help:
@@ -53,7 +53,9 @@ help:
 	@echo '  make report         one page of a run that needs no network, results/NAME/report.html; runs'
 	@echo '                      as for figures'
 	@echo '  make check          compare the measurements of a profile with results/reference/'
-	@echo '  make test           unit, property and workflow tests'
+	@echo '  make test           unit and property tests, on the same random examples every time'
+	@echo '  make test-more      property tests on other examples, and the tests that take long: whole'
+	@echo '                      runs, also killed ones, what a change of code runs again, a browser'
 	@echo '  make test-cluster   run the workflow on a real one-node Slurm, started for the test alone'
 	@echo '  make test-reliability'
 	@echo '                      kill RUNS=20 runs KILLS=25 times each at random moments; takes hours'
@@ -103,6 +105,11 @@ report: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# In CI no test depends on chance: property tests would only repeat those of make test.
+test-more: $(READY)
+	@HYPOTHESIS_PROFILE=$(if $(CI),same,random) $(BIN)/python -m pytest -n 2 --dist loadfile \
+	    -m '(more$(if $(CI),, or hypothesis)) and not cluster'
 
 test-cluster: $(CLUSTER_READY)
 	@$(CLUSTER_VENV)/bin/python -m pytest -m cluster -rs tests/cluster

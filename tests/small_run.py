@@ -1,9 +1,14 @@
 """A run small enough for a test: every command of the workflow, called by hand."""
 
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
+import pytest
+
 from pam.cli.main import main
-from pam.config import Paths, load_config
+from pam.config import Config, Paths, load_config
+from pam.pruning import PRUNERS, Pruned
 
 CONFIG = """\
 seeds: [0]
@@ -22,49 +27,123 @@ experiments:
     latency: {batch_sizes: [1], rounds: 1}
 """
 
+Options = dict[str, list[str]]
+
+
+def unchanged(network, data, strengths, *, seed):
+    """A pruner that prunes nothing."""
+    for strength in strengths:
+        yield Pruned(strength, network)
+
+
+def stand_in(
+    patch: pytest.MonkeyPatch,
+    code: Callable[..., str] = lambda *_, **__: "0" * 12,
+    pruner=unchanged,
+) -> None:
+    """Register a pruner named ``halves``, and have no module asked for its code."""
+    patch.setattr("pam.cli.job.code_hash", code)
+    patch.setitem(PRUNERS._entries, "halves", pruner)
+
 
 class Run:
-    """A small run in a folder, one method per command."""
+    """A small run in a folder, one method per command.
+
+    Args:
+        folder: where everything lies.
+        text: of the configuration; empty if the folder has one. Its first pruning is the run's.
+    """
 
     def __init__(self, folder: Path, text: str = CONFIG) -> None:
         self.file = folder / "config.yaml"
-        self.file.write_text(text)
-        self.config = load_config(self.file)
+        if text:
+            self.file.write_text(text)
         self.paths = Paths(str(folder / "results"))
         self.cell = ["--config", str(self.file), "--experiment", "tiny"]
-        self.data = ["--seed", "0", "--data", self.paths.data("tiny")]
+
+    @cached_property
+    def config(self) -> Config:
+        return load_config(self.file)
+
+    def options(
+        self,
+        command: str,
+        task: str = "A",
+        merging: str = "none",
+        pruning: str = "",
+        seed: int = 0,
+        into: Paths | None = None,
+    ) -> Options:
+        """Return the options of a job with their values.
+
+        Args:
+            command: one of the stages.
+            task: one of the axes of cells, as are ``merging``, ``pruning`` and ``seed``.
+            into: where the job writes, if it is not to be in this run.
+        """
+        pruning = pruning or next(iter(self.config.experiment("tiny").pruning), "")
+        paths, out = self.paths, into or self.paths
+        merged = paths.merged("tiny", merging, seed)
+        families = {"--merged": [merged]}
+        families |= {"--pruned": [paths.pruned("tiny", merging, pruning, seed)]}
+        networks = {"--networks": [paths.network("tiny", task, seed) for task in "AB"]}
+        control = {"--control": [paths.network("tiny", "A", seed + 1)]}
+        row, cell = (merging, seed), (merging, pruning, seed)
+        by_merging = {"--merging": [merging]}
+        by_both = {**by_merging, "--pruning": [pruning]}
+        own, network, record = {
+            "prepare": ({}, out.data("tiny"), ""),
+            "train": ({"--task": [task]}, *both(out.network, task, seed)),
+            "merge": ({**by_merging, **networks}, *both(out.merged, *row)),
+            "prune": ({**by_both, "--network": [merged]}, *both(out.pruned, *cell)),
+            "measure": ({**by_both, **networks, **families}, "", out.measured("tiny", *cell)),
+            "relate": ({**by_merging, **networks, **control}, "", out.related("tiny", *row)),
+            "analyse": ({**by_both, **families}, "", out.analysed("tiny", *cell)),
+        }[command]
+        found = {"--config": [str(self.file)], "--experiment": ["tiny"], **own}
+        if command != "prepare":
+            found |= {"--seed": [str(seed)], "--data": [paths.data("tiny")]}
+        files = {"--out": network, "--record": record}
+        return found | {option: [file] for option, file in files.items() if file}
+
+    def words(self, command: str, *more: str, **cell) -> list[str]:
+        """Return the words of a job."""
+        options = self.options(command, **cell).items()
+        return [command, *(word for name, values in options for word in (name, *values)), *more]
+
+    def job(self, command: str, *more: str, **cell) -> int:
+        """Run a job and return its exit code."""
+        return main(self.words(command, *more, **cell))
 
     def prepare(self, *more: str) -> int:
-        return main(["prepare", *self.cell, "--out", self.paths.data("tiny"), *more])
+        return self.job("prepare", *more)
 
-    def train(self, task: str, *more: str) -> int:
-        files = ["--out", self.paths.network("tiny", task, 0)]
-        files += ["--record", self.paths.network("tiny", task, 0, ".json")]
-        return main(["train", *self.cell, "--task", task, *self.data, *files, *more])
-
-    @property
-    def networks(self) -> list[str]:
-        return ["--networks", *(self.paths.network("tiny", task, 0) for task in "AB")]
+    def train(self, task: str, *more: str, seed: int = 0) -> int:
+        return self.job("train", *more, task=task, seed=seed)
 
     def merge(self, merging: str, *more: str) -> int:
-        files = ["--out", self.paths.merged("tiny", merging, 0)]
-        files += ["--record", self.paths.merged("tiny", merging, 0, ".json")]
-        row = ["--merging", merging]
-        return main(["merge", *self.cell, *row, *self.data, *self.networks, *files, *more])
+        return self.job("merge", *more, merging=merging)
 
     def prune(self, merging: str, *more: str) -> int:
-        files = ["--network", self.paths.merged("tiny", merging, 0)]
-        files += ["--out", self.paths.pruned("tiny", merging, "halves", 0)]
-        files += ["--record", self.paths.pruned("tiny", merging, "halves", 0, ".json")]
-        row = ["--merging", merging, "--pruning", "halves"]
-        return main(["prune", *self.cell, *row, *self.data, *files, *more])
+        return self.job("prune", *more, merging=merging)
 
     def measure(self, merging: str, *more: str) -> int:
-        files = ["--merged", self.paths.merged("tiny", merging, 0)]
-        files += ["--pruned", self.paths.pruned("tiny", merging, "halves", 0)]
-        files += ["--record", self.paths.measured("tiny", merging, "halves", 0)]
-        row = ["--merging", merging, "--pruning", "halves"]
-        return main(["measure", *self.cell, *row, *self.data, *self.networks, *files, *more])
+        return self.job("measure", *more, merging=merging)
 
     def aggregate(self) -> int:
         return main(["aggregate", "--config", str(self.file), "--results", self.paths.results])
+
+    def start(self) -> "Run":
+        """Prepare the data and train both tasks."""
+        assert [self.prepare(), self.train("A"), self.train("B")] == [0] * 3
+        return self
+
+    def finish(self, *mergings: str) -> None:
+        """Run the jobs that follow training; each has to end well, whatever failed before."""
+        for merging in mergings:
+            assert [self.merge(merging), self.prune(merging), self.measure(merging)] == [0] * 3
+
+
+def both(path: Callable[..., str], *cell: object) -> tuple[str, str]:
+    """Return the files of a network and of the record of its job."""
+    return path("tiny", *cell), path("tiny", *cell, ".json")

@@ -119,7 +119,7 @@ def _check(path: Path, name: str, rows: list[dict[str, Any]]) -> None:
         raise DataError(f"{path} holds rows for '{name}', which is none of {', '.join(tables)}")
     for row in rows:
         try:
-            tables[name].check(row)
+            tables[name].format_row(row)
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
 

@@ -130,6 +130,7 @@ def test_pruning_events_go_on_from_every_single_step(tmp_path):
         assert passed == 12 - stop_at
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("how", ["stop_at", "kill_at"])
 @pytest.mark.parametrize(("kind", "name"), EVERYTHING)
 def test_stopped_or_killed_again_and_again_it_ends_alike(kind, name, how, undisturbed, tmp_path):

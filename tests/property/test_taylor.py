@@ -1,11 +1,10 @@
 """Taylor importance against gradients taken another way, and the order in which units go."""
 
-import copy
 import math
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -23,7 +22,6 @@ from tests.small import (
     make_data,
     make_network,
     make_networks,
-    same_bits,
     scores_of,
     share_some,
     shuffled,
@@ -374,15 +372,18 @@ def test_weights_into_a_unit_that_is_off_feel_no_gradient():
 @given(networks(), st.integers(0, 8))
 def test_switched_off_equals_removed(network, count):
     images, labels = batch_of(network)
-    importance = Importance(network, "squared", 0.9)
-    multitask_loss(network(images, gate=importance), labels).backward()
-    importance.observe()
-    importance.close_interval()
-    importance.switch_off(count, ())
-    alive = importance.alive()
-    keep = connected(network, alive, importance.last_scores())
-    # A unit that was brought back to keep the network connected has no gate of zero to compare.
-    assume(all(bool((keep[key] <= alive[key]).all()) for key in keep))
+    # A unit that was brought back to keep the network connected has no gate of zero to compare:
+    # as many as can go without that.
+    for off in range(count, -1, -1):
+        importance = Importance(network, "squared", 0.9)
+        multitask_loss(network(images, gate=importance), labels).backward()
+        importance.observe()
+        importance.close_interval()
+        importance.switch_off(off, ())
+        alive = importance.alive()
+        keep = connected(network, alive, importance.last_scores())
+        if all(bool((keep[key] <= alive[key]).all()) for key in keep):
+            break
     with torch.no_grad():
         gated = network(images, gate=importance)
     for task, score in scores_of(remove(network, keep), images).items():
@@ -457,30 +458,6 @@ def test_only_shared_groups_compete_if_asked():
         for name in "AB":
             assert run.network.groups()[layer].get(name) == network.groups()[layer].get(name)
         assert run.network.groups()[layer].get("shared", 0) <= 1
-
-
-def test_a_network_of_one_task_is_pruned_whole_even_so():
-    network, data = make_network(), make_data()
-    assert same_bits(
-        pruned(network, data, [0.5], prune_groups="shared")[0].network,
-        pruned(network, data, [0.5])[0].network,
-    )
-
-
-def test_the_network_given_is_left_as_it_was():
-    network, data = share_some(make_networks()), make_data()
-    before = copy.deepcopy(network)
-    pruned(network, data, [0.3, 0.6], fine_tune={"stages": [{"epochs": 1, "learning_rate": 0.1}]})
-    assert same_bits(network, before)
-
-
-def test_what_was_yielded_does_not_change_as_pruning_goes_on():
-    network, data = share_some(make_networks()), make_data()
-    results, copies = [], []
-    for run in taylor(network, data, [0.2, 0.4], seed=0, **QUICK):
-        results.append(run.network)
-        copies.append(copy.deepcopy(run.network))
-    assert all(same_bits(one, two) for one, two in zip(results, copies, strict=True))
 
 
 @pytest.mark.parametrize(

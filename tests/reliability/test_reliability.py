@@ -17,7 +17,7 @@ import pytest
 from tests.reliability.kill_runs import killed_run, undisturbed, working_in
 from tests.trees import csv_bytes, fresh_tree, start
 
-pytestmark = pytest.mark.workflow
+pytestmark = pytest.mark.more
 
 TINY = Path(__file__).parent / "tiny.yaml"
 ROOM_KB = 400

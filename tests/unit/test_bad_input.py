@@ -11,6 +11,7 @@ from pam.cli.main import main
 from pam.config import Paths
 from pam.files import read_tensors, write_tensors
 from pam.networks import build
+from tests.small_run import Options, Run
 
 CONFIG = """\
 seeds: [0]
@@ -28,32 +29,16 @@ experiments:
 SHAPE = (1, 8, 32)
 WIDTHS = (2, 3, 5, 4)
 
-Words = dict[str, list[str]]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def same_torch_afterwards():
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            patch.setenv(name, "1")
-        yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(strict)
-
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:
     """A folder with a configuration, its data, and two networks as they come from training."""
-    folder = tmp_path_factory.mktemp("prepared")
-    (folder / "config.yaml").write_text(CONFIG)
-    paths = Paths(str(folder))
-    words = ["--config", str(folder / "config.yaml"), "--experiment", "tiny"]
-    assert main(["prepare", *words, "--out", paths.data("tiny")]) == 0
+    run = Run(tmp_path_factory.mktemp("prepared"), CONFIG)
+    assert run.prepare() == 0
     for seed, task in enumerate("AB"):
         network = build("lenet5", SHAPE, 5, task=task, seed=seed, widths=WIDTHS)
-        network.save(paths.network("tiny", task, 0))
-    return folder
+        network.save(run.paths.network("tiny", task, 0))
+    return run.file.parent
 
 
 @pytest.fixture
@@ -61,42 +46,35 @@ def folder(prepared, tmp_path) -> Path:
     return shutil.copytree(prepared, tmp_path / "run")
 
 
-def commands(folder: Path) -> dict[str, Words]:
-    """Every command as option -> values, all of them right."""
-    paths = Paths(str(folder))
-    cell = {"--config": [str(folder / "config.yaml")], "--experiment": ["tiny"]}
-    seeded = {**cell, "--seed": ["0"], "--data": [paths.data("tiny")]}
-    networks = {"--networks": [paths.network("tiny", task, 0) for task in "AB"]}
-    files = {"--out": [str(folder / "o.safetensors")], "--record": [str(folder / "o.json")]}
-    merging, pruning = {"--merging": ["none"]}, {"--pruning": ["taylor"]}
-    merged, pruned = paths.merged("tiny", "none", 0), paths.pruned("tiny", "none", "taylor", 0)
+def paths_in(folder: Path) -> Paths:
+    return Run(folder, "").paths
+
+
+def commands(folder: Path) -> dict[str, Options]:
+    """Every command with its options, all of them right."""
+    run = Run(folder, "")
+    jobs = ("prepare", "train", "merge", "prune", "measure")
+    config, results = {"--config": [str(run.file)]}, {"--results": [run.paths.results]}
     return {
-        "prepare": {**cell, "--out": [str(folder / "data2")]},
-        "train": {**seeded, "--task": ["A"], **files},
-        "merge": {**seeded, **merging, **networks, **files},
-        "prune": {**seeded, **merging, **pruning, "--network": [merged], **files},
-        "measure": {
-            **{**seeded, **merging, **pruning, **networks},
-            **{"--merged": [merged], "--pruned": [pruned], "--record": files["--record"]},
-        },
-        "aggregate": {"--config": cell["--config"], "--results": [str(folder)]},
-        "tables": {"--results": [str(folder)]},
-        "figures": {"--results": [str(folder)], "--out": [str(folder / "figures")]},
-        "config": {"--config": cell["--config"], "--check": []},
+        **{job: run.options(job, pruning="taylor") for job in jobs},
+        "aggregate": {**config, **results},
+        "tables": results,
+        "figures": {**results, "--out": [str(folder / "figures")]},
+        "config": {**config, "--check": []},
     }
 
 
-def call(command: str, words: Words) -> int:
+def call(command: str, words: Options) -> int:
     try:
         return main([command, *(w for option, values in words.items() for w in (option, *values))])
     except SystemExit as stopped:
         return int(stopped.code or 0)
 
 
-def one_sentence(capsys, code: int, says: str) -> None:
+def one_sentence(capsys, code: int, *says: str) -> None:
     shown = capsys.readouterr()
     assert code == 2, shown.err
-    assert says in shown.err
+    assert all(part in shown.err for part in says), shown.err
     assert shown.err.startswith("pam: error: ")
     assert shown.err.count("\n") == 1
     assert "Traceback" not in shown.err
@@ -230,7 +208,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
 def test_wrong_network_file(damage: Callable[[Path], None], folder, capsys):
-    path = Path(Paths(str(folder)).network("tiny", "A", 0))
+    path = Path(paths_in(folder).network("tiny", "A", 0))
     damage(path)
     code = call("merge", commands(folder)["merge"])
     one_sentence(capsys, code, DAMAGE[damage])
@@ -245,19 +223,19 @@ def test_a_network_is_missing(folder, capsys):
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
 @pytest.mark.parametrize("damage", [truncate, scribble, Path.unlink])
 def test_wrong_data_file(damage, part, folder, capsys):
-    path = Path(Paths(str(folder)).data("tiny")) / f"{part}.safetensors"
+    path = Path(paths_in(folder).data("tiny")) / f"{part}.safetensors"
     damage(path)
     one_sentence(capsys, call("train", commands(folder)["train"]), path.name)
 
 
 def test_wrong_data_description(folder, capsys):
-    path = Path(Paths(str(folder)).data_description("tiny"))
+    path = Path(paths_in(folder).data_description("tiny"))
     path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
     one_sentence(capsys, call("train", commands(folder)["train"]), path.name)
 
 
 def test_nan_in_a_network_is_said_by_the_merger(folder, capsys):
-    path = Path(Paths(str(folder)).network("tiny", "A", 0))
+    path = Path(paths_in(folder).network("tiny", "A", 0))
     tensors, meta = read_tensors(path)
     write_tensors(path, {name: t * float("nan") for name, t in tensors.items()}, meta)
     words = {**commands(folder)["merge"], "--merging": ["pam"]}
@@ -274,7 +252,7 @@ def test_a_single_network_is_not_a_family(folder, capsys):
 
 
 def test_a_record_is_damaged(folder, capsys):
-    record = Path(Paths(str(folder)).network("tiny", "A", 0, ".json"))
+    record = Path(paths_in(folder).network("tiny", "A", 0, ".json"))
     record.write_text("{")
     words = commands(folder)["aggregate"]
     one_sentence(capsys, call("aggregate", words), f"{record} is damaged or not JSON")

@@ -1,6 +1,6 @@
 """The journal of a job: what is found again, what is not, and what never stops a job."""
 
-import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -90,22 +90,28 @@ def test_another_identity_is_not_found(tmp_path, capsys):
 
 
 def test_the_interval_and_the_share_of_time_are_kept(tmp_path, monkeypatch):
-    with keeping(tmp_path, 0.2), step("s") as opened:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(checkpoints, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    def pass_time(seconds):
+        clock.now += seconds
+
+    with keeping(tmp_path, 2.0), step("s") as opened:
+        pass_time(1.9)
         assert not opened.due()
-        time.sleep(0.25)
+        pass_time(0.2)
         assert opened.due()
         opened.save(lambda: ({}, 1), "here")
         assert not opened.due()
 
-    def slowly(*arguments):
-        time.sleep(0.1)
-
-    monkeypatch.setattr(checkpoints, "write_tensors", slowly)
-    with keeping(tmp_path, 0.01), step("t") as opened:
+    monkeypatch.setattr(checkpoints, "write_tensors", lambda *arguments: pass_time(1.0))
+    with keeping(tmp_path, 0.1), step("t") as opened:
         opened.save(lambda: ({}, 1), "here")
-        time.sleep(0.2)
-        # Storing took 0.1 s, so the next is due after 2 s.
+        # Storing took 1 s, so the next is due after 20 s.
+        pass_time(19.9)
         assert not opened.due()
+        pass_time(0.2)
+        assert opened.due()
 
 
 @pytest.mark.parametrize(

@@ -5,43 +5,40 @@ from pathlib import Path
 import pytest
 import torch
 
+from pam.cli.failures import Failure, attempt, read_failure, save_failure
 from pam.cli.job import CELL_FAILED
 from pam.cli.main import USER_ERROR, main
 from pam.cli.retry import failed_records, missing_data
 from pam.data import load_dataset
-from pam.errors import CollapseError, DataError
+from pam.errors import CollapseError, DataError, DivergenceError
 from pam.files import read_json, read_tensors
 from pam.merging import MERGERS
 from pam.networks import GroupedNetwork
+from pam.networks.family import load_family
 from pam.pruning import PRUNERS, Pruned
 from pam.reporting.storage import read_table, read_text_table
-from tests.small_run import CONFIG, Run
+from tests.small_run import CONFIG, Run, stand_in
 
-TWO_TASKS = ("A", "B")
 MISSING = CONFIG.replace("dataset: digits", "dataset: fashion_mnist")
-
-
-def unchanged(network, data, strengths, *, seed):
-    """A pruner that prunes nothing."""
-    for strength in strengths:
-        yield Pruned(strength, network)
+OUT_OF_MEMORY = [
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+]
 
 
 @pytest.fixture(autouse=True)
-def pruner(monkeypatch, same_torch_afterwards):
-    monkeypatch.setattr("pam.cli.job.code_hash", lambda *a, **k: "0" * 12)
-    monkeypatch.setitem(PRUNERS._entries, "halves", unchanged)
+def stand_ins(monkeypatch):
+    stand_in(monkeypatch)
 
 
-def finish_one(run: Run, merging: str) -> None:
-    assert [run.merge(merging), run.prune(merging), run.measure(merging)] == [0, 0, 0]
+def failing(error: Exception):
+    """Return a method that fails, whatever it is given."""
 
+    def fails(*args, **kwargs):
+        raise error
 
-def finish(run: Run) -> None:
-    """Run everything after training; no job may stop it."""
-    for merging in ("none", "broken"):
-        finish_one(run, merging)
-    assert run.aggregate() == 0
+    return fails
 
 
 def table_of(run: Run) -> str:
@@ -56,18 +53,50 @@ def draw(run: Run) -> set[str]:
 
 
 def statuses(run: Run) -> dict[str, set[str]]:
+    assert run.aggregate() == 0
     rows = read_table(run.paths.results, "measurements")
     return {merging: set(part["status"]) for merging, part in rows.groupby("merging")}
 
 
-def test_a_loss_that_is_not_a_number(tmp_path):
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (DivergenceError("nan"), "diverged"),
+        (CollapseError("empty"), "collapsed"),
+        *((error, "out_of_memory") for error in OUT_OF_MEMORY),
+    ],
+)
+def test_failures_that_belong_to_a_cell(error, status, tmp_path):
+    failure = attempt(failing(error))
+    assert isinstance(failure, Failure)
+    assert failure.status == status
+    for name in ("network.safetensors", "dataset.json"):
+        save_failure(tmp_path / name, failure, {"seed": 0})
+        assert read_failure(tmp_path / name) == failure
+
+
+@pytest.mark.parametrize("error", [DataError("x"), RuntimeError("a bug"), KeyError("y")])
+def test_all_other_errors_pass_through(error):
+    with pytest.raises(type(error)):
+        attempt(failing(error))
+
+
+def test_a_loss_that_is_not_a_number(tmp_path, capsys):
     run = Run(tmp_path, CONFIG.replace("learning_rate: 0.01", "learning_rate: 1e30"))
-    assert run.prepare() == 0
     log = "logs/mine/train/tiny/A-0.log"
-    assert [run.train("A", "--log", log), run.train("B")] == [0, 0]
+    assert [run.prepare(), run.train("A", "--log", log), run.train("B")] == [0] * 3
     assert run.train("A", "--strict", "--log", log) == CELL_FAILED
-    finish(run)
+    assert "diverged" in capsys.readouterr().err
+    run.finish("none", "broken")
+    assert run.merge("none", "--strict") == CELL_FAILED
     assert statuses(run) == {"none": {"diverged"}, "broken": {"diverged"}}
+    for path in run.paths.records(run.config):
+        record = read_json(path)
+        assert record["status"] == "diverged"
+        assert "the loss became" in record["reason"]
+    rows = read_json(run.paths.measured("tiny", "none", "halves", 0))["rows"]["measurements"]
+    assert len(rows) == 4 * 3
+    assert all(row["flops"] is None and row["accuracy"] is None for row in rows)
     failures = read_text_table(run.paths.results, "failures")
     first = failures.iloc[0]
     assert (first["status"], first["log"]) == ("diverged", log)
@@ -77,52 +106,54 @@ def test_a_loss_that_is_not_a_number(tmp_path):
     draw(run)
 
 
-def test_a_layer_without_units(tmp_path, monkeypatch):
+def test_a_merger_that_fails_leaves_the_others_alone(tmp_path, monkeypatch):
+    run = Run(tmp_path).start()
+    run.finish("none")
+    error = DivergenceError("retrain: the loss became nan")
+    monkeypatch.setitem(MERGERS._entries, "none", failing(error))
+    run.finish("broken")
+    assert statuses(run) == {"none": {"ok"}, "broken": {"diverged"}}
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_layer_without_units(kept, tmp_path, monkeypatch):
     def collapses(network, data, strengths, *, seed):
+        for strength in strengths[:kept]:
+            yield Pruned(strength, network)
         raise CollapseError("layer 'c2' has no channel left")
 
-    run = Run(tmp_path)
-    assert run.prepare() == 0
-    assert [run.train(task) for task in TWO_TASKS] == [0, 0]
-    finish_one(run, "none")
+    run = Run(tmp_path).start()
+    run.finish("none")
     monkeypatch.setitem(PRUNERS._entries, "halves", collapses)
-    finish_one(run, "broken")
+    run.finish("broken")
+    record = read_json(run.paths.pruned("tiny", "broken", "halves", 0, ".json"))
+    reason = f"strength {kept + 1}: layer 'c2' has no channel left"
+    assert (record["status"], record["reason"]) == ("collapsed", reason)
+    if kept:
+        assert list(load_family(run.paths.pruned("tiny", "broken", "halves", 0))) == [1.0]
+        assert read_json(run.paths.measured("tiny", "broken", "halves", 0))["status"] == "ok"
     assert run.aggregate() == 0
-    rows = read_table(run.paths.results, "measurements")
-    broken = rows[rows["merging"] == "broken"]
-    # The merged network is there all the same.
-    assert set(zip(broken["strength"], broken["status"], strict=True)) == {
-        *[(0.0, "ok"), (1.0, "collapsed"), (2.0, "collapsed"), (3.0, "collapsed")]
-    }
-    text = table_of(run)
-    assert "‡ broken, halves, seed 0: collapsed: strength 1: layer 'c2' has no channel" in text
-    assert {"frontier", "matched", "groups"} <= draw(run)
-
-
-OUT_OF_MEMORY = [
-    MemoryError(),
-    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
-    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
-]
+    # The merged network is there all the same, and so are those of weaker strengths.
+    expected = ["ok"] * (1 + kept) + ["collapsed"] * (3 - kept)
+    for name in ("measurements", "accuracies"):
+        rows = read_table(run.paths.results, name)
+        broken = rows[rows["merging"] == "broken"]
+        assert set(zip(broken["strength"], broken["status"], strict=True)) == set(
+            enumerate(expected)
+        )
+    assert (f"‡ broken, halves, seed 0: collapsed: {reason}" in table_of(run)) == (kept == 0)
+    if not kept:
+        assert {"frontier", "matched", "groups"} <= draw(run)
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["python", "cuda", "cpu"])
 def test_memory_that_runs_out_in_any_stage(tmp_path, monkeypatch, error):
-    def fails(*args, **kwargs):
-        raise error
-
-    run = Run(tmp_path)
-    assert run.prepare() == 0
-    assert [run.train(task) for task in TWO_TASKS] == [0, 0]
-    merger = MERGERS._entries["none"]
-    for merging, broken in (("none", "pam.cost.measure_network"), ("broken", None)):
-        monkeypatch.setitem(MERGERS._entries, "none", merger if broken else fails)
-        assert [run.merge(merging), run.prune(merging)] == [0, 0]
-        with monkeypatch.context() as patch:
-            if broken:
-                patch.setattr(broken, fails)
-            assert run.measure(merging) == 0
-    assert run.aggregate() == 0
+    run = Run(tmp_path).start()
+    with monkeypatch.context() as patch:
+        patch.setattr("pam.cost.measure_network", failing(error))
+        run.finish("none")
+    monkeypatch.setitem(MERGERS._entries, "none", failing(error))
+    run.finish("broken")
     assert statuses(run) == {"none": {"out_of_memory"}, "broken": {"out_of_memory"}}
     reasons = read_table(run.paths.results, "failures")["reason"]
     assert "not measured: strength 0: the job needs more memory than there is" in set(reasons)
@@ -131,8 +162,7 @@ def test_memory_that_runs_out_in_any_stage(tmp_path, monkeypatch, error):
 
 def test_a_network_larger_than_any_memory(tmp_path):
     run = Run(tmp_path, CONFIG.replace("[2, 3, 5, 4]", "[2, 3, 1000000000000, 4]"))
-    assert run.prepare() == 0
-    assert run.train("A") == 0
+    assert [run.prepare(), run.train("A")] == [0, 0]
     record = read_json(run.paths.network("tiny", "A", 0, ".json"))
     assert record["status"] == "out_of_memory"
 
@@ -147,9 +177,13 @@ def test_data_that_cannot_be_had(tmp_path, capsys):
 
     log = "logs/mine/prepare/tiny.log"
     assert run.prepare("--allow-missing", "--log", log, *root) == 0
-    assert missing_data(run.config, run.paths) == [run.paths.data_description("tiny")]
-    assert [run.train(task) for task in TWO_TASKS] == [0, 0]
-    finish(run)
+    description = Path(run.paths.data_description("tiny"))
+    before = description.read_bytes()
+    assert run.prepare("--allow-missing", "--log", log, *root) == 0
+    assert description.read_bytes() == before
+    assert missing_data(run.config, run.paths) == [str(description)]
+    assert [run.train("A"), run.train("B")] == [0, 0]
+    run.finish("none", "broken")
     assert all(
         read_json(path)["status"] == "data_missing"
         for path in [*run.paths.records(run.config), *run.paths.data_records(run.config)]
@@ -167,21 +201,6 @@ def test_data_that_cannot_be_had(tmp_path, capsys):
     with pytest.raises(DataError, match="holds no data, since preparing it failed"):
         load_dataset(run.paths.data("tiny"))
 
-
-def test_data_that_are_still_missing_leave_the_same_description(tmp_path):
-    run = Run(tmp_path, MISSING)
-    words = ["--allow-missing", "--root", str(tmp_path)]
-    assert run.prepare(*words) == 0
-    description = Path(run.paths.data_description("tiny"))
-    before = description.read_bytes()
-    assert run.prepare(*words) == 0
-    assert description.read_bytes() == before
-
-
-def test_a_failed_network_says_which_cell_it_is(tmp_path):
-    run = Run(tmp_path, MISSING)
-    assert run.prepare("--allow-missing", "--root", str(tmp_path)) == 0
-    assert run.train("A") == 0
     path = run.paths.network("tiny", "A", 0)
     with pytest.raises(DataError, match=r"A-0\.safetensors"):
         GroupedNetwork.load(path)

@@ -59,8 +59,8 @@ def make(*arguments: str, cwd=ROOT) -> subprocess.CompletedProcess:
 
 def test_make_help_names_every_command_and_profile():
     shown = make("help").stdout
-    targets = ["reproduce", "status", "figures", "check", "test", "bench", "lint", "clean-results"]
-    for target in targets:
+    targets = ["reproduce", "status", "figures", "report", "check", "test", "test-more"]
+    for target in [*targets, "test-cluster", "bench", "lint", "environment", "clean-results"]:
         assert f"make {target} " in shown
     for profile in (ROOT / "workflow" / "config").glob("*.yaml"):
         assert profile.stem in shown

@@ -13,11 +13,19 @@ from pam.source.modules import ROOT
 HOLDER = (
     "import sys; from pam.durable.locks import hold; hold(sys.argv[1]); print('held', flush=True); "
 )
+ALONE = """
+import sys
+from pam.durable.locks import alone
+with alone(sys.argv[1], print):
+    print("held", flush=True)
+    input()
+"""
 
 
-def holder(path, then: str) -> subprocess.Popen:
+def holder(path, program: str) -> subprocess.Popen:
+    """Start a process and return it once it has the lock."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER + then, path],
+        [sys.executable, "-c", program, path],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
@@ -29,7 +37,7 @@ def holder(path, then: str) -> subprocess.Popen:
 
 def test_only_one_process_holds_it_until_it_is_killed(tmp_path):
     path = tmp_path / "run.lock"
-    with holder(path, "input()") as process:
+    with holder(path, HOLDER + "input()") as process:
         with pytest.raises(PamError, match=r"another run is active in this folder"):
             hold(path)
         process.kill()
@@ -57,16 +65,15 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
 def test_alone_waits_for_the_one_before_and_leaves_no_file(tmp_path):
     path = tmp_path / "kept" / "cell.lock"
     said = []
-    command = (
-        "import sys, time; from pam.durable.locks import alone\n"
-        "with alone(sys.argv[1], print): print('held', flush=True); time.sleep(0.5)"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", command, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline() == "held\n"
-        with alone(path, lambda: said.append("waiting")):
-            assert process.poll() is not None or process.wait(5) == 0
+    with holder(path, ALONE) as process:
+
+        def let_go() -> None:
+            said.append("waiting")
+            process.stdin.write("\n")
+            process.stdin.flush()
+
+        with alone(path, let_go):
+            assert process.wait(5) == 0
             assert path.exists()
     assert said == ["waiting"]
     assert not path.exists()
@@ -92,5 +99,5 @@ def test_many_take_turns(tmp_path):
 
 def test_patience_outlasts_a_holder_that_ends(tmp_path):
     path = tmp_path / "run.lock"
-    with holder(path, "import time; time.sleep(0.3)"):
+    with holder(path, HOLDER + "import time; time.sleep(0.1)"):
         os.close(hold(path, patience=20))

@@ -12,7 +12,7 @@ SHAPES = {"lenet5": (1, 28, 28), "resnet18": (3, 32, 32)}
 WIDTHS = {"lenet5": {"widths": [2, 3, 5, 4]}, "resnet18": {"width": 0.05}}
 
 
-@pytest.fixture(scope="module", params=list(SHAPES))
+@pytest.fixture(scope="module", params=["lenet5", pytest.param("resnet18", marks=pytest.mark.more)])
 def network(request):
     name = request.param
     networks = [

@@ -15,18 +15,10 @@ from pam import DataError, provenance
 from pam.cli.origin import command_line
 from pam.config import load_config, merge_slice, prepare_slice
 from pam.config.paths import run_of
-from pam.files import (
-    file_hash,
-    read_json,
-    read_tensors,
-    stored_hash,
-    tensor_hash,
-    write_tensors,
-)
+from pam.files import file_hash, read_json, read_tensors, stored_hash, tensor_hash, write_tensors
 from pam.networks import GroupedNetwork
 from pam.provenance import config_hash, rows_hash
-from pam.pruning import PRUNERS, Pruned
-from tests.small_run import Run
+from tests.small_run import Run, stand_in
 
 KNOWN = {
     *("experiment", "dataset", "rule", "config", "config_hash", "code_hash", "data_hash"),
@@ -35,18 +27,15 @@ KNOWN = {
 }
 
 
-def unchanged(network, data, strengths, *, seed):
-    """A pruner that prunes nothing."""
-    for strength in strengths:
-        yield Pruned(strength, network)
+def code_of(rule: str, **_: object) -> str:
+    return f"code of {rule}"
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run up to the measurements, the code hash of every rule its name."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pam.cli.job.code_hash", lambda rule, **_: f"code of {rule}")
-        patch.setitem(PRUNERS._entries, "halves", unchanged)
+        stand_in(patch, code_of)
         run = Run(tmp_path_factory.mktemp("run"))
         steps = [run.prepare("--log", "p.log"), run.train("A"), run.train("B"), run.merge("none")]
         assert [*steps, run.prune("none"), run.measure("none", "--log", "m.log")] == [0] * 6
@@ -145,7 +134,7 @@ def test_folders_of_raw_data_are_nobodys_business():
 
 def test_the_sources_are_looked_at_before_the_work(tmp_path, monkeypatch):
     done = []
-    monkeypatch.setattr("pam.cli.job.code_hash", lambda rule, **_: done.append("code") or "0" * 12)
+    stand_in(monkeypatch, lambda rule, **_: done.append("code") or "0" * 12)
     monkeypatch.setattr("pam.cli.job.environment", lambda _: done.append("sources") or {})
     monkeypatch.setattr("pam.cli.train.attempt", lambda work: done.append("work") or work())
     run = Run(tmp_path)
@@ -205,8 +194,7 @@ def test_a_record_in_any_folder_belongs_to_some_run(tmp_path, monkeypatch):
 
 
 def test_a_network_of_another_cell_is_refused(run, capsys, monkeypatch):
-    monkeypatch.setattr("pam.cli.job.code_hash", lambda rule, **_: f"code of {rule}")
-    monkeypatch.setitem(PRUNERS._entries, "halves", unchanged)
+    stand_in(monkeypatch, code_of)
     other = Path(run.paths.merged("tiny", "broken", 0))
     shutil.copy(run.paths.merged("tiny", "none", 0), other)
     assert run.prune("broken") == 2

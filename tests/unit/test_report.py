@@ -240,6 +240,7 @@ def test_durations(seconds, says):
     assert duration(seconds) == says
 
 
+@pytest.mark.more
 @pytest.mark.skipif(executable() is None, reason="no Chromium is installed")
 def test_in_a_browser(text, tmp_path):
     path = tmp_path / "report.html"
@@ -286,6 +287,7 @@ def test_in_a_browser(text, tmp_path):
         assert page.problems == []
 
 
+@pytest.mark.more
 @pytest.mark.skipif(executable() is None, reason="no Chromium is installed")
 def test_the_browser_sees_what_a_page_does_wrong(tmp_path):
     path = tmp_path / "wrong.html"

@@ -11,10 +11,12 @@ import pytest
 
 from pam.cli.main import main
 from pam.cli.resuming import FOLDER
+from pam.config import Paths
 from pam.durable import stopping
 from pam.files import read_json
 from pam.source.modules import ROOT
 from tests.interrupting import SafePoints
+from tests.small_run import Run, stand_in
 
 CONFIG = """\
 seeds: [0, 1]
@@ -41,38 +43,20 @@ experiments:
 """
 
 
-pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
+STOPPED = 128 + signal.SIGTERM
 
 
 @pytest.fixture(scope="module")
-def run_folder(tmp_path_factory) -> Path:
-    """A configuration, its data, and two trained networks."""
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "config.yaml").write_text(CONFIG)
-    prepare = ["prepare", "--config", str(folder / "config.yaml"), "--experiment", "tiny"]
-    assert main([*prepare, "--out", str(folder / "data")]) == 0
-    for task, seed in ("A", 0), ("B", 0), ("A", 1):
-        assert main(command(folder, folder, "train", "--task", task, seed=seed)) == 0
-    for merging in ("pam", "mtz"):
-        assert main(command(folder, folder, "merge", "--merging", merging)) == 0
-    return folder
+def run(tmp_path_factory) -> Run:
+    """A configuration, its data, trained networks and merged ones."""
+    run = Run(tmp_path_factory.mktemp("run"), CONFIG).start()
+    assert run.train("A", seed=1) == 0
+    assert [run.merge(merging) for merging in ("pam", "mtz")] == [0, 0]
+    return run
 
 
-def command(made: Path, out: Path, rule: str, *cell: str, seed: int = 0) -> list[str]:
-    """The words of a job that reads what ``made`` holds and writes to ``out``."""
-    name = "-".join([*cell[1::2], str(seed)])
-    words = [rule, "--config", str(made / "config.yaml"), "--experiment", "tiny", *cell]
-    words += ["--seed", str(seed), "--data", str(made / "data")]
-    networks = [str(made / f"train/{task}-0.safetensors") for task in "AB"]
-    if rule in ("merge", "relate"):
-        words += ["--networks", *networks]
-    if rule == "relate":
-        words += ["--control", str(made / "train/A-1.safetensors")]
-    else:
-        words += ["--out", str(out / rule / f"{name}.safetensors")]
-    if rule == "prune":
-        words += ["--network", str(made / f"merge/{cell[1]}-0.safetensors")]
-    return [*words, "--record", str(out / rule / f"{name}.json")]
+def into(folder: Path) -> Paths:
+    return Paths(str(folder))
 
 
 def outputs(folder: Path) -> dict[str, object]:
@@ -86,19 +70,17 @@ def outputs(folder: Path) -> dict[str, object]:
             record["rows"].pop("resources")
             for fact in ("started", "ended", "environment", "command"):
                 record["provenance"].pop(fact)
-            # Their paths name the folder.
-            record["artefacts"] = list(record["provenance"].pop("artefacts").values())
             made[path.name] = record
     return made
 
 
 JOBS = {
-    "train": ("train", "--task", "A"),
-    "merge pam": ("merge", "--merging", "pam"),
-    "merge mtz": ("merge", "--merging", "mtz"),
-    "prune taylor": ("prune", "--merging", "pam", "--pruning", "taylor"),
-    "prune vibnet": ("prune", "--merging", "mtz", "--pruning", "vibnet"),
-    "relate": ("relate", "--merging", "pam"),
+    "train": {"task": "A"},
+    "merge": {"merging": "pam"},
+    "merge mtz": {"merging": "mtz"},
+    "prune": {"merging": "pam", "pruning": "taylor"},
+    "prune vibnet": {"merging": "mtz", "pruning": "vibnet"},
+    "relate": {"merging": "pam"},
 }
 
 
@@ -111,15 +93,13 @@ def stopped(monkeypatch, words: list[str], stop_at: int) -> int:
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_a_stopped_job_goes_on_and_leaves_the_same_files(
-    job, run_folder, tmp_path, monkeypatch, capsys
-):
-    rule, *cell = JOBS[job]
-    assert main(command(run_folder, tmp_path / "undisturbed", rule, *cell)) == 0
-    words = command(run_folder, tmp_path / "stopped", rule, *cell)
+def test_a_stopped_job_goes_on_and_leaves_the_same_files(job, run, tmp_path, monkeypatch, capsys):
+    rule = job.split()[0]
+    assert run.job(rule, **JOBS[job], into=into(tmp_path / "undisturbed")) == 0
+    words = run.words(rule, **JOBS[job], into=into(tmp_path / "stopped"))
     capsys.readouterr()
     for stop_at in (3, 2):
-        assert stopped(monkeypatch, words, stop_at) == 128 + signal.SIGTERM
+        assert stopped(monkeypatch, words, stop_at) == STOPPED
         assert outputs(tmp_path / "stopped") == {}
         (said,) = capsys.readouterr().err.splitlines()
         assert said.startswith(f"pam {rule}: stopped by SIGTERM at ")
@@ -129,8 +109,8 @@ def test_a_stopped_job_goes_on_and_leaves_the_same_files(
     assert not list((tmp_path / "stopped").rglob(FOLDER))
 
 
-def test_the_sentence_says_where(run_folder, tmp_path, monkeypatch, capsys):
-    words = command(run_folder, tmp_path, "train", "--task", "A")
+def test_the_sentence_says_where(run, tmp_path, monkeypatch, capsys):
+    words = run.words("train", into=into(tmp_path))
     for stop_at, where in ((3, "epoch 1, step 3"), (2, "epoch 2, step 1")):
         stopped(monkeypatch, words, stop_at)
         assert f"SIGTERM at {where} of 'train'; " in capsys.readouterr().err
@@ -140,55 +120,43 @@ def test_the_sentence_says_where(run_folder, tmp_path, monkeypatch, capsys):
     ("before", "after"),
     [("learning_rate: 0.01", "learning_rate: 0.02"), ("train_strips: 64", "train_strips: 80")],
 )
-def test_another_configuration_starts_afresh(before, after, tmp_path, monkeypatch, capsys):
-    def folder(name, text):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.yaml").write_text(text)
-        prepare = ["prepare", "--config", str(tmp_path / name / "config.yaml")]
-        main([*prepare, "--experiment", "tiny", "--out", str(tmp_path / name / "data")])
-        return tmp_path / name
-
-    one, other = folder("one", CONFIG), folder("other", CONFIG.replace(before, after))
-    expected = command(other, tmp_path / "expected", "train", "--task", "A")
-    assert main(expected) == 0
-    made = tmp_path / "made"
-    stopped(monkeypatch, command(one, made, "train", "--task", "A"), 3)
-    (old,) = (made / "train" / FOLDER).glob("A-0-*")
-    stopped(monkeypatch, command(other, made, "train", "--task", "A"), 2)
-    (new,) = (made / "train" / FOLDER).glob("A-0-*")
+def test_another_configuration_starts_afresh(before, after, run, tmp_path, monkeypatch, capsys):
+    other = Run(tmp_path, CONFIG.replace(before, after))
+    assert [other.prepare(), other.job("train", into=into(tmp_path / "expected"))] == [0, 0]
+    made = into(tmp_path / "made")
+    stopped(monkeypatch, run.words("train", into=made), 3)
+    (old,) = (tmp_path / "made").rglob(f"{FOLDER}/A-0-*")
+    stopped(monkeypatch, other.words("train", into=made), 2)
+    (new,) = (tmp_path / "made").rglob(f"{FOLDER}/A-0-*")
     # The first run's are of no use to anybody any more.
     assert new != old
     assert "epoch 1, step 2" in capsys.readouterr().err
-    assert main(command(other, made, "train", "--task", "A")) == 0
-    assert outputs(made) == outputs(tmp_path / "expected")
+    assert other.job("train", into=made) == 0
+    assert outputs(tmp_path / "made") == outputs(tmp_path / "expected")
 
 
 @pytest.mark.parametrize("change", ["code", "seed"])
-def test_another_code_or_seed_starts_afresh(change, run_folder, tmp_path, monkeypatch, capsys):
-    stopped(monkeypatch, command(run_folder, tmp_path, "train", "--task", "A"), 3)
+def test_another_code_or_seed_starts_afresh(change, run, tmp_path, monkeypatch, capsys):
+    stopped(monkeypatch, run.words("train", into=into(tmp_path)), 3)
     if change == "code":
-        monkeypatch.setattr("pam.cli.job.code_hash", lambda *_, **__: "0123456789ab")
+        stand_in(monkeypatch)
     seed = 1 if change == "seed" else 0
-    words = command(run_folder, tmp_path, "train", "--task", "A", seed=seed)
-    stopped(monkeypatch, words, 1)
+    stopped(monkeypatch, run.words("train", seed=seed, into=into(tmp_path)), 1)
     assert "epoch 1, step 1 of" in capsys.readouterr().err
-    kept = sorted(path.name[:3] for path in (tmp_path / "train" / FOLDER).glob("A-*-*"))
+    kept = sorted(path.name[:3] for path in tmp_path.rglob(f"{FOLDER}/A-*-*"))
     assert kept == (["A-0", "A-1"] if change == "seed" else ["A-0"])
 
 
 def test_a_failed_cell_leaves_no_checkpoints(tmp_path, capsys):
-    (tmp_path / "config.yaml").write_text(CONFIG.replace("0.01", "1.0e+20"))
-    prepare = ["prepare", "--config", str(tmp_path / "config.yaml"), "--experiment", "tiny"]
-    assert main([*prepare, "--out", str(tmp_path / "data")]) == 0
-    words = command(tmp_path, tmp_path, "train", "--task", "A")
-    assert main([*words, "--checkpoint-every", "0"]) == 0
+    run = Run(tmp_path, CONFIG.replace("0.01", "1.0e+20"))
+    assert [run.prepare(), run.train("A", "--checkpoint-every", "0")] == [0, 0]
     assert "diverged" in capsys.readouterr().err
     assert not list(tmp_path.rglob(FOLDER))
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "often"])
-def test_an_interval_that_is_none(value, run_folder, tmp_path, monkeypatch, capsys):
-    words = command(run_folder, tmp_path, "train", "--task", "A")
+def test_an_interval_that_is_none(value, run, tmp_path, monkeypatch, capsys):
+    words = run.words("train", into=into(tmp_path))
     with pytest.raises(SystemExit) as ended:
         main([*words, "--checkpoint-every", value])
     assert ended.value.code == 2
@@ -230,9 +198,9 @@ def start_waiting(words: list[str], folder: Path) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_real_signal_to_a_real_process(number, run_folder, tmp_path):
-    assert main(command(run_folder, tmp_path / "undisturbed", "train", "--task", "A")) == 0
-    words = command(run_folder, tmp_path / "stopped", "train", "--task", "A")
+def test_a_real_signal_to_a_real_process(number, run, tmp_path):
+    assert run.job("train", into=into(tmp_path / "undisturbed")) == 0
+    words = run.words("train", into=into(tmp_path / "stopped"))
     with start_waiting(words, tmp_path / "stopped") as process:
         process.send_signal(number)
         said = process.stderr.read()
@@ -245,9 +213,10 @@ def test_a_real_signal_to_a_real_process(number, run_folder, tmp_path):
     assert not stopping.requested()
 
 
-def test_two_jobs_of_one_cell_take_turns(run_folder, tmp_path):
+@pytest.mark.more
+def test_two_jobs_of_one_cell_take_turns(run, tmp_path):
     """What a killed workflow left running has to end before its cell is worked on again."""
-    words = command(run_folder, tmp_path, "train", "--task", "A")
+    words = run.words("train", into=into(tmp_path))
     with start_waiting(words, tmp_path) as first:
         second = subprocess.Popen(
             [sys.executable, "-m", "pam.cli", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True

@@ -65,17 +65,3 @@ def test_missing_images_leave_white_ground_and_grey_becomes_colour():
     assert not row[:, :8].any() and bool((row[:, 8] == 255).all()) and not row[:, 9:17].any()
     assert bool((row[:, 17:] == 255).all())
     assert bool((side_by_side(torch.zeros(0, 3, 8, 8, dtype=torch.uint8)) == 255).all())
-
-
-@pytest.mark.parametrize(
-    ("data", "out", "says"),
-    [
-        ("nowhere", "grid.png", "dataset.json does not exist"),
-        ("nowhere", "grid.jpg", "grid.jpg must end in .png"),
-    ],
-)
-def test_what_is_wrong_is_said_in_one_sentence(tmp_path, capsys, data, out, says):
-    words = ["samples", "--data", str(tmp_path / data), "--out", str(tmp_path / out)]
-    assert main(words) == 2
-    assert says in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())

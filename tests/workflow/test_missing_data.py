@@ -8,7 +8,7 @@ import pytest
 from tests.picture_files import encode, pixels
 from tests.workflow.test_workflow import fresh_tree, run
 
-pytestmark = pytest.mark.workflow
+pytestmark = pytest.mark.more
 
 ONE = """\
     architecture: lenet5

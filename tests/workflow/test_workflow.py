@@ -22,7 +22,7 @@ from tests.trees import MEASURED_ANEW, fresh_tree
 from tests.workflow import running
 from tests.workflow.running import edited, run
 
-pytestmark = pytest.mark.workflow
+pytestmark = pytest.mark.more
 
 CONFIG = load_config(ROOT / "workflow" / "config" / "smoke.yaml")
 PATHS = Paths("results/smoke")
@@ -103,26 +103,6 @@ def test_a_second_run_does_nothing_and_says_so(tree):
     assert before == {path: path.stat().st_mtime_ns for path in (tree / "results").rglob("*")}
 
 
-def test_the_status_of_a_run_is_told_in_words(tree):
-    def status() -> str:
-        done = run(tree, "-m", "pam.cli", "status", "--profile", "smoke")
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    said = status()
-    assert said.startswith("Everything is up to date: profile smoke has nothing left to run.")
-    assert "failed" not in said
-    with (
-        edited(tree / "pam/merging/pam.py", r"samples: int = \d+", "samples: int = 7"),
-        edited(tree / "pam/pruning/taylor.py", r"interval: int = \d+", "interval: int = 7"),
-    ):
-        said = status()
-    assert "merge: 2 of 6 would run again: the code of pam.merging.pam changed since" in said
-    # Also where the plan says only that something before them runs, records know what they ran.
-    assert "6 again: the code of pam.pruning.taylor changed since" in said
-    assert "2 again: the input is made anew" in said
-
-
 def test_two_runs_write_the_same_bytes(tree, empty_tree):
     done = reproduce(empty_tree)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -142,22 +122,6 @@ def test_a_changed_pruner_redoes_its_own_cells_only(tree):
     pruner = tree / "pam/pruning/taylor.py"
     with edited(pruner, r"interval: int = \d+", "interval: int = 7"):
         assert planned(tree) == expected | LAST_STEPS
-
-
-def test_a_changed_plot_redraws_the_figures_only(tree):
-    with edited(tree / "pam/reporting/figures/style.py", r"\Z", "\nANOTHER_CONSTANT = 1\n"):
-        assert planned(tree) == {"Drawing the figures"}
-
-
-def test_a_docstring_redoes_nothing(tree):
-    with edited(tree / "pam/networks/grouped.py", r'\A"""', '"""In other words: '):
-        assert planned(tree) == set()
-
-
-def test_a_changed_option_redoes_its_own_row_only(tree):
-    profile = tree / "workflow/config/smoke.yaml"
-    with edited(profile, r"latency: .*", "latency: {batch_sizes: [2], rounds: 3}"):
-        assert {job.split(":")[1].split()[0] for job in planned(tree) - LAST_STEPS} == {"measuring"}
 
 
 def test_another_folder_of_raw_data_redoes_nothing(tree):
