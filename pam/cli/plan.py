@@ -10,7 +10,7 @@ from pam.config import Config, Paths, load_config
 from pam.cost.planning import Machine
 from pam.data import DATASETS
 from pam.data.sizes import DataSize, expected_size, prepared_size
-from pam.reporting.text_table import TextTable
+from pam.reporting.tables.text_table import TextTable
 from pam.status.jobs import STAGES_OF_CELLS, jobs_of
 
 MICRO, TERA, PETA = 1e-6, 1e12, 1e15

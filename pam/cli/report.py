@@ -9,7 +9,7 @@ from pam.status.stale import stale_tables
 
 def run(arguments: Namespace) -> int:
     """Write the report from the CSV files, the manifest and the figures."""
-    from pam.reporting.report import report_page
+    from pam.reporting.pages.report import report_page
 
     out = arguments.out or Path(arguments.results) / "report.html"
     write_text(

@@ -8,7 +8,7 @@ from pam.status.stale import stale_tables
 
 def run(arguments: Namespace) -> int:
     """Write the tables from the CSV files."""
-    from pam.reporting.tables import render_tables
+    from pam.reporting.tables.render import render_tables
 
     out = arguments.out or Paths(arguments.results).tables
     render_tables(arguments.results, out, stale_tables(arguments.results))

@@ -6,10 +6,6 @@ from typing import Any
 
 from pam.errors import DataError
 from pam.files import read_json
-from pam.reporting.curves import families
-from pam.reporting.headline import headline_rows
-from pam.reporting.matched import DELTAS, Matches, matched_rows, matched_size_rows
-from pam.reporting.operating_points import operating_point_rows
 from pam.reporting.schema import (
     HEADLINE,
     MATCHED,
@@ -18,6 +14,10 @@ from pam.reporting.schema import (
     MEASUREMENTS,
     OPERATING_POINTS,
 )
+from pam.reporting.statistics.curves import families
+from pam.reporting.statistics.headline import headline_rows
+from pam.reporting.statistics.matched import DELTAS, Matches, matched_rows, matched_size_rows
+from pam.reporting.statistics.operating_points import operating_point_rows
 from pam.reporting.storage import write_rows
 
 _RULES = ("prepare", "train", "merge", "relate", "prune", "measure", "analyse")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from pam.errors import ConfigError
-from pam.reporting.matched import REFERENCES
 from pam.reporting.schema import TABLES, TEXT
+from pam.reporting.statistics.matched import REFERENCES
 from pam.reporting.storage import read_text_table
 from pam.tracing.runs import AXES, RULES, Job, Run
 

@@ -14,8 +14,8 @@ from pam.errors import ConfigError, DataError
 from pam.files import read_json, read_meta
 from pam.reporting.figures import sources_of
 from pam.reporting.schema import TABLES
-from pam.reporting.tables import ORIGINS
-from pam.reporting.tables import SOURCES as TABLE_SOURCES
+from pam.reporting.tables.render import ORIGINS
+from pam.reporting.tables.render import SOURCES as TABLE_SOURCES
 from pam.tracing.runs import AXES, Run, RunOnDisk
 
 _DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"

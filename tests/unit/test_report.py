@@ -12,11 +12,11 @@ import pytest
 from pam import DataError
 from pam.cli.main import main
 from pam.reporting.aggregate import aggregate
-from pam.reporting.report import CATEGORIES, report_page
-from pam.reporting.report.grids import cell
-from pam.reporting.resources import duration
+from pam.reporting.pages.report import CATEGORIES, report_page
+from pam.reporting.pages.report.grids import cell
 from pam.reporting.schema import TABLES
-from pam.reporting.tables import documents
+from pam.reporting.statistics.resources import duration
+from pam.reporting.tables.render import documents
 from pam.source.modules import ROOT
 from tests.browser import browser, executable
 from tests.reporting_fixtures import failed_record, write_records

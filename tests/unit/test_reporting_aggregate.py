@@ -8,9 +8,9 @@ import pytest
 from pam import DataError
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.curves import components, select
-from pam.reporting.operating_points import strength_of
 from pam.reporting.schema import TABLES
+from pam.reporting.statistics.curves import components, select
+from pam.reporting.statistics.operating_points import strength_of
 from pam.reporting.storage import read_table
 from tests.reporting_fixtures import SEEDS, cell_record, failed_record, write_records
 
@@ -196,7 +196,7 @@ def test_strength_of_a_group():
 
 def test_reporting_needs_no_torch():
     code = (
-        "import sys, pam.reporting.aggregate, pam.reporting.tables, pam.reporting.figures;"
+        "import sys, pam.reporting.aggregate, pam.reporting.tables.render, pam.reporting.figures;"
         "from pam.reporting.figures import style;"
         "sys.exit('torch' in sys.modules)"
     )

@@ -7,12 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.reporting.aggregate import aggregate
-from pam.reporting.bootstrap import mean_interval
-from pam.reporting.curves import select
-from pam.reporting.exclusivity import exclusivity, removals
-from pam.reporting.redundancy import QUANTITIES, before_and_after, correlations, redundancy
-from pam.reporting.relatedness import ALL_LAYERS, KEPT, PARTS, layers_of, relatedness, shares
 from pam.reporting.schema import EXCLUSIVITY, OPERATING_POINTS, RELATEDNESS
+from pam.reporting.statistics.bootstrap import mean_interval
+from pam.reporting.statistics.curves import select
+from pam.reporting.statistics.exclusivity import exclusivity, removals
+from pam.reporting.statistics.redundancy import (
+    QUANTITIES,
+    before_and_after,
+    correlations,
+    redundancy,
+)
+from pam.reporting.statistics.relatedness import (
+    ALL_LAYERS,
+    KEPT,
+    PARTS,
+    layers_of,
+    relatedness,
+    shares,
+)
 from pam.reporting.storage import experiments, read_table, write_rows
 from tests.validation_fixtures import (
     LAYERS,

@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 
 from pam.reporting.aggregate import aggregate
-from pam.reporting.bootstrap import ratio_interval, resample_counts
-from pam.reporting.curves import select
 from pam.reporting.figures import latency as figure
 from pam.reporting.figures import render_figures, style
-from pam.reporting.latency import matched_times, timed_networks
-from pam.reporting.operating_points import parts_of
 from pam.reporting.schema import LATENCY
+from pam.reporting.statistics.bootstrap import ratio_interval, resample_counts
+from pam.reporting.statistics.curves import select
+from pam.reporting.statistics.latency import matched_times, timed_networks
+from pam.reporting.statistics.operating_points import parts_of
 from pam.reporting.storage import read_table, write_rows
-from pam.reporting.tables import render_tables
+from pam.reporting.tables.render import render_tables
 from tests.reporting_fixtures import FIVE_TASKS, write_records
 
 MERGINGS = ("none", "mtz", "pam")

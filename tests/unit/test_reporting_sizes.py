@@ -5,8 +5,8 @@ import pytest
 
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.curves import families, select
-from pam.reporting.matched import Comparison, Matches
+from pam.reporting.statistics.curves import families, select
+from pam.reporting.statistics.matched import Comparison, Matches
 from pam.reporting.storage import read_table
 from tests.reporting_fixtures import FIVE_TASKS, failed_record, write_records
 

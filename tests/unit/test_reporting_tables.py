@@ -4,11 +4,11 @@ import pytest
 from pam import ConfigError
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.cells import ratio_cell
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
 from pam.reporting.published import published
-from pam.reporting.tables import TABLE_NAMES, render_tables
-from pam.reporting.text_table import TextTable, latex
+from pam.reporting.tables.cells import ratio_cell
+from pam.reporting.tables.render import TABLE_NAMES, render_tables
+from pam.reporting.tables.text_table import TextTable, latex
 from tests.reporting_fixtures import FIVE_TASKS, all_combinations, failed_record, write_records
 from tests.validation_fixtures import write_validation_records
 

@@ -10,10 +10,10 @@ from pam import DataError
 from pam.cli import reproduction as command
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.curves import select
+from pam.reporting.pages.reproduction import reproduction_page
+from pam.reporting.pages.reproduction.beside import costs_and_accuracies, reported_of
 from pam.reporting.published import published
-from pam.reporting.reproduction import reproduction_page
-from pam.reporting.reproduction.beside import costs_and_accuracies, reported_of
+from pam.reporting.statistics.curves import select
 from pam.reporting.storage import read_table
 from pam.source.modules import ROOT
 from tests.reporting_fixtures import write_records

@@ -5,8 +5,8 @@ import pytest
 from benchmarks import whole_runs
 from pam.reporting.figures import resources as figure
 from pam.reporting.figures import style
-from pam.reporting.resources import resources, rule_times, shares
 from pam.reporting.schema import TABLES
+from pam.reporting.statistics.resources import resources, rule_times, shares
 from pam.reporting.storage import read_table, write_rows
 
 CELLS = [

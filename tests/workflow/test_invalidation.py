@@ -124,8 +124,8 @@ CODE = [
     ("measure", "cost/latency.py", r"rounds: int = 20", "rounds: int = 21", measures() | LAST),
     ("relate", "analysis/relatedness.py", r"SAMPLES = 2048", "SAMPLES = 1024", RELATE | LAST),
     ("analyse", "analysis/exclusivity.py", r"STEPS = 12", "STEPS = 13", analyses() | LAST),
-    ("aggregate", "reporting/headline.py", r"\Z", "\nMORE = 1\n", LAST),
-    ("tables", "reporting/overviews.py", r"\Z", "\nMORE = 1\n", TABLES),
+    ("aggregate", "reporting/statistics/headline.py", r"\Z", "\nMORE = 1\n", LAST),
+    ("tables", "reporting/tables/overviews.py", r"\Z", "\nMORE = 1\n", TABLES),
     ("figures", "reporting/figures/style.py", r"#8A8A8A", "#8B8B8B", FIGURES),
 ]
 

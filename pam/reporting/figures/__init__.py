@@ -11,12 +11,12 @@ from pathlib import Path
 from types import ModuleType
 
 from pam.errors import ConfigError
-from pam.reporting.curves import select
-from pam.reporting.matched import OK
 from pam.reporting.names import file_stem
 from pam.reporting.schema import TABLES
 from pam.reporting.sources import origin_of
 from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
+from pam.reporting.statistics.curves import select
+from pam.reporting.statistics.matched import OK
 from pam.reporting.storage import experiments, read_table
 
 FIGURES = (

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pam.reporting.bootstrap import mean_interval
-from pam.reporting.curves import select
-from pam.reporting.exclusivity import removals
 from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
 from pam.reporting.schema import natural_key
+from pam.reporting.statistics.bootstrap import mean_interval
+from pam.reporting.statistics.curves import select
+from pam.reporting.statistics.exclusivity import removals
 
 SOURCES = ("exclusivity", "operating_points")
 TITLE = "Which shared neurons only one task needs"

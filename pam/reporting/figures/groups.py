@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from pam.reporting.curves import SHARED, select
 from pam.reporting.figures import style
-from pam.reporting.matched import DEFAULT_DELTA
 from pam.reporting.names import (
     merging_name,
     order_mergings,
     order_prunings,
     pruning_name,
 )
-from pam.reporting.operating_points import chosen_strengths, strength_of
 from pam.reporting.schema import natural_key
+from pam.reporting.statistics.curves import SHARED, select
+from pam.reporting.statistics.matched import DEFAULT_DELTA
+from pam.reporting.statistics.operating_points import chosen_strengths, strength_of
 from pam.reporting.storage import read_table
 
 SOURCES = ("groups", "operating_points")

@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from pam.reporting.curves import select
 from pam.reporting.figures import style
-from pam.reporting.latency import SETTING, order_settings, timed_networks
 from pam.reporting.names import backend_name, merging_name, order_mergings, size_name
+from pam.reporting.statistics.curves import select
+from pam.reporting.statistics.latency import SETTING, order_settings, timed_networks
 
 SOURCES = ("latency", "measurements")
 TITLE = "Time against computation"

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pam.reporting.curves import select
 from pam.reporting.figures import style
-from pam.reporting.matched import OK
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
-from pam.reporting.redundancy import AFTER, BEFORE, before_and_after, correlations
 from pam.reporting.schema import natural_key
+from pam.reporting.statistics.curves import select
+from pam.reporting.statistics.matched import OK
+from pam.reporting.statistics.redundancy import AFTER, BEFORE, before_and_after, correlations
 from pam.reporting.storage import read_table
 
 SOURCES = ("redundancy", "redundancy_samples")

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pam.reporting.curves import select
 from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings
-from pam.reporting.relatedness import ALL_LAYERS, PARTS, layers_of, shares
+from pam.reporting.statistics.curves import select
+from pam.reporting.statistics.relatedness import ALL_LAYERS, PARTS, layers_of, shares
 
 SOURCES = ("relatedness",)
 TITLE = "What related tasks share"
