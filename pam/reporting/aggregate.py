@@ -6,6 +6,7 @@ from typing import Any
 
 from pam.errors import DataError
 from pam.files import read_json
+from pam.reporting.run import Run
 from pam.reporting.schema import (
     HEADLINE,
     MATCHED,
@@ -66,12 +67,13 @@ def derive(folder: str | Path, deltas: Sequence[float] = DELTAS) -> None:
     Raises:
         DataError: if a measured CSV file is missing or damaged.
     """
-    found = families(folder)
-    compared = [Matches(*one) for one in found]
+    run = Run(folder)
+    curves = families(run)
+    compared = [Matches(*one) for one in curves]
     write_rows(folder, MATCHED, matched_rows(compared, deltas))
     write_rows(folder, MATCHED_SIZES, matched_size_rows(compared, deltas))
-    write_rows(folder, OPERATING_POINTS, operating_point_rows(found, deltas))
-    write_rows(folder, HEADLINE, headline_rows(folder))
+    write_rows(folder, OPERATING_POINTS, operating_point_rows(curves, deltas))
+    write_rows(folder, HEADLINE, headline_rows(run))
 
 
 def _read(path: str | Path) -> tuple[Path, dict[str, Any]]:

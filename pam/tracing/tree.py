@@ -11,8 +11,8 @@ import pandas as pd
 from pam.errors import PamError
 from pam.files import file_hash, read_json
 from pam.provenance import content_hash
+from pam.reporting.origins import experiment_hash
 from pam.reporting.schema import TABLES
-from pam.reporting.sources import experiment_hash
 from pam.tracing.code import state_of_code, state_of_drawing
 from pam.tracing.rows import jobs_behind, jobs_of, select_rows
 from pam.tracing.runs import RULES, Job, Run

@@ -16,10 +16,13 @@ from pam.reporting.statistics.check import (
     NEW,
     NOT_TESTABLE,
     SAME,
+    Groups,
     Rows,
     check,
+    corrected,
+    smallest_found,
+    welch,
 )
-from pam.reporting.statistics.significance import Groups, corrected, smallest_found, welch
 from pam.reporting.storage import write_rows
 
 LEVEL = 0.01

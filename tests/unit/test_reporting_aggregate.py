@@ -9,9 +9,9 @@ from pam import DataError
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import TABLES
-from pam.reporting.statistics.curves import components, select
+from pam.reporting.statistics.curves import components
 from pam.reporting.statistics.operating_points import strength_of
-from pam.reporting.storage import read_table
+from pam.reporting.storage import read_table, select
 from tests.reporting_fixtures import SEEDS, cell_record, failed_record, write_records
 
 

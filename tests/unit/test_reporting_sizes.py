@@ -5,9 +5,10 @@ import pytest
 
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.statistics.curves import families, select
+from pam.reporting.run import Run
+from pam.reporting.statistics.curves import families
 from pam.reporting.statistics.matched import Comparison, Matches
-from pam.reporting.storage import read_table
+from pam.reporting.storage import read_table, select
 from tests.reporting_fixtures import FIVE_TASKS, failed_record, write_records
 
 MERGINGS = ("none", "mtz", "pam")
@@ -71,7 +72,7 @@ def test_a_ratio_is_one_of_mean_costs(tables):
 
 def test_the_interval_is_that_of_paired_draws(run):
     """The mean of two combinations, draw by draw, against the draws of each."""
-    _, _, family = families(run)[0]
+    _, _, family = families(Run(run))[0]
     matches = Matches("fashion", "vibnet", family)
     one, other = (matches.match("pam", name, [0.0, 1.0], 1.0).flops for name in ("A", "B"))
     row = Comparison(matches, ["A", "B"]).row("pam", 1.0)

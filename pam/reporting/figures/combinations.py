@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from pam.reporting.figures import style
 from pam.reporting.names import order_mergings, order_prunings, pruning_name
-from pam.reporting.statistics.curves import select
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
-from pam.reporting.storage import read_table
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("matched", "matched_sizes")
 TITLE = "Computation by how many tasks run"

@@ -19,10 +19,10 @@ from pam.reporting.names import (
     pruning_name,
 )
 from pam.reporting.statistics.bootstrap import percentile_band, resample_counts
-from pam.reporting.statistics.curves import pruned, select
+from pam.reporting.statistics.curves import pruned
 from pam.reporting.statistics.frontier import fit_increasing
 from pam.reporting.statistics.matched import DEFAULT_DELTA
-from pam.reporting.storage import read_table
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("measurements", "matched")
 TITLE = "Accuracy against computation"

@@ -15,9 +15,8 @@ from pam.reporting.names import (
     order_prunings,
     pruning_name,
 )
-from pam.reporting.statistics.curves import select
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
-from pam.reporting.storage import read_table
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("matched",)
 TITLE = "Computation at matched accuracy"

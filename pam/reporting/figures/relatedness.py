@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 
 from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings
-from pam.reporting.statistics.curves import select
+from pam.reporting.run import Run
 from pam.reporting.statistics.relatedness import ALL_LAYERS, PARTS, layers_of, shares
+from pam.reporting.storage import select
 
 SOURCES = ("relatedness",)
 TITLE = "What related tasks share"
@@ -32,7 +33,7 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     Columns are layers (all together first), rows pruning-aware mergers; across, the mutual
     information of the labels of a pair of tasks, up, shares of their neurons in percent.
     """
-    found = shares(folder, experiment)
+    found = shares(Run(folder), experiment)
     if found.empty:
         return None
     layers = [ALL_LAYERS, *style.spread(layers_of(found)[1:], 5)]

@@ -12,9 +12,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from pam.reporting.figures import style
 from pam.reporting.names import order_mergings, order_prunings, pruning_name
-from pam.reporting.statistics.curves import select
 from pam.reporting.statistics.resources import RuleTime, duration, rule_times
-from pam.reporting.storage import read_table
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("resources",)
 TITLE = "Where the time goes"

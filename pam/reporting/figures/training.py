@@ -10,8 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
-from pam.reporting.statistics.curves import select
-from pam.reporting.storage import read_table
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("training",)
 TITLE = "Training curves"

@@ -14,8 +14,8 @@ from pam.reporting.statistics.check import (
     SAME,
     Check,
     groups,
+    smallest_found,
 )
-from pam.reporting.statistics.significance import smallest_found
 from pam.reporting.tables.text_table import TextTable
 
 MOST_ROWS = 30

@@ -1,6 +1,6 @@
 """The bootstrap over seeds: resamples, and percentile intervals that stay honest at small n."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -78,7 +78,7 @@ def percentile_band(values: Array) -> tuple[Array, Array]:
     return low, high
 
 
-def mean_interval(values: Sequence[float], seeds: Sequence[int], *axes: str) -> Estimate:
+def mean_interval(values: Iterable[float], seeds: Iterable[int], *axes: str) -> Estimate:
     """Return the mean over seeds and its 95 % bootstrap interval; NaN values are left out.
 
     Args:

@@ -8,13 +8,16 @@ says otherwise. Costs are compared by their logarithm, as networks differ by fac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
+from scipy.stats import false_discovery_control, ttest_ind_from_stats
 
+from pam.reporting.run import Run
+from pam.reporting.statistics.frontier import Array
 from pam.reporting.statistics.matched import OK
-from pam.reporting.statistics.significance import Groups, corrected, welch
-from pam.reporting.storage import read_table, read_text_table
 
 CELL = (
     *("experiment", "dataset", "architecture", "merging", "pruning", "strength"),
@@ -28,6 +31,20 @@ IDENTICAL, SAME, DIFFERENT = "identical", "same", "different"
 NOT_TESTABLE, MISSING, NEW = "not testable", "missing", "new"
 """Verdicts: the same numbers; no difference found; one found; fewer than two seeds on a side; only
 the reference has the cell, or it failed here; only the run has it."""
+
+
+class Groups(NamedTuple):
+    """One group of values per test.
+
+    Attributes:
+        mean: (tests,) means.
+        sd: (tests,) standard deviations, with ``n - 1`` degrees of freedom.
+        n: (tests,) numbers of values.
+    """
+
+    mean: Array
+    sd: Array
+    n: Array
 
 
 @dataclass(frozen=True)
@@ -90,14 +107,14 @@ def check(folder: str | Path, reference: str | Path, level: float) -> Check:
     Raises:
         DataError: if a file is missing or damaged.
     """
-    values = {side: _values(path) for side, path in (("run", folder), ("reference", reference))}
-    cells = _beside(values["run"], values["reference"])
+    runs = Run(folder), Run(reference)
+    cells = _beside(*map(_values, runs))
     tested = cells["verdict"] == SAME
     cells["p"] = np.where(tested, welch(*groups(cells)), np.nan)
     cells["p_corrected"] = corrected(cells["p"].to_numpy())
     cells.loc[tested & cells["p"].isna(), "verdict"] = NOT_TESTABLE
     cells.loc[cells["p_corrected"] <= level, "verdict"] = DIFFERENT
-    return Check(cells, _rows(folder, reference), level)
+    return Check(cells, _rows(*runs), level)
 
 
 def groups(cells: pd.DataFrame) -> list[Groups]:
@@ -109,10 +126,9 @@ def groups(cells: pd.DataFrame) -> list[Groups]:
     ]
 
 
-def _values(folder: str | Path) -> pd.DataFrame:
+def _values(run: Run) -> pd.DataFrame:
     """Return one row per cell, seed and quantity of what succeeded, with its ``value``."""
-    rows = read_table(folder, "measurements")
-    rows = rows[rows["status"] == OK]
+    rows = run.rows("measurements", status=OK)
     rows = rows.assign(log_flops=np.log(rows["flops"]))
     return rows.melt([*CELL, "seed"], QUANTITIES, "quantity", "value")
 
@@ -138,9 +154,9 @@ def _beside(run: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
-def _rows(folder: str | Path, reference: str | Path) -> Rows:
+def _rows(run: Run, reference: Run) -> Rows:
     key = [*CELL, "seed"]
-    sides = [read_text_table(one, "measurements") for one in (folder, reference)]
+    sides = [one.text_table("measurements") for one in (run, reference)]
     both = sides[0].merge(sides[1], "inner", key, suffixes=("_run", "_reference"))
 
     def same(names: Iterable[str]) -> pd.Series:
@@ -156,3 +172,46 @@ def _rows(folder: str | Path, reference: str | Path) -> Rows:
         unsteady=int((origin & ~numbers).sum()),
         other_settings=int((~same(("config_hash",))).sum()),
     )
+
+
+def welch(one: Groups, other: Groups) -> Array:
+    """Return the p values of two-sided Welch t-tests: means differ, variances may as well.
+
+    Returns:
+        (tests,) in 0..1; NaN where a group has fewer than two values. Two groups without any
+        scatter have 1 if their means are equal, else 0.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = ttest_ind_from_stats(*one, *other, equal_var=False).pvalue
+    still = (one.sd == 0) & (other.sd == 0)
+    p = np.where(still, np.where(one.mean == other.mean, 1.0, 0.0), p)
+    return np.where((one.n < 2) | (other.n < 2), np.nan, p)
+
+
+def smallest_found(one: Groups, other: Groups, level: float) -> Array:
+    """Return how far means must lie apart for :func:`welch` to give less than ``level``.
+
+    Returns:
+        (tests,) in the unit of the values; 0 where there is no scatter.
+    """
+    parts = [(group.sd**2 / group.n, group.n - 1) for group in (one, other)]
+    variance = parts[0][0] + parts[1][0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = variance**2 / sum(part**2 / less for part, less in parts)
+    away = stdtrit(freedom, 1 - level / 2) * np.sqrt(variance)
+    return np.where(variance == 0, 0.0, away)
+
+
+def corrected(p: Array) -> Array:
+    """Return p values corrected for their number by Benjamini and Hochberg; NaN, no test, stays.
+
+    Of the tests at or below a level, the share of those whose groups do not differ is on average
+    at most that level; if no groups differ, that is the chance of finding any.
+
+    Args:
+        p: (tests,) in 0..1 or NaN.
+    """
+    result = np.full(len(p), np.nan)
+    tested = ~np.isnan(p)
+    result[tested] = false_discovery_control(p[tested]) if tested.any() else []
+    return result

@@ -7,13 +7,13 @@ curve of its own, chooses its own strength, and the costs of a combination add u
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from pam.reporting.run import Run
 from pam.reporting.statistics.frontier import Array
-from pam.reporting.storage import read_table
+from pam.reporting.storage import select
 
 SHARED = "shared"
 
@@ -131,33 +131,25 @@ def _curve(
     return Curve(tasks=tuple(tasks), **axes, **columns)
 
 
-def families(folder: str | Path) -> list[tuple[str, str, Family]]:
-    """Return (experiment, pruning, curves of every merging) of a folder of CSVs, sorted.
+def families(run: Run) -> list[tuple[str, str, Family]]:
+    """Return (experiment, pruning, curves of every merging) of a run, sorted.
 
     Networks of strength 0 are left out: they have not had the fine-tuning that follows pruning, so
     they are no point of the same frontier.
     """
-    measurements = pruned(read_table(folder, "measurements"))
-    accuracies = pruned(read_table(folder, "accuracies"))
-    groups = read_table(folder, "groups")
-    found = []
+    measurements = pruned(run.table("measurements"))
+    accuracies, groups = pruned(run.table("accuracies")), run.table("groups")
+    every = []
     for (experiment, pruning), rows in measurements.groupby(["experiment", "pruning"]):
         family = {}
         for merging, cells in rows.groupby("merging"):
             axes = {"experiment": experiment, "merging": merging}
             rated = select(accuracies, pruning=pruning, **axes)
             family[merging] = build_curves(cells, rated, select(groups, **axes))
-        found.append((experiment, pruning, family))
-    return found
+        every.append((experiment, pruning, family))
+    return every
 
 
 def pruned(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of networks that were pruned, or were to be: those not of strength 0."""
     return frame[frame["strength"] != 0]
-
-
-def select(frame: pd.DataFrame, **values: str | float) -> pd.DataFrame:
-    """Return the rows whose columns have the given values."""
-    for name, value in values.items():
-        frame = frame[frame[name] == value]
-    return frame

@@ -1,23 +1,22 @@
 """The actual networks behind the comparison: per seed, the cheapest one that meets delta."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pam.reporting.names import order_combinations
-from pam.reporting.statistics.curves import Curve, Family, common_seeds, select
+from pam.reporting.run import Run
+from pam.reporting.statistics.curves import Curve, Family, common_seeds
 from pam.reporting.statistics.frontier import TOLERANCE
 from pam.reporting.statistics.matched import DEFAULT_DELTA, DELTAS, NOT_REACHED, OK
-from pam.reporting.storage import read_table
 
 _MEASURES = ("strengths", "validation_margin", "accuracy", "flops", "macs", "parameters")
 
 
 def operating_point_rows(
-    found: Sequence[tuple[str, str, Family]], deltas: Sequence[float] = DELTAS
+    compared: Sequence[tuple[str, str, Family]], deltas: Sequence[float] = DELTAS
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of ``operating_points.csv``.
 
@@ -25,10 +24,10 @@ def operating_point_rows(
     share nothing choose a strength each. The test part plays no role in the choice.
 
     Args:
-        found: (experiment, pruning, curves of every merging).
+        compared: (experiment, pruning, curves of every merging).
         deltas: percentage points of validation accuracy below the single-task networks.
     """
-    for experiment, pruning, family in found:
+    for experiment, pruning, family in compared:
         for merging, curves_of in family.items():
             for combination, curves in curves_of.items():
                 axes = {"experiment": experiment, "pruning": pruning, "merging": merging}
@@ -80,15 +79,13 @@ def _strengths(points: Sequence[tuple[Curve, int]]) -> str:
     return ", ".join(f"{'&'.join(c.tasks)}: {c.strength[i]:g}" for c, i in points)
 
 
-def chosen_strengths(folder: str | Path, experiment: str) -> pd.DataFrame:
+def chosen_strengths(run: Run, experiment: str) -> pd.DataFrame:
     """Return the strengths that meet the default delta with all tasks running.
 
     Returns:
         One row per (pruning, merging, seed) that has any, and ``strengths`` as text.
     """
-    points = select(
-        read_table(folder, "operating_points"), experiment=experiment, delta=DEFAULT_DELTA
-    )
+    points = run.rows("operating_points", experiment=experiment, delta=DEFAULT_DELTA)
     everything = order_combinations(points["combination"])[-1:]
     points = points[points["combination"].isin(everything) & (points["status"] == OK)]
     return points[["pruning", "merging", "seed", "strengths"]]
@@ -101,23 +98,17 @@ def parts_of(combination: str, strengths: str) -> list[tuple[str, float]]:
         combination: such as ``A&B``.
         strengths: ``0.5`` (one part), or ``A: 0.5, B: 1`` for independent networks.
     """
-    found = []
-    for part in strengths.split(", "):
-        names, _, value = part.rpartition(": ")
-        found.append((names or combination, float(value)))
-    return found
+    parts = [part.rpartition(": ") for part in strengths.split(", ")]
+    return [(names or combination, float(value)) for names, _, value in parts]
 
 
 def strength_of(group: str, strengths: str) -> float:
-    """Return the strength at which a group was pruned, from the text of ``strengths``.
+    """Return the strength at which a group was pruned, NaN if it is in no part.
 
     Args:
         group: name of a group, such as ``A`` or ``shared``.
         strengths: ``0.5``, or ``A: 0.5, B: 1`` for independent networks.
     """
     tasks = set(group.split("&"))
-    for part in strengths.split(", "):
-        names, _, value = part.rpartition(": ")
-        if not names or tasks <= set(names.split("&")):
-            return float(value)
-    return float("nan")
+    parts = parts_of(group, strengths)
+    return next((value for names, value in parts if tasks <= set(names.split("&"))), float("nan"))

@@ -2,13 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
-
-from pam.reporting.statistics.curves import select
-from pam.reporting.storage import read_table, read_text_table
-from pam.reporting.tables.text_table import Document, TextTable
 
 
 @dataclass(frozen=True)
@@ -40,8 +35,16 @@ def rule_times(jobs: pd.DataFrame) -> list[RuleTime]:
     Args:
         jobs: rows of ``resources.csv``.
     """
-    times = [_of_rule(str(rule), rows) for rule, rows in jobs.groupby("rule")]
-    return sorted(times, key=lambda time: -time.total)
+    rules = jobs.groupby("rule").agg(
+        jobs=("wall_s", "size"),
+        total=("wall_s", "sum"),
+        median=("wall_s", "median"),
+        longest=("wall_s", "max"),
+        cpu=("cpu_s", "sum"),
+        memory=("peak_memory_mb", "max"),
+    )
+    rules = rules.sort_values("total", ascending=False, kind="stable")
+    return [RuleTime(*row) for row in rules.itertuples(name=None)]
 
 
 def shares(times: Sequence[RuleTime]) -> list[float]:
@@ -60,44 +63,3 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def resources(folder: Path, experiment: str) -> Document | None:
-    """Return what the jobs of every rule took; None where no job measured itself."""
-    times = rule_times(select(read_table(folder, "resources"), experiment=experiment))
-    if not times:
-        return None
-    rows = [
-        [
-            time.rule,
-            f"{time.jobs:,}",
-            f"{time.total:,.1f}",
-            f"{100 * share:.0f} %",
-            f"{time.median:,.1f}",
-            f"{time.longest:,.1f}",
-            f"{time.cpu:,.1f}",
-            f"{time.memory:,.0f}",
-        ]
-        for time, share in zip(times, shares(times), strict=True)
-    ]
-    header = ["rule", "jobs", "wall clock (s)", "share", "median job (s)", "longest job (s)"]
-    header += ["processor (s)", "peak memory (MB)"]
-    return Document(
-        title=f"{experiment}: where the time goes",
-        intro="Wall clock and processor time of all jobs of a rule together, as each job measured "
-        "itself; jobs may have run side by side. Peak memory is that of the largest job.",
-        tables=[TextTable("Run time and memory per rule", header, rows, 1)],
-        numbers=select(read_text_table(folder, "resources"), experiment=experiment),
-    )
-
-
-def _of_rule(rule: str, rows: pd.DataFrame) -> RuleTime:
-    return RuleTime(
-        rule=rule,
-        jobs=len(rows),
-        total=float(rows["wall_s"].sum()),
-        median=float(rows["wall_s"].median()),
-        longest=float(rows["wall_s"].max()),
-        cpu=float(rows["cpu_s"].sum()),
-        memory=float(rows["peak_memory_mb"].max()),
-    )

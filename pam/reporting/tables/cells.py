@@ -1,10 +1,15 @@
-"""How numbers with intervals and bounds are written in tables."""
+"""How numbers with intervals and bounds are written in tables, and the notes that explain them."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from pam.reporting.names import Names
+from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, FAILED, NOT_REACHED
+from pam.reporting.tables.text_table import Document, TextTable
 
 DASHES = {NOT_REACHED: "—†", FAILED: "—‡"}
 
@@ -16,6 +21,10 @@ DASH_NOTES = {
     "(": "In round brackets: both costs of the ratio are only upper bounds.",
     "n =": "n is given where fewer seeds than in the rest of the table could be used.",
 }
+
+_MOST_CAUSES = 4
+# How a job begins a reason that another job passed on to it.
+_PASSED_ON = re.compile(r"not (trained|merged|pruned|measured|related|analysed): ")
 
 
 def estimate(row: Mapping[str, Any], name: str, scale: float, digits: str) -> str:
@@ -39,6 +48,11 @@ def interval(mean: float, low: float, high: float, digits: str) -> str:
     if not _missing(mean) and not _missing(low):
         text += f" [{number(low, digits)}, {number(high, digits)}]"
     return text
+
+
+def row_interval(row: Mapping[str, Any] | None, digits: str) -> str:
+    """Return :func:`interval` of a row with ``mean``, ``low`` and ``high``; ``—`` for no row."""
+    return "—" if row is None else interval(row["mean"], row["low"], row["high"], digits)
 
 
 def number(value: float, digits: str) -> str:
@@ -98,13 +112,66 @@ def fewer(row: Mapping[str, Any], n: int) -> str:
     return f" (n = {row['n']:.0f})" if 0 < row["n"] < n else ""
 
 
-def notes_for(cells: list[str]) -> list[str]:
+def baseline(names: Names, reference: str) -> str:
+    """Return the short name of a reference, ``B1`` or ``B2``."""
+    return names.merging(reference).split()[0]
+
+
+def noted_table(
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    labels: int,
+    strong: Collection[tuple[int, int]] = (),
+    notes: Iterable[str] = (),
+) -> TextTable:
+    """Return a table with the explanations of the signs in its cells, then further notes."""
+    signs = notes_for([cell for row in rows for cell in row[labels:]])
+    return TextTable(title, header, rows, labels, frozenset(strong), [*signs, *notes])
+
+
+def notes_for(cells: Sequence[str]) -> list[str]:
     """Return the explanations of the signs that occur in cells."""
     text = "\n".join(cells)
     signs = {sign: sign in text for sign in ("†", "‡", "n =")}
     signs |= {"≤": "≤" in text or "≥" in text}
     signs |= {"(": any(cell.startswith("(") for cell in cells)}
     return [DASH_NOTES[sign] for sign in DASH_NOTES if signs[sign]]
+
+
+def explained(document: Document, run: Run, experiment: str) -> Document:
+    """Return a document whose tables with failed cells name the causes in footnotes."""
+    signs = {DASH_NOTES["‡"], DASH_NOTES["n ="]}
+    if not any(signs & set(table.notes) for table in document.tables):
+        return document
+    every = causes(run, experiment)
+    footnotes = [f"‡ {cause}" for cause in every[:_MOST_CAUSES]]
+    if len(every) > _MOST_CAUSES:
+        footnotes.append(f"‡ and {len(every) - _MOST_CAUSES} more")
+    tables = [
+        replace(table, notes=[*table.notes, *footnotes]) if signs & set(table.notes) else table
+        for table in document.tables
+    ]
+    return replace(document, tables=tables)
+
+
+def causes(run: Run, experiment: str) -> list[str]:
+    """Return what went wrong in an experiment, one sentence per cause: where, status and reason.
+
+    Raises:
+        DataError: if ``failures.csv`` is missing or damaged.
+    """
+    failures = run.text_rows("failures", experiment=experiment)
+    first = failures[~failures["reason"].str.match(_PASSED_ON)]
+    sentences = []
+    axes = ["merging", "pruning", "status", "reason"]
+    for (merging, pruning, status, reason), rows in first.groupby(axes, sort=False):
+        where = [run.names.merging(merging)] if merging else []
+        where += [run.names.pruning(pruning)] if pruning else []
+        seeds = [seed for seed in dict.fromkeys(rows["seed"]) if seed]
+        where += [f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"] if seeds else []
+        sentences.append(f"{', '.join(where) or 'all'}: {status.replace('_', ' ')}: {reason}")
+    return sentences
 
 
 def _missing(value: Any) -> bool:

@@ -6,21 +6,17 @@ from pathlib import Path
 
 from pam.files import write_json, write_text
 from pam.reporting.names import file_stem
+from pam.reporting.origins import NOTHING_STALE, Stale, origin_of, stale_notes
+from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
-from pam.reporting.sources import origin_of
-from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
-from pam.reporting.statistics.exclusivity import exclusivity
-from pam.reporting.statistics.redundancy import redundancy
-from pam.reporting.statistics.relatedness import relatedness
-from pam.reporting.statistics.resources import resources
-from pam.reporting.storage import experiments
+from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
+from pam.reporting.tables.cells import explained
 from pam.reporting.tables.comparison import comparison
-from pam.reporting.tables.failed import explained
-from pam.reporting.tables.latency import speed_ups
-from pam.reporting.tables.overviews import headline, operating_points, sensitivity
+from pam.reporting.tables.latency import latency
+from pam.reporting.tables.overviews import headline, operating_points, resources, sensitivity
 from pam.reporting.tables.text_table import Document
 
-_TABLES: dict[str, Callable[[Path, str], Document | None]] = {
+_BUILDERS: dict[str, Callable[[Run, str], Document | None]] = {
     "comparison": comparison,
     "sensitivity": sensitivity,
     "operating_points": operating_points,
@@ -28,7 +24,7 @@ _TABLES: dict[str, Callable[[Path, str], Document | None]] = {
     "relatedness": relatedness,
     "exclusivity": exclusivity,
     "redundancy": redundancy,
-    "latency": speed_ups,
+    "latency": latency,
     "resources": resources,
 }
 
@@ -47,30 +43,23 @@ SOURCES = {
 
 ORIGINS = "origins.json"
 
-TABLE_NAMES = tuple(_TABLES)
+TABLE_NAMES = tuple(_BUILDERS)
 
 
-def documents(
-    folder: str | Path, stale: Stale = NOTHING_STALE
-) -> Iterator[tuple[str, str, Document]]:
+def documents(run: Run) -> Iterator[tuple[str, str, Document]]:
     """Yield (experiment, table name, document) of every table of a run that has rows.
-
-    Args:
-        folder: where the CSV files of the run lie.
-        stale: what of it is no longer of the code and configuration as they are; tables say so.
 
     Raises:
         DataError: if a CSV file is missing or damaged.
     """
-    folder = Path(folder)
-    for experiment in experiments(folder):
-        for name, build in _TABLES.items():
-            document = build(folder, experiment)
+    for experiment in run.experiments:
+        for name, build in _BUILDERS.items():
+            document = build(run, experiment)
             if document is None:
                 continue
-            document = explained(document, folder, experiment)
+            document = explained(document, run, experiment)
             # A table without a CSV file of its own name is made of matched costs.
-            notes = stale_notes(stale, experiment, [name if name in TABLES else "matched"])
+            notes = stale_notes(run.stale, experiment, [name if name in TABLES else "matched"])
             intro = " ".join([document.intro, *(f"{note}." for note in notes)])
             yield experiment, name, replace(document, intro=intro)
 
@@ -94,14 +83,13 @@ def render_tables(
     Raises:
         DataError: if a CSV file is missing or damaged.
     """
-    folder = Path(folder)
-    out, paths = Path(out_folder or folder / "tables"), []
+    run = Run(folder, stale)
+    out, paths = Path(out_folder or run.folder / "tables"), []
     out.mkdir(parents=True, exist_ok=True)
     origins = {}
-    known = experiments(folder)
-    for experiment, name, document in documents(folder, stale):
-        stem = file_stem(known, experiment, name)
-        origin = origin_of(folder, experiment, "tables", SOURCES[name])
+    for experiment, name, document in documents(run):
+        stem = file_stem(run.experiments, experiment, name)
+        origin = origin_of(run.folder, experiment, "tables", SOURCES[name])
         origins[stem] = {"table": name, **origin}
         texts = {
             "csv": document.numbers.to_csv(index=False, lineterminator="\n"),
