@@ -19,7 +19,7 @@ from pam.reporting.statistics.resources import duration
 from pam.reporting.tables.render import documents
 from pam.source.modules import ROOT
 from tests.browser import browser, executable
-from tests.reporting_fixtures import failed_record, write_records
+from tests.reporting_fixtures import fail, write_records
 
 RUN = ROOT / "results" / "reference" / "cartoon"
 FIGURES = ROOT / "figures" / "reference" / "cartoon"
@@ -140,7 +140,7 @@ def failed_run(tmp_path) -> Path:
     records = write_records(tmp_path, seeds=(0,))
     broken = next(path for path in records if path.parent.parent.name == "measured")
     reason = "<script>alert(1)</script> & more"
-    broken.write_text(json.dumps(failed_record("diverged", reason)))
+    fail(broken, reason=reason)
     aggregate(records, tmp_path)
     job = {"status": "ok", "rule": "measure", "started": "2026-01-01T10:00:00+00:00"}
     job |= {"ended": "yesterday", "code_hash": "c0de", "config_hash": "c0ffee"}
