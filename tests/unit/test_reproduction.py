@@ -84,7 +84,7 @@ def test_what_was_not_run_has_its_command():
 
 
 def test_a_figure_that_is_not_known_is_never_a_number():
-    known = reported_of("comparison", "fashion_mnist", "lenet5", ("A", "B", "A&B"))
+    known = reported_of("fashion_mnist", "lenet5", "comparison", ("A", "B", "A&B"))
     table = costs_and_accuracies(Names(), "t", known, None)
     rows = {tuple(row[:3]): row for row in table.rows}
     assert rows["Taylor (P2)", "B", "B1 none"][3:8] == [
@@ -96,7 +96,7 @@ def test_a_figure_that_is_not_known_is_never_a_number():
 
 
 def test_differences_are_measured_against_reported():
-    known = reported_of("comparison", "fashion_mnist", "lenet5", ("A",))
+    known = reported_of("fashion_mnist", "lenet5", "comparison", ("A",))
     row = {"pruning": "vibnet", "combination": "A", "merging": "pam", "status": "ok", "n": 3}
     for name, value in (("flops", 14_245_000.0), ("accuracy", 0.9567)):
         row |= {f"{name}_mean": value, f"{name}_low": value, f"{name}_high": value}

@@ -28,13 +28,13 @@ PRUNINGS, MERGINGS = ("vibnet", "taylor"), ("none", "mtz", "pam")
 _PAPERS, _OURS = "PAM", "its variants"
 
 
-def reported_of(name: str, dataset: str, architecture: str, combinations: Iterable) -> pd.DataFrame:
+def reported_of(dataset: str, architecture: str, name: str, combinations: Iterable) -> pd.DataFrame:
     """Return the paper's figures of an experiment, empty where they are not known.
 
     Args:
-        name: ``comparison`` or ``sizes``.
         dataset: of the experiment.
         architecture: of the experiment.
+        name: ``comparison`` or ``sizes``.
         combinations: task combinations, or numbers of tasks for ``sizes``.
     """
     column = "n_tasks" if name == "sizes" else "combination"

@@ -4,13 +4,12 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
+import yaml
 
 from pam.errors import DataError
 from pam.reporting.figures import FIGURES, figure_modules, n_seeds
@@ -20,7 +19,7 @@ from pam.reporting.pages import report_tables
 from pam.reporting.run import Run
 from pam.reporting.statistics.resources import duration, rule_times
 from pam.reporting.tables.render import documents
-from pam.reporting.tables.text_table import TextTable
+from pam.reporting.tables.text_table import Document
 
 TEMPLATES = Path(__file__).parent / "templates"
 CATEGORIES = {
@@ -47,7 +46,6 @@ class Picture:
     """One figure.
 
     Attributes:
-        experiment: that it belongs to; :data:`OTHERS` for a picture that is no figure of the run.
         name: its file's name without suffix.
         title: what it shows.
         uri: the image as a ``data:`` address.
@@ -56,32 +54,12 @@ class Picture:
         n: number of seeds it rests on; None if not known.
     """
 
-    experiment: str
     name: str
     title: str
     uri: str
     caption: str = ""
     sources: tuple[str, ...] = ()
     n: int | None = None
-
-
-@dataclass(frozen=True)
-class Section:
-    """What the report shows of one table document.
-
-    Attributes:
-        experiment: that it belongs to.
-        name: of the table, as its files are called.
-        title: one line.
-        intro: what is shown and how it was measured.
-        grids: its tables.
-    """
-
-    experiment: str
-    name: str
-    title: str
-    intro: str
-    grids: Sequence[TextTable]
 
 
 def report_page(results: str | Path, figures: str | Path, stale: Stale = NOTHING_STALE) -> str:
@@ -96,10 +74,9 @@ def report_page(results: str | Path, figures: str | Path, stale: Stale = NOTHING
         DataError: if a file is missing or damaged.
     """
     run = Run(results, stale)
-    sections = [
-        Section(experiment, name, document.title, document.intro, document.tables)
-        for experiment, name, document in documents(run)
-    ]
+    tables: dict[str, dict[str, Document]] = {}
+    for experiment, name, document in documents(run):
+        tables.setdefault(experiment, {})[name] = document
     times = rule_times(run.table("resources"))
     script, style = (_template(name).render() for name in ("report.js", "report.css"))
     first, last = report_tables.span(run.manifest)
@@ -117,9 +94,9 @@ def report_page(results: str | Path, figures: str | Path, stale: Stale = NOTHING
         last=last,
         seeds=run.manifest.config.get("seeds") or [],
         experiments=report_tables.experiments(run),
-        main=[(one, one.grids[0]) for one in sections if one.name == MAIN_TABLE],
-        figures=_by_experiment(pictures(run, Path(figures))),
-        tables=_by_experiment(sections),
+        main={one: parts[MAIN_TABLE] for one, parts in tables.items() if MAIN_TABLE in parts},
+        figures=pictures(run, Path(figures)),
+        tables=tables,
         times=times,
         total=sum(time.total for time in times),
         slowest=report_tables.slowest_jobs(run),
@@ -130,12 +107,12 @@ def report_page(results: str | Path, figures: str | Path, stale: Stale = NOTHING
             report_tables.hashes(run.manifest),
             report_tables.jobs(run.manifest),
         ],
-        config=report_tables.config_text(run.manifest),
+        config=yaml.safe_dump(run.manifest.config, sort_keys=False, allow_unicode=True),
     )
 
 
-def pictures(run: Run, folder: Path) -> list[Picture]:
-    """Return all pictures in a folder: the figures of every experiment first, then others.
+def pictures(run: Run, folder: Path) -> dict[str, list[Picture]]:
+    """Return the figures of every experiment, then :data:`OTHERS`, the other pictures in a folder.
 
     Raises:
         DataError: if the folder or a CSV file is missing, or a picture cannot be read.
@@ -143,28 +120,19 @@ def pictures(run: Run, folder: Path) -> list[Picture]:
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder of figures; draw them first (pam figures)")
     stems = sorted({path.stem for path in folder.iterdir() if path.suffix in _TYPES})
-    figures = list(_figures(run, folder, stems))
-    others = sorted({*stems} - {picture.name for picture in figures})
-    return figures + [
-        Picture(OTHERS, stem, stem.replace("_", " "), _embedded(folder, stem)) for stem in others
-    ]
-
-
-def _figures(run: Run, folder: Path, stems: Sequence[str]) -> Iterator[Picture]:
     modules = figure_modules()
+    shown: dict[str, list[Picture]] = {}
     for experiment in run.experiments:
         for figure in FIGURES:
             stem, module = file_stem(run.experiments, experiment, figure), modules[figure]
-            if stem in stems:
-                yield Picture(
-                    experiment=experiment,
-                    name=stem,
-                    title=module.TITLE,
-                    uri=_embedded(folder, stem),
-                    caption=module.NOTE,
-                    sources=tuple(module.SOURCES),
-                    n=n_seeds(run, experiment, module),
-                )
+            if stem not in stems:
+                continue
+            stems.remove(stem)
+            n, uri = n_seeds(run, experiment, module), _embedded(folder, stem)
+            picture = Picture(stem, module.TITLE, uri, module.NOTE, module.SOURCES, n)
+            shown.setdefault(experiment, []).append(picture)
+    others = [Picture(stem, stem.replace("_", " "), _embedded(folder, stem)) for stem in stems]
+    return shown | ({OTHERS: others} if others else {})
 
 
 def _embedded(folder: Path, stem: str) -> str:
@@ -177,13 +145,6 @@ def _embedded(folder: Path, stem: str) -> str:
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
     return f"data:{_TYPES[path.suffix]};base64,{content}"
-
-
-def _by_experiment(parts: Sequence[Any]) -> dict[str, list[Any]]:
-    grouped: dict[str, list[Any]] = {}
-    for part in parts:
-        grouped.setdefault(part.experiment, []).append(part)
-    return grouped
 
 
 def _source_hash(text: str) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import yaml
-
 from pam.reporting.manifest import Environment, Manifest
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
@@ -125,11 +123,6 @@ def jobs(manifest: Manifest) -> TextTable:
     ]
     header = ["job", "status", "configuration", "code", "data", "host", "ended"]
     return _table("All jobs", header, rows)
-
-
-def config_text(manifest: Manifest) -> str:
-    """Return the whole configuration as YAML, defaults included."""
-    return yaml.safe_dump(manifest.config, sort_keys=False, allow_unicode=True)
 
 
 def span(manifest: Manifest) -> tuple[str, str]:

@@ -28,23 +28,7 @@ from pam.reporting.tables.text_table import Document, TextTable
 Runs = Sequence[Run]
 Builder = Callable[[Run, str], Document | None]
 
-_INTRO = f"""\
-# Reported and measured
-
-<!-- Made by `pam reproduction`; words of judgement are in reproduction_notes.md. -->
-
-Every table of the paper (He et al., KDD 2021, arXiv 1905.09676) beside what was run here.
-
-- *reported*: as printed, or as it follows from what the authors recorded; "not known" where
-  neither is.
-- *measured*: FLOPs where the worst task has lost {DEFAULT_DELTA:g} percentage point of validation
-  accuracy against the single-task networks, and test accuracy there; in square brackets the 95 %
-  bootstrap interval over n seeds. FLOPs in the paper's convention, multiplications and additions
-  counted.
-- *difference*: measured against reported, FLOPs in percent, accuracy in percentage points. Where
-  sizes or schedules are not the paper's, as in every small profile, it tells how far the settings
-  lie apart; whether the method gains as much as reported is told by the ratios.
-"""
+_INTRO = Path(__file__).parent / "templates" / "reproduction.md"
 _LEVEL = 4
 """Of the headings of tables; sections have 2, experiments 3."""
 
@@ -61,11 +45,11 @@ def reproduction_page(folders: Iterable[str | Path], notes: str = "") -> str:
     """
     runs = _read_runs(folders)
     parts = [
-        _INTRO,
+        _INTRO.read_text(encoding="utf-8").format(delta=DEFAULT_DELTA),
         _headline(runs),
-        _of_the_paper(runs, "two_tasks", "fashion_mnist", "two tasks"),
-        _of_the_paper(runs, "two_tasks", "celeba", "two tasks"),
-        _of_the_paper(runs, "five_tasks", "lfw", "five tasks"),
+        _of_the_paper(runs, "two_tasks", "fashion_mnist"),
+        _of_the_paper(runs, "two_tasks", "celeba"),
+        _of_the_paper(runs, "five_tasks", "lfw"),
         _stand_ins(runs),
         _others(runs),
         _label_relatedness(runs),
@@ -101,16 +85,24 @@ def _headline(runs: Runs) -> str:
     return _section("Headline", intro, *(table.to_markdown() for table in tables))
 
 
-def _of_the_paper(runs: Runs, section: str, dataset: str, title: str) -> str:
-    """Return the experiments of the paper on a data set, one per architecture."""
+def _of_the_paper(runs: Runs, section: str, dataset: str) -> str:
+    """Return the experiments of the paper on a data set, one per architecture.
+
+    Args:
+        runs: the runs.
+        section: ``two_tasks``, or ``five_tasks``: means over all combinations of as many tasks.
+        dataset: its name.
+    """
     parts = []
-    listed = select(published("experiments"), section=section, dataset=dataset)
-    for row in listed.to_dict("records"):
+    pooled = section == "five_tasks"
+    over = ", mean over all combinations of as many tasks" if pooled else " at matched accuracy"
+    for row in select(published("experiments"), section=section, dataset=dataset).to_dict(
+        "records"
+    ):
         architecture, name = row["architecture"], _setting(dataset, row["architecture"])
-        if section == "two_tasks":
-            known = reported_of("comparison", dataset, architecture, ("A", "B", "A&B"))
-        else:
-            known = reported_of("sizes", dataset, architecture, range(1, int(row["n_tasks"]) + 1))
+        sizes = range(1, int(row["n_tasks"]) + 1)
+        combinations = ("sizes", sizes) if pooled else ("comparison", ("A", "B", "A&B"))
+        known = reported_of(dataset, architecture, *combinations)
         places = [
             (run, experiment)
             for run in runs
@@ -118,27 +110,19 @@ def _of_the_paper(runs: Runs, section: str, dataset: str, title: str) -> str:
             if setting == [dataset, architecture]
         ]
         for run, experiment in places:
-            tables = _two_tasks if section == "two_tasks" else _several_tasks
-            parts += [_heading(name, run, experiment), *_markdown(tables(run, experiment, known))]
+            matched = run.rows("matched", experiment=experiment, delta=DEFAULT_DELTA)
+            measured = matched_sizes(run, experiment) if pooled else matched
+            title = f"Computation and test accuracy{over}"
+            tables = [costs_and_accuracies(run.names, title, known, measured)]
+            tables += [] if pooled else [comparison(run, experiment).tables[-1]]
+            parts += [_heading(name, run, experiment), *_markdown(tables)]
         if not places:
             parts += [f"### {name}\n", *_not_run(known, row["profile"])]
         singles = select(published("single_tasks"), dataset=dataset, architecture=architecture)
         if places or len(singles):
             every = places or [(None, "")]
             parts += _markdown([single_tasks(*place, singles) for place in every])
-    return _section(f"{Names().dataset(dataset)}, {title}", *parts)
-
-
-def _two_tasks(run: Run, experiment: str, known: pd.DataFrame) -> list[TextTable]:
-    title = "Computation and test accuracy at matched accuracy"
-    measured = run.rows("matched", experiment=experiment, delta=DEFAULT_DELTA)
-    ratios = comparison(run, experiment).tables[-1]
-    return [costs_and_accuracies(run.names, title, known, measured), ratios]
-
-
-def _several_tasks(run: Run, experiment: str, known: pd.DataFrame) -> list[TextTable]:
-    title = "Computation and test accuracy, mean over all combinations of as many tasks"
-    return [costs_and_accuracies(run.names, title, known, matched_sizes(run, experiment))]
+    return _section(f"{Names().dataset(dataset)}, {section.replace('_', ' ')}", *parts)
 
 
 def _stand_ins(runs: Runs) -> str:
@@ -179,13 +163,14 @@ def _label_relatedness(runs: Runs) -> str:
         "The less the labels of two tasks have in common, the fewer neurons PAM shares, says the "
         "paper. Identical and independent tasks are controls that it does not have."
     )
-    missing = [] if measured else [_commands("relatedness")]
+    missing = [] if measured else [_command(*_profiles("relatedness"))]
     return _section("Label relatedness", intro, table.to_markdown(), *measured, *missing)
 
 
 def _conditions(runs: Runs) -> str:
     """Return the two experiments on the conditions for merging before pruning."""
-    one, two = (_documents(runs, build, _LEVEL) for build in (exclusivity, redundancy))
+    missing = [_command(*_profiles("conditions"))]
+    one, two = (_documents(runs, build, _LEVEL) or missing for build in (exclusivity, redundancy))
     accuracy = 100 * published("exclusivity")["accuracy"].iloc[0]
     rows = [
         [f"{row['stage']} pruning", f"{row['correlation']:.3f}"]
@@ -198,10 +183,10 @@ def _conditions(runs: Runs) -> str:
         "### Scenario 1: task-specific neurons of a pruned, all-shared network",
         f"Recorded by the authors: accuracy {accuracy:.2f} % before any neuron is removed. "
         f"Accuracy of A and of B after that: {NOT_KNOWN}.",
-        *(one or [_commands("conditions")]),
+        *one,
         "### Scenario 2: redundancy between exclusive groups",
         *_markdown([recorded]),
-        *(two or [_commands("conditions")]),
+        *two,
     )
 
 
@@ -268,6 +253,10 @@ def _settings(run: Run) -> list[tuple[str, str, str]]:
     return sorted(set(rows.itertuples(index=False, name=None)))
 
 
+def _profiles(section: str) -> list[str]:
+    return list(select(published("experiments"), section=section)["profile"].unique())
+
+
 def _section(title: str, *parts: str) -> str:
     return "\n".join([f"## {title}\n", *(f"{part.rstrip()}\n" for part in parts)])
 
@@ -284,12 +273,7 @@ def _markdown(tables: Iterable[TextTable]) -> list[str]:
     return [table.to_markdown(_LEVEL) for table in tables]
 
 
-def _command(profile: str) -> str:
-    return f"Not run here; `make reproduce PROFILE={profile}` runs it."
-
-
-def _commands(section: str) -> str:
-    profiles = dict.fromkeys(select(published("experiments"), section=section)["profile"])
+def _command(*profiles: str) -> str:
     commands = " or ".join(f"`make reproduce PROFILE={profile}`" for profile in profiles)
     return f"Not run here; {commands} runs it."
 

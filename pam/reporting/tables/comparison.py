@@ -1,11 +1,11 @@
 """The paper's table, measured: computation and accuracy of every merger at matched accuracy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from pam.reporting.names import size_name
+from pam.reporting.names import Names, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.curves import pruned
@@ -19,13 +19,11 @@ from pam.reporting.tables.cells import (
     number,
     ratio_cell,
 )
-from pam.reporting.tables.lookup import Lookup
+from pam.reporting.tables.lookup import Lookup, Row
 from pam.reporting.tables.text_table import Document, TextTable
 
 ASKED_STRENGTHS = 5
 AXES = ["pruning", "combination", "merging"]
-
-_Place = tuple[str, str]
 
 
 def comparison(run: Run, experiment: str) -> Document | None:
@@ -40,11 +38,11 @@ def comparison(run: Run, experiment: str) -> Document | None:
     matched = run.rows("matched", experiment=experiment, delta=DEFAULT_DELTA)
     dataset, architecture = run.setting(experiment)
     paper = select(published("comparison"), dataset=dataset, architecture=architecture)
-    tables = _Comparison(run, matched, paper).tables(measured)
+    tables = _tables(run, matched, paper, measured)
     if measured["n_tasks"].max() > 2:
-        means = _Comparison(run, matched_sizes(run, experiment), paper[:0])
-        measured_sizes = measured.assign(combination=measured["n_tasks"].map(size_name))
-        tables = means.tables(measured_sizes, ", mean over combinations") + tables
+        sizes = matched_sizes(run, experiment)
+        by_size = measured.assign(combination=measured["n_tasks"].map(size_name))
+        tables = _tables(run, sizes, paper[:0], by_size, ", mean over combinations") + tables
     return Document(
         title=f"{run.title(experiment)} at matched accuracy",
         intro=introduction(measured),
@@ -62,125 +60,80 @@ def matched_sizes(run: Run, experiment: str) -> pd.DataFrame:
     return rows.assign(combination=rows["n_tasks"].map(size_name))
 
 
-class _Comparison:
-    """Builds tables whose rows are (pruning, combination), the paper's columns on the right.
+def _tables(
+    run: Run, matched: pd.DataFrame, paper: pd.DataFrame, measured: pd.DataFrame, of: str = ""
+) -> list[TextTable]:
+    """Return the tables of costs, accuracies and ratios, a row per pruning and combination.
 
     Args:
         run: gives names and order.
-        matched: rows of ``matched.csv``.
-        paper: rows of ``published("comparison")``.
+        matched: rows of ``matched.csv``, the measured columns.
+        paper: rows of ``published("comparison")``, the columns on the right.
+        measured: rows of ``measurements.csv``, for the accuracy of single-task networks.
+        of: ends the titles.
     """
+    names, n = run.names, int(matched["n"].max()) if len(matched) else 0
+    lookup, printed = Lookup(names, matched, AXES), Lookup(names, paper, AXES)
+    mergings, reported = lookup.values("merging"), printed.values("merging")
+    family = [merging for merging in mergings if names.family(merging) == "pam"]
+    pairs = [(merging, reference) for merging in family for reference in REFERENCES]
+    paper_pairs = [("pam", reference) for reference in REFERENCES] if reported else []
+    single = measured.groupby("combination")["single_task_accuracy"].mean()
+    costs, accuracies, ratios, strong = [], [], [], []
+    for index, place in enumerate(lookup.places("pruning", "combination")):
+        labels = [names.pruning(place[0]), place[1]]
+        ours = {merging: lookup.get(*place, merging) for merging in mergings}
+        theirs = {merging: printed.get(*place, merging) or {} for merging in reported}
+        costs.append([*labels, *(cost_cell(row, n) for row in ours.values())])
+        costs[-1] += [_paper_cell(row, "flops", 1e-6) for row in theirs.values()]
+        accuracies.append([*labels, number(100 * single[place[1]], ".2f")])
+        accuracies[-1] += [accuracy_cell(row, n) for row in ours.values()]
+        accuracies[-1] += [_paper_cell(row, "accuracy", 100) for row in theirs.values()]
+        ratios.append([*labels])
+        ratios[-1] += [ratio_cell(ours[a], ours.get(b), f"flops_vs_{b}") for a, b in pairs]
+        ratios[-1] += [_paper_ratio(theirs.get(a), theirs.get(b)) for a, b in paper_pairs]
+        strong += [(index, 2 + column) for column in _cheapest([*ours.values()])]
+    columns = [names.merging(merging) for merging in mergings]
+    columns += [f"paper {names.merging(merging)}" for merging in reported]
+    of_ratios = [f"{names.merging(a)} / {baseline(names, b)}" for a, b in pairs]
+    of_ratios += [f"paper {names.merging(a)} / {baseline(names, b)}" for a, b in paper_pairs]
+    labels, notes = ["pruning", "tasks"], _paper_notes(names, printed)
+    title = f"Ratio of computation (below 1: less than the baseline){of}"
+    return [
+        noted_table(f"Computation (MFLOPs){of}", [*labels, *columns], costs, 2, strong, notes),
+        noted_table(f"Test accuracy (%){of}", [*labels, "single-task", *columns], accuracies, 2),
+        noted_table(title, [*labels, *of_ratios], ratios, 2),
+    ]
 
-    def __init__(self, run: Run, matched: pd.DataFrame, paper: pd.DataFrame) -> None:
-        self._names = run.names
-        self._rows = Lookup(run.names, matched, AXES)
-        self._paper = Lookup(run.names, paper, AXES)
-        self._n = int(matched["n"].max()) if len(matched) else 0
-        self._mergings = self._rows.values("merging")
-        self._reported = self._paper.values("merging")
-        self._places: list[_Place] = self._rows.places("pruning", "combination")
 
-    def tables(self, measured: pd.DataFrame, of: str = "") -> list[TextTable]:
-        """Return the tables of costs, accuracies and ratios; ``of`` ends their titles."""
-        mergings = [self._names.merging(merging) for merging in self._mergings]
-        mergings += [f"paper {self._names.merging(merging)}" for merging in self._reported]
-        single = measured.groupby("combination")["single_task_accuracy"].mean()
-        return [
-            self._table(
-                f"Computation (MFLOPs){of}",
-                mergings,
-                self._costs,
-                self._cheapest(),
-                self._paper_notes(),
-            ),
-            self._table(
-                f"Test accuracy (%){of}",
-                ["single-task", *mergings],
-                lambda place: [number(100 * single[place[1]], ".2f"), *self._accuracies(place)],
-            ),
-            self._table(
-                f"Ratio of computation (below 1: less than the baseline){of}",
-                self._ratio_names(),
-                self._ratios,
-            ),
-        ]
+def _cheapest(rows: Sequence[Row | None]) -> list[int]:
+    """Return where the smallest matched FLOPs stand: at most one index."""
+    costs = [row["flops_mean"] if row and row["status"] == OK else np.nan for row in rows]
+    return [] if np.isnan(costs).all() else [int(np.nanargmin(costs))]
 
-    def _table(
-        self,
-        title: str,
-        header: list[str],
-        cells: Callable[[_Place], list[str]],
-        strong: Sequence[tuple[int, int]] = (),
-        notes: Sequence[str] = (),
-    ) -> TextTable:
-        rows = [[self._names.pruning(place[0]), place[1], *cells(place)] for place in self._places]
-        return noted_table(title, ["pruning", "tasks", *header], rows, 2, strong, notes)
 
-    def _costs(self, place: _Place) -> list[str]:
-        """Return matched MFLOPs, one per merger."""
-        return [cost_cell(row, self._n) for row in self._measured(place)] + [
-            number(1e-6 * value, ".2f") for value in self._printed(place, "flops", self._reported)
-        ]
+def _paper_cell(row: Row, name: str, scale: float) -> str:
+    return number(scale * row.get(name, np.nan), ".2f")
 
-    def _accuracies(self, place: _Place) -> list[str]:
-        """Return test accuracies at matched cost, one per merger."""
-        return [accuracy_cell(row, self._n) for row in self._measured(place)] + [
-            number(100 * value, ".2f") for value in self._printed(place, "accuracy", self._reported)
-        ]
 
-    def _pairs(self) -> list[tuple[str, str]]:
-        """Return the mergers of the PAM family, each with every baseline."""
-        family = [name for name in self._mergings if self._names.family(name) == "pam"]
-        return [(merging, reference) for merging in family for reference in REFERENCES]
+def _paper_ratio(row: Row | None, base: Row | None) -> str:
+    flops, of_base = ((one or {}).get("flops", np.nan) for one in (row, base))
+    return number(flops / of_base, ".2f")
 
-    def _ratio_names(self) -> list[str]:
-        def name(merging: str, reference: str) -> str:
-            return f"{self._names.merging(merging)} / {baseline(self._names, reference)}"
 
-        printed = [f"paper {name('pam', reference)}" for reference in REFERENCES]
-        return [name(*pair) for pair in self._pairs()] + (printed if self._reported else [])
-
-    def _ratios(self, place: _Place) -> list[str]:
-        """Return the ratios of every merger of the PAM family to B1 and B2."""
-        ratios = []
-        for merging, reference in self._pairs():
-            row, base = self._rows.all((*place, merging), (*place, reference))
-            ratios.append(ratio_cell(row, base, f"flops_vs_{reference}"))
-        if self._reported:
-            pam, *bases = self._printed(place, "flops", ["pam", *REFERENCES])
-            ratios += [number(pam / base, ".2f") for base in bases]
-        return ratios
-
-    def _measured(self, place: _Place) -> list[dict | None]:
-        return self._rows.all(*((*place, merging) for merging in self._mergings))
-
-    def _printed(self, place: _Place, name: str, mergings: list[str]) -> list[float]:
-        rows = self._paper.all(*((*place, merging) for merging in mergings))
-        return [np.nan if row is None else row[name] for row in rows]
-
-    def _cheapest(self) -> list[tuple[int, int]]:
-        """Return row and column of the smallest matched FLOPs of every place that has any."""
-        cheapest = []
-        for index, place in enumerate(self._places):
-            rows = self._measured(place)
-            costs = [row["flops_mean"] if row and row["status"] == OK else np.nan for row in rows]
-            if not np.isnan(costs).all():
-                cheapest.append((index, 2 + int(np.nanargmin(costs))))
-        return cheapest
-
-    def _paper_notes(self) -> list[str]:
-        names = self._names
-        derived = [
-            f"{names.merging(merging)}, {names.pruning(pruning)}, {combination}"
-            for pruning, combination, merging in self._paper
-            if self._paper.get(pruning, combination, merging)["source"] == "derived"
-        ]
-        if not derived:
-            return []
-        return [
-            "paper: as printed, except what follows from the widths "
-            f"that the authors recorded ({'; '.join(derived)}); —: not known."
-        ]
+def _paper_notes(names: Names, printed: Lookup) -> list[str]:
+    """Return a note on the paper's figures that follow from what its authors recorded."""
+    derived = [
+        f"{names.merging(merging)}, {names.pruning(pruning)}, {combination}"
+        for pruning, combination, merging in printed
+        if printed.get(pruning, combination, merging)["source"] == "derived"
+    ]
+    if not derived:
+        return []
+    return [
+        "paper: as printed, except what follows from the widths "
+        f"that the authors recorded ({'; '.join(derived)}); —: not known."
+    ]
 
 
 def introduction(measured: pd.DataFrame) -> str:

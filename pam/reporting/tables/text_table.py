@@ -1,6 +1,6 @@
 """Tables of words, as Markdown for reading and as LaTeX for a paper."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,38 +59,28 @@ class TextTable:
         Args:
             level: of the heading that the title becomes.
         """
-        cells = [
-            [f"**{cell}**" if (r, c) in self.strong else cell for c, cell in enumerate(row)]
-            for r, row in enumerate(self.sparse())
-        ]
-        cells = [[cell.replace("|", "\\|") for cell in row] for row in [list(self.header), *cells]]
-        widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+        rows = [list(self.header), *self._cells("**{}**".format)]
+        rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+        widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
+        is_word = [column < self.labels for column in range(len(widths))]
         rule = [
-            ":" + "-" * (width - 1) if column < self.labels else "-" * (width - 1) + ":"
-            for column, width in enumerate(widths)
+            ":" + "-" * (width - 1) if left else "-" * (width - 1) + ":"
+            for left, width in zip(is_word, widths, strict=True)
         ]
-        lines = [
-            "| " + " | ".join(self._pad(row, widths)) + " |" for row in (cells[0], rule, *cells[1:])
-        ]
-        notes = "".join(f"\n{note}  " for note in self.notes)
-        return (
-            f"{'#' * level} {self.title}\n\n"
-            + "\n".join(lines)
-            + "\n"
-            + (f"{notes}\n" if notes else "")
-        )
+        lines = []
+        for row in (rows[0], rule, *rows[1:]):
+            cells = zip(row, is_word, widths, strict=True)
+            padded = (cell.ljust(w) if left else cell.rjust(w) for cell, left, w in cells)
+            lines.append(f"| {' | '.join(padded)} |")
+        parts = [f"{'#' * level} {self.title}", "\n".join(lines)]
+        if self.notes:
+            parts.append("\n".join(f"{note}  " for note in self.notes))
+        return "\n\n".join(parts) + "\n"
 
     def to_latex(self) -> str:
         """Return the table as a LaTeX float; it needs the package booktabs."""
-        lines = [
-            " & ".join(
-                rf"\textbf{{{latex(cell)}}}" if (r, c) in self.strong else latex(cell)
-                for c, cell in enumerate(row)
-            )
-            for r, row in enumerate(self.sparse())
-        ]
+        rows = self._cells(r"\textbf{{{}}}".format, latex)
         columns = "l" * self.labels + "r" * (len(self.header) - self.labels)
-        notes = [rf"\par\footnotesize {latex(note)}" for note in self.notes]
         return "\n".join(
             [
                 r"\begin{table}",
@@ -100,19 +90,25 @@ class TextTable:
                 r"\toprule",
                 " & ".join(map(latex, self.header)) + r" \\",
                 r"\midrule",
-                *(line + r" \\" for line in lines),
+                *(" & ".join(row) + r" \\" for row in rows),
                 r"\bottomrule",
                 r"\end{tabular}",
-                *notes,
+                *(rf"\par\footnotesize {latex(note)}" for note in self.notes),
                 r"\end{table}",
                 "",
             ]
         )
 
-    def _pad(self, row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    def _cells(
+        self, bold: Callable[[str], str], escape: Callable[[str], str] = str
+    ) -> list[list[str]]:
+        """Return the sparse rows, escaped, with the strong cells in bold."""
         return [
-            cell.ljust(width) if column < self.labels else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            [
+                bold(escape(cell)) if (r, c) in self.strong else escape(cell)
+                for c, cell in enumerate(row)
+            ]
+            for r, row in enumerate(self.sparse())
         ]
 
     def sparse(self) -> list[list[str]]:
