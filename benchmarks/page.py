@@ -13,7 +13,7 @@ from benchmarks import curves
 from benchmarks.limits import verdicts
 from benchmarks.rows import FIELDS, FOLDER, Row, sizes, varying
 from pam.files import atomic_path
-from pam.reporting.text_table import TextTable
+from pam.reporting.tables.text_table import TextTable
 
 SECTIONS = {
     "regrouping": (

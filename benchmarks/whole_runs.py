@@ -15,11 +15,10 @@ from matplotlib.patches import Patch
 
 from benchmarks.rows import FOLDER, write_csv
 from pam.files import atomic_path
-from pam.reporting.curves import select
 from pam.reporting.figures import style
 from pam.reporting.figures.resources import draw_totals
-from pam.reporting.resources import duration, rule_times, shares
-from pam.reporting.storage import read_table
+from pam.reporting.statistics.resources import duration, rule_times, shares
+from pam.reporting.storage import read_table, select
 
 FIELDS = ("run", "rule", "jobs", "wall_s", "cpu_s", "share")
 COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)

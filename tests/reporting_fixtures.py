@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pam.files import write_json
+from pam.files import read_json, write_json
 
 TASKS = ("A", "B")
 FIVE_TASKS = ("A", "B", "C", "D", "E")
@@ -265,9 +265,10 @@ def _training_rows(
     ]
 
 
-def failed_record(status: str = "diverged", reason: str = "the loss is not finite") -> Row:
-    """Return the record of a job that failed."""
-    return {"status": status, "reason": reason, "rows": {}, "provenance": {}}
+def fail(path: Path, status: str = "diverged", reason: str = "the loss is not finite") -> None:
+    """Replace a record by one of a job that failed, of the same cell."""
+    record = read_json(path)
+    write_json(path, record | {"status": status, "reason": reason, "rows": {}})
 
 
 def write_records(
@@ -294,5 +295,14 @@ def write_records(
                     experiment, merging, pruning, seed, tasks
                 )
     for path, record in records.items():
-        write_json(path, record)
+        write_json(path, record | {"provenance": _provenance(path)})
     return list(records)
+
+
+def _provenance(path: Path) -> Row:
+    """Return rule and axes of the job of ``<stage>/<experiment>/<a>-<b>-<seed>.json``."""
+    stages = {"networks": "train", "merged": "merge", "pruned": "prune", "measured": "measure"}
+    *names, seed = path.stem.split("-")
+    told = {"rule": stages[path.parts[-3]], "experiment": path.parent.name, "seed": int(seed)}
+    axes = ("task",) if told["rule"] == "train" else ("merging", "pruning")
+    return told | dict(zip(axes, names, strict=False))

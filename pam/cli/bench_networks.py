@@ -13,11 +13,10 @@ from pam.errors import ConfigError
 from pam.names import check_known
 from pam.networks import Assembly, GroupedNetwork
 from pam.networks.family import load_family
-from pam.reporting.curves import select
-from pam.reporting.matched import OK
 from pam.reporting.names import order_combinations, order_mergings
-from pam.reporting.operating_points import parts_of
-from pam.reporting.storage import read_table
+from pam.reporting.statistics.matched import OK
+from pam.reporting.statistics.operating_points import parts_of
+from pam.reporting.storage import read_table, select
 
 _ASKED = ":STRENGTH"
 _AXES = ("experiment", "dataset", "architecture", "merging", "pruning")

@@ -6,14 +6,14 @@ from typing import Any
 
 from pam.cli.bench_networks import Contender
 from pam.cost import Timing, paper_flops
-from pam.reporting.bootstrap import median_interval
-from pam.reporting.cells import interval, number
-from pam.reporting.matched import REFERENCES
+from pam.runs.machine import environment
 from pam.reporting.names import merging_name
 from pam.reporting.schema import INTEGER, LATENCY, TEXT, Columns, Table
+from pam.reporting.statistics.bootstrap import median_interval
+from pam.reporting.statistics.matched import REFERENCES
 from pam.reporting.storage import write_rows
-from pam.reporting.text_table import TextTable
-from pam.runs.machine import environment
+from pam.reporting.tables.cells import interval, number
+from pam.reporting.tables.text_table import TextTable
 
 Row = dict[str, Any]
 

@@ -38,8 +38,8 @@ def _chance(text: str) -> float:
 
 def run(arguments: Namespace) -> int:
     """Print the comparison; the exit code is 1 if a cell differs or is missing."""
-    from pam.reporting.check import check
-    from pam.reporting.check_report import report, write_cells
+    from pam.reporting.pages.check import report, write_cells
+    from pam.reporting.statistics.check import check
 
     found = check(arguments.results, arguments.reference, arguments.level)
     if arguments.out:

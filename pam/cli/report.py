@@ -25,7 +25,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the report from the CSV files, the manifest and the figures."""
-    from pam.reporting.report import report_page
+    from pam.reporting.pages.report import report_page
 
     out = arguments.out or Path(arguments.results) / "report.html"
     write_text(

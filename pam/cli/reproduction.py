@@ -26,7 +26,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the page from the CSV files of runs and the notes."""
-    from pam.reporting.reproduction import reproduction_page
+    from pam.reporting.pages.reproduction import reproduction_page
 
     notes = _read(arguments.notes) if arguments.notes else ""
     write_text(arguments.out, reproduction_page(arguments.results, notes))

@@ -10,7 +10,7 @@ from pam.config import Config
 from pam.errors import DataError
 from pam.files import read_json
 from pam.history.hashes import Modules
-from pam.reporting.sources import ORIGINS
+from pam.reporting.origins import ORIGINS
 from pam.runs.cells import (
     Cell,
     all_cells,

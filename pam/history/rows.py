@@ -7,8 +7,8 @@ import pandas as pd
 from pam.tracing.runs import AXES, RULES, Job, Run
 
 from pam.errors import ConfigError
-from pam.reporting.matched import REFERENCES
 from pam.reporting.schema import TABLES, TEXT
+from pam.reporting.statistics.matched import REFERENCES
 from pam.reporting.storage import read_text_table
 
 MADE_BY = {

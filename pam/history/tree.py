@@ -16,7 +16,7 @@ from pam.tracing.targets import Target
 from pam.errors import PamError
 from pam.files import file_hash, read_json
 from pam.reporting.schema import TABLES
-from pam.reporting.sources import experiment_hash
+from pam.reporting.origins import experiment_hash
 
 SAME, CHANGED = "unchanged", "CHANGED"
 NOT_THERE = "not checked: not on disk"

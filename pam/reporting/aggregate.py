@@ -5,11 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pam.errors import DataError
-from pam.files import read_json
-from pam.reporting.curves import families
-from pam.reporting.headline import headline_rows
-from pam.reporting.matched import DELTAS, Matches, matched_rows, matched_size_rows
-from pam.reporting.operating_points import operating_point_rows
+from pam.reporting.run import Run
 from pam.reporting.schema import (
     HEADLINE,
     MATCHED,
@@ -18,21 +14,27 @@ from pam.reporting.schema import (
     MEASUREMENTS,
     OPERATING_POINTS,
 )
+from pam.reporting.statistics.curves import families
+from pam.reporting.statistics.headline import headline_rows
+from pam.reporting.statistics.matched import DELTAS, Matches, matched_rows, matched_size_rows
+from pam.reporting.statistics.operating_points import operating_point_rows
 from pam.reporting.storage import write_rows
+from pam.runs.record import OK, Record, read_record
+from pam.runs.stages import CELL_STAGES
 
-_RULES = ("prepare", "train", "merge", "relate", "prune", "measure", "analyse")
-_NAMES = [table.name for table in MEASURED]
+_TABLES = {table.name: table for table in MEASURED}
 _AXES = ("experiment", "dataset", "architecture", "merging", "pruning", "seed")
 
 
 def aggregate(
     records: Iterable[str | Path], folder: str | Path, deltas: Sequence[float] = DELTAS
-) -> None:
+) -> dict[Path, Record]:
     """Write every CSV file of a run into ``folder``.
 
     The rows of all records are put together and sorted, so the order of the records has no
     influence on a byte of the result. A record that is not ``ok`` becomes a row of
-    ``failures.csv`` and, if it measured nothing, a row of ``measurements.csv`` with its status.
+    ``failures.csv`` and, if it should have measured a cell but did not, a row of
+    ``measurements.csv`` with its status.
     Then come the files that are computed from those, see :func:`derive`.
 
     Args:
@@ -40,18 +42,28 @@ def aggregate(
         folder: where the CSV files go.
         deltas: percentage points of validation accuracy at which mergers are compared.
 
+    Returns:
+        What was read, by path.
+
     Raises:
         DataError: if a record is damaged, or holds a row that does not fit its CSV file.
     """
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _NAMES}
-    for path, record in sorted(map(_read, records), key=_order):
-        for name, more in _rows_of(path, record).items():
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
+    contents = {Path(path): read_record(path) for path in records}
+    for path, record in sorted(contents.items(), key=_order):
+        _check(path, record)
+        for name, more in (record.rows | _failure_rows(record)).items():
             rows[name] += more
-    rows["failures"] = _once(rows["failures"])
-    for table in MEASURED:
-        write_rows(folder, table, rows[table.name])
+    # Jobs may pass a failure on word by word; the first one's log counts.
+    once: dict[tuple, dict[str, Any]] = {}
+    for row in rows["failures"]:
+        once.setdefault(tuple(value for name, value in row.items() if name != "log"), row)
+    rows["failures"] = list(once.values())
+    for name, table in _TABLES.items():
+        write_rows(folder, table, rows[name])
     # What follows reads the written files: rounded numbers, the same as any later reader sees.
     derive(folder, deltas)
+    return contents
 
 
 def derive(folder: str | Path, deltas: Sequence[float] = DELTAS) -> None:
@@ -66,86 +78,43 @@ def derive(folder: str | Path, deltas: Sequence[float] = DELTAS) -> None:
     Raises:
         DataError: if a measured CSV file is missing or damaged.
     """
-    found = families(folder)
-    compared = [Matches(*one) for one in found]
+    run = Run(folder)
+    curves = families(run)
+    compared = [Matches(*one) for one in curves]
     write_rows(folder, MATCHED, matched_rows(compared, deltas))
     write_rows(folder, MATCHED_SIZES, matched_size_rows(compared, deltas))
-    write_rows(folder, OPERATING_POINTS, operating_point_rows(found, deltas))
-    write_rows(folder, HEADLINE, headline_rows(folder))
+    write_rows(folder, OPERATING_POINTS, operating_point_rows(curves, deltas))
+    write_rows(folder, HEADLINE, headline_rows(run))
 
 
-def _read(path: str | Path) -> tuple[Path, dict[str, Any]]:
-    record = read_json(path)
-    if not _is_record(record):
-        raise DataError(f"{path} is not a record: it needs 'status' and 'rows'")
-    return Path(path), record
-
-
-def _order(read: tuple[Path, dict[str, Any]]) -> tuple[int, Path]:
+def _order(read: tuple[Path, Record]) -> tuple[int, Path]:
     """Return what records are sorted by: the order in which a failure is passed on."""
     path, record = read
-    rule = record.get("provenance", {}).get("rule")
-    return _RULES.index(rule) if rule in _RULES else len(_RULES), path
+    rule = record.provenance.rule
+    return CELL_STAGES.index(rule) if rule in CELL_STAGES else len(CELL_STAGES), path
 
 
-def _rows_of(path: Path, record: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of one record, with those that its failure adds."""
-    rows = {name: list(more) for name, more in record["rows"].items()}
-    for name, more in rows.items():
-        _check(path, name, more)
-    if record["status"] != "ok":
-        failure, measurement = _failure_rows(path, record)
-        rows["failures"] = [*rows.get("failures", []), failure]
-        if path.parent.parent.name == "measured" and not rows.get("measurements"):
-            rows["measurements"] = [measurement]
+def _check(path: Path, record: Record) -> None:
+    for name, rows in record.rows.items():
+        if name not in _TABLES:
+            known = ", ".join(_TABLES)
+            raise DataError(f"{path} holds rows for '{name}', which is none of {known}")
+        for row in rows:
+            try:
+                _TABLES[name].check(row)
+            except DataError as error:
+                raise DataError(f"{path}: {error}") from error
+
+
+def _failure_rows(record: Record) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of failures.csv and measurements.csv of a failed job; else none."""
+    if record.status == OK:
+        return {}
+    told, status = record.provenance.model_dump(), {"status": record.status}
+    failure = {name: told.get(name) for name in ("experiment", "merging", "pruning", "seed")}
+    failure |= status | {"reason": record.reason, "log": told.get("log", "")}
+    rows = {"failures": [*record.rows.get("failures", []), failure]}
+    if told.get("rule") == "measure" and not record.rows.get("measurements"):
+        cell = dict.fromkeys(MEASUREMENTS.columns) | {name: told.get(name) for name in _AXES}
+        rows["measurements"] = [cell | status]
     return rows
-
-
-def _is_record(record: Any) -> bool:
-    """Tell whether a JSON value has the parts of a record, each of the type it should have."""
-    if not isinstance(record, dict):
-        return False
-    kinds = {"status": str, "reason": str, "rows": dict, "provenance": dict}
-    wrong = any(not isinstance(record.get(name, kind()), kind) for name, kind in kinds.items())
-    if wrong or not {"status", "rows"} <= record.keys():
-        return False
-    lists = record["rows"].values()
-    return all(isinstance(rows, list) and all(isinstance(r, dict) for r in rows) for rows in lists)
-
-
-def _check(path: Path, name: str, rows: list[dict[str, Any]]) -> None:
-    tables = {table.name: table for table in MEASURED}
-    if name not in tables:
-        raise DataError(f"{path} holds rows for '{name}', which is none of {', '.join(tables)}")
-    for row in rows:
-        try:
-            tables[name].format_row(row)
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from error
-
-
-def _failure_rows(path: Path, record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the rows of failures.csv and measurements.csv that stand for a failed job."""
-    axes = _axes_of(path) | {k: v for k, v in record.get("provenance", {}).items() if k in _AXES}
-    failure = {name: axes.get(name) for name in ("experiment", "merging", "pruning", "seed")}
-    failure |= {"status": record["status"], "reason": record.get("reason", "")}
-    failure |= {"log": record.get("provenance", {}).get("log", "")}
-    measurement = dict.fromkeys(MEASUREMENTS.columns) | {name: axes.get(name) for name in _AXES}
-    return failure, measurement | {"status": record["status"]}
-
-
-def _once(failures: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return every failure once: jobs may tell of it word by word, the first one's log counts."""
-    once: dict[tuple, dict[str, Any]] = {}
-    for row in failures:
-        once.setdefault(tuple(value for name, value in row.items() if name != "log"), row)
-    return list(once.values())
-
-
-def _axes_of(path: Path) -> dict[str, Any]:
-    """Return the axes that the path of a record tells: ``.../<experiment>/<a>-<b>-<seed>.json``."""
-    *names, seed = path.stem.split("-")
-    axes: dict[str, Any] = {"experiment": path.parent.name, "seed": seed if seed.isdigit() else ""}
-    if path.parent.parent.name in ("merged", "related", "pruned", "measured", "analysed"):
-        axes |= dict(zip(("merging", "pruning"), names, strict=False))
-    return axes

@@ -1,8 +1,7 @@
-"""The manifest of a run, checked: what its jobs were, where they ran, and on what they rest."""
+"""The manifest and the records of a run, checked: its jobs, where they ran, what they measured."""
 
-import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,7 +12,7 @@ MANIFEST = "manifest.json"
 
 
 class _Part(BaseModel):
-    """A part of the manifest: what is not named here may be there too."""
+    """A part of a file: what is not named here may be there too."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -58,16 +57,41 @@ class Manifest(_Part):
     jobs: dict[str, Job]
 
 
+class Record(_Part):
+    """What one job left: rows by CSV file; ``provenance`` has its rule and the axes of its cell."""
+
+    status: str
+    reason: str
+    rows: dict[str, list[dict[str, Any]]]
+    provenance: dict[str, Any]
+
+
+_Model = TypeVar("_Model", bound=_Part)
+
+
 def read_manifest(results: str | Path) -> Manifest:
     """Return the manifest of a run.
 
     Raises:
         DataError: if it is missing, damaged, or not a manifest.
     """
-    path = os.path.join(results, MANIFEST)
+    return _read(Path(results) / MANIFEST, Manifest)
+
+
+def read_record(path: str | Path) -> Record:
+    """Return the record of a job.
+
+    Raises:
+        DataError: if it is missing, damaged, or not a record.
+    """
+    return _read(Path(path), Record)
+
+
+def _read(path: Path, model: type[_Model]) -> _Model:
     try:
-        return Manifest.model_validate(read_json(path))
+        return model.model_validate(read_json(path))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise DataError(f"{path} is no manifest: {where}: {first['msg']}") from error
+        kind = model.__name__.lower()
+        raise DataError(f"{path} is no {kind}: {where}: {first['msg']}") from error

@@ -1,13 +1,17 @@
-"""One run as tables and figures read it: its CSV files, its manifest and the names of its rows."""
+"""One run as tables, figures and pages read it: its CSV files, its manifest, names of its rows."""
 
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
+from pam.reporting.manifest import Manifest, read_manifest
 from pam.reporting.names import Names
-from pam.reporting.staleness import NOTHING_STALE, Stale
-from pam.reporting.storage import experiments, read_table, read_text_table
+from pam.reporting.origins import NOTHING_STALE, Stale
+from pam.reporting.storage import as_numbers, read_text_table, select
+
+_NAMING = ("measurements", "relatedness", "exclusivity", "redundancy")
+"""The CSV files that tell which experiments there are, and on what data and architecture."""
 
 
 class Run:
@@ -36,7 +40,7 @@ class Run:
             DataError: if the file is missing or damaged.
         """
         if name not in self._tables:
-            self._tables[name] = read_table(self.folder, name)
+            self._tables[name] = as_numbers(self.text_table(name), self.folder / f"{name}.csv")
         return self._tables[name]
 
     def text_table(self, name: str) -> pd.DataFrame:
@@ -49,10 +53,45 @@ class Run:
             self._texts[name] = read_text_table(self.folder, name)
         return self._texts[name]
 
+    def rows(self, name: str, **values: str | float) -> pd.DataFrame:
+        """Return the rows of :meth:`table` whose columns have the given values.
+
+        Raises:
+            DataError: if the file is missing or damaged.
+        """
+        return select(self.table(name), **values)
+
+    def text_rows(self, name: str, **values: str) -> pd.DataFrame:
+        """Return the rows of :meth:`text_table` whose columns have the given values.
+
+        Raises:
+            DataError: if the file is missing or damaged.
+        """
+        return select(self.text_table(name), **values)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Configuration, and status, hashes and machine of every job."""
+        return read_manifest(self.folder)
+
     @cached_property
     def experiments(self) -> list[str]:
-        """The experiments of the run, sorted."""
-        return experiments(self.folder)
+        """The experiments of the run, sorted: those of every CSV file that measures one."""
+        return sorted({name for table in _NAMING for name in self.text_table(table)["experiment"]})
+
+    def setting(self, experiment: str) -> tuple[str, str]:
+        """Return data set and architecture of an experiment; empty if no row tells them."""
+        for name in _NAMING:
+            rows = self.text_rows(name, experiment=experiment)
+            # The row of a job that failed early may not name them.
+            for row in rows[rows["dataset"] != ""].head(1).itertuples():
+                return row.dataset, row.architecture
+        return "", ""
+
+    def title(self, experiment: str) -> str:
+        """Return what an experiment is about: ``LeNet-5 on Fashion-MNIST``."""
+        dataset, architecture = self.setting(experiment)
+        return f"{self.names.architecture(architecture)} on {self.names.dataset(dataset)}"
 
     @cached_property
     def names(self) -> Names:

@@ -45,13 +45,21 @@ def read_table(folder: str | Path, name: str) -> pd.DataFrame:
     Raises:
         DataError: if the file is missing, damaged, or has other columns than the schema.
     """
-    frame = read_text_table(folder, name)
-    numbers = [key for key, decimals in TABLES[name].columns.items() if decimals is not TEXT]
+    return as_numbers(read_text_table(folder, name), Path(folder) / f"{name}.csv")
+
+
+def as_numbers(texts: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return a copy of :func:`read_text_table` with the number columns of the schema as float64.
+
+    Raises:
+        DataError: if a cell is no number where one is due.
+    """
+    columns = TABLES[path.stem].columns.items()
+    numbers = [name for name, decimals in columns if decimals is not TEXT]
     try:
-        frame[numbers] = frame[numbers].replace("", "nan").astype(float)
+        return texts.assign(**texts[numbers].replace("", "nan").astype(float))
     except ValueError as error:
-        raise DataError(f"{Path(folder) / name}.csv is damaged: {error}") from error
-    return frame
+        raise DataError(f"{path} is damaged: {error}") from error
 
 
 def read_text_table(folder: str | Path, name: str) -> pd.DataFrame:
@@ -73,11 +81,8 @@ def read_text_table(folder: str | Path, name: str) -> pd.DataFrame:
     return frame
 
 
-def experiments(folder: str | Path) -> list[str]:
-    """Return the experiments of a run, sorted: those of every CSV file that measures one.
-
-    Raises:
-        DataError: if a CSV file is missing or damaged.
-    """
-    tables = ("measurements", "relatedness", "exclusivity", "redundancy")
-    return sorted({name for table in tables for name in read_table(folder, table)["experiment"]})
+def select(rows: pd.DataFrame, **values: str | float) -> pd.DataFrame:
+    """Return the rows whose columns have the given values."""
+    for name, value in values.items():
+        rows = rows[rows[name] == value]
+    return rows

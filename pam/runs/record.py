@@ -75,9 +75,9 @@ class Record(Part):
     """
 
     status: str
-    reason: str = ""
+    reason: str
     rows: dict[str, list[dict[str, Any]]]
-    provenance: Provenance = Provenance()
+    provenance: Provenance
 
 
 def read_record(path: str | Path) -> Record:

@@ -9,7 +9,6 @@ from pam.reporting.schema import TABLES
 from pam.runs.cells import config_hash, stage_code
 from pam.runs.machine import environment
 from pam.runs.paths import Paths
-from pam.runs.record import read_record
 
 
 def run(config: Config, results: str) -> None:
@@ -23,8 +22,7 @@ def run(config: Config, results: str) -> None:
         DataError: if a record is missing or damaged, or holds a row that fits no CSV file.
     """
     paths = Paths(results)
-    records = {path: read_record(path) for path in paths.records(config)}
-    aggregate(records, results, config.deltas)
+    records = aggregate(paths.records(config), results, config.deltas)
     settings = config.model_dump()
     manifest = {
         "config": settings,

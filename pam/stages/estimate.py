@@ -10,7 +10,7 @@ from pam.config import Config, load_config
 from pam.cost.planning import Machine
 from pam.data import DATASETS
 from pam.data.sizes import DataSize, expected_size, prepared_size
-from pam.reporting.text_table import TextTable
+from pam.reporting.tables.text_table import TextTable
 from pam.runs.cells import Cell, all_cells
 from pam.runs.paths import Paths
 from pam.runs.stages import CELL_STAGES

@@ -8,9 +8,21 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
 from pam.cli.main import main
-from pam.reporting.check import DIFFERENT, IDENTICAL, MISSING, NEW, NOT_TESTABLE, SAME, Rows, check
 from pam.reporting.schema import MEASUREMENTS
-from pam.reporting.significance import Groups, corrected, smallest_found, welch
+from pam.reporting.statistics.check import (
+    DIFFERENT,
+    IDENTICAL,
+    MISSING,
+    NEW,
+    NOT_TESTABLE,
+    SAME,
+    Groups,
+    Rows,
+    check,
+    corrected,
+    smallest_found,
+    welch,
+)
 from pam.reporting.storage import write_rows
 
 LEVEL = 0.01

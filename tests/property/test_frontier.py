@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from pam.reporting.bootstrap import percentile_interval, resample_counts
-from pam.reporting.curves import Curve
-from pam.reporting.frontier import fit_decreasing, fit_increasing
-from pam.reporting.matched import BOUND, NOT_REACHED, OK, FittedCurves
+from pam.reporting.statistics.bootstrap import percentile_interval, resample_counts
+from pam.reporting.statistics.curves import Curve
+from pam.reporting.statistics.frontier import fit_decreasing, fit_increasing
+from pam.reporting.statistics.matched import BOUND, NOT_REACHED, OK, FittedCurves
 
 
 def pava(y: list[float], w: list[float]) -> list[float]:

@@ -14,10 +14,9 @@ from pam.config import Paths
 from pam.cost import Times, Timing, paper_flops
 from pam.networks.family import load_family, save_family
 from pam.reporting.aggregate import aggregate
-from pam.reporting.bootstrap import median_interval
-from pam.reporting.curves import select
 from pam.reporting.schema import LATENCY
-from pam.reporting.storage import read_table
+from pam.reporting.statistics.bootstrap import median_interval
+from pam.reporting.storage import read_table, select
 from tests.reporting_fixtures import STRENGTHS, write_records
 from tests.small import make_network, share_some, side_by_side
 

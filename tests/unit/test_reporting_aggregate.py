@@ -8,11 +8,11 @@ import pytest
 from pam import DataError
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.curves import components, select
-from pam.reporting.operating_points import strength_of
 from pam.reporting.schema import TABLES
-from pam.reporting.storage import read_table
-from tests.reporting_fixtures import SEEDS, cell_record, failed_record, write_records
+from pam.reporting.statistics.curves import components
+from pam.reporting.statistics.operating_points import strength_of
+from pam.reporting.storage import read_table, select
+from tests.reporting_fixtures import SEEDS, cell_record, fail, write_records
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +127,7 @@ def test_headline_takes_the_largest_factor(run):
 
 def test_a_failed_job_becomes_a_row(tmp_path):
     records = write_records(tmp_path, mergings=("none", "pam"), seeds=(0, 1))
-    broken = tmp_path / "measured" / "fashion" / "pam-vibnet-1.json"
-    write_json(broken, failed_record("diverged", "the loss is not finite"))
+    fail(tmp_path / "measured" / "fashion" / "pam-vibnet-1.json")
     aggregate(records, tmp_path)
     failure = read_table(tmp_path, "failures").iloc[0]
     assert list(failure[["experiment", "merging", "pruning", "status", "reason"]]) == [
@@ -148,7 +147,7 @@ def test_a_failed_job_becomes_a_row(tmp_path):
 
 def test_a_merger_that_failed_everywhere_keeps_its_place(tmp_path):
     records = write_records(tmp_path, mergings=("none", "pam"), prunings=("vibnet",), seeds=(0,))
-    write_json(tmp_path / "measured" / "fashion" / "pam-vibnet-0.json", failed_record())
+    fail(tmp_path / "measured" / "fashion" / "pam-vibnet-0.json")
     aggregate(records, tmp_path)
     matched = select(read_table(tmp_path, "matched"), merging="pam")
     assert set(matched["status"]) == {"failed"}
@@ -162,11 +161,11 @@ def test_records_that_do_not_fit_are_named(tmp_path):
     write_json(path, record)
     with pytest.raises(DataError, match=r"pam-vibnet-0\.json.*groups\.csv.*neurons"):
         aggregate([path], tmp_path)
-    write_json(path, {"status": "ok", "rows": {"extra": []}})
+    write_json(path, record | {"rows": {"extra": []}})
     with pytest.raises(DataError, match=r"pam-vibnet-0\.json holds rows for 'extra'"):
         aggregate([path], tmp_path)
     write_json(path, [])
-    with pytest.raises(DataError, match="is not a record"):
+    with pytest.raises(DataError, match=r"pam-vibnet-0\.json is no record: the file"):
         aggregate([path], tmp_path)
 
 
@@ -196,7 +195,7 @@ def test_strength_of_a_group():
 
 def test_reporting_needs_no_torch():
     code = (
-        "import sys, pam.reporting.aggregate, pam.reporting.tables, pam.reporting.figures;"
+        "import sys, pam.reporting.aggregate, pam.reporting.tables.render, pam.reporting.figures;"
         "from pam.reporting.figures import style;"
         "sys.exit('torch' in sys.modules)"
     )
@@ -204,22 +203,21 @@ def test_reporting_needs_no_torch():
 
 
 def test_one_cause_of_many_failures_is_told_once(tmp_path):
+    write_records(tmp_path, mergings=(), seeds=(0,))
     paths = [tmp_path / "networks" / "fashion" / f"{task}-0.json" for task in "AB"]
     for path in paths:
-        write_json(path, failed_record())
+        fail(path)
     aggregate(paths, tmp_path)
     assert len(read_table(tmp_path, "failures")) == 1
     assert len(read_table(tmp_path, "measurements")) == 0
 
 
 def test_the_log_of_a_failure_is_that_of_the_job_it_began_with(tmp_path):
-    run = tmp_path / "results" / "mine"
     records = []
-    for rule, stage in (("measure", "measured"), ("prune", "pruned")):
-        record = failed_record()
-        record["provenance"] = {"rule": rule, "log": f"logs/{rule}.log"}
-        records.append(run / stage / "fashion" / "pam-vibnet-0.json")
+    for rule in ("measure", "prune"):
+        provenance = {"rule": rule, "experiment": "fashion", "log": f"logs/{rule}.log"}
+        record = {"status": "diverged", "reason": "why", "rows": {}, "provenance": provenance}
+        records.append(tmp_path / f"{rule}.json")
         write_json(records[-1], record)
-    aggregate(records, run)
-    failures = read_table(run, "failures")
-    assert list(failures["log"]) == ["logs/prune.log"]
+    aggregate(records, tmp_path)
+    assert list(read_table(tmp_path, "failures")["log"]) == ["logs/prune.log"]

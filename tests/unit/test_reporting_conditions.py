@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.reporting.aggregate import aggregate
-from pam.reporting.bootstrap import mean_interval
-from pam.reporting.curves import select
-from pam.reporting.exclusivity import exclusivity, removals
-from pam.reporting.redundancy import QUANTITIES, before_and_after, correlations, redundancy
-from pam.reporting.relatedness import ALL_LAYERS, KEPT, PARTS, layers_of, relatedness, shares
-from pam.reporting.schema import EXCLUSIVITY, OPERATING_POINTS, RELATEDNESS
-from pam.reporting.storage import experiments, read_table, write_rows
+from pam.reporting.run import Run
+from pam.reporting.schema import EXCLUSIVITY, MEASUREMENTS, OPERATING_POINTS, RELATEDNESS
+from pam.reporting.statistics.bootstrap import mean_interval
+from pam.reporting.statistics.exclusivity import removals
+from pam.reporting.statistics.redundancy import QUANTITIES, before_and_after, correlations
+from pam.reporting.statistics.relatedness import ALL_LAYERS, KEPT, PARTS, layers_of, shares
+from pam.reporting.storage import select, write_rows
+from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
 from tests.validation_fixtures import (
     LAYERS,
     PAIRS,
@@ -27,7 +28,7 @@ from tests.validation_fixtures import (
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     aggregate(write_validation_records(folder), folder)
-    return folder
+    return Run(folder)
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=4))
@@ -47,7 +48,7 @@ def test_an_estimate_leaves_unknown_values_out():
 
 
 def test_experiments_without_measurements_are_known(run):
-    assert experiments(run) == ["fashion", "related"]
+    assert run.experiments == ["fashion", "related"]
 
 
 def test_shares_of_a_pair_add_up(run):
@@ -60,7 +61,7 @@ def test_shares_of_a_pair_add_up(run):
 
 
 def test_all_layers_are_their_sum(run):
-    rows = select(read_table(run, "relatedness"), task_b="near")
+    rows = select(run.table("relatedness"), task_b="near")
     by_seed = rows.groupby("seed")[["shared", "neurons", "removed"]].sum()
     row = select(shares(run, "related"), task_b="near", layer=ALL_LAYERS).set_index("part")
     expected = 100 * (by_seed["shared"] / by_seed["neurons"]).mean()
@@ -74,12 +75,14 @@ def test_failed_pairs_are_left_out(tmp_path):
     counts = ("neurons", "shared", "exclusive_a", "exclusive_b", "removed")
     broken = [row | dict.fromkeys(counts) | {"status": "diverged"} for row in rows[:3]]
     write_rows(tmp_path, RELATEDNESS, [*broken, *rows[3:]])
-    assert set(shares(tmp_path, "related")["task_b"]) == set(PAIRS) - {"identical"}
-    assert "base, near" in relatedness(tmp_path, "related").to_markdown()
+    write_rows(tmp_path, MEASUREMENTS, [])
+    run = Run(tmp_path)
+    assert set(shares(run, "related")["task_b"]) == set(PAIRS) - {"identical"}
+    assert "base, near" in relatedness(run, "related").to_markdown()
 
 
 def test_the_most_and_the_least_pruned_networks_are_compared(run):
-    rows = read_table(run, "redundancy")
+    rows = run.table("redundancy")
     third = rows[rows["strength"] == 2.0].assign(strength=1.0)
     mixed = before_and_after(pd.concat([third, rows]))
     assert set(select(mixed, stage="before")["strength"]) == {0.0}
@@ -89,13 +92,13 @@ def test_the_most_and_the_least_pruned_networks_are_compared(run):
 def test_correlations_are_means_over_seeds(run):
     place = {"pruning": "taylor", "merging": "pam", "layer": "f4"}
     found = select(correlations(run, "fashion"), **place, stage="after").set_index("quantity")
-    rows = select(read_table(run, "redundancy"), **place, strength=2.0)
+    rows = select(run.table("redundancy"), **place, strength=2.0)
     for quantity in QUANTITIES:
         assert found["mean"][quantity] == pytest.approx(rows[quantity].mean())
         assert found["n"][quantity] == 3
 
 
-def test_the_operating_point_is_what_loses_neurons(tmp_path, run):
+def test_the_operating_point_is_what_loses_neurons(tmp_path):
     rows = exclusivity_record("fashion", "vibnet", 0)["rows"]["exclusivity"]
     every = [row | {"strength": strength} for strength in (0.5, 1.0, 2.0) for row in rows]
     write_rows(tmp_path, EXCLUSIVITY, every)
@@ -103,9 +106,9 @@ def test_the_operating_point_is_what_loses_neurons(tmp_path, run):
     point |= {"pruning": "vibnet", "merging": "all_shared", "seed": 0, "combination": "A&B"}
     point |= {"status": "ok", "strengths": "1"}
     write_rows(tmp_path, OPERATING_POINTS, [point])
-    assert set(removals(tmp_path, "fashion")["strength"]) == {1.0}
+    assert set(removals(Run(tmp_path), "fashion")["strength"]) == {1.0}
     write_rows(tmp_path, OPERATING_POINTS, [point | {"status": "not reached", "strengths": ""}])
-    assert set(removals(tmp_path, "fashion")["strength"]) == {0.5}
+    assert set(removals(Run(tmp_path), "fashion")["strength"]) == {0.5}
 
 
 def test_losses_are_those_of_half_the_neurons(run):

@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 
 from pam.reporting.aggregate import aggregate
-from pam.reporting.bootstrap import ratio_interval, resample_counts
-from pam.reporting.curves import select
 from pam.reporting.figures import latency as figure
 from pam.reporting.figures import render_figures, style
-from pam.reporting.latency import matched_times, timed_networks
-from pam.reporting.operating_points import parts_of
+from pam.reporting.run import Run
 from pam.reporting.schema import LATENCY
-from pam.reporting.storage import read_table, write_rows
-from pam.reporting.tables import render_tables
+from pam.reporting.statistics.bootstrap import ratio_interval, resample_counts
+from pam.reporting.statistics.latency import matched_times, timed_networks
+from pam.reporting.statistics.operating_points import parts_of
+from pam.reporting.storage import read_table, select, write_rows
+from pam.reporting.tables.render import render_tables
 from tests.reporting_fixtures import FIVE_TASKS, write_records
 
 MERGINGS = ("none", "mtz", "pam")
@@ -57,7 +57,7 @@ def test_strengths_of_parts():
 
 
 def test_times_have_the_flops_of_what_was_timed(run):
-    timed = timed_networks(run, "fashion")
+    timed = timed_networks(Run(run), "fashion")
     assert len(timed) == len(read_table(run, "latency"))
     # What the fixture makes of FLOPs.
     np.testing.assert_allclose(timed["median_ms"], 0.2 + timed["flops"] / 4e7, atol=1e-4)
@@ -76,7 +76,7 @@ def test_times_of_networks_that_share_nothing_add_up(run):
         one.loc[np.isclose(one["strength"], strength), "median_ms"].item()
         for one, (_, strength) in zip(parts, parts_of("A&B", point["strengths"]), strict=True)
     )
-    times = matched_times(run, "fashion")
+    times = matched_times(Run(run), "fashion")
     found = select(times, merging="none", seed=0, combination="A&B")
     assert (found["ms"].item(), found["flops"].item()) == (wanted, point["flops"])
     together = select(times, merging="pam", seed=0, combination="A&B")
@@ -85,7 +85,7 @@ def test_times_of_networks_that_share_nothing_add_up(run):
 
 def test_speed_ups_are_paired_by_seed(run, table):
     numbers = table[0].set_index(["merging", "combination"])
-    times = matched_times(run, "fashion").set_index(["merging", "combination", "seed"])
+    times = matched_times(Run(run), "fashion").set_index(["merging", "combination", "seed"])
     own, base = (times.sort_index().loc[name, "A&B"] for name in ("pam", "none"))
     counts = resample_counts([0, 1, 2], "fashion")
     for column, cost in (("ms", "time"), ("flops", "flops")):

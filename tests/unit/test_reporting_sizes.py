@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.curves import families, select
-from pam.reporting.matched import Comparison, Matches
-from pam.reporting.storage import read_table
-from tests.reporting_fixtures import FIVE_TASKS, failed_record, write_records
+from pam.reporting.run import Run
+from pam.reporting.statistics.curves import families
+from pam.reporting.statistics.matched import Comparison, Matches
+from pam.reporting.storage import read_table, select
+from tests.reporting_fixtures import FIVE_TASKS, fail, write_records
 
 MERGINGS = ("none", "mtz", "pam")
 NUMBERS = {1: 5, 2: 10, 3: 10, 4: 5, 5: 1}
@@ -71,7 +71,7 @@ def test_a_ratio_is_one_of_mean_costs(tables):
 
 def test_the_interval_is_that_of_paired_draws(run):
     """The mean of two combinations, draw by draw, against the draws of each."""
-    _, _, family = families(run)[0]
+    _, _, family = families(Run(run))[0]
     matches = Matches("fashion", "vibnet", family)
     one, other = (matches.match("pam", name, [0.0, 1.0], 1.0).flops for name in ("A", "B"))
     row = Comparison(matches, ["A", "B"]).row("pam", 1.0)
@@ -81,7 +81,7 @@ def test_the_interval_is_that_of_paired_draws(run):
 
 def test_a_merger_that_failed_at_one_seed_has_the_other(tmp_path):
     records = records_of(tmp_path)
-    write_json(tmp_path / "measured" / "fashion" / "pam-vibnet-1.json", failed_record())
+    fail(tmp_path / "measured" / "fashion" / "pam-vibnet-1.json")
     aggregate(records, tmp_path)
     sizes = select(read_table(tmp_path, "matched_sizes"), delta=1.0)
     assert set(select(sizes, merging="pam")["n"]) == {1}

@@ -2,14 +2,13 @@ import pandas as pd
 import pytest
 
 from pam import ConfigError
-from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.cells import ratio_cell
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
 from pam.reporting.published import published
-from pam.reporting.tables import TABLE_NAMES, render_tables
-from pam.reporting.text_table import TextTable, latex
-from tests.reporting_fixtures import FIVE_TASKS, all_combinations, failed_record, write_records
+from pam.reporting.tables.cells import ratio_cell
+from pam.reporting.tables.render import TABLE_NAMES, render_tables
+from pam.reporting.tables.text_table import TextTable, latex
+from tests.reporting_fixtures import FIVE_TASKS, all_combinations, fail, write_records
 from tests.validation_fixtures import write_validation_records
 
 
@@ -62,8 +61,7 @@ def test_failed_and_unreached_cells_are_dashes_with_a_note(tmp_path):
     mergings = ("none", "mtz", "pam")
     records = write_records(tmp_path, mergings=mergings, prunings=("vibnet",), seeds=(0, 1))
     for seed in (0, 1):
-        path = tmp_path / "measured" / "fashion" / f"mtz-vibnet-{seed}.json"
-        write_json(path, failed_record())
+        fail(tmp_path / "measured" / "fashion" / f"mtz-vibnet-{seed}.json")
     aggregate(records, tmp_path, deltas=(-5.0, 1.0))
     render_tables(tmp_path)
     comparison = (tmp_path / "tables" / "comparison.md").read_text()
@@ -81,7 +79,7 @@ def test_there_is_no_ratio_to_a_baseline_that_never_comes_within_delta():
 
 def test_fewer_seeds_are_named(tmp_path):
     records = write_records(tmp_path, mergings=("none", "pam"), prunings=("vibnet",))
-    write_json(tmp_path / "measured" / "fashion" / "pam-vibnet-1.json", failed_record())
+    fail(tmp_path / "measured" / "fashion" / "pam-vibnet-1.json")
     aggregate(records, tmp_path)
     render_tables(tmp_path)
     assert "(n = 2)" in (tmp_path / "tables" / "comparison.md").read_text()

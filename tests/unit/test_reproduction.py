@@ -10,11 +10,11 @@ from pam import DataError
 from pam.cli import reproduction as command
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.curves import select
+from pam.reporting.names import Names
+from pam.reporting.pages.beside import costs_and_accuracies, reported_of
+from pam.reporting.pages.reproduction import reproduction_page
 from pam.reporting.published import published
-from pam.reporting.reproduction import reproduction_page
-from pam.reporting.reproduction.beside import costs_and_accuracies, reported_of
-from pam.reporting.storage import read_table
+from pam.reporting.storage import read_table, select
 from pam.source.modules import ROOT
 from tests.reporting_fixtures import write_records
 from tests.validation_fixtures import write_validation_records
@@ -84,8 +84,8 @@ def test_what_was_not_run_has_its_command():
 
 
 def test_a_figure_that_is_not_known_is_never_a_number():
-    known = reported_of("comparison", "fashion_mnist", "lenet5", ("A", "B", "A&B"))
-    table = costs_and_accuracies("t", known, None)
+    known = reported_of("fashion_mnist", "lenet5", "comparison", ("A", "B", "A&B"))
+    table = costs_and_accuracies(Names(), "t", known, None)
     rows = {tuple(row[:3]): row for row in table.rows}
     assert rows["Taylor (P2)", "B", "B1 none"][3:8] == [
         *("not known", "not run here", "—", "not known", "not run here")
@@ -96,11 +96,11 @@ def test_a_figure_that_is_not_known_is_never_a_number():
 
 
 def test_differences_are_measured_against_reported():
-    known = reported_of("comparison", "fashion_mnist", "lenet5", ("A",))
+    known = reported_of("fashion_mnist", "lenet5", "comparison", ("A",))
     row = {"pruning": "vibnet", "combination": "A", "merging": "pam", "status": "ok", "n": 3}
     for name, value in (("flops", 14_245_000.0), ("accuracy", 0.9567)):
         row |= {f"{name}_mean": value, f"{name}_low": value, f"{name}_high": value}
-    table = costs_and_accuracies("t", known, pd.DataFrame([row]))
+    table = costs_and_accuracies(Names(), "t", known, pd.DataFrame([row]))
     cells = next(row for row in table.rows if row[0].startswith("VIBNet") and row[2] == "PAM")
     assert (cells[5], cells[8], cells[9]) == ("−50 %", "+1.00", "3")
 

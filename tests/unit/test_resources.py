@@ -5,9 +5,11 @@ import pytest
 from benchmarks import whole_runs
 from pam.reporting.figures import resources as figure
 from pam.reporting.figures import style
-from pam.reporting.resources import resources, rule_times, shares
+from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
+from pam.reporting.statistics.resources import rule_times, shares
 from pam.reporting.storage import read_table, write_rows
+from pam.reporting.tables.overviews import resources
 
 CELLS = [
     ("train", "A", "", "", 10.0, 400.0),
@@ -47,13 +49,13 @@ def test_jobs_are_summed_per_rule_and_the_largest_comes_first(run):
 
 
 def test_the_table_is_of_one_experiment(run):
-    table = resources(run, "faces").tables[0]
-    assert table.rows == [
+    document = resources(Run(run), "faces")
+    assert document.tables[0].rows == [
         ["prune", "3", "100.0", "71 %", "30.0", "50.0", "50.0", "330"],
         ["train", "2", "24.0", "17 %", "12.0", "14.0", "12.0", "420"],
         ["merge", "2", "16.0", "11 %", "8.0", "9.0", "8.0", "650"],
     ]
-    assert set(resources(run, "faces").numbers["experiment"]) == {"faces"}
+    assert set(document.numbers["experiment"]) == {"faces"}
 
 
 def test_bars_are_as_long_as_the_jobs_took(run):
@@ -74,7 +76,7 @@ def test_bars_are_as_long_as_the_jobs_took(run):
 
 
 def test_without_jobs_there_is_nothing(run):
-    assert resources(run, "celeba") is figure.draw(run, "celeba") is None
+    assert resources(Run(run), "celeba") is figure.draw(run, "celeba") is None
 
 
 def test_whole_runs_have_a_row_per_rule_and_a_panel_per_run(run):

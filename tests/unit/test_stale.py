@@ -8,8 +8,8 @@ from pam.files import read_json, write_json
 from pam.provenance import code_hash
 from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import style
+from pam.reporting.origins import stale_notes
 from pam.reporting.schema import TABLES
-from pam.reporting.staleness import stale_notes
 from pam.status.stale import stale_stages, stale_tables
 from tests.reporting_fixtures import write_records
 

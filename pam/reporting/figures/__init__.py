@@ -12,13 +12,11 @@ from types import ModuleType
 
 from pam.errors import ConfigError
 from pam.files import write_json
-from pam.reporting.curves import select
-from pam.reporting.matched import OK
 from pam.reporting.names import file_stem
+from pam.reporting.origins import NOTHING_STALE, ORIGINS, Stale, origin_of, stale_notes
+from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
-from pam.reporting.sources import ORIGINS, origin_of
-from pam.reporting.staleness import NOTHING_STALE, Stale, stale_notes
-from pam.reporting.storage import experiments, read_table
+from pam.reporting.statistics.matched import OK
 
 FIGURES = (
     "frontier",
@@ -68,7 +66,8 @@ def render_figures(
         raise ConfigError(f"unknown figure '{unknown[0]}'; known: {', '.join(FIGURES)}")
     folder, out, paths = Path(csv_folder), Path(out_folder), []
     out.mkdir(parents=True, exist_ok=True)
-    known = experiments(folder)
+    run = Run(folder, stale)
+    known = run.experiments
     origins = {}
     for experiment in known:
         for name in names:
@@ -80,7 +79,7 @@ def render_figures(
                         warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
                     continue
                 source = style.source_hash(folder, module.SOURCES)
-                n = n_seeds(folder, experiment, module)
+                n = n_seeds(run, experiment, module)
                 where = f"{folder.resolve().name}/{experiment} · seeds: n = {n}"
                 notes = stale_notes(stale, experiment, module.SOURCES)
                 style.stamp(figure, module.NOTE, f"{where} · csv sha256 {source}", *notes)
@@ -93,13 +92,13 @@ def render_figures(
     return paths
 
 
-def n_seeds(folder: Path, experiment: str, module: ModuleType) -> int:
+def n_seeds(run: Run, experiment: str, module: ModuleType) -> int:
     """Return how many seeds succeeded in what a figure shows."""
     own = module.SOURCES[0]
     name = own if "seed" in TABLES[own].columns else "measurements"
     # Where nothing is said of success, only what succeeded left rows.
     succeeded = {"status": OK} if "status" in TABLES[name].columns else {}
-    return select(read_table(folder, name), experiment=experiment, **succeeded)["seed"].nunique()
+    return run.rows(name, experiment=experiment, **succeeded)["seed"].nunique()
 
 
 def sources_of(figure: str) -> tuple[str, ...]:

@@ -7,11 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pam.reporting.curves import select
 from pam.reporting.figures import style
-from pam.reporting.matched import BOUND, DEFAULT_DELTA
 from pam.reporting.names import order_mergings, order_prunings, pruning_name
-from pam.reporting.storage import read_table
+from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("matched", "matched_sizes")
 TITLE = "Computation by how many tasks run"

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pam.reporting.bootstrap import mean_interval
-from pam.reporting.curves import select
-from pam.reporting.exclusivity import removals
 from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
+from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
+from pam.reporting.statistics.bootstrap import mean_interval
+from pam.reporting.statistics.exclusivity import removals
+from pam.reporting.storage import select
 
 SOURCES = ("exclusivity", "operating_points")
 TITLE = "Which shared neurons only one task needs"
@@ -36,7 +37,7 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     neurons, up, test accuracy of every task. The last column shows what every neuron tells about
     the task it tells most about and about the others.
     """
-    rows = removals(folder, experiment)
+    rows = removals(Run(folder), experiment)
     if rows.empty:
         return None
     tasks = sorted(rows["task"].unique())

@@ -10,11 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from pam.reporting.bootstrap import percentile_band, resample_counts
-from pam.reporting.curves import pruned, select
 from pam.reporting.figures import style
-from pam.reporting.frontier import fit_increasing
-from pam.reporting.matched import DEFAULT_DELTA
 from pam.reporting.names import (
     combination_name,
     order_combinations,
@@ -22,7 +18,11 @@ from pam.reporting.names import (
     order_prunings,
     pruning_name,
 )
-from pam.reporting.storage import read_table
+from pam.reporting.statistics.bootstrap import percentile_band, resample_counts
+from pam.reporting.statistics.curves import pruned
+from pam.reporting.statistics.frontier import fit_increasing
+from pam.reporting.statistics.matched import DEFAULT_DELTA
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("measurements", "matched")
 TITLE = "Accuracy against computation"

@@ -9,18 +9,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from pam.reporting.curves import SHARED, select
 from pam.reporting.figures import style
-from pam.reporting.matched import DEFAULT_DELTA
 from pam.reporting.names import (
     merging_name,
     order_mergings,
     order_prunings,
     pruning_name,
 )
-from pam.reporting.operating_points import chosen_strengths, strength_of
+from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
-from pam.reporting.storage import read_table
+from pam.reporting.statistics.curves import SHARED
+from pam.reporting.statistics.matched import DEFAULT_DELTA
+from pam.reporting.statistics.operating_points import chosen_strengths, strength_of
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("groups", "operating_points")
 TITLE = "Neurons per group, before and after pruning"
@@ -40,7 +41,7 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     groups = select(read_table(folder, "groups"), experiment=experiment)
     if groups.empty:
         return None
-    chosen = chosen_strengths(folder, experiment)
+    chosen = chosen_strengths(Run(folder), experiment)
     layers = style.spread(sorted(groups["layer"].unique(), key=natural_key), 8)
     stages = [("merged", _merged(groups))]
     for pruning in order_prunings(name for name in groups["pruning"] if name):

@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pam.reporting.curves import SHARED, select
 from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings
 from pam.reporting.schema import natural_key
-from pam.reporting.storage import read_table
+from pam.reporting.statistics.curves import SHARED
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("neuron_information",)
 TITLE = "What each neuron knows of the tasks"

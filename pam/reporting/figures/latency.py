@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from pam.reporting.curves import select
 from pam.reporting.figures import style
-from pam.reporting.latency import SETTING, order_settings, timed_networks
 from pam.reporting.names import backend_name, merging_name, order_mergings, size_name
+from pam.reporting.run import Run
+from pam.reporting.statistics.latency import SETTING, order_settings, timed_networks
+from pam.reporting.storage import select
 
 SOURCES = ("latency", "measurements")
 TITLE = "Time against computation"
@@ -38,7 +39,7 @@ def draw(folder: Path, experiment: str) -> Figure | None:
 
     One panel per number of threads, backend and batch size.
     """
-    timed = timed_networks(folder, experiment)
+    timed = timed_networks(Run(folder), experiment)
     if timed.empty:
         return None
     mergings, panels = order_mergings(timed["merging"]), dict(list(timed.groupby(SETTING)))

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pam.reporting.curves import select
 from pam.reporting.figures import style
-from pam.reporting.matched import OK
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
-from pam.reporting.redundancy import AFTER, BEFORE, before_and_after, correlations
+from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
-from pam.reporting.storage import read_table
+from pam.reporting.statistics.matched import OK
+from pam.reporting.statistics.redundancy import AFTER, BEFORE, before_and_after, correlations
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("redundancy", "redundancy_samples")
 TITLE = "Do exclusive groups repeat each other?"
@@ -36,7 +36,7 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     Rows are pruning schemes and mergers; the first two columns are scatters before and after
     pruning, the third the mean largest correlation of every layer.
     """
-    found = select(correlations(folder, experiment), quantity="mean_max_correlation")
+    found = select(correlations(Run(folder), experiment), quantity="mean_max_correlation")
     if found.empty:
         return None
     rows = select(read_table(folder, "redundancy"), experiment=experiment, status=OK)

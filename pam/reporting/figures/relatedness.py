@@ -7,10 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pam.reporting.curves import select
 from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings
-from pam.reporting.relatedness import ALL_LAYERS, PARTS, layers_of, shares
+from pam.reporting.run import Run
+from pam.reporting.statistics.relatedness import ALL_LAYERS, PARTS, layers_of, shares
+from pam.reporting.storage import select
 
 SOURCES = ("relatedness",)
 TITLE = "What related tasks share"
@@ -32,7 +33,7 @@ def draw(folder: Path, experiment: str) -> Figure | None:
     Columns are layers (all together first), rows pruning-aware mergers; across, the mutual
     information of the labels of a pair of tasks, up, shares of their neurons in percent.
     """
-    found = shares(folder, experiment)
+    found = shares(Run(folder), experiment)
     if found.empty:
         return None
     layers = [ALL_LAYERS, *style.spread(layers_of(found)[1:], 5)]

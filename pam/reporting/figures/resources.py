@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from pam.reporting.curves import select
 from pam.reporting.figures import style
 from pam.reporting.names import order_mergings, order_prunings, pruning_name
-from pam.reporting.resources import RuleTime, duration, rule_times
-from pam.reporting.storage import read_table
+from pam.reporting.statistics.resources import RuleTime, duration, rule_times
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("resources",)
 TITLE = "Where the time goes"

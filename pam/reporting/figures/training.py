@@ -8,10 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pam.reporting.curves import select
 from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
-from pam.reporting.storage import read_table
+from pam.reporting.storage import read_table, select
 
 SOURCES = ("training",)
 TITLE = "Training curves"

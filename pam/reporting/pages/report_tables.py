@@ -1,0 +1,167 @@
+"""The report's tables of what was run, on which machines and files, and how long jobs took."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pam.reporting.manifest import Environment, Manifest
+from pam.reporting.run import Run
+from pam.reporting.schema import TABLES
+from pam.reporting.tables.text_table import TextTable
+
+SLOWEST = 8
+_SHORT = 12
+
+
+def experiments(run: Run) -> TextTable:
+    """Return what the configuration asked for, one row per experiment."""
+    names, rows = run.names, []
+    for name, section in _sections(run.manifest.config.get("experiments")).items():
+        merging, pruning, relatedness = (
+            _sections(section.get(key)) for key in ("merging", "pruning", "relatedness")
+        )
+        pruners = [
+            f"{names.pruning(row)}: "
+            + ", ".join(f"{strength:g}" for strength in pruning[row].get("strengths") or [])
+            for row in names.order_prunings(pruning)
+        ]
+        rows.append(
+            [
+                name,
+                names.dataset(str(section.get("dataset"))),
+                names.architecture(str(section.get("architecture"))),
+                ", ".join(map(str, section.get("tasks") or [])),
+                ", ".join(map(names.merging, names.order_mergings(merging))) or "–",
+                "; ".join(pruners) or "–",
+                ", ".join(map(names.merging, names.order_mergings(relatedness))) or "–",
+            ]
+        )
+    header = ["experiment", "data", "architecture", "tasks", "mergers", "pruners at strengths"]
+    return _table("", [*header, "related by"], rows)
+
+
+def slowest_jobs(run: Run) -> TextTable:
+    """Return the jobs that took longest, the slowest first.
+
+    Raises:
+        DataError: if ``resources.csv`` is missing or damaged.
+    """
+    jobs = run.table("resources").sort_values("wall_s", ascending=False, kind="stable")
+    rows = [
+        [
+            *(job["rule"], job["experiment"]),
+            " + ".join(filter(None, (job["task"], job["merging"], job["pruning"]))),
+            *(f"{job['seed']:.0f}", job["device"], job["host"]),
+            *(f"{job['wall_s']:,.1f}", f"{job['peak_memory_mb']:,.0f}"),
+        ]
+        for job in jobs.head(SLOWEST).to_dict("records")
+    ]
+    header = ["rule", "experiment", "cell", "seed", "device", "host", "wall clock (s)", "peak MB"]
+    return _table("The slowest jobs", header, rows, numbers=2)
+
+
+def failures(run: Run) -> TextTable:
+    """Return the cells that failed, with reasons and logs.
+
+    Raises:
+        DataError: if ``failures.csv`` is missing or damaged.
+    """
+    rows = run.text_table("failures").replace("", "–")
+    return _table("", list(rows.columns), rows.to_numpy().tolist())
+
+
+def csv_files(run: Run) -> TextTable:
+    """Return the CSV files behind tables and figures: sha256, rows and size.
+
+    Raises:
+        DataError: if one is missing or damaged.
+    """
+    rows = []
+    for name in TABLES:
+        count, content = len(run.text_table(name)), (run.folder / f"{name}.csv").read_bytes()
+        sha256, size = hashlib.sha256(content).hexdigest(), f"{len(content) / 1000:,.1f}"
+        rows.append([f"{name}.csv", sha256, f"{count:,}", size])
+    return _table("CSV files", ["file", "sha256", "rows", "kB"], rows, numbers=2)
+
+
+def machines(manifest: Manifest) -> TextTable:
+    """Return where the jobs ran and from which sources, one row per kind of machine."""
+    kinds = (_machine(job.environment) for job in manifest.jobs.values())
+    header = ["host", "processor", "cores", "device", "platform", "Python", "commit"]
+    return _counted("Machines and sources", header, kinds)
+
+
+def packages(manifest: Manifest) -> TextTable:
+    """Return the versions of packages, and how many jobs ran with them."""
+    versions = (
+        (package, str(version or "not installed"))
+        for job in manifest.jobs.values()
+        for package, version in job.environment.packages.items()
+    )
+    return _counted("Packages", ["package", "version"], versions)
+
+
+def hashes(manifest: Manifest) -> TextTable:
+    """Return the hashes of code and data that jobs rest on, and how many jobs each."""
+    rows = (
+        (job.rule, job.code_hash[:_SHORT], job.data_hash[:_SHORT]) for job in manifest.jobs.values()
+    )
+    return _counted("Hashes of code and data", ["rule", "code", "data"], rows)
+
+
+def jobs(manifest: Manifest) -> TextTable:
+    """Return every job with its status, its hashes, and when and where it ended."""
+    rows = [
+        [
+            *(name.removesuffix(".json"), job.status),
+            *(text[:_SHORT] for text in (job.config_hash, job.code_hash, job.data_hash)),
+            *(job.environment.host or "–", job.ended),
+        ]
+        for name, job in manifest.jobs.items()
+    ]
+    header = ["job", "status", "configuration", "code", "data", "host", "ended"]
+    return _table("All jobs", header, rows)
+
+
+def span(manifest: Manifest) -> tuple[str, str]:
+    """Return the dates (UTC) on which the first job started and the last one ended."""
+    jobs = manifest.jobs.values()
+    if not jobs:
+        return "–", "–"
+    return _date(min(job.started for job in jobs)), _date(max(job.ended for job in jobs))
+
+
+def _date(stamp: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(stamp):%d %B %Y, %H:%M}".lstrip("0")
+    except ValueError:
+        return stamp
+
+
+def _table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0
+) -> TextTable:
+    """Return a table of words, of which the last ``numbers`` columns hold numbers."""
+    return TextTable(title, header, rows, len(header) - numbers)
+
+
+def _counted(title: str, header: Sequence[str], kinds: Iterable[tuple[str, ...]]) -> TextTable:
+    """Return how many jobs there are of every kind."""
+    rows = [[*kind, f"{count}"] for kind, count in sorted(Counter(kinds).items())]
+    return _table(title, [*header, "jobs"], rows, numbers=1)
+
+
+def _sections(value: Any) -> dict[str, dict[str, Any]]:
+    """Return the entries of a mapping that are mappings themselves."""
+    entries = value.items() if isinstance(value, dict) else ()
+    return {str(name): entry for name, entry in entries if isinstance(entry, dict)}
+
+
+def _machine(environment: Environment) -> tuple[str, ...]:
+    git = environment.git
+    commit = "–" if git is None else f"{(git.commit or '–')[:_SHORT]}{' + changes' * git.dirty}"
+    known = (environment.host, environment.cpu, environment.cores, environment.device)
+    known += (environment.platform, environment.python)
+    return (*(str(value or "–") for value in known), commit)

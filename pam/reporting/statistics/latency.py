@@ -1,0 +1,145 @@
+"""Measured time beside FLOPs: of every network, and of those at matched accuracy."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from pam.reporting.names import backend_rank
+from pam.reporting.run import Run
+from pam.reporting.statistics.bootstrap import mean_interval, ratio_interval
+from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
+from pam.reporting.statistics.operating_points import parts_of
+from pam.reporting.storage import select
+
+SETTING = ["threads", "backend", "batch_size"]
+"""What is the same in timings that are compared."""
+
+TIME = "latency_ms"
+RATIOS = [(cost, reference) for reference in REFERENCES for cost in ("flops", "time")]
+
+_NETWORK = ["merging", "pruning", "strength", "seed", "combination"]
+_POINT = ["pruning", "merging", "seed", "combination"]
+
+
+class Place(NamedTuple):
+    """Where mergers are compared: a pruning and a setting of timing."""
+
+    pruning: str
+    threads: float
+    backend: str
+    batch_size: float
+
+
+def timed_networks(run: Run, experiment: str) -> pd.DataFrame:
+    """Return the timings of an experiment with the FLOPs of what was timed.
+
+    Returns:
+        The rows of ``latency.csv``, with the columns ``flops`` and ``n_tasks``.
+    """
+    timed = run.rows("latency", experiment=experiment)
+    measured = run.rows("measurements", experiment=experiment, status=OK)
+    return timed.merge(measured[[*_NETWORK, "flops", "n_tasks"]], on=_NETWORK)
+
+
+def order_settings(timed: pd.DataFrame) -> list[tuple[float, str, float]]:
+    """Return the settings (number of threads, backend, batch size) of timings in table order."""
+    settings = set(timed[SETTING].itertuples(index=False, name=None))
+    return sorted(settings, key=lambda one: (one[0], backend_rank(one[1]), one[2]))
+
+
+def default_points(run: Run, experiment: str) -> pd.DataFrame:
+    """Return the rows of ``operating_points.csv`` of an experiment at the default delta."""
+    return run.rows("operating_points", experiment=experiment, delta=DEFAULT_DELTA)
+
+
+def matched_times(run: Run, experiment: str) -> pd.DataFrame:
+    """Return time and FLOPs of the networks at the operating points of the default delta.
+
+    Networks that share nothing run one after the other, each at its own strength: their times add
+    up, as their FLOPs do.
+
+    Returns:
+        One row per (pruning, merging, seed, combination, threads, backend, batch_size) whose
+        network meets delta and was timed: ``ms`` and ``flops``.
+    """
+    timed = run.rows("latency", experiment=experiment)
+    # As the operating points write it.
+    strengths = timed["strength"].map("{:g}".format)
+    times = timed.assign(strength=strengths).set_index([*_NETWORK, *SETTING])["median_ms"].to_dict()
+    settings = order_settings(timed)
+    rows = []
+    for point in select(default_points(run, experiment), status=OK).to_dict("records"):
+        cell = (point["merging"], point["pruning"])
+        parts = parts_of(point["combination"], point["strengths"])
+        for setting in settings:
+            ms = [
+                times.get((*cell, f"{strength:g}", point["seed"], tasks, *setting))
+                for tasks, strength in parts
+            ]
+            if None not in ms:
+                axes = (*(point[name] for name in _POINT), *setting)
+                rows.append((*axes, sum(ms), point["flops"]))
+    return pd.DataFrame(rows, columns=[*_POINT, *SETTING, "ms", "flops"])
+
+
+class SpeedUps:
+    """How many times less FLOPs and time networks at matched accuracy take than B1 and B2.
+
+    Attributes:
+        places: the prunings and settings that are compared, in table order.
+    """
+
+    def __init__(self, run: Run, experiment: str) -> None:
+        self._experiment = experiment
+        points = default_points(run, experiment)
+        settings = order_settings(run.rows("latency", experiment=experiment))
+        prunings = run.names.order_prunings(points["pruning"])
+        self.places = [Place(pruning, *one) for pruning in prunings for one in settings]
+        met = select(points, status=OK).groupby(["pruning", "merging", "combination"])["seed"]
+        self._seeds_that_meet = {network: set(seeds) for network, seeds in met}
+        self._costs: dict[tuple[Place, str, str], dict[int, dict[str, float]]] = {}
+        for row in matched_times(run, experiment).to_dict("records"):
+            place = Place(*(row[name] for name in Place._fields))
+            costs = self._costs.setdefault((place, row["merging"], row["combination"]), {})
+            costs[int(row["seed"])] = {"flops": row["flops"], "time": row["ms"]}
+
+    def row(self, place: Place, merging: str, combinations: Sequence[str]) -> dict[str, Any]:
+        """Return estimates for the mean over some combinations, often one.
+
+        Returns:
+            ``n`` seeds, and ``<quantity>_mean``, ``_low`` and ``_high`` of ``latency_ms`` and of
+            how many times less than each reference the network costs, such as ``time_vs_none``.
+        """
+        costs = self._means(place, merging, combinations)
+        time = mean_interval(costs["time"].values(), costs["time"], self._experiment)
+        estimates = {TIME: time}
+        for cost, reference in RATIOS:
+            base = self._means(place, reference, combinations)[cost]
+            ratio = ratio_interval(base, costs[cost], self._experiment)
+            estimates[f"{cost}_vs_{reference}"] = ratio
+        return {"n": time.n} | {
+            f"{name}_{part}": getattr(estimate, part)
+            for name, estimate in estimates.items()
+            for part in ("mean", "low", "high")
+        }
+
+    def all_meet(self, pruning: str, mergings: Sequence[str], combinations: Sequence[str]) -> bool:
+        """Tell whether a seed has networks that meet delta for all mergers and combinations."""
+        seeds = [
+            self._seeds_that_meet.get((pruning, merging, combination), set())
+            for merging in mergings
+            for combination in combinations
+        ]
+        return bool(set.intersection(*seeds))
+
+    def _means(
+        self, place: Place, merging: str, combinations: Sequence[str]
+    ) -> dict[str, dict[int, float]]:
+        """Return FLOPs and time: seed -> mean over combinations, of the seeds that have them."""
+        every = [self._costs.get((place, merging, name), {}) for name in combinations]
+        seeds = sorted(set.intersection(*map(set, every)))
+        return {
+            cost: {seed: sum(one[seed][cost] for one in every) / len(every) for seed in seeds}
+            for cost in ("flops", "time")
+        }

@@ -1,0 +1,178 @@
+"""How numbers with intervals and bounds are written in tables, and the notes that explain them."""
+
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pam.reporting.names import Names
+from pam.reporting.run import Run
+from pam.reporting.statistics.matched import BOUND, FAILED, NOT_REACHED
+from pam.reporting.tables.text_table import Document, TextTable
+
+DASHES = {NOT_REACHED: "—†", FAILED: "—‡"}
+
+DASH_NOTES = {
+    "†": "† not reached: the fitted frontier (of a ratio: either of the two) never comes within δ.",
+    "‡": "‡ failed or not measured; the reasons are in failures.csv.",
+    "≤": "≤: already the cheapest network measured meets δ, so the cost lies at or below this; "
+    "≥: the same of the merger it is compared with.",
+    "(": "In round brackets: both costs of the ratio are only upper bounds.",
+    "n =": "n is given where fewer seeds than in the rest of the table could be used.",
+}
+
+_MOST_CAUSES = 4
+# How a job begins a reason that another job passed on to it.
+_PASSED_ON = re.compile(r"not (trained|merged|pruned|measured|related|analysed): ")
+
+
+def estimate(row: Mapping[str, Any], name: str, scale: float, digits: str) -> str:
+    """Return ``1.23 [1.10, 1.40]`` for a quantity of a row of ``matched.csv``, or its dash.
+
+    Args:
+        row: a row of ``matched.csv``.
+        name: ``accuracy``, ``flops``, ``flops_vs_none`` or ``flops_vs_mtz``.
+        scale: factor from the file's unit to the table's.
+        digits: format of a number, such as ``.2f``.
+    """
+    mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
+    if _missing(mean):
+        return DASHES.get(row["status"], "—")
+    return interval(scale * mean, scale * low, scale * high, digits)
+
+
+def interval(mean: float, low: float, high: float, digits: str) -> str:
+    """Return ``1.23 [1.10, 1.40]``, ``1.23`` where there is no interval, ``—`` for NaN."""
+    text = number(mean, digits)
+    if not _missing(mean) and not _missing(low):
+        text += f" [{number(low, digits)}, {number(high, digits)}]"
+    return text
+
+
+def row_interval(row: Mapping[str, Any] | None, digits: str) -> str:
+    """Return :func:`interval` of a row with ``mean``, ``low`` and ``high``; ``—`` for no row."""
+    return "—" if row is None else interval(row["mean"], row["low"], row["high"], digits)
+
+
+def number(value: float, digits: str) -> str:
+    """Return a number, ``∞`` for infinity and ``—`` for NaN."""
+    if _missing(value):
+        return "—"
+    return "∞" if math.isinf(value) else format(value, digits)
+
+
+def cost_cell(row: Mapping[str, Any] | None, n: int) -> str:
+    """Return the matched MFLOPs of a row with interval, and ``≤`` where it is a bound."""
+    if row is None:
+        return DASHES[FAILED]
+    prefix = "≤ " if row["status"] == BOUND else ""
+    return prefix + estimate(row, "flops", 1e-6, "#.3g") + fewer(row, n)
+
+
+def accuracy_cell(row: Mapping[str, Any] | None, n: int) -> str:
+    """Return the test accuracy of a row in percent with interval."""
+    if row is None:
+        return DASHES[FAILED]
+    return estimate(row, "accuracy", 100, ".2f") + fewer(row, n)
+
+
+def ratio_cell(row: Mapping[str, Any] | None, base: Mapping[str, Any] | None, name: str) -> str:
+    """Return a ratio of matched FLOPs; bounds of either side show in front of it.
+
+    Args:
+        row: the merger's row of ``matched.csv``.
+        base: the row of the merger it is compared with.
+        name: ``flops_vs_none`` or ``flops_vs_mtz``.
+    """
+    if row is None or base is None:
+        return DASHES[FAILED]
+    if base["status"] == NOT_REACHED:
+        # Compared with an infinite cost every cost is nothing: that says nothing of the merger.
+        return DASHES[NOT_REACHED]
+    text = estimate(row, name, 1.0, ".2f")
+    if text.startswith("—"):
+        status = base["status"] if base["status"] in DASHES else row["status"]
+        return DASHES.get(status, "—")
+    bounds = (row["status"] == BOUND, base["status"] == BOUND)
+    if all(bounds):
+        return f"({text})"
+    return ("≤ " if bounds[0] else "≥ " if bounds[1] else "") + text
+
+
+def factor_cell(row: Mapping[str, Any]) -> str:
+    """Return the factor of a row of ``headline.csv`` with interval: ``1.35 [0.93, 1.51] ×``."""
+    # A cost that is at most x makes a factor that is at least the baseline's over x.
+    prefix = "≥ " if row["status"] == BOUND else ""
+    return f"{prefix}{interval(row['factor'], row['low'], row['high'], '.2f')} ×"
+
+
+def fewer(row: Mapping[str, Any], n: int) -> str:
+    """Return a remark where a row rests on fewer seeds than the table."""
+    return f" (n = {row['n']:.0f})" if 0 < row["n"] < n else ""
+
+
+def baseline(names: Names, reference: str) -> str:
+    """Return the short name of a reference, ``B1`` or ``B2``."""
+    return names.merging(reference).split()[0]
+
+
+def noted_table(
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    labels: int,
+    strong: Collection[tuple[int, int]] = (),
+    notes: Iterable[str] = (),
+) -> TextTable:
+    """Return a table with the explanations of the signs in its cells, then further notes."""
+    signs = notes_for([cell for row in rows for cell in row[labels:]])
+    return TextTable(title, header, rows, labels, frozenset(strong), [*signs, *notes])
+
+
+def notes_for(cells: Sequence[str]) -> list[str]:
+    """Return the explanations of the signs that occur in cells."""
+    text = "\n".join(cells)
+    signs = {sign: sign in text for sign in ("†", "‡", "n =")}
+    signs |= {"≤": "≤" in text or "≥" in text}
+    signs |= {"(": any(cell.startswith("(") for cell in cells)}
+    return [DASH_NOTES[sign] for sign in DASH_NOTES if signs[sign]]
+
+
+def explained(document: Document, run: Run, experiment: str) -> Document:
+    """Return a document whose tables with failed cells name the causes in footnotes."""
+    signs = {DASH_NOTES["‡"], DASH_NOTES["n ="]}
+    if not any(signs & set(table.notes) for table in document.tables):
+        return document
+    every = causes(run, experiment)
+    footnotes = [f"‡ {cause}" for cause in every[:_MOST_CAUSES]]
+    if len(every) > _MOST_CAUSES:
+        footnotes.append(f"‡ and {len(every) - _MOST_CAUSES} more")
+    tables = [
+        replace(table, notes=[*table.notes, *footnotes]) if signs & set(table.notes) else table
+        for table in document.tables
+    ]
+    return replace(document, tables=tables)
+
+
+def causes(run: Run, experiment: str) -> list[str]:
+    """Return what went wrong in an experiment, one sentence per cause: where, status and reason.
+
+    Raises:
+        DataError: if ``failures.csv`` is missing or damaged.
+    """
+    failures = run.text_rows("failures", experiment=experiment)
+    first = failures[~failures["reason"].str.match(_PASSED_ON)]
+    sentences = []
+    axes = ["merging", "pruning", "status", "reason"]
+    for (merging, pruning, status, reason), rows in first.groupby(axes, sort=False):
+        where = [run.names.merging(merging)] if merging else []
+        where += [run.names.pruning(pruning)] if pruning else []
+        seeds = [seed for seed in dict.fromkeys(rows["seed"]) if seed]
+        where += [f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"] if seeds else []
+        sentences.append(f"{', '.join(where) or 'all'}: {status.replace('_', ' ')}: {reason}")
+    return sentences
+
+
+def _missing(value: Any) -> bool:
+    return value is None or math.isnan(value)

@@ -1,0 +1,101 @@
+"""The tables of a run, each as CSV (numbers), Markdown (to read) and LaTeX (to print)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pam.files import write_json, write_text
+from pam.reporting.names import file_stem
+from pam.reporting.origins import NOTHING_STALE, ORIGINS, Stale, origin_of, stale_notes
+from pam.reporting.run import Run
+from pam.reporting.schema import TABLES
+from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
+from pam.reporting.tables.cells import explained
+from pam.reporting.tables.comparison import comparison
+from pam.reporting.tables.latency import latency
+from pam.reporting.tables.overviews import headline, operating_points, resources, sensitivity
+from pam.reporting.tables.text_table import Document
+
+_BUILDERS: dict[str, Callable[[Run, str], Document | None]] = {
+    "comparison": comparison,
+    "sensitivity": sensitivity,
+    "operating_points": operating_points,
+    "headline": headline,
+    "relatedness": relatedness,
+    "exclusivity": exclusivity,
+    "redundancy": redundancy,
+    "latency": latency,
+    "resources": resources,
+}
+
+SOURCES = {
+    "comparison": ("measurements", "matched", "matched_sizes", "failures"),
+    "sensitivity": ("matched", "measurements", "failures"),
+    "operating_points": ("operating_points", "measurements", "failures"),
+    "headline": ("headline", "measurements"),
+    "relatedness": ("relatedness",),
+    "exclusivity": ("exclusivity", "operating_points"),
+    "redundancy": ("redundancy",),
+    "latency": ("latency", "operating_points"),
+    "resources": ("resources",),
+}
+"""The CSV files that each table is made from."""
+
+TABLE_NAMES = tuple(_BUILDERS)
+
+
+def documents(run: Run) -> Iterator[tuple[str, str, Document]]:
+    """Yield (experiment, table name, document) of every table of a run that has rows.
+
+    Raises:
+        DataError: if a CSV file is missing or damaged.
+    """
+    for experiment in run.experiments:
+        for name, build in _BUILDERS.items():
+            document = build(run, experiment)
+            if document is None:
+                continue
+            document = explained(document, run, experiment)
+            # A table without a CSV file of its own name is made of matched costs.
+            notes = stale_notes(run.stale, experiment, [name if name in TABLES else "matched"])
+            intro = " ".join([document.intro, *(f"{note}." for note in notes)])
+            yield experiment, name, replace(document, intro=intro)
+
+
+def render_tables(
+    folder: str | Path, out_folder: str | Path | None = None, stale: Stale = NOTHING_STALE
+) -> list[Path]:
+    """Write every table of a run as csv, md and tex, and beside them what each is made from.
+
+    A table for which there are no rows is left out. A file is called ``<table>.md``, or
+    ``<experiment>-<table>.md`` where the run has several experiments.
+
+    Args:
+        folder: where the CSV files of the run lie.
+        out_folder: where the tables go; ``<folder>/tables`` by default.
+        stale: which rows are of earlier code; their tables say so in their introduction.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        DataError: if a CSV file is missing or damaged.
+    """
+    run = Run(folder, stale)
+    out, paths = Path(out_folder or run.folder / "tables"), []
+    out.mkdir(parents=True, exist_ok=True)
+    origins = {}
+    for experiment, name, document in documents(run):
+        stem = file_stem(run.experiments, experiment, name)
+        origin = origin_of(run.folder, experiment, "tables", SOURCES[name])
+        origins[stem] = {"table": name, **origin}
+        texts = {
+            "csv": document.numbers.to_csv(index=False, lineterminator="\n"),
+            "md": document.to_markdown(),
+            "tex": document.to_latex(),
+        }
+        for suffix, text in texts.items():
+            paths.append(out / f"{stem}.{suffix}")
+            write_text(paths[-1], text)
+    write_json(out / ORIGINS, origins)
+    return paths
