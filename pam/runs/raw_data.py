@@ -8,7 +8,6 @@ from pathlib import Path
 from pam.errors import DataError
 from pam.files import read_json, write_json
 
-DEFAULT_ROOT = Path("data")
 # Beside Snakemake's notes, which hold the hashes that are compared.
 NOTES = ".snakemake/raw_data.json"
 HASH_LENGTH = 12

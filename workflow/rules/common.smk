@@ -6,8 +6,9 @@ import shutil
 from pam.cli.device import job_environment
 from pam.config import control_seed
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold
+from pam.files import DEFAULT_ROOT
 from pam.provenance import code_hash, config_hash
-from pam.runs.raw_data import DEFAULT_ROOT, raw_hash
+from pam.runs.raw_data import raw_hash
 from pam.reporting.schema import TABLES
 from pam.status.hashes import remember
 from pam.status.jobs import Job
