@@ -190,8 +190,8 @@ class Architecture:
 
     def activation(self, layer: str) -> str:
         """Return the node that puts out a hidden layer's activations: its last ReLU."""
-        own = [node for node in self.nodes if self.signals[node.name].layer == layer]
-        return ([node.name for node in own if isinstance(node, Relu)] or [own[0].name])[-1]
+        nodes = [node for node in self.nodes if self.signals[node.name].layer == layer]
+        return ([node.name for node in nodes if isinstance(node, Relu)] or [nodes[0].name])[-1]
 
     def positions(self, layer: str) -> int:
         """Spatial positions of a layer's activations (before pooling)."""
