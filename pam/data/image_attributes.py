@@ -169,14 +169,12 @@ def open_split(folder: Path, split: str) -> Source | None:
         DataError: if it is there more than once, or its archive is damaged.
     """
     candidates = [folder / split, *(folder / f"{split}{suffix}" for suffix in SUFFIXES)]
-    found = [path for path in candidates if path.exists()]
-    if len(found) > 1:
-        raise DataError(f"{found[0]} and {found[1]} both exist; keep one of them")
-    if not found:
+    paths = [path for path in candidates if path.exists()]
+    if len(paths) > 1:
+        raise DataError(f"{paths[0]} and {paths[1]} both exist; keep one of them")
+    if not paths:
         return None
-    if found[0].is_dir():
-        return Folder(found[0])
-    return TarArchive(found[0], split, keep=[ATTRIBUTES])
+    return Folder(paths[0]) if paths[0].is_dir() else TarArchive(paths[0], split, [ATTRIBUTES])
 
 
 def read_attributes(source: Source) -> AttributeTable:

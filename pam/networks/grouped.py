@@ -22,7 +22,6 @@ from pam.groups import (
     sorted_groups,
 )
 from pam.networks.architecture import IMAGE, Add, Architecture, AveragePool, Gate, Norm, Weighted
-from pam.networks.operations import apply, weighted_module
 from pam.networks.storage import NOT_A_DESCRIPTION, check_weights, parse_description
 
 Stream = dict[Group, Tensor]
@@ -85,7 +84,7 @@ class GroupedNetwork(nn.Module):
                 f"group '{self.group_name(group)}' of layer '{node.layer}' has nothing to read "
                 f"in layer '{self.architecture.source_layer(node)}'"
             )
-        return weighted_module(node, n_inputs, units, self.architecture.taps(node))
+        return node.module(n_inputs, units, self.architecture.taps(node))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -157,7 +156,7 @@ class GroupedNetwork(nn.Module):
                     if gate is not None:
                         stream = {g: gate(layer, g, x) for g, x in source.items()}
                 case _:
-                    stream = {g: apply(node, x) for g, x in source.items()}
+                    stream = {g: node.apply(x) for g, x in source.items()}
             streams[node.name] = stream
             if observe is not None:
                 for group, tensor in stream.items():

@@ -108,8 +108,8 @@ def fit(
     epochs = [i for i, stage in enumerate(stages) for _ in range(stage.epochs)]
     bar = tqdm(total=len(epochs), desc=description, unit="epoch", disable=not sys.stderr.isatty())
     with _step(description, schedule, seed, progress, opaque) as step, step.safe_points():
-        if step.found is not None:
-            progress.restore(*step.found)
+        if step.stored is not None:
+            progress.restore(*step.stored)
             bar.update(len(progress.curve))
         for stage in epochs[len(progress.curve) :]:
             progress.enter(stage)

@@ -69,8 +69,8 @@ def zip_networks(
 def _zipped(name: str, zipper: "StepZipper", notes: Mapping[str, Any]) -> GroupedNetwork:
     """Return the network zipped by one step, from the journal if the job was cut off after it."""
     with step(name) as opened:
-        if opened.found is not None:
-            state, value = opened.found
+        if opened.stored is not None:
+            state, value = opened.stored
             network = GroupedNetwork.from_description(value["network"], state)
             network.notes = value["notes"]
             return network
