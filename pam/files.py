@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 META_KEY = "pam"
 
+DEFAULT_ROOT = Path("data")
+"""Folder of raw data, relative to the working folder."""
+
 _LITTLE_SPACE = 2**20
 """Bytes; a record and a checkpoint of a small network."""
 
@@ -131,20 +134,8 @@ def read_tensors(path: str | Path) -> tuple[dict[str, "torch.Tensor"], Any]:
     Raises:
         DataError: if the file is missing, truncated, or was not written by this project.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise DataError(f"{path} does not exist")
-    try:
-        with safe_open(str(path), framework="pt") as handle:
-            meta = (handle.metadata() or {}).get(META_KEY)
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-        value = None if meta is None else json.loads(meta)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error
-    if value is None:
-        raise DataError(f"{path} was not written by pam: it has no '{META_KEY}' metadata")
-    return tensors, value
+    with _opened(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, _meta(path, file)  # noqa: SIM118
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:
@@ -153,17 +144,10 @@ def read_meta(path: str | Path) -> dict[str, Any]:
     Raises:
         DataError: if the file is missing or damaged, or its meta value is not a dictionary.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise DataError(f"{path} does not exist")
-    try:
-        with safe_open(str(path), framework="numpy") as handle:
-            value = json.loads((handle.metadata() or {}).get(META_KEY, "null"))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error
+    with _opened(path, "numpy") as file:
+        value = _meta(path, file)
     if not isinstance(value, dict):
-        raise DataError(f"{path} was not written by pam: it has no '{META_KEY}' metadata")
+        raise DataError(f"{path} was not written by pam: its '{META_KEY}' metadata is no table")
     return value
 
 
@@ -178,27 +162,42 @@ def stored_hash(path: str | Path) -> str:
     Raises:
         DataError: if the file is missing or damaged.
     """
+    with _opened(path, "numpy") as file:
+        return _array_hash({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: str | Path, framework: str) -> Iterator[Any]:
+    """Open a safetensors file; what reading it raises inside the block becomes a DataError."""
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
         raise DataError(f"{path} does not exist")
     try:
-        with safe_open(str(path), framework="numpy") as handle:
-            names = handle.keys()
-            return _array_hash({name: handle.get_tensor(name) for name in names})
-    except (SafetensorError, OSError) as error:
+        with safe_open(str(path), framework=framework) as file:
+            yield file
+    except (SafetensorError, OSError, ValueError) as error:
         raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error
 
 
-def file_hash(path: str | Path) -> str:
-    """Return the sha256 (hex) of the bytes of a file.
+def _meta(path: str | Path, file: Any) -> Any:
+    value = json.loads((file.metadata() or {}).get(META_KEY, "null"))
+    if value is None:
+        raise DataError(f"{path} was not written by pam: it has no '{META_KEY}' metadata")
+    return value
+
+
+def file_hash(path: str | Path, algorithm: str = "sha256") -> str:
+    """Return the checksum (hex) of the bytes of a file, by sha256 or another of hashlib's.
 
     Raises:
         DataError: if it cannot be read.
     """
     try:
         with open(path, "rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+            return hashlib.file_digest(
+                handle, lambda: hashlib.new(algorithm, usedforsecurity=False)
+            ).hexdigest()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 

@@ -59,8 +59,8 @@ def parse_combination(combination: str | Iterable[str], tasks: Sequence[str]) ->
     names = combination.split("&") if isinstance(combination, str) else list(combination)
     unknown = [name for name in names if name not in tasks]
     if unknown or not names:
-        said = f"unknown task '{unknown[0]}'" if unknown else "an empty task combination"
-        raise ConfigError(f"{said}; the tasks are {', '.join(tasks)}")
+        fault = f"unknown task '{unknown[0]}'" if unknown else "an empty task combination"
+        raise ConfigError(f"{fault}; the tasks are {', '.join(tasks)}")
     return tuple(task for task in tasks if task in names)
 
 

@@ -1,6 +1,10 @@
 """Seeds derived from the axes that should vary, so that what should be equal stays equal."""
 
 import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(*axes: str | int) -> int:
@@ -11,3 +15,10 @@ def derive_seed(*axes: str | int) -> int:
     """
     text = "\x1f".join(f"{type(axis).__name__}:{axis}" for axis in axes)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def seeded_generator(*axes: str | int) -> "torch.Generator":
+    """Return a generator of random numbers on the CPU, seeded by :func:`derive_seed`."""
+    import torch
+
+    return torch.Generator().manual_seed(derive_seed(*axes))

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pam.analysis.groups import units_of
 from pam.data import MultitaskDataset
 from pam.information import label_entropy, per_unit_information
-from pam.merging.activations import standardised
+from pam.merging.activations import standardised, units_of
 from pam.networks import Group, GroupedNetwork
 from pam.pruning.units import per_channel
 from pam.training import task_accuracies

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from pam.analysis.groups import units_of
-from pam.merging.activations import standardised
+from pam.merging.activations import standardised, units_of
 from pam.networks import GroupedNetwork
 
 PLOTTED_SAMPLES = 256
@@ -53,7 +52,7 @@ def redundancy_rows(network: GroupedNetwork, layer: str, activations: Tensor) ->
     for pair in combinations(network.tasks, 2):
         a, b = (units_of(network, layer, {task}) for task in pair)
         if a and b:
-            found = redundancy(activations[:, a.start : a.stop], activations[:, b.start : b.stop])
+            pairs = redundancy(activations[:, a.start : a.stop], activations[:, b.start : b.stop])
             rows.append(
                 {
                     "layer": layer,
@@ -61,10 +60,10 @@ def redundancy_rows(network: GroupedNetwork, layer: str, activations: Tensor) ->
                     "task_b": pair[1],
                     "neurons_a": len(a),
                     "neurons_b": len(b),
-                    "mean_max_correlation": found.mean_max,
-                    "max_correlation": found.largest,
-                    "neuron_a": a[found.unit_a],
-                    "neuron_b": b[found.unit_b],
+                    "mean_max_correlation": pairs.mean_max,
+                    "max_correlation": pairs.largest,
+                    "neuron_a": a[pairs.unit_a],
+                    "neuron_b": b[pairs.unit_b],
                 }
             )
     return rows

@@ -21,7 +21,7 @@ from pam.cost.planning import Machine, Size, Work, all_shared, side_by_side, sin
 from pam.data.sizes import DataSize
 from pam.merging import MERGERS
 from pam.merging.retraining import DEFAULT as RETRAIN
-from pam.merging.zip_steps import zip_steps
+from pam.merging.zipping import zip_steps
 from pam.networks import ARCHITECTURES, Architecture
 from pam.networks import architecture as build_architecture
 from pam.pruning import PRUNERS

@@ -3,15 +3,13 @@
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from pam.data.dataset import MultitaskDataset, Split
-from pam.data.normalisation import channel_statistics
-from pam.data.pictures import Framing, read_images
+from pam.data.dataset import MultitaskDataset, Split, channel_statistics
+from pam.data.images import Framing, read_images
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
 
@@ -148,27 +146,6 @@ def draw(rows: Tensor, count: int | None, part: str, generator: torch.Generator)
     """
     shuffled = rows[torch.randperm(len(rows), generator=generator)]
     return first(shuffled, count, part).sort().values
-
-
-def check_integers(lowest: int, **values: int | None) -> None:
-    """Refuse options that are no integers from ``lowest`` on; None passes.
-
-    Raises:
-        ConfigError: naming the option.
-    """
-    for name, value in values.items():
-        if value is not None and (type(value) is not int or value < lowest):
-            raise ConfigError(f"option '{name}' must be an integer >= {lowest}, not {value!r}")
-
-
-def check_fraction(name: str, value: float) -> None:
-    """Refuse what is not a number strictly between 0 and 1.
-
-    Raises:
-        ConfigError: naming the option.
-    """
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
-        raise ConfigError(f"option '{name}' must be between 0 and 1, not {value!r}")
 
 
 def _read_splits(parts: Mapping[str, Part], framing: Framing) -> dict[str, Split]:

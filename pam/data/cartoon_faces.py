@@ -6,65 +6,26 @@ correlation between the labels of different tasks is a parameter.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from math import ceil, sqrt
-from numbers import Real
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from pam.data.cartoon_drawing import ATTRIBUTES, draw_faces
-from pam.data.cartoon_looks import draw_looks
-from pam.data.dataset import MultitaskDataset, Split
-from pam.data.normalisation import channel_statistics
+from pam.data.cartoon_drawing import ATTRIBUTES, draw_faces, draw_looks
+from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
+from pam.data.options import check_fraction, check_integers, consecutive_tasks, named_tasks
 from pam.data.registry import register
-from pam.data.tasks import check_tasks
-from pam.errors import ConfigError
-from pam.seeds import derive_seed
+from pam.seeds import seeded_generator
 
 LABELS_PER_TASK = 3
+DEFAULT_TASKS = consecutive_tasks(*[LABELS_PER_TASK] * 5)
 SMALLEST_SIZE = 16
 # Faces are drawn so many at a time, from random numbers of their own: face i of a part does not
 # depend on how many there are, and what is drawn on fits a processor's cache.
 _CHUNK = 64
 
 Tasks = Mapping[str, list[int] | list[str]]
-
-
-@dataclass(frozen=True)
-class FaceOptions:
-    """What faces are made.
-
-    Attributes:
-        size: height and width of an image in pixels.
-        train_images, validation_images, test_images: images per part.
-        correlation: tetrachoric correlation of related labels, see :func:`draw_labels`.
-        noise: standard deviation of the noise of every pixel value, as a share of 255.
-        seed: decides labels, looks and noise.
-
-    Raises:
-        ConfigError: if a value is of the wrong type or outside its range.
-    """
-
-    size: int
-    train_images: int
-    validation_images: int
-    test_images: int
-    correlation: float
-    noise: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        smallest = {"size": SMALLEST_SIZE, "seed": 0}
-        for name, value in asdict(self).items():
-            if name in ("correlation", "noise"):
-                if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1:
-                    raise ConfigError(f"option '{name}' must be in [0, 1), not {value!r}")
-                continue
-            low = smallest.get(name, 1)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ConfigError(f"option '{name}' must be an integer >= {low}, not {value!r}")
 
 
 @register("cartoon_faces")
@@ -101,21 +62,19 @@ def cartoon_faces(
     Raises:
         ConfigError: if an option is outside its range or a task cannot be used.
     """
-    options = FaceOptions(
-        size=size,
-        train_images=train_images,
-        validation_images=validation_images,
-        test_images=test_images,
-        correlation=correlation,
-        noise=noise,
-        seed=seed,
-    )
-    chosen = check_tasks(default_tasks() if tasks is None else _columns(tasks), len(ATTRIBUTES))
-    parts = {
-        "train": make_part("train", train_images, options),
-        "validation": make_part("validation", validation_images, options),
-        "test": make_part("test", test_images, options),
+    counts = {
+        "train_images": train_images,
+        "validation_images": validation_images,
+        "test_images": test_images,
     }
+    check_integers(SMALLEST_SIZE, size=size)
+    check_integers(1, **counts)
+    check_fraction("correlation", correlation, zero=True)
+    check_fraction("noise", noise, zero=True)
+    check_integers(0, seed=seed)
+    looks = {"size": size, "correlation": correlation, "noise": noise, "seed": seed}
+    chosen = named_tasks(DEFAULT_TASKS if tasks is None else tasks, ATTRIBUTES, numbers=True)
+    parts = {part: make_part(part, counts[f"{part}_images"], **looks) for part in PARTS}
     mean, std = channel_statistics(parts["train"].images)
     return MultitaskDataset(
         name="cartoon_faces",
@@ -123,23 +82,22 @@ def cartoon_faces(
         label_names=list(ATTRIBUTES),
         mean=mean,
         std=std,
-        options=asdict(options),
+        options=counts | looks,
         **parts,
     )
 
 
-def default_tasks() -> dict[str, list[int]]:
-    """Return the tasks ``A`` to ``E``, three attributes each."""
-    starts = range(0, len(ATTRIBUTES), LABELS_PER_TASK)
-    return {
-        name: list(range(start, start + LABELS_PER_TASK))
-        for name, start in zip("ABCDE", starts, strict=True)
-    }
+def make_part(
+    part: str, images: int, *, size: int, correlation: float, noise: float, seed: int
+) -> Split:
+    """Return the first so many faces of a part; parts have independent faces.
 
-
-def make_part(part: str, images: int, options: FaceOptions) -> Split:
-    """Return the first so many faces of a part; parts have independent faces."""
-    chunks = [_make_chunk(part, chunk, options) for chunk in range(ceil(images / _CHUNK))]
+    The options are those of :func:`cartoon_faces`.
+    """
+    chunks = [
+        _make_chunk(part, chunk, size, correlation, noise, seed)
+        for chunk in range(ceil(images / _CHUNK))
+    ]
     pictures, labels = (torch.cat(tensors)[:images] for tensors in zip(*chunks, strict=True))
     return Split(pictures.contiguous(), labels.contiguous())
 
@@ -148,7 +106,7 @@ def draw_labels(faces: int, correlation: float, generator: torch.Generator) -> T
     """Return random labels, bool (faces, 15), each true with probability 1/2.
 
     Label k of one default task and label k of another are the signs of normal variables with this
-    correlation, so their own (phi) correlation is ``2 / pi * asin(correlation)``; all other pairs
+    correlation, so their phi correlation is ``2 / pi * asin(correlation)``; all other pairs
     of labels are independent.
 
     Args:
@@ -159,43 +117,21 @@ def draw_labels(faces: int, correlation: float, generator: torch.Generator) -> T
     normal = {"generator": generator, "dtype": torch.float64}
     tasks = len(ATTRIBUTES) // LABELS_PER_TASK
     common = torch.randn(faces, 1, LABELS_PER_TASK, **normal)
-    own = torch.randn(faces, tasks, LABELS_PER_TASK, **normal)
-    return (sqrt(correlation) * common + sqrt(1 - correlation) * own).flatten(1) > 0
+    separate = torch.randn(faces, tasks, LABELS_PER_TASK, **normal)
+    return (sqrt(correlation) * common + sqrt(1 - correlation) * separate).flatten(1) > 0
 
 
-def _make_chunk(part: str, chunk: int, options: FaceOptions) -> tuple[Tensor, Tensor]:
+def _make_chunk(
+    part: str, chunk: int, size: int, correlation: float, noise: float, seed: int
+) -> tuple[Tensor, Tensor]:
     """Return the images and labels of ``_CHUNK`` faces."""
 
     def generator(purpose: str) -> torch.Generator:
-        seed = derive_seed("cartoon_faces", purpose, part, chunk, options.seed)
-        return torch.Generator().manual_seed(seed)
+        return seeded_generator("cartoon_faces", purpose, part, chunk, seed)
 
     # Three sources, so that labels and looks stay the same at every size and noise.
-    labels = draw_labels(_CHUNK, options.correlation, generator("labels"))
-    faces = draw_faces(labels, draw_looks(_CHUNK, generator("looks")), options.size)
-    faces += options.noise * torch.randn(faces.shape, generator=generator("noise"))
+    labels = draw_labels(_CHUNK, correlation, generator("labels"))
+    faces = draw_faces(labels, draw_looks(_CHUNK, generator("looks")), size)
+    faces += noise * torch.randn(faces.shape, generator=generator("noise"))
     images = faces.mul_(255).round_().clamp_(0, 255).to(torch.uint8)
     return images, torch.where(labels, 1, -1).to(torch.int8)
-
-
-def _columns(tasks: Tasks) -> object:
-    """Return tasks with the names of attributes replaced by their columns."""
-    if not isinstance(tasks, Mapping):
-        return tasks
-    return {
-        name: [_column(name, one) for one in members]
-        if isinstance(members, list | tuple)
-        else members
-        for name, members in tasks.items()
-    }
-
-
-def _column(task: str, attribute: object) -> object:
-    if not isinstance(attribute, str):
-        return attribute
-    if attribute not in ATTRIBUTES:
-        raise ConfigError(
-            f"option 'tasks': '{attribute}' of task '{task}' is no attribute; "
-            f"known: {', '.join(ATTRIBUTES)}"
-        )
-    return ATTRIBUTES.index(attribute)

@@ -1,18 +1,18 @@
 """CelebA: 202,599 aligned faces with 40 attributes (Liu, Luo, Wang and Tang, ICCV 2015)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
-from pam.data.attributes import AttributeTable, Part, Row, check_integers, first, make_dataset
-from pam.data.dataset import MultitaskDataset
-from pam.data.pictures import Framing
+from pam.data.attributes import AttributeTable, Part, Row, first, make_dataset
+from pam.data.dataset import PARTS, MultitaskDataset
+from pam.data.images import Framing
+from pam.data.options import check_positive, check_tasks, two_halves
 from pam.data.registry import register
-from pam.data.sources import Folder, Source, ZipArchive, check_md5
-from pam.data.tasks import check_tasks
+from pam.data.sources import Folder, Source, ZipArchive, check_md5, read_lines
 from pam.errors import ConfigError, DataError
-from pam.runs.raw_data import DEFAULT_ROOT
+from pam.files import DEFAULT_ROOT
 from pam.torchvision_shim import torchvision
 
 FOLDER = "celeba"
@@ -21,7 +21,6 @@ ARCHIVE = "img_align_celeba.zip"
 ATTRIBUTES = "list_attr_celeba.txt"
 PARTITION = "list_eval_partition.txt"
 N_ATTRIBUTES = 40
-_PARTS = ("train", "validation", "test")
 _LABELS = {"-1": -1, "1": 1}
 
 
@@ -58,15 +57,10 @@ def celeba(
     """
     if not isinstance(download, bool):
         raise ConfigError(f"option 'download' must be true or false, not {download!r}")
-    counts = {
-        "train_images": train_images,
-        "validation_images": validation_images,
-        "test_images": test_images,
-    }
-    check_integers(1, **counts)
-    half = N_ATTRIBUTES // 2
-    default = {"A": list(range(half)), "B": list(range(half, N_ATTRIBUTES))}
-    chosen = check_tasks(default if tasks is None else tasks, N_ATTRIBUTES)
+    counts = check_positive(
+        train_images=train_images, validation_images=validation_images, test_images=test_images
+    )
+    chosen = check_tasks(two_halves(N_ATTRIBUTES) if tasks is None else tasks, N_ATTRIBUTES)
     framing = Framing(size)
 
     folder = (DEFAULT_ROOT if root is None else root) / FOLDER
@@ -74,7 +68,7 @@ def celeba(
     table = read_attributes(folder / ATTRIBUTES)
     partition = read_partition(folder / PARTITION, table)
     parts = {}
-    for number, part in enumerate(_PARTS):
+    for number, part in enumerate(PARTS):
         rows = torch.nonzero(partition == number).flatten()
         parts[part] = Part(source, table, first(rows, counts[f"{part}_images"], part))
     return make_dataset("celeba", parts, framing, chosen, {"size": size, **counts})
@@ -89,7 +83,7 @@ def read_attributes(path: Path) -> AttributeTable:
     Raises:
         DataError: if the file is missing or is not like that.
     """
-    lines = _read_lines(path)
+    lines = ((line, text.split()) for line, text in read_lines(path))
     count, names = (next(lines, (0, []))[1] for _ in range(2))
     if len(names) != N_ATTRIBUTES:
         raise DataError(f"{path}, line 2: {len(names)} attribute names, not {N_ATTRIBUTES}")
@@ -107,15 +101,16 @@ def read_partition(path: Path, table: AttributeTable) -> torch.Tensor:
     Raises:
         DataError: if the file is missing or is not like that, or an image has no part.
     """
-    found = {}
-    for line, words in _read_lines(path):
+    part_of = {}
+    for line, text in read_lines(path):
+        words = text.split()
         if len(words) != 2 or words[1] not in ("0", "1", "2"):
             raise DataError(f"{path}, line {line}: not an image and its part 0, 1 or 2")
-        found[words[0]] = int(words[1])
+        part_of[words[0]] = int(words[1])
     for file, line in zip(table.files, table.lines, strict=True):
-        if file not in found:
+        if file not in part_of:
             raise DataError(f"{path} does not name {file} ({table.path}, line {line})")
-    return torch.tensor([found[file] for file in table.files])
+    return torch.tensor([part_of[file] for file in table.files])
 
 
 def _open_images(folder: Path, download: bool) -> Source:
@@ -154,14 +149,3 @@ def _row(path: Path, line: int, words: list[str]) -> Row:
         return Row(line, words[0], [_LABELS[word] for word in words[1:]])
     except KeyError as error:
         raise DataError(f"{path}, line {line}: the value {error} is neither -1 nor 1") from error
-
-
-def _read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the words of every line that is not empty."""
-    try:
-        with path.open(encoding="ascii") as file:
-            for line, text in enumerate(file, start=1):
-                if words := text.split():
-                    yield line, words
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error

@@ -1,11 +1,16 @@
 """What a data set is to the rest of the project: uint8 images, ±1 labels, and named tasks."""
 
 from dataclasses import dataclass, field
+from math import sqrt
 
 import torch
 from torch import Tensor
 
 from pam.errors import DataError, ShapeError
+
+PARTS = ("train", "validation", "test")
+_WHITE = 255
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -105,3 +110,35 @@ class MultitaskDataset:
     def task_labels(self, split: Split, task: str) -> Tensor:
         """Return the label columns of one task, int8 (samples, labels of the task)."""
         return split.labels[:, self.tasks[task]]
+
+
+def channel_statistics(images: Tensor) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation per channel, in units of a pixel value divided by 255.
+
+    Summed as integers, so the result depends neither on the order of summation nor on the number
+    of threads.
+
+    Args:
+        images: uint8 (samples, channels, height, width).
+    """
+    sums = [0] * images.shape[1]
+    squares = [0] * images.shape[1]
+    for chunk in images.split(_CHUNK):
+        values = chunk.to(torch.int64)
+        for channel, total in enumerate(values.sum((0, 2, 3)).tolist()):
+            sums[channel] += total
+        for channel, total in enumerate(values.square_().sum((0, 2, 3)).tolist()):
+            squares[channel] += total
+    n = images.numel() // images.shape[1]
+    variances = [n * square - total**2 for square, total in zip(squares, sums, strict=True)]
+    mean = [total / (_WHITE * n) for total in sums]
+    return mean, [sqrt(variance) / (_WHITE * n) for variance in variances]
+
+
+def random_split(
+    items: Tensor, fraction: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return the items, int64 (n,), without a random share, and that share; both sorted."""
+    shuffled = items[torch.randperm(len(items), generator=generator)]
+    count = round(fraction * len(items))
+    return shuffled[count:].sort().values, shuffled[:count].sort().values

@@ -8,7 +8,7 @@ import torch
 from pam.data.dataset import MultitaskDataset
 from pam.data.registry import register
 from pam.data.strips import ItemSource, StripOptions, make_dataset, split_items
-from pam.seeds import derive_seed
+from pam.seeds import seeded_generator
 
 _BRIGHTEST = 16
 _TEST_FRACTION = 0.2
@@ -46,15 +46,8 @@ def digits(
     Raises:
         ConfigError: if an option is outside its range.
     """
-    options = StripOptions(
-        tile=tile,
-        train_strips=train_strips,
-        validation_strips=validation_strips,
-        test_strips=test_strips,
-        items_per_strip=items_per_strip,
-        validation_fraction=validation_fraction,
-        seed=seed,
-    )
+    counts = train_strips, validation_strips, test_strips
+    options = StripOptions(tile, *counts, items_per_strip, validation_fraction, seed)
     return make_dataset("digits", digit_items(), options, tasks)
 
 
@@ -65,10 +58,6 @@ def digit_items() -> ItemSource:
     bunch = load_digits()
     images = torch.from_numpy(bunch.images).mul(255 / _BRIGHTEST).round().to(torch.uint8)
     classes = torch.from_numpy(bunch.target).to(torch.int64)
-    pool, test = split_items(
-        torch.arange(len(classes)),
-        classes,
-        _TEST_FRACTION,
-        torch.Generator().manual_seed(derive_seed("digits", "test items")),
-    )
+    generator = seeded_generator("digits", "test items")
+    pool, test = split_items(torch.arange(len(classes)), classes, _TEST_FRACTION, generator)
     return ItemSource(images, classes, [str(digit) for digit in range(10)], pool, test)

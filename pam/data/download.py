@@ -1,7 +1,6 @@
 """Files from the network: whole and as published, or not at all; a broken download goes on."""
 
 import fcntl
-import hashlib
 import http.client
 import os
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pam.errors import DataError
+from pam.files import file_hash
 
 ATTEMPTS = 3
 TIMEOUT = 30.0
@@ -21,7 +21,7 @@ TIMEOUT = 30.0
 _CHUNK = 1 << 18
 _PARTIAL = 206
 _BEYOND = 416
-# A checksum tells by its number of hexadecimal digits how it was made.
+# Hexadecimal digits of a checksum -> the algorithm that gives so many.
 _ALGORITHMS = {32: "md5", 64: "sha256"}
 
 
@@ -40,13 +40,17 @@ def fetch(addresses: Sequence[str], path: Path, checksum: str) -> None:
         DataError: if no address gives the file, what it gives is another one, or it cannot be
             written.
     """
-    if path.is_file() and _checksum(path, checksum) == checksum:
+
+    def is_right(file: Path) -> bool:
+        return file_hash(file, _ALGORITHMS[len(checksum)]) == checksum
+
+    if path.is_file() and is_right(path):
         return
     problems = ["it has no address"]
     try:
         with _part(path) as part:
             # Another process may have finished it while this one waited.
-            if path.is_file() and _checksum(path, checksum) == checksum:
+            if path.is_file() and is_right(path):
                 return
             for address in [one for one in addresses for _ in range(ATTEMPTS)]:
                 try:
@@ -55,7 +59,7 @@ def fetch(addresses: Sequence[str], path: Path, checksum: str) -> None:
                     problems.append(f"{address}: {getattr(error, 'reason', None) or error}")
                     continue
                 part.flush()
-                if _checksum(Path(part.name), checksum) == checksum:
+                if is_right(Path(part.name)):
                     os.fsync(part.fileno())
                     os.replace(part.name, path)
                     return
@@ -87,7 +91,9 @@ def _receive(address: str, part: BinaryIO) -> None:
         raise urllib.error.URLError("not an address of the web")
     have = part.seek(0, os.SEEK_END)
     headers = {"User-Agent": "pam-bench", "Accept-Encoding": "identity"}
-    request = urllib.request.Request(address, headers=headers | _rest(have))
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    request = urllib.request.Request(address, headers=headers)
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
@@ -117,15 +123,3 @@ def _receive(address: str, part: BinaryIO) -> None:
                 bar.update(len(chunk))
     if expected is not None and received < expected:
         raise urllib.error.URLError(f"broke off after {received:,} of {expected:,} bytes")
-
-
-def _rest(have: int) -> dict[str, str]:
-    return {"Range": f"bytes={have}-"} if have else {}
-
-
-def _checksum(path: Path, like: str) -> str:
-    """Return the checksum of a file, made as another one was."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(
-            file, lambda: hashlib.new(_ALGORITHMS[len(like)], usedforsecurity=False)
-        ).hexdigest()

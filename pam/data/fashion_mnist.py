@@ -2,19 +2,20 @@
 
 import gzip
 import shutil
+import struct
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from pam.data.dataset import MultitaskDataset
 from pam.data.download import fetch
-from pam.data.idx import check_idx
 from pam.data.registry import register
 from pam.data.strips import ItemSource, StripOptions, make_dataset
 from pam.errors import ConfigError, DataError
-from pam.files import atomic_path
-from pam.runs.raw_data import DEFAULT_ROOT
+from pam.files import DEFAULT_ROOT, atomic_path
 from pam.torchvision_shim import torchvision
 
 CLASS_NAMES = [
@@ -30,6 +31,7 @@ CLASS_NAMES = [
     "Ankle boot",
 ]
 _PREFIXES = ("train", "t10k")
+_UBYTE = 0x08
 
 
 @register("fashion_mnist")
@@ -67,15 +69,8 @@ def fashion_mnist(
     """
     if not isinstance(download, bool):
         raise ConfigError(f"option 'download' must be true or false, not {download!r}")
-    options = StripOptions(
-        tile=tile,
-        train_strips=train_strips,
-        validation_strips=validation_strips,
-        test_strips=test_strips,
-        items_per_strip=items_per_strip,
-        validation_fraction=validation_fraction,
-        seed=seed,
-    )
+    counts = train_strips, validation_strips, test_strips
+    options = StripOptions(tile, *counts, items_per_strip, validation_fraction, seed)
     source = fashion_items(DEFAULT_ROOT if root is None else root, download=download)
     return make_dataset("fashion_mnist", source, options, tasks)
 
@@ -89,23 +84,19 @@ def fashion_items(root: Path, *, download: bool = False) -> ItemSource:
     raw = root / "FashionMNIST" / "raw"
     if download:
         _fetch(raw)
-    _check_files(raw)
-    try:
-        train, test = (
-            torchvision().datasets.FashionMNIST(str(root), train=train) for train in (True, False)
-        )
-        images = torch.cat([train.data, test.data])
-        classes = torch.cat([train.targets, test.targets]).to(torch.int64)
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
+    (images, classes), (test_images, test_classes) = (_read_items(raw, p) for p in _PREFIXES)
+    if test_images.shape[1:] != images.shape[1:]:
         raise DataError(
-            f"Fashion-MNIST cannot be read from {raw}: {error}; pass --root FOLDER where "
-            f"FOLDER/FashionMNIST/raw holds it"
-        ) from error
-    if int(classes.max()) >= len(CLASS_NAMES):
-        raise DataError(f"a label file in {raw} has a class above {len(CLASS_NAMES) - 1}")
-    indices = torch.arange(len(images))
-    n_train = len(train.data)
-    return ItemSource(images, classes, CLASS_NAMES, indices[:n_train], indices[n_train:])
+            f"the items in {raw} are of different sizes: {tuple(images.shape[1:])} and "
+            f"{tuple(test_images.shape[1:])}; delete it and download it again (download: true)"
+        )
+    return ItemSource(
+        torch.cat([images, test_images]),
+        torch.cat([classes, test_classes]),
+        CLASS_NAMES,
+        torch.arange(len(images)),
+        torch.arange(len(images), len(images) + len(test_images)),
+    )
 
 
 def _fetch(raw: Path) -> None:
@@ -129,21 +120,56 @@ def _fetch(raw: Path) -> None:
             shutil.copyfileobj(packed, file)
 
 
-def _check_files(raw: Path) -> None:
-    """Refuse missing files and damaged ones."""
-    for prefix in _PREFIXES:
-        images, labels = raw / f"{prefix}-images-idx3-ubyte", raw / f"{prefix}-labels-idx1-ubyte"
-        counts = {}
-        for path, dimensions in ((images, 3), (labels, 1)):
-            if path.is_file():
-                counts[path] = check_idx(path, dimensions)[0]
-            else:
-                raise DataError(
-                    f"{path} does not exist; pass download: true to fetch Fashion-MNIST, or "
-                    f"--root FOLDER where FOLDER/FashionMNIST/raw holds it"
-                )
-        if len(set(counts.values())) > 1:
-            raise DataError(
-                f"{images} has {counts[images]} images but {labels} has {counts[labels]} labels; "
-                f"delete both and download them again (download: true)"
-            )
+def _read_items(raw: Path, prefix: str) -> tuple[Tensor, Tensor]:
+    """Return the images, uint8 (items, height, width), and classes, int64 (items,), of a part."""
+    image_file, label_file = (
+        raw / f"{prefix}-images-idx3-ubyte",
+        raw / f"{prefix}-labels-idx1-ubyte",
+    )
+    images, labels = read_idx(image_file, 3), read_idx(label_file, 1)
+    if len(images) != len(labels):
+        raise DataError(
+            f"{image_file} has {len(images)} images but {label_file} has {len(labels)} labels; "
+            f"delete both and download them again (download: true)"
+        )
+    if int(labels.max()) >= len(CLASS_NAMES):
+        raise DataError(f"{label_file} has a class above {len(CLASS_NAMES) - 1}")
+    return images, labels.to(torch.int64)
+
+
+def read_idx(path: Path, dimensions: int) -> Tensor:
+    """Return the unsigned bytes in an uncompressed idx file, the format of MNIST and its relatives.
+
+    The header is a big-endian magic number (two zero bytes, the type 0x08, the number of
+    dimensions) and one 32-bit size per dimension; then follows one byte per element.
+
+    Args:
+        path: an idx file.
+        dimensions: number of dimensions that the file should have.
+
+    Raises:
+        DataError: if the file is missing, is no such file, is empty, or is cut short or has bytes
+            left over.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} does not exist; pass download: true to fetch Fashion-MNIST, or "
+            f"--root FOLDER where FOLDER/FashionMNIST/raw holds it"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    remedy = "delete it and download it again (download: true)"
+    start = 4 * (1 + dimensions)
+    if len(content) < start or content[:4] != bytes([0, 0, _UBYTE, dimensions]):
+        raise DataError(
+            f"{path} is damaged: it has no idx header with {dimensions} dimensions; {remedy}"
+        )
+    shape = struct.unpack(f">{dimensions}I", content[4:start])
+    if len(content) != start + prod(shape) or not prod(shape):
+        raise DataError(
+            f"{path} is damaged: {len(content)} bytes, but its header announces "
+            f"{start + prod(shape)}; {remedy}"
+        )
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)[start:].view(shape)

@@ -2,29 +2,20 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import torch
-from torch import Tensor
 
-from pam.data.attributes import (
-    AttributeTable,
-    Part,
-    Row,
-    check_fraction,
-    check_integers,
-    draw,
-    make_dataset,
-)
-from pam.data.column_tasks import read_tasks
-from pam.data.dataset import MultitaskDataset
-from pam.data.pictures import Framing
+from pam.data.attributes import AttributeTable, Part, Row, draw, make_dataset
+from pam.data.dataset import PARTS, MultitaskDataset, random_split
+from pam.data.images import Framing
+from pam.data.options import check_fraction, check_integers, check_positive, named_tasks
 from pam.data.registry import register
-from pam.data.sources import Folder, Source, TarArchive, read_one
+from pam.data.sources import Folder, Source, TarArchive
 from pam.errors import ConfigError, DataError
-from pam.runs.raw_data import DEFAULT_ROOT
-from pam.seeds import derive_seed
+from pam.files import DEFAULT_ROOT
+from pam.seeds import seeded_generator
 
 ATTRIBUTES = "attributes.csv"
 IMAGES = "images"
@@ -72,12 +63,9 @@ def image_attributes(
         ConfigError: if an option is outside its range, or tasks are missing or do not fit.
         DataError: if a file is missing or cannot be used.
     """
-    counts = {
-        "train_images": train_images,
-        "validation_images": validation_images,
-        "test_images": test_images,
-    }
-    check_integers(1, **counts)
+    counts = check_positive(
+        train_images=train_images, validation_images=validation_images, test_images=test_images
+    )
     check_integers(0, seed=seed)
     inside = isinstance(folder, str) and not Path(folder).is_absolute()
     if not inside or ".." in Path(folder).parts:
@@ -90,7 +78,7 @@ def image_attributes(
     parts = read_parts(where, validation_fraction, seed)
     chosen = read_tasks(where / "tasks.yaml", tasks, parts["train"].table.label_names)
     for part, (source, table, rows) in parts.items():
-        generator = _generator(f"{part} images", seed)
+        generator = seeded_generator("image_attributes", f"{part} images", seed)
         rows = draw(rows, counts[f"{part}_images"], part, generator)
         parts[part] = Part(source, table, rows)
     options = {
@@ -111,7 +99,7 @@ def read_parts(folder: Path, validation_fraction: float | None, seed: int) -> di
         DataError: if a file is missing or cannot be used, or attributes differ between splits.
     """
     splits = {}
-    for split in ("train", "validation", "test"):
+    for split in PARTS:
         source = open_split(folder, split)
         if source is not None:
             table = read_attributes(source)
@@ -135,9 +123,43 @@ def read_parts(folder: Path, validation_fraction: float | None, seed: int) -> di
         fraction = _VALIDATION_FRACTION if validation_fraction is None else validation_fraction
         check_fraction("validation_fraction", fraction)
         source, table, rows = splits["train"]
-        kept, taken = _split(rows, fraction, _generator("validation", seed))
+        generator = seeded_generator("image_attributes", "validation", seed)
+        kept, taken = random_split(rows, fraction, generator)
         splits |= {"train": Part(source, table, kept), "validation": Part(source, table, taken)}
-    return {part: splits[part] for part in ("train", "validation", "test")}
+    return {part: splits[part] for part in PARTS}
+
+
+def read_tasks(
+    path: Path, option: Mapping[str, list[str]] | None, names: Sequence[str]
+) -> dict[str, list[int]]:
+    """Return task name -> label columns, from the option or else from the file.
+
+    Args:
+        path: a YAML file, e.g. ``A: [cat, dog]``; it need not exist if there is an option.
+        option: task name -> column names.
+        names: the names of all columns.
+
+    Raises:
+        ConfigError: if there is neither file nor option, or the tasks do not fit.
+    """
+    import yaml
+
+    if option is not None:
+        return named_tasks(option, names)
+    if not path.is_file():
+        half = (len(names) + 1) // 2
+        example = {"A": list(names[:half]), "B": list(names[half:]) or list(names)}
+        shown = ", ".join(f"{task}: [{', '.join(columns)}]" for task, columns in example.items())
+        raise ConfigError(
+            f"{path} does not exist; write there which columns are which task, for example "
+            f"{{{shown}}}, or give the same as the option 'tasks'"
+        )
+    try:
+        tasks = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path} cannot be read as YAML: {reason}") from error
+    return named_tasks(tasks, names, where=str(path))
 
 
 def open_split(folder: Path, split: str) -> Source | None:
@@ -147,14 +169,12 @@ def open_split(folder: Path, split: str) -> Source | None:
         DataError: if it is there more than once, or its archive is damaged.
     """
     candidates = [folder / split, *(folder / f"{split}{suffix}" for suffix in SUFFIXES)]
-    found = [path for path in candidates if path.exists()]
-    if len(found) > 1:
-        raise DataError(f"{found[0]} and {found[1]} both exist; keep one of them")
-    if not found:
+    paths = [path for path in candidates if path.exists()]
+    if len(paths) > 1:
+        raise DataError(f"{paths[0]} and {paths[1]} both exist; keep one of them")
+    if not paths:
         return None
-    if found[0].is_dir():
-        return Folder(found[0])
-    return TarArchive(found[0], split, keep=[ATTRIBUTES])
+    return Folder(paths[0]) if paths[0].is_dir() else TarArchive(paths[0], split, [ATTRIBUTES])
 
 
 def read_attributes(source: Source) -> AttributeTable:
@@ -164,8 +184,10 @@ def read_attributes(source: Source) -> AttributeTable:
         DataError: if it is missing, has no column ``file``, or a row cannot be used.
     """
     path = source.locate(ATTRIBUTES)
+    if ATTRIBUTES not in source:
+        raise DataError(f"{path} does not exist")
     try:
-        text = read_one(source, ATTRIBUTES).decode("utf-8-sig")
+        text = next(source.read([ATTRIBUTES]))[1].decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text: {error}") from error
     rows = _csv_rows(text, path)
@@ -208,14 +230,3 @@ def _csv_rows(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, fields
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}") from error
-
-
-def _split(rows: Tensor, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return the rows that stay and a random share, rounded, that does not, both sorted."""
-    shuffled = rows[torch.randperm(len(rows), generator=generator)]
-    count = round(fraction * len(rows))
-    return shuffled[count:].sort().values, shuffled[:count].sort().values
-
-
-def _generator(purpose: str, seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(derive_seed("image_attributes", purpose, seed))

@@ -6,41 +6,33 @@ Verification", ICCV 2009.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from pam.data.attributes import (
-    AttributeTable,
-    Part,
-    Row,
+from pam.data.attributes import AttributeTable, Part, Row, draw, make_dataset
+from pam.data.dataset import MultitaskDataset, random_split
+from pam.data.images import Framing
+from pam.data.options import (
     check_fraction,
     check_integers,
-    draw,
-    make_dataset,
+    check_positive,
+    check_tasks,
+    consecutive_tasks,
 )
-from pam.data.dataset import MultitaskDataset
-from pam.data.pictures import Framing
 from pam.data.registry import register
-from pam.data.sources import Folder, Source, TarArchive, check_md5
-from pam.data.tasks import check_tasks
+from pam.data.sources import Folder, Source, TarArchive, check_md5, read_lines
 from pam.errors import DataError
-from pam.runs.raw_data import DEFAULT_ROOT
-from pam.seeds import derive_seed
+from pam.files import DEFAULT_ROOT
+from pam.seeds import seeded_generator
 from pam.torchvision_shim import torchvision
 
 FOLDER = "lfw-py"
 ATTRIBUTES = "lfw_attributes.txt"
 N_ATTRIBUTES = 73
-DEFAULT_TASKS = {
-    "A": list(range(15)),
-    "B": list(range(15, 30)),
-    "C": list(range(30, 45)),
-    "D": list(range(45, 60)),
-    "E": list(range(60, 73)),
-}
+DEFAULT_TASKS = consecutive_tasks(15, 15, 15, 15, 13)
 _KEYS = ["person", "imagenum"]
 _TEST_FRACTION = 0.2
 
@@ -83,12 +75,9 @@ def lfw(
         ConfigError: if an option is outside its range.
         DataError: if a file is missing or damaged.
     """
-    counts = {
-        "train_images": train_images,
-        "validation_images": validation_images,
-        "test_images": test_images,
-    }
-    check_integers(1, **counts)
+    counts = check_positive(
+        train_images=train_images, validation_images=validation_images, test_images=test_images
+    )
     check_integers(0, seed=seed)
     check_fraction("validation_fraction", validation_fraction)
     chosen = check_tasks(DEFAULT_TASKS if tasks is None else tasks, N_ATTRIBUTES)
@@ -100,7 +89,7 @@ def lfw(
     people = [file.partition("/")[0] for file in table.files]
     parts = {}
     for part, rows in split_people(people, validation_fraction, seed).items():
-        generator = torch.Generator().manual_seed(derive_seed("lfw", part, seed))
+        generator = seeded_generator("lfw", part, seed)
         parts[part] = Part(source, table, draw(rows, counts[f"{part}_images"], part, generator))
     options = {
         "crop": crop,
@@ -126,7 +115,11 @@ def read_attributes(path: Path) -> AttributeTable:
             f"{path} does not exist; get the file {ATTRIBUTES} of Kumar et al., 'Attribute and "
             f"Simile Classifiers for Face Verification' (ICCV 2009), and put it there"
         )
-    lines = _read_lines(path)
+    lines = (
+        (line, text.lstrip("#").strip().split("\t"))
+        for line, text in read_lines(path)
+        if text.strip("#")
+    )
     names = next((words[2:] for _, words in lines if words[:2] == _KEYS), None)
     if names is None:
         raise DataError(f"{path} has no line of names that starts with 'person' and 'imagenum'")
@@ -147,25 +140,18 @@ def split_people(people: Sequence[str], validation_fraction: float, seed: int) -
         ``train``, ``validation`` and ``test``: int64 image indices, sorted.
     """
     everyone = sorted(set(people))
-    others, test = _split(everyone, _TEST_FRACTION, derive_seed("lfw", "test people"))
-    train, validation = _split(
-        others, validation_fraction, derive_seed("lfw", "validation people", seed)
+    others, test = random_split(
+        torch.arange(len(everyone)), _TEST_FRACTION, seeded_generator("lfw", "test people")
     )
-    chosen = {"train": set(train), "validation": set(validation), "test": set(test)}
+    train, validation = random_split(
+        others, validation_fraction, seeded_generator("lfw", "validation people", seed)
+    )
+    number = {person: i for i, person in enumerate(everyone)}
+    numbers = torch.tensor([number[person] for person in people])
     return {
-        part: torch.tensor([i for i, person in enumerate(people) if person in those]).long()
-        for part, those in chosen.items()
+        part: torch.isin(numbers, members).nonzero().flatten()
+        for part, members in (("train", train), ("validation", validation), ("test", test))
     }
-
-
-def _split(people: list[str], fraction: float, seed: int) -> tuple[list[str], list[str]]:
-    """Return the people who stay and a random share who do not, each in the order given."""
-    order = torch.randperm(len(people), generator=torch.Generator().manual_seed(seed)).tolist()
-    taken = set(order[: round(fraction * len(people))])
-    return (
-        [person for i, person in enumerate(people) if i not in taken],
-        [person for i, person in enumerate(people) if i in taken],
-    )
 
 
 def _open_images(folder: Path) -> Source:
@@ -195,14 +181,3 @@ def _row(path: Path, line: int, words: list[str]) -> Row:
         raise DataError(f"{path}, line {line}: a score is not finite")
     file = f"{person}/{person}_{number:04d}.jpg"
     return Row(line, file, [1 if score > 0 else -1 for score in scores])
-
-
-def _read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the tab-separated words of every line that says something."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            for line, text in enumerate(file, start=1):
-                if words := text.lstrip("#").strip():
-                    yield line, words.split("\t")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error

@@ -6,7 +6,6 @@ archive with a link, a device or a path that leads out of it is refused: whoever
 no good, or somebody will unpack it one day.
 """
 
-import hashlib
 import lzma
 import stat
 import tarfile
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from pam.errors import DataError
+from pam.files import file_hash
 
 
 class Source(Protocol):
@@ -60,7 +60,23 @@ class Folder:
             yield position, content
 
 
-class TarArchive:
+class _Archive:
+    """An archive whose files are named relative to a folder inside it."""
+
+    _names: set[str]
+
+    def __init__(self, path: Path, inside: str) -> None:
+        self.path = path
+        self.inside = inside
+
+    def locate(self, name: str) -> str:
+        return f"{self.path}:{self.inside}/{name}"
+
+    def __contains__(self, name: str) -> bool:
+        return f"{self.inside}/{name}" in self._names
+
+
+class TarArchive(_Archive):
     """The regular files in a tar archive, compressed or not, read from front to back.
 
     Args:
@@ -74,9 +90,8 @@ class TarArchive:
     """
 
     def __init__(self, path: Path, inside: str, keep: Sequence[str] = ()) -> None:
-        self.path = path
-        self.inside = inside
-        self._names: set[str] = set()
+        super().__init__(path, inside)
+        self._names = set()
         self._kept: dict[str, bytes] = {}
         members = {f"{inside}/{name}" for name in keep}
         for name, content in self._stream(members):
@@ -85,12 +100,6 @@ class TarArchive:
             self._names.add(name)
             if name in members:
                 self._kept[name] = content
-
-    def locate(self, name: str) -> str:
-        return f"{self.path}:{self.inside}/{name}"
-
-    def __contains__(self, name: str) -> bool:
-        return f"{self.inside}/{name}" in self._names
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
         wanted = {f"{self.inside}/{name}": position for position, name in enumerate(names)}
@@ -117,7 +126,7 @@ class TarArchive:
                     yield name, b"" if file is None else file.read()
 
 
-class ZipArchive:
+class ZipArchive(_Archive):
     """The files in a zip archive.
 
     Args:
@@ -129,20 +138,13 @@ class ZipArchive:
     """
 
     def __init__(self, path: Path, inside: str) -> None:
-        self.path = path
-        self.inside = inside
+        super().__init__(path, inside)
         with _readable(path), zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 _check_inside(member.filename, path)
                 if stat.S_ISLNK(member.external_attr >> 16):
                     raise DataError(f"{path} holds {member.filename}, a link: refused")
             self._names = set(archive.namelist())
-
-    def locate(self, name: str) -> str:
-        return f"{self.path}:{self.inside}/{name}"
-
-    def __contains__(self, name: str) -> bool:
-        return f"{self.inside}/{name}" in self._names
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
         with _readable(self.path), zipfile.ZipFile(self.path) as archive:
@@ -157,27 +159,30 @@ def _check_inside(name: str, where: Path) -> None:
         raise DataError(f"{where}: {name!r} leads out of it: refused")
 
 
-def read_one(source: Source, name: str) -> bytes:
-    """Return the content of one file.
-
-    Raises:
-        DataError: if it is missing or cannot be read.
-    """
-    if name not in source:
-        raise DataError(f"{source.locate(name)} does not exist")
-    return next(iter(source.read([name])))[1]
-
-
-def check_md5(path: Path, md5: str, way_out: str) -> None:
+def check_md5(path: Path, md5: str, remedy: str) -> None:
     """Refuse a file whose md5 checksum (hex) is another one.
 
     Raises:
-        DataError: if it is, or the file cannot be read; the sentence ends with ``way_out``.
+        DataError: if it is, or the file cannot be read; the sentence ends with ``remedy``.
     """
-    with _readable(path), path.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if found != md5:
-        raise DataError(f"{path} is damaged or another file: md5 {found}, not {md5}; {way_out}")
+    actual = file_hash(path, "md5")
+    if actual != md5:
+        raise DataError(f"{path} is damaged or another file: md5 {actual}, not {md5}; {remedy}")
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the number, from 1, and the text of every line of a UTF-8 file that is not empty.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line, text in enumerate(file, start=1):
+                if text := text.strip():
+                    yield line, text
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
 
 
 @contextmanager

@@ -7,18 +7,20 @@ to 124 x 124 pixels, so 124 x 496 images.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from numbers import Real
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from pam.data.dataset import MultitaskDataset, Split
-from pam.data.rendering import mean_intensity, render_strips
-from pam.data.tasks import check_tasks
-from pam.errors import ConfigError, ShapeError
-from pam.seeds import derive_seed
+from pam.data.dataset import MultitaskDataset, Split, channel_statistics, random_split
+from pam.data.options import check_fraction, check_integers, check_tasks, two_halves
+from pam.errors import ConfigError
+from pam.seeds import seeded_generator
 
 SMALLEST_TILE = 8
+WHITE = 255
+# Strips in memory as float32 at a time: 64 MB at the paper's size.
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,6 @@ class ItemSource:
     class_names: list[str]
     pool: Tensor
     test: Tensor
-
-    def __post_init__(self) -> None:
-        if self.images.ndim != 3 or self.images.dtype != torch.uint8:
-            raise ShapeError(
-                f"item images must be uint8 of shape (items, height, width), "
-                f"not {self.images.dtype} {tuple(self.images.shape)}"
-            )
-        if self.classes.shape != self.images.shape[:1]:
-            raise ShapeError(
-                f"{len(self.images)} item images need as many classes, "
-                f"not a tensor of shape {tuple(self.classes.shape)}"
-            )
 
 
 @dataclass(frozen=True)
@@ -76,18 +66,11 @@ class StripOptions:
     seed: int
 
     def __post_init__(self) -> None:
-        smallest = {"tile": SMALLEST_TILE, "seed": 0}
-        for name, value in asdict(self).items():
-            if name == "validation_fraction":
-                continue
-            low = smallest.get(name, 1)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ConfigError(f"option '{name}' must be an integer >= {low}, not {value!r}")
-        fraction = self.validation_fraction
-        if isinstance(fraction, bool) or not isinstance(fraction, Real) or not 0 < fraction < 1:
-            raise ConfigError(
-                f"option 'validation_fraction' must be between 0 and 1, not {fraction!r}"
-            )
+        check_integers(SMALLEST_TILE, tile=self.tile)
+        check_integers(1, **{f"{part}_strips": count for part, count in self.strips.items()})
+        check_integers(1, items_per_strip=self.items_per_strip)
+        check_fraction("validation_fraction", self.validation_fraction)
+        check_integers(0, seed=self.seed)
 
     @property
     def strips(self) -> dict[str, int]:
@@ -118,18 +101,20 @@ def make_dataset(
         ConfigError: if a part has too few items for one strip, or for tasks that do not fit.
     """
     n_classes = len(source.class_names)
-    half = n_classes // 2
-    default = {"A": list(range(half)), "B": list(range(half, n_classes))}
-    chosen = check_tasks(default if tasks is None else tasks, n_classes)
+    chosen = check_tasks(two_halves(n_classes) if tasks is None else tasks, n_classes)
     parts = {
-        part: make_split(source, strips, options.tile)
+        part: Split(
+            render_strips(source.images, strips, options.tile),
+            label_strips(source.classes, strips, n_classes),
+        )
         for part, strips in choose_items(source, options).items()
     }
+    mean, _ = channel_statistics(parts["train"].images)
     return MultitaskDataset(
         name=name,
         tasks=chosen,
         label_names=list(source.class_names),
-        mean=[mean_intensity(parts["train"].images)],
+        mean=mean,
         std=[1.0],
         options=asdict(options),
         **parts,
@@ -148,7 +133,7 @@ def choose_items(source: ItemSource, options: StripOptions) -> dict[str, Tensor]
         source.pool,
         source.classes,
         options.validation_fraction,
-        _generator("validation items", options.seed),
+        seeded_generator("strips", "validation items", options.seed),
     )
     items = {"train": train, "validation": validation, "test": source.test}
     for part, pool in items.items():
@@ -162,7 +147,7 @@ def choose_items(source: ItemSource, options: StripOptions) -> dict[str, Tensor]
             pool,
             options.strips[part],
             options.items_per_strip,
-            _generator(f"{part} strips", options.seed),
+            seeded_generator("strips", f"{part} strips", options.seed),
         )
         for part, pool in items.items()
     }
@@ -182,14 +167,12 @@ def split_items(
     Returns:
         Two disjoint sorted index tensors that together are the pool.
     """
-    kept, taken = [], []
-    for label in torch.unique(classes[pool]).tolist():
-        members = pool[classes[pool] == label]
-        members = members[torch.randperm(len(members), generator=generator)]
-        count = round(fraction * len(members))
-        taken.append(members[:count])
-        kept.append(members[count:])
-    return torch.cat(kept).sort().values, torch.cat(taken).sort().values
+    halves = [
+        random_split(pool[classes[pool] == label], fraction, generator)
+        for label in torch.unique(classes[pool])
+    ]
+    kept, taken = (torch.cat(items).sort().values for items in zip(*halves, strict=True))
+    return kept, taken
 
 
 def draw_strips(
@@ -217,17 +200,41 @@ def draw_strips(
     return torch.cat(deals)[:n_strips]
 
 
-def make_split(source: ItemSource, strips: Tensor, tile: int) -> Split:
-    """Return the images and labels of strips given by item index, int64 (strips, items)."""
-    labels = label_strips(source.classes, strips, len(source.class_names))
-    return Split(render_strips(source.images, strips, tile), labels)
-
-
 def label_strips(classes: Tensor, strips: Tensor, n_classes: int) -> Tensor:
     """Return int8 (strips, n_classes): +1 where the class is among the strip's items, else -1."""
     labels = torch.full((len(strips), n_classes), -1, dtype=torch.int8)
     return labels.scatter_(1, classes[strips], 1)
 
 
-def _generator(purpose: str, seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(derive_seed("strips", purpose, seed))
+def render_strips(images: Tensor, strips: Tensor, tile: int) -> Tensor:
+    """Draw strips: items inverted, resized (bilinear) and set side by side, left to right.
+
+    Works through the strips in chunks, so that memory beyond the result stays bounded.
+
+    Args:
+        images: uint8 (items, height, width), ink on black ground.
+        strips: int64 (strips, items_per_strip), item indices.
+        tile: height and width of an item in the strip.
+
+    Returns:
+        uint8 (strips, 1, tile, items_per_strip * tile), ink on white ground.
+    """
+    n_strips, per_strip = strips.shape
+    result = torch.empty((n_strips, 1, tile, per_strip * tile), dtype=torch.uint8)
+    for start in range(0, n_strips, _CHUNK):
+        chunk = strips[start : start + _CHUNK]
+        tiles = _resize(WHITE - images[chunk.flatten()], tile)
+        tiles = tiles.view(len(chunk), per_strip, tile, tile).transpose(1, 2)
+        result[start : start + _CHUNK, 0] = tiles.reshape(len(chunk), tile, per_strip * tile)
+    return result
+
+
+def _resize(images: Tensor, tile: int) -> Tensor:
+    """Return uint8 (n, height, width) images as uint8 (n, tile, tile)."""
+    if images.shape[1:] == (tile, tile):
+        return images
+    # Antialiasing changes nothing when enlarging; it keeps strokes when tiles are smaller.
+    resized = functional.interpolate(
+        images.unsqueeze(1).float(), size=(tile, tile), mode="bilinear", antialias=True
+    )
+    return resized.squeeze(1).round_().clamp_(0, 255).to(torch.uint8)

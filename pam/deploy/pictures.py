@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pam.data.decoding import decode
+from pam.data.images import decode
 from pam.errors import DataError, ShapeError
 
 SUFFIXES = frozenset(

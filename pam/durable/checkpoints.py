@@ -77,12 +77,12 @@ class Step:
     """One expensive step of a job.
 
     Attributes:
-        found: the outcome, or a state under way, that an earlier run of the job stored.
-        finished: whether ``found`` is the outcome.
+        stored: the outcome, or a state under way, that an earlier run of the job stored.
+        finished: whether ``stored`` is the outcome.
     """
 
     def __init__(self, journal: Journal | None, path: Path, identity: str) -> None:
-        self.found: Outcome | None = None
+        self.stored: Outcome | None = None
         self.finished = False
         self._journal = journal
         self._path = path
@@ -109,11 +109,11 @@ class Step:
         """
         assert self._journal is not None, "save follows due"
         started = time.monotonic()
-        stored = self._write(state, finished=False)
+        written = self._write(state, finished=False)
         ended = time.monotonic()
         pause = max(self._journal.every, (ended - started) / LARGEST_SHARE)
         self._journal.due_at = ended + (pause if self._journal.every else 0.0)
-        stop_if_requested(where if stored else "")
+        stop_if_requested(where if written else "")
 
     def finish(self, outcome: Callable[[], Outcome]) -> None:
         """Store the outcome, if computing it again would take long."""
@@ -122,10 +122,10 @@ class Step:
         if time.monotonic() - self._started >= min(WORTH_STORING_S, self._journal.every):
             self._write(outcome, finished=True)
 
-    def _write(self, made: Callable[[], Outcome], finished: bool) -> bool:
+    def _write(self, outcome: Callable[[], Outcome], finished: bool) -> bool:
         assert self._journal is not None
         try:
-            tensors, value = made()
+            tensors, value = outcome()
             tensors = {**tensors, **_random_state()}
             # As it will be read, so that the checksum is of the same text.
             meta = loads(dumps({"identity": self._identity, "finished": finished, "value": value}))
@@ -150,7 +150,7 @@ class Step:
                 self._path.unlink()
             return
         _restore_random_state(tensors)
-        self.found = {n: t for n, t in tensors.items() if not n.startswith(_RANDOM)}, value
+        self.stored = {n: t for n, t in tensors.items() if not n.startswith(_RANDOM)}, value
 
 
 _current: Journal | None = None
@@ -204,8 +204,8 @@ def remember(name: str, compute: Callable[[], Outcome]) -> Outcome:
             tuples in the value as lists, keys of its dictionaries as text.
     """
     with step(name) as opened:
-        if opened.found is not None:
-            return opened.found
+        if opened.stored is not None:
+            return opened.stored
         outcome = compute()
         opened.finish(lambda: outcome)
         return outcome

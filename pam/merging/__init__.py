@@ -76,9 +76,11 @@ def _by_task(
         raise ConfigError("there are no networks to merge")
     if isinstance(networks, Mapping):
         return {task: network.for_task(task) for task, network in networks.items()}
-    own = [next(iter(network.tasks)) for network in networks]
-    if len(set(own)) == len(own) and set(own) <= set(tasks):
-        return {task: network.for_task(task) for task, network in zip(own, networks, strict=True)}
-    if len(networks) != len(tasks):
-        raise ConfigError(f"{len(networks)} networks are given for {len(tasks)} tasks: name them")
-    return {task: network.for_task(task) for task, network in zip(tasks, networks, strict=True)}
+    names = [next(iter(network.tasks)) for network in networks]
+    if len(set(names)) < len(names) or not set(names) <= set(tasks):
+        if len(networks) != len(tasks):
+            raise ConfigError(
+                f"{len(networks)} networks are given for {len(tasks)} tasks: name them"
+            )
+        names = list(tasks)
+    return {task: network.for_task(task) for task, network in zip(names, networks, strict=True)}

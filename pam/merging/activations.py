@@ -1,14 +1,55 @@
 """What mergers look at: one value per unit and sample, all networks on the same images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError, DataError
+from pam.information import DEFAULT_NOISE_VARIANCE, label_entropy, per_unit_information
 from pam.networks import Group, GroupedNetwork
-from pam.seeds import derive_seed
+from pam.seeds import seeded_generator
+
+_NO_ENTROPY = 1e-12
+
+
+class Sample(NamedTuple):
+    """Some training images and their labels.
+
+    Attributes:
+        images: normalised float (samples, channels, height, width).
+        labels: task -> ±1 int8 (samples, labels of the task).
+    """
+
+    images: Tensor
+    labels: dict[str, Tensor]
+
+
+def draw_sample(
+    data: MultitaskDataset,
+    samples: int,
+    seed: int,
+    tasks: Iterable[str] | None = None,
+    *,
+    strict: bool = False,
+) -> Sample:
+    """Return training images that :func:`sample_index` draws, with labels of some or all tasks.
+
+    Args:
+        data: has the images in ``train``.
+        samples: how many; all if there are fewer, unless ``strict``.
+        seed: of the choice.
+        tasks: whose labels are wanted; those of all tasks by default.
+        strict: refuse to draw more samples than there are.
+
+    Raises:
+        ConfigError: for fewer than two samples, or more than there are if ``strict``.
+    """
+    index = sample_index(data, samples if strict else min(samples, len(data.train)), seed)
+    labels = task_labels(data, index, dict.fromkeys(data.tasks if tasks is None else tasks))
+    return Sample(data.normalise(data.train.images[index]), labels)
 
 
 def sample_index(data: MultitaskDataset, samples: int, seed: int) -> Tensor:
@@ -21,8 +62,8 @@ def sample_index(data: MultitaskDataset, samples: int, seed: int) -> Tensor:
         raise ConfigError(
             f"merging option 'samples' must be between 2 and {len(data.train)}, not {samples}"
         )
-    generator = torch.Generator().manual_seed(derive_seed("merge samples", seed))
-    return torch.randperm(len(data.train), generator=generator)[:samples].sort().values
+    order = torch.randperm(len(data.train), generator=seeded_generator("merge samples", seed))
+    return order[:samples].sort().values
 
 
 def collect(
@@ -81,3 +122,40 @@ def task_labels(
 ) -> dict[str, Tensor]:
     """Return task -> int8 labels (samples, labels of the task) of training samples."""
     return {task: data.task_labels(data.train, task)[index] for task in tasks}
+
+
+def information_shares(
+    activations: Tensor,
+    labels: Mapping[str, Tensor],
+    noise_variance: float = DEFAULT_NOISE_VARIANCE,
+) -> Tensor:
+    """Return what every unit alone knows of every task, as a share of the task's label entropy.
+
+    Args:
+        activations: float (samples, units).
+        labels: task -> ±1 (samples, labels of the task).
+        noise_variance: of the estimate, in squared units of the activations.
+
+    Returns:
+        float64 (tasks, units).
+    """
+    return torch.stack(
+        [
+            per_unit_information(activations, y, noise_variance)
+            / max(label_entropy(y), _NO_ENTROPY)
+            for y in labels.values()
+        ]
+    )
+
+
+def units_of(network: GroupedNetwork, layer: str, tasks: Set[str]) -> range:
+    """Return the units of the group of some tasks, counted in their layer; empty if there is none.
+
+    The count follows the canonical order of groups, as the columns of :func:`collect` do.
+    """
+    first = 0
+    for group, units in network.widths[layer].items():
+        if group == tasks:
+            return range(first, first + units)
+        first += units
+    return range(0)

@@ -12,7 +12,7 @@ from pam.durable.checkpoints import Outcome, remember
 from pam.errors import ConfigError
 from pam.groups import group_name
 from pam.information import label_entropy, per_unit_information
-from pam.merging.activations import collect, sample_index, standardised, task_labels
+from pam.merging.activations import collect, draw_sample, standardised
 from pam.merging.retraining import retrain as train_lightly
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
 
@@ -87,9 +87,7 @@ def merge_by_assignment(
         ConfigError: if layerwise and the layers do not follow one another, as in residual networks.
     """
     assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
-    index = sample_index(data, samples, seed)
-    images = data.normalise(data.train.images[index])
-    labels = task_labels(data, index, networks)
+    images, labels = draw_sample(data, samples, seed, networks, strict=True)
     layers = assembly.architecture.hidden_layers
     if layerwise and not assembly.architecture.is_chain:
         raise ConfigError(
@@ -134,9 +132,9 @@ def _remembered(layer: str, assign: Callable[[], Assignment]) -> Assignment:
     """Return the assignment of a layer, from the journal if the job was cut off after it."""
 
     def compute() -> Outcome:
-        made = assign()
-        groups = [None if group is None else sorted(group) for group in made.groups]
-        return {}, {"groups": groups, "log": made.log}
+        assignment = assign()
+        groups = [None if group is None else sorted(group) for group in assignment.groups]
+        return {}, {"groups": groups, "log": assignment.log}
 
     _, value = remember(f"assign {layer}", compute)
     groups = [None if group is None else frozenset(group) for group in value["groups"]]

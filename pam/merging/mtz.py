@@ -1,7 +1,7 @@
 """B2, Multi-Task Zipping: every unit of one network joined with one of each other network.
 
 He, Zhou and Thiele, "Multi-Task Zipping via Layer-wise Neuron Sharing", NeurIPS 2018, as the
-paper's second baseline; :mod:`pam.merging.zipper` does the work. All hidden layers are shared as
+paper's second baseline; :mod:`pam.merging.zipping` does the work. All hidden layers are shared as
 far as the widths allow, unless ``shared`` says otherwise.
 """
 
@@ -11,8 +11,7 @@ from typing import Any
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError
 from pam.merging.registry import register
-from pam.merging.zip_step import LayerPlan
-from pam.merging.zipper import zip_networks
+from pam.merging.zipping import LayerPlan, zip_networks
 from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError
-from pam.information import label_entropy, mutual_information, per_unit_information
-from pam.merging.activations import standardised
+from pam.information import label_entropy, mutual_information
+from pam.merging.activations import information_shares, standardised
 from pam.merging.assigning import Assignment, merge_by_assignment
 from pam.merging.registry import register
 from pam.merging.regrouping import Grouping, regroup
@@ -176,14 +176,7 @@ def _settle(
 
 def _most_informative(values: Tensor, labels: Mapping[str, Tensor], noise_variance: float) -> int:
     """Return the unit whose least share of a task's label entropy is largest, lowest index."""
-    shares = [
-        per_unit_information(values, y, noise_variance) / max(label_entropy(y), 1e-12)
-        for y in labels.values()
-    ]
-    least = shares[0]
-    for share in shares[1:]:
-        least = least.minimum(share)
-    return int(least.argmax())
+    return int(information_shares(values, labels, noise_variance).amin(0).argmax())
 
 
 def _log(grouping: Grouping, threshold: Mapping[str, float]) -> dict[str, Any]:
@@ -191,6 +184,6 @@ def _log(grouping: Grouping, threshold: Mapping[str, float]) -> dict[str, Any]:
         "threshold_nats": dict(threshold),
         "saturation": grouping.saturation,
         "shared": len(grouping.shared),
-        "exclusive": {task: len(found) for task, found in grouping.exclusive.items()},
+        "exclusive": {task: len(units) for task, units in grouping.exclusive.items()},
         "removed": len(grouping.removed),
     }

@@ -15,13 +15,10 @@ import torch
 
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError
-from pam.information import label_entropy, per_unit_information
-from pam.merging.activations import collect, sample_index, standardised, task_labels
+from pam.merging.activations import collect, draw_sample, information_shares, standardised
 from pam.merging.assigning import information_rows
 from pam.merging.registry import register
-from pam.merging.zip_step import LayerPlan
-from pam.merging.zip_steps import zip_steps
-from pam.merging.zipper import zip_networks
+from pam.merging.zipping import LayerPlan, zip_networks, zip_steps
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
 
 
@@ -65,9 +62,8 @@ def pam_zip(
             raise ConfigError(
                 f"pam_zip: unknown layer '{layer}' in 'layers'; the layers are {', '.join(hidden)}"
             )
-    index = sample_index(data, samples, seed)
-    labels = task_labels(data, index, networks)
-    activations = collect(separate, data.normalise(data.train.images[index]), hidden)
+    images, labels = draw_sample(data, samples, seed, networks, strict=True)
+    activations = collect(separate, images, hidden)
     plan: dict[str, LayerPlan] = {}
     sharing = True
     for step in zip_steps(separate.architecture):
@@ -111,10 +107,7 @@ def relevant_to_all(
     Returns:
         bool (units,).
     """
-    values = standardised(activations)
-    shares = torch.stack(
-        [per_unit_information(values, y) / max(label_entropy(y), 1e-12) for y in labels.values()]
-    )
+    shares = information_shares(standardised(activations), labels)
     return shares.amin(0) >= relevance * shares.amax(0)
 
 
@@ -125,8 +118,8 @@ def _groups(
     pairs = zipped["pairs"] if zipped else []
     groups: list[Group | None] = []
     for position, task in enumerate(tasks):
-        own = frozenset([task])
+        exclusive = frozenset([task])
         joined = {members[position] for members in pairs}
-        units = range(separate.widths[layer][own])
-        groups += [frozenset(tasks) if unit in joined else own for unit in units]
+        units = range(separate.widths[layer][exclusive])
+        groups += [frozenset(tasks) if unit in joined else exclusive for unit in units]
     return groups

@@ -13,7 +13,7 @@ neurons once the estimate is saturated) are thus decided by index, not by roundi
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -67,20 +67,6 @@ class Search:
         refused = [] if self.stopped_at is None else [self.stopped_at]
         return max(self.curve + refused) / self.ceiling if self.ceiling > 0 else 1.0
 
-    def cut(self, threshold: float) -> "Search":
-        """Return the search as it would have gone with a threshold (nats) at most this one's.
-
-        The order does not depend on the threshold, so one search to the end serves them all.
-
-        Raises:
-            ConfigError: if ``threshold`` is negative or NaN.
-        """
-        _check_threshold(threshold)
-        for taken, (_, information) in enumerate(self.steps):
-            if _exceeds(information, threshold):
-                return Search(self.steps[:taken], information, self.ceiling)
-        return self
-
 
 @dataclass(frozen=True)
 class Grouping:
@@ -90,14 +76,12 @@ class Grouping:
         shared: sorted neurons that are relevant to several tasks.
         exclusive: task -> sorted neurons that are irrelevant to all the other tasks.
         removed: sorted neurons that are irrelevant to every task.
-        irrelevant: task -> neurons irrelevant to it, in the order of selection.
         trace: task -> its search.
     """
 
     shared: list[int]
     exclusive: dict[str, list[int]]
     removed: list[int]
-    irrelevant: dict[str, list[int]]
     trace: dict[str, Search]
 
     @property
@@ -106,19 +90,14 @@ class Grouping:
         return {task: search.saturation for task, search in self.trace.items()}
 
     @property
-    def ceiling(self) -> dict[str, float]:
-        """Task -> label entropy in nats."""
-        return {task: search.ceiling for task, search in self.trace.items()}
+    def irrelevant(self) -> dict[str, list[int]]:
+        """Task -> neurons irrelevant to it, in the order of selection."""
+        return {task: search.order for task, search in self.trace.items()}
 
-    def assignment(self, tasks: Sequence[str] | None = None) -> list[frozenset[str] | None]:
-        """Return per neuron the set of tasks that use it, None for a removed neuron.
-
-        Args:
-            tasks: the tasks of the shared group; all tasks of the grouping by default.
-        """
-        everyone = frozenset(self.exclusive if tasks is None else tasks)
+    def assignment(self) -> list[frozenset[str] | None]:
+        """Return per neuron the set of tasks that use it, None for a removed neuron."""
         users: dict[int, frozenset[str] | None] = dict.fromkeys(self.removed)
-        users |= dict.fromkeys(self.shared, everyone)
+        users |= dict.fromkeys(self.shared, frozenset(self.exclusive))
         for task, neurons in self.exclusive.items():
             users |= dict.fromkeys(neurons, frozenset({task}))
         return [users[neuron] for neuron in range(len(users))]
@@ -157,7 +136,7 @@ def regroup(
     activations = as_samples(activations, "activations")
     targets = {task: as_labels(y, activations, f"labels of {task}") for task, y in labels.items()}
     trace = {
-        task: _search(activations, y, thresholds[task], noise_variance, memory)
+        task: irrelevant_order(activations, y, noise_variance, memory, thresholds[task])
         for task, y in targets.items()
     }
     return group(trace, activations.shape[1])
@@ -168,21 +147,33 @@ def irrelevant_order(
     labels: Any,
     noise_variance: float = DEFAULT_NOISE_VARIANCE,
     memory: int = DEFAULT_MEMORY,
+    threshold: float = math.inf,
 ) -> Search:
-    """Return the search for one task, run until every neuron is taken.
+    """Return the search for the neurons irrelevant to one task.
 
     Args:
         activations: float tensor or array, (samples, neurons); the search runs on its device.
         labels: -1 or +1, (samples, L).
         noise_variance: variance of the noise, in squared units of the activations.
         memory: bytes of kernels to keep between steps; less is slower, never different.
+        threshold: upper bound in nats; by default the search ends when every neuron is taken. The
+            order does not depend on it.
 
     Raises:
         ConfigError, ShapeError, DataError: as :func:`regroup`.
     """
     activations = as_samples(activations, "activations")
-    targets = as_labels(labels, activations)
-    return _search(activations, targets, math.inf, noise_variance, memory)
+    labels = as_labels(labels, activations)
+    noise_variance = check_noise_variance(noise_variance)
+    steps: list[Step] = []
+    ceiling = label_entropy(labels)
+    with on_all_threads() as map_blocks:
+        candidates = CandidateKernels(activations, noise_variance, memory, map_blocks)
+        for neuron, information in _greedy(candidates, labels):
+            if information > threshold + TIE_TOLERANCE:
+                return Search(tuple(steps), information, ceiling)
+            steps.append((neuron, information))
+    return Search(tuple(steps), None, ceiling)
 
 
 def group(trace: Mapping[str, Search], n_neurons: int) -> Grouping:
@@ -191,12 +182,7 @@ def group(trace: Mapping[str, Search], n_neurons: int) -> Grouping:
     Args:
         trace: task -> its search, already cut at its threshold, for at least two tasks.
         n_neurons: number of neurons in the layer.
-
-    Raises:
-        ConfigError: for fewer than two tasks.
     """
-    if len(trace) < 2:
-        raise ConfigError(f"regrouping needs at least two tasks, not {len(trace)}")
     irrelevant = {task: set(search.order) for task, search in trace.items()}
     removed = reduce(set.intersection, irrelevant.values())
     exclusive = {}
@@ -208,28 +194,8 @@ def group(trace: Mapping[str, Search], n_neurons: int) -> Grouping:
         shared=sorted(shared),
         exclusive={task: sorted(neurons) for task, neurons in exclusive.items()},
         removed=sorted(removed),
-        irrelevant={task: search.order for task, search in trace.items()},
         trace=dict(trace),
     )
-
-
-def _search(
-    activations: torch.Tensor,
-    labels: torch.Tensor,
-    threshold: float,
-    noise_variance: float,
-    memory: int,
-) -> Search:
-    steps: list[Step] = []
-    ceiling = label_entropy(labels)
-    noise_variance = check_noise_variance(noise_variance)
-    with on_all_threads() as map_blocks:
-        candidates = CandidateKernels(activations, noise_variance, memory, map_blocks)
-        for neuron, information in _greedy(candidates, labels):
-            if _exceeds(information, threshold):
-                return Search(tuple(steps), information, ceiling)
-            steps.append((neuron, information))
-    return Search(tuple(steps), None, ceiling)
 
 
 def _greedy(candidates: CandidateKernels, labels: torch.Tensor) -> Iterator[Step]:
@@ -263,10 +229,6 @@ def _crowded(kernel: torch.Tensor, n_labels: int) -> torch.Tensor:
     """
     similarity = kernel.clone().fill_diagonal_(0).sum(1)
     return torch.nonzero(n_labels * similarity > TIE_TOLERANCE / 100)[:, 0]
-
-
-def _exceeds(information: float, threshold: float) -> bool:
-    return information > threshold + TIE_TOLERANCE
 
 
 def _thresholds(

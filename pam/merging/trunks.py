@@ -61,19 +61,19 @@ def _needed(architecture: Architecture, kinds: dict[str, list[Kind]], task: str)
         for node in architecture.nodes
         if isinstance(node, Add)
     }
-    own: Group = frozenset([task])
-    waiting = [Kind(architecture.output, own, own)]
-    found: set[Kind] = set()
+    only: Group = frozenset([task])
+    waiting = [Kind(architecture.output, only, only)]
+    needed: set[Kind] = set()
     while waiting:
         kind = waiting.pop()
-        if kind in found:
+        if kind in needed:
             continue
-        found.add(kind)
+        needed.add(kind)
         for node in architecture.weighted.values():
             source = architecture.source_layer(node)
             if node.layer == kind.layer and source != IMAGE:
                 waiting += [s for s in set(kinds[source]) if _reads(node, kind, s, trunks)]
-    return found
+    return needed
 
 
 def _reads(node: Weighted, reader: Kind, source: Kind, trunks: set[str]) -> bool:

@@ -193,18 +193,11 @@ class Assembly:
                 raise ShapeError(
                     f"{len(labels)} groups for the {len(self.groups[layer])} units of '{layer}'"
                 )
-        moved = replace(
-            self, groups={**self.groups, **{layer: list(g) for layer, g in groups.items()}}
-        )
+        moved = replace(self, groups=self.groups | {layer: list(g) for layer, g in groups.items()})
         weights = dict(self.weights)
-        touched = [
-            node
-            for layer in groups
-            for node in self.nodes_making(layer) + self.nodes_reading(layer)
-        ]
-        for name in dict.fromkeys(node.name for node in touched):
-            wired = moved._wired(self.architecture.weighted[name])
-            weights[name] = weights[name] * wired[..., None]
+        for name, node in self.architecture.weighted.items():
+            if node.layer in groups or self.architecture.source_layer(node) in groups:
+                weights[name] = weights[name] * moved._wired(node)[..., None]
         return replace(moved, weights=weights)
 
     def _wired(self, node: Weighted) -> Tensor:
@@ -248,11 +241,11 @@ class Assembly:
         first = parts[0].architecture
         tasks: dict[str, int] = {}
         for part in parts:
-            made = part.architecture
-            if (made.name, made.input_shape) != (first.name, first.input_shape):
+            other = part.architecture
+            if (other.name, other.input_shape) != (first.name, first.input_shape):
                 raise ShapeError(
                     f"cannot put together '{first.name}' for {first.input_shape} images and "
-                    f"'{made.name}' for {made.input_shape} images"
+                    f"'{other.name}' for {other.input_shape} images"
                 )
             for task, count in part.tasks.items():
                 if task in tasks:
@@ -287,12 +280,12 @@ def _source_groups(
 
 
 def _side_by_side(blocks: nn.ModuleDict, kind: str) -> Tensor:
-    """The vectors of all groups one after the other, in canonical order."""
+    """Return the vectors of all groups one after the other, in canonical order."""
     return torch.cat([getattr(block, kind).detach() for block in blocks.values()])
 
 
 def _positions(labels: Sequence[Group], wanted: Iterable[Group]) -> Tensor:
-    """Indices of the units whose group is wanted, group after group in the order of ``wanted``."""
+    """Return the indices of units in the wanted groups, group after group."""
     return torch.tensor(
         [i for group in wanted for i, label in enumerate(labels) if label == group],
         dtype=torch.long,
@@ -300,10 +293,7 @@ def _positions(labels: Sequence[Group], wanted: Iterable[Group]) -> Tensor:
 
 
 def _block_diagonal(blocks: Sequence[Tensor]) -> Tensor:
-    rows, columns = sum(len(b) for b in blocks), sum(b.shape[1] for b in blocks)
-    whole = blocks[0].new_zeros(rows, columns, blocks[0].shape[2])
-    row = column = 0
-    for block in blocks:
-        whole[row : row + len(block), column : column + block.shape[1]] = block
-        row, column = row + len(block), column + block.shape[1]
-    return whole
+    """Return (rows, columns, taps) blocks along the diagonal of zeros."""
+    taps = range(blocks[0].shape[2])
+    diagonal = [torch.block_diag(*(block[:, :, tap] for block in blocks)) for tap in taps]
+    return torch.stack(diagonal, dim=2)

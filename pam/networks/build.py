@@ -44,16 +44,16 @@ def build(
         raise ConfigError(f"a task needs at least one output, not {n_outputs!r}")
     if pretrained not in (None, "imagenet"):
         raise ConfigError(f"pretrained weights are 'imagenet' or none, not {pretrained!r}")
-    made = architecture(name, input_shape, **options)
+    design = architecture(name, input_shape, **options)
     group = frozenset([task])
-    widths = {layer: {group: units} for layer, units in made.units.items()}
-    network = SingleTaskNetwork(made, {task: int(n_outputs)}, widths)
+    widths = {layer: {group: units} for layer, units in design.units.items()}
+    network = SingleTaskNetwork(design, {task: int(n_outputs)}, widths)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for node in made.weighted:
-            for name_, parameter in network.blocks[node].named_parameters():
-                if name_.endswith(".weight"):
-                    deviation = made.gain**0.5 * parameter[0].numel() ** -0.5
+        for node in design.weighted:
+            for kind, parameter in network.blocks[node].named_parameters():
+                if kind.endswith(".weight"):
+                    deviation = design.gain**0.5 * parameter[0].numel() ** -0.5
                     drawn = torch.randn(parameter.shape, generator=generator)
                     parameter.copy_(drawn * deviation)
                 else:

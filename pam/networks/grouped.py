@@ -1,7 +1,7 @@
 """The grouped network: one tensor per group flows, only weighted nodes know the wiring rule."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,15 +17,12 @@ from pam.groups import (
     all_combinations,
     group_name,
     parse_combination,
-    parse_group,
     reads,
     runs,
     sorted_groups,
 )
 from pam.networks.architecture import IMAGE, Add, Architecture, AveragePool, Gate, Norm, Weighted
-from pam.networks.operations import apply, weighted_module
-from pam.networks.registry import architecture as build_architecture
-from pam.networks.weights import NOT_A_DESCRIPTION, check_weights
+from pam.networks.storage import NOT_A_DESCRIPTION, check_weights, parse_description
 
 Stream = dict[Group, Tensor]
 GateFunction = Callable[[str, Group, Tensor], Tensor]
@@ -87,7 +84,7 @@ class GroupedNetwork(nn.Module):
                 f"group '{self.group_name(group)}' of layer '{node.layer}' has nothing to read "
                 f"in layer '{self.architecture.source_layer(node)}'"
             )
-        return weighted_module(node, n_inputs, units, self.architecture.taps(node))
+        return node.module(n_inputs, units, self.architecture.taps(node))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -127,6 +124,7 @@ class GroupedNetwork(nn.Module):
         tasks: Iterable[str] | None = None,
         gate: GateFunction | None = None,
         observe: Observer | None = None,
+        blocks: Blocks | None = None,
     ) -> dict[str, Tensor]:
         """Return task -> scores in (-1, 1), float (samples, outputs of the task).
 
@@ -136,49 +134,32 @@ class GroupedNetwork(nn.Module):
             gate: called as ``gate(layer, group, tensor)`` at every gate of a hidden layer; what
                 it returns flows on.
             observe: called as ``observe(node, group, tensor)`` with all that is computed.
+            blocks: node -> group name -> what computes in the place of :attr:`blocks`.
         """
-        running = tuple(self.tasks) if tasks is None else tuple(tasks)
-        return self.run(self.blocks, images, running, gate, observe)
-
-    def run(
-        self,
-        blocks: Blocks,
-        images: Any,
-        running: tuple[str, ...],
-        gate: GateFunction | None = None,
-        observe: Observer | None = None,
-    ) -> dict[str, Any]:
-        """Return what :meth:`forward` does, computed with these blocks.
-
-        Args:
-            blocks: node -> group name -> what maps the group's input to its output.
-            images: what the blocks of the first layer take.
-            running: the tasks to run.
-            gate: as in :meth:`forward`.
-            observe: as in :meth:`forward`.
-        """
+        running = set(self.tasks) if tasks is None else set(tasks)
+        blocks = self.blocks if blocks is None else blocks
         streams: dict[str, Stream] = {IMAGE: {frozenset(self.tasks): images}}
         for node in self.architecture.nodes:
             source = streams[node.sources[0]]
             match node:
                 case Weighted():
-                    made = self._mix(node, blocks[node.name], source, running)
+                    stream = self._mix(node, blocks[node.name], source, running)
                 case Norm() | AveragePool():
-                    own = blocks[node.name]
-                    made = {g: own[self.group_name(g)](x) for g, x in source.items()}
+                    per_group = blocks[node.name]
+                    stream = {g: per_group[self.group_name(g)](x) for g, x in source.items()}
                 case Add():
                     other = streams[node.sources[1]]
-                    made = {g: x + other[g] for g, x in source.items()}
+                    stream = {g: x + other[g] for g, x in source.items()}
                 case Gate():
                     layer = self.architecture.signals[node.name].layer
-                    made = source
+                    stream = source
                     if gate is not None:
-                        made = {g: gate(layer, g, x) for g, x in source.items()}
+                        stream = {g: gate(layer, g, x) for g, x in source.items()}
                 case _:
-                    made = {g: apply(node, x) for g, x in source.items()}
-            streams[node.name] = made
+                    stream = {g: node.apply(x) for g, x in source.items()}
+            streams[node.name] = stream
             if observe is not None:
-                for group, tensor in made.items():
+                for group, tensor in stream.items():
                     observe(node.name, group, tensor)
         outputs = streams[self.architecture.nodes[-1].name]
         return {task: outputs[frozenset([task])] for task in self.tasks if task in running}
@@ -188,15 +169,15 @@ class GroupedNetwork(nn.Module):
         node: Weighted,
         blocks: Mapping[str, Callable[[Tensor], Tensor]],
         source: Stream,
-        running: tuple[str, ...],
+        running: Set[str],
     ) -> Stream:
-        made: Stream = {}
+        stream: Stream = {}
         for group in self.widths[node.layer]:
             if runs(group, running):
                 read = [source[g] for g in self.sources(node, group)]
                 block = blocks[self.group_name(group)]
-                made[group] = block(read[0] if len(read) == 1 else torch.cat(read, dim=1))
-        return made
+                stream[group] = block(read[0] if len(read) == 1 else torch.cat(read, dim=1))
+        return stream
 
     def subnetwork(self, tasks: str | Iterable[str]) -> nn.Module:
         """Return what a combination of tasks needs, as a plain dense module with its own weights.
@@ -227,8 +208,8 @@ class GroupedNetwork(nn.Module):
         renamed = type(self)(self.architecture, {task: sum(self.tasks.values())}, widths)
         with torch.no_grad():
             tensors = zip(self.state_dict().values(), renamed.state_dict().values(), strict=True)
-            for own, other in tensors:
-                other.copy_(own)
+            for weight, copy in tensors:
+                copy.copy_(weight)
         return renamed.train(self.training)
 
     def save(self, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
@@ -252,13 +233,7 @@ class GroupedNetwork(nn.Module):
             ShapeError: if the weights do not fit the description.
         """
         try:
-            made = description["architecture"]
-            tasks = {str(task): int(count) for task, count in description["tasks"]}
-            widths = {
-                layer: {parse_group(name, list(tasks)): int(n) for name, n in groups.items()}
-                for layer, groups in description["widths"].items()
-            }
-            architecture = build_architecture(made["name"], made["input_shape"], **made["options"])
+            architecture, tasks, widths = parse_description(description)
             # Takes no memory: a description is not believed before the weights agree with it.
             with torch.device("meta"):
                 described = cls(architecture, tasks, widths).state_dict()

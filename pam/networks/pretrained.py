@@ -1,6 +1,5 @@
 """Weights trained on ImageNet, read from a file of torchvision's that is already on disk."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pam.errors import ConfigError, DataError
+from pam.files import file_hash
 from pam.networks.architecture import Architecture
 from pam.networks.grouped import SingleTaskNetwork
 from pam.torchvision_shim import torchvision
@@ -137,15 +137,9 @@ def _published(name: str) -> tuple[str, str]:
 def _read(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file whose name ends in the start of its sha256, as torch's do."""
     expected = path.stem.rsplit("-", 1)[-1]
-    try:
-        with path.open("rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not found.startswith(expected):
-        raise DataError(
-            f"{path} is damaged: its sha256 starts with {found[: len(expected)]}, not {expected}"
-        )
+    actual = file_hash(path)[: len(expected)]
+    if actual != expected:
+        raise DataError(f"{path} is damaged: its sha256 starts with {actual}, not {expected}")
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's reader raises whatever damaged bytes lead it to.

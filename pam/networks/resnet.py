@@ -109,7 +109,7 @@ class _Residual:
 
     def conv(self, name: str, source: str, layer: str, units: int, kernel: int, stride: int) -> str:
         """Convolution without bias that halves or keeps the map, batch normalisation, gate."""
-        made = self.add(
+        conv = self.add(
             Conv(
                 name,
                 (source,),
@@ -121,7 +121,7 @@ class _Residual:
                 bias=False,
             )
         )
-        return self.add(Gate(f"{name}_gate", (self.add(Norm(f"{name}_norm", (made,))),)))
+        return self.add(Gate(f"{name}_gate", (self.add(Norm(f"{name}_norm", (conv,))),)))
 
     def block(
         self, source: str, stage: int, block: int, units: int, *, stride: int, projects: bool

@@ -19,8 +19,8 @@ def extract(network: "GroupedNetwork", tasks: Iterable[str]) -> fx.GraphModule:
     """
     graph = _unrolled(network, tasks)
     used = [node.target for node in graph.nodes if node.op == "call_module"]
-    own = {target: copy.deepcopy(network.get_submodule(target)) for target in used}
-    return fx.GraphModule(own, graph).train(network.training)
+    blocks = {target: copy.deepcopy(network.get_submodule(target)) for target in used}
+    return fx.GraphModule(blocks, graph).train(network.training)
 
 
 def view(network: "GroupedNetwork", tasks: Iterable[str]) -> fx.GraphModule:
@@ -38,7 +38,7 @@ def _unrolled(network: "GroupedNetwork", tasks: Iterable[str]) -> fx.Graph:
         node: {group: _recorded(tracer, f"blocks.{node}.{group}") for group in blocks}
         for node, blocks in network.blocks.items()
     }
-    scores = network.run(stand_ins, images, tuple(tasks))
+    scores = network.forward(images, tasks, blocks=stand_ins)
     graph.output({task: score.node for task, score in scores.items()})
     graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
     return graph

@@ -70,8 +70,8 @@ def least_important(
     """
     search = _Search(network, excess, events)
     with step(description, lambda: search.start(seed)) as opened, opened.safe_points():
-        if opened.found is not None:
-            search.restore(*opened.found)
+        if opened.stored is not None:
+            search.restore(*opened.stored)
         network.train()
         stream = _endless(data, events.batch_size, seed, search.taken)
         while not opened.finished:

@@ -11,7 +11,6 @@ from pam.files import read_json, write_json
 from pam.runs.cells import Cell
 from pam.runs.stages import STAGES
 
-DEFAULT_ROOT = Path("data")
 # Beside Snakemake's notes, which hold the hashes that are compared.
 NOTES = ".snakemake/raw_data.json"
 HASH_LENGTH = 12

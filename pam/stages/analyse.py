@@ -51,8 +51,7 @@ def _analyse(
     """Return the rows of one network without the columns that name the cell and the run."""
     from pam.analysis.exclusivity import exclusivity_rows
     from pam.analysis.redundancy import redundancy_rows, sample_rows
-    from pam.analysis.sample import draw_sample
-    from pam.merging.activations import collect
+    from pam.merging.activations import collect, draw_sample
 
     dataset, layers = inputs.dataset, job.experiment.conditions.layers
     for layer in layers:

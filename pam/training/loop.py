@@ -1,22 +1,22 @@
 """The one training loop, for single tasks, merged networks, pruning and fine-tuning."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from math import isfinite
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from pam.data import MultitaskDataset, Split
 from pam.durable import checkpoints
-from pam.errors import DataError, DivergenceError
+from pam.errors import DataError, DivergenceError, ShapeError
 from pam.networks.grouped import GateFunction, GroupedNetwork
 from pam.seeds import derive_seed
 from pam.training.evaluate import task_accuracies
-from pam.training.loss import multitask_loss
 from pam.training.progress import Epoch, Progress
 from pam.training.schedule import Schedule
 from pam.training.sgd import Nesterov
@@ -108,8 +108,8 @@ def fit(
     epochs = [i for i, stage in enumerate(stages) for _ in range(stage.epochs)]
     bar = tqdm(total=len(epochs), desc=description, unit="epoch", disable=not sys.stderr.isatty())
     with _step(description, schedule, seed, progress, opaque) as step, step.safe_points():
-        if step.found is not None:
-            progress.restore(*step.found)
+        if step.stored is not None:
+            progress.restore(*step.stored)
             bar.update(len(progress.curve))
         for stage in epochs[len(progress.curve) :]:
             progress.enter(stage)
@@ -181,3 +181,32 @@ def descend(
     loss.backward()
     optimiser.step()
     return loss.detach()
+
+
+def multitask_loss(scores: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
+    """Return the sum over tasks of the mean squared error over samples and the task's labels.
+
+    A sum of per-task means, not one mean over all labels: the gradient of a unit that only one
+    task uses is then the same in a multitask network as in that task's own network.
+
+    Args:
+        scores: task -> float (samples, labels of the task), in (-1, 1).
+        labels: task -> float (samples, labels of the task), -1 or +1.
+
+    Raises:
+        ShapeError: for a task without labels, or with another number of outputs than labels.
+    """
+    losses = [_squared_error(task, score, labels) for task, score in scores.items()]
+    return sum(losses[1:], start=losses[0])
+
+
+def _squared_error(task: str, score: Tensor, labels: Mapping[str, Tensor]) -> Tensor:
+    if task not in labels:
+        raise ShapeError(f"there are no labels for task '{task}' of the network")
+    # Otherwise a single output would be compared with every label, silently.
+    if score.shape != labels[task].shape:
+        raise ShapeError(
+            f"task '{task}' has {score.shape[1]} outputs in the network "
+            f"and {labels[task].shape[1]} labels in the data"
+        )
+    return F.mse_loss(score, labels[task])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pam.data.cartoon_drawing import ATTRIBUTES
-from pam.data.cartoon_faces import FaceOptions, default_tasks, draw_labels, make_part
+from pam.data.cartoon_faces import DEFAULT_TASKS, draw_labels, make_part
 
 FACES = 20_000
 # The largest of some hundred standard errors, with room to spare.
@@ -24,7 +24,7 @@ def correlations(labels: torch.Tensor) -> torch.Tensor:
 def related() -> torch.Tensor:
     """Which pairs of labels stand at the same place in two different default tasks."""
     mask = torch.zeros(len(ATTRIBUTES), len(ATTRIBUTES), dtype=torch.bool)
-    tasks = list(default_tasks().values())
+    tasks = list(DEFAULT_TASKS.values())
     for one in tasks:
         for other in tasks:
             for left, right in zip(one, other, strict=True):
@@ -59,8 +59,8 @@ def test_without_correlation_triples_of_labels_are_independent(seed):
 @given(st.integers(1, 150), st.integers(1, 150), st.sampled_from(["train", "test"]), seeds)
 def test_a_face_depends_on_its_place_alone(few, many, part, seed):
     few, many = sorted((few, many))
-    options = FaceOptions(16, few, few, few, 0.3, 0.05, seed)
-    short, long = make_part(part, few, options), make_part(part, many, options)
+    looks = {"size": 16, "correlation": 0.3, "noise": 0.05, "seed": seed}
+    short, long = make_part(part, few, **looks), make_part(part, many, **looks)
     assert len(short) == few
     assert torch.equal(short.images, long.images[:few])
     assert torch.equal(short.labels, long.labels[:few])

@@ -20,9 +20,9 @@ import pam
 from pam import PamError
 from pam.cli.failures import read_failure
 from pam.data import celeba, image_attributes, lfw, store
-from pam.data.column_tasks import read_tasks
-from pam.data.idx import check_idx
-from pam.data.pictures import Framing, read_images
+from pam.data.fashion_mnist import read_idx
+from pam.data.image_attributes import read_tasks
+from pam.data.images import Framing, read_images
 from pam.data.sources import Folder, TarArchive, ZipArchive
 from pam.files import META_KEY, read_json, read_tensors, write_json, write_tensors
 from pam.networks import GroupedNetwork, SingleTaskNetwork, build, pretrained
@@ -132,7 +132,7 @@ KINDS = {
     "idx": Kind(
         "idx",
         lambda path: path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 3])),
-        (lambda path: check_idx(path, 1),),
+        (lambda path: read_idx(path, 1),),
     ),
     "attributes": Kind(
         "attributes.csv",

@@ -78,11 +78,14 @@ def test_whole_order_and_curve_equal_the_reference_at_any_memory(layer, memory):
 
 @settings(max_examples=40, deadline=None)
 @given(layers(), st.floats(0, 3))
-def test_one_whole_search_serves_every_threshold(layer, threshold):
+def test_the_order_does_not_depend_on_the_threshold(layer, threshold):
     x, labels = layer
     grouping = regroup(x, labels, threshold)
     for task, y in labels.items():
-        assert irrelevant_order(x, y).cut(threshold) == grouping.trace[task]
+        whole, search = irrelevant_order(x, y), grouping.trace[task]
+        taken = len(search.steps)
+        assert whole.steps[:taken] == search.steps
+        assert whole.curve[taken : taken + 1] == [search.stopped_at][: len(whole.steps) - taken]
 
 
 @settings(max_examples=40, deadline=None)
@@ -182,7 +185,9 @@ def test_two_tasks_by_hand():
     assert grouping.trace["A"].curve == pytest.approx([0, 0], abs=1e-12)
     assert grouping.trace["A"].stopped_at == pytest.approx(math.log(2))
     assert grouping.saturation == pytest.approx({"A": 1, "B": 1})
-    assert grouping.ceiling == pytest.approx({"A": math.log(2), "B": math.log(2)})
+    assert [search.ceiling for search in grouping.trace.values()] == pytest.approx(
+        [math.log(2)] * 2
+    )
     assert grouping.assignment() == [{"A"}, {"B"}, None, {"A", "B"}]
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from pam import ConfigError
 from pam.data import MultitaskDataset, Split
-from pam.merging.hessian import layer_hessian
 from pam.merging.mtz import mtz
 from pam.merging.pam_zip import pam_zip
-from pam.merging.zip_folding import folded_weights, neutral_norm
-from pam.merging.zip_steps import zip_steps
+from pam.merging.zipping import zip_steps
+from pam.merging.zipping.hessian import layer_hessian
+from pam.merging.zipping.surgery import folded_weights, neutral_norm
 from pam.networks import Assembly, build
 from tests.small import STILL, images_of, same_bits, scores_of
 
@@ -234,7 +234,7 @@ def test_training_starts_from_what_evaluation_computes(fraction):
 def test_a_neutral_norm_takes_out_its_own_statistics():
     data, network = make_data(32), residual("A", 1, "small", 32)
     node = network.architecture.weighted["s1_stem"]
-    moment = layer_hessian(network, node, data, data.train.images)
+    moment = layer_hessian(network, node, data, data.train.images, range(3))
     folded = folded_weights(Assembly.of(network), node, [0, 1, 2, 3], [0, 1, 2])
     weight, bias, mean, variance = neutral_norm(folded, moment)
     maps = torch.conv2d(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from pam import ShapeError
-from pam.merging.hessian import Hessian, input_rows
-from pam.merging.zipping import greedy_pairs, pair_costs, parallel_sum, zipped_weights
+from pam.merging.zipping.hessian import Hessian, input_rows
+from pam.merging.zipping.pairing import greedy_pairs, pair_costs, parallel_sum, zipped_weights
 from pam.networks.architecture import Conv, Linear
 from tests.reference import zipping_reference as reference
 

@@ -8,7 +8,7 @@ import torch
 
 from pam.data import data_hash, load, load_dataset, save_dataset
 from pam.data.cartoon_drawing import ATTRIBUTES
-from pam.data.normalisation import channel_statistics
+from pam.data.dataset import channel_statistics
 from pam.errors import ConfigError
 
 PARTS = ("train", "validation", "test")
@@ -89,7 +89,7 @@ def test_tasks_by_name_by_column_and_with_common_attributes():
         ({"seed": -1}, "option 'seed' must be an integer >= 0, not -1"),
         (
             {"tasks": {"A": ["hut"]}},
-            "option 'tasks': 'hut' of task 'A' is no attribute; known: hat",
+            "option 'tasks': task 'A' names the column 'hut'; known: hat",
         ),
         ({"tasks": {"A": ["hat", 0]}}, "option 'tasks': task 'A' names a label column twice"),
         ({"tasks": {"A": "hat"}}, "option 'tasks': task 'A' needs a list of label columns"),

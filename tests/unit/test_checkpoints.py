@@ -40,7 +40,7 @@ def test_without_a_journal_nothing_is_kept(tmp_path):
     assert log == ["one", "one"]
     with step("x") as opened:
         assert not opened.due()
-        assert opened.found is None
+        assert opened.stored is None
 
 
 def test_steps_within_steps_keep_their_numbers(tmp_path):
@@ -84,7 +84,7 @@ def test_short_steps_are_not_stored(tmp_path, monkeypatch):
 def test_another_identity_is_not_found(tmp_path, capsys):
     for identity in ("a", "b"):
         with keeping(tmp_path, 60), step("s", lambda identity=identity: identity) as opened:
-            assert opened.found is None
+            assert opened.stored is None
             opened.finish(lambda: ({}, 1))
     assert "damaged or of another step" in capsys.readouterr().err
 

@@ -13,10 +13,8 @@ from pam.analysis.exclusivity import (
     unit_information,
     unknown_exclusivity_rows,
 )
-from pam.analysis.groups import units_of
-from pam.analysis.sample import draw_sample
 from pam.information import label_entropy, mutual_information
-from pam.merging.activations import collect, standardised
+from pam.merging.activations import collect, draw_sample, standardised, units_of
 from pam.pruning.units import remove, unit_keys
 from pam.training import task_accuracies
 from tests.small import LAYERS, make_data, make_networks, share_some, side_by_side

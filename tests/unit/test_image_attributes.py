@@ -289,7 +289,7 @@ def test_without_tasks_an_example_of_what_to_write_is_shown(pets):
     [
         ("pets: [cat, cow]", "task 'pets' names the column 'cow'; known: cat, dog, on grass"),
         ("pets: [cat, yes]", "column True of task 'pets' needs quotes"),
-        ("pets: cat", "task 'pets' needs a list of column names"),
+        ("pets: cat", "task 'pets' needs a list of label columns"),
         ("pets: []", "task 'pets' needs a list"),
         ("pets: [cat, cat]", "task 'pets' names a label column twice"),
         ("shared: [cat]", "'shared' cannot be the name of a task"),

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from pam import ConfigError, DataError
 from pam.data import MultitaskDataset, Split
-from pam.merging.hessian import input_rows, layer_hessian, node_inputs
 from pam.merging.mtz import mtz
+from pam.merging.zipping.hessian import input_rows, layer_hessian, node_inputs
 from pam.networks import Assembly, GroupedNetwork, build
 
 SHAPE = (2, 10, 12)
@@ -243,6 +243,11 @@ def test_the_single_networks_stay_as_they_were():
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
+def shared_inputs(network, node):
+    groups = Assembly.of(network).source_groups(node)
+    return [unit for unit, group in enumerate(groups) if group == set(network.tasks)]
+
+
 def side_by_side(*networks):
     return Assembly.unite([Assembly.of(network) for network in networks]).network()
 
@@ -253,21 +258,22 @@ def test_the_hessian_is_the_second_moment_of_the_patches(layer, monkeypatch):
     if layer != "c1":
         network = zip_still([make("A", 1), make("B", 2)], shared={"c2": 0, "f3": 0, "f4": 0})
     node = network.architecture.weighted[layer]
-    rows = input_rows(node, node_inputs(network, node, DATA.normalise(DATA.train.images)))
-    matrix = layer_hessian(network, node, DATA, DATA.train.images).matrix
+    units = shared_inputs(network, node)
+    rows = input_rows(node, node_inputs(network, node, DATA.normalise(DATA.train.images), units))
+    matrix = layer_hessian(network, node, DATA, DATA.train.images, units).matrix
     torch.testing.assert_close(matrix, rows.T @ rows / len(rows), rtol=1e-8, atol=1e-9)
     assert float(matrix[-1, -1]) == pytest.approx(1)
-    monkeypatch.setattr("pam.merging.hessian.CHUNK_BYTES", 1)
-    backwards = layer_hessian(network, node, DATA, DATA.train.images.flip(0)).matrix
+    monkeypatch.setattr("pam.merging.zipping.hessian.CHUNK_BYTES", 1)
+    backwards = layer_hessian(network, node, DATA, DATA.train.images.flip(0), units).matrix
     torch.testing.assert_close(matrix, backwards, rtol=1e-6, atol=1e-7)
 
 
 def test_fewer_samples_than_inputs_need_no_square_matrix():
     network = zip_still([make("A", 1), make("B", 2)], shared={"f3": 0, "f4": 0})
     node = network.architecture.weighted["f3"]
-    images = DATA.train.images[:5]
-    hessian = layer_hessian(network, node, DATA, images)
-    rows = input_rows(node, node_inputs(network, node, DATA.normalise(images)))
+    images, units = DATA.train.images[:5], shared_inputs(network, node)
+    hessian = layer_hessian(network, node, DATA, images, units)
+    rows = input_rows(node, node_inputs(network, node, DATA.normalise(images), units))
     assert hessian.factor.shape == (5, 4 * 2 * 3 + 1)
     torch.testing.assert_close(hessian.matrix, rows.T @ rows / 5)
 
@@ -277,7 +283,8 @@ def test_inputs_of_a_layer_come_from_shared_units_alone():
     node = merged.architecture.weighted["c2"]
     with torch.no_grad():
         maps = F.max_pool2d(F.relu(merged.blocks["c1"]["shared"](IMAGES)), 2)
-    torch.testing.assert_close(node_inputs(merged, node, IMAGES), maps)
+    units = shared_inputs(merged, node)
+    torch.testing.assert_close(node_inputs(merged, node, IMAGES, units), maps)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pam.analysis.groups import units_of
 from pam.analysis.redundancy import (
     correlations,
     redundancy,
@@ -15,7 +14,7 @@ from pam.analysis.redundancy import (
     unknown_redundancy_rows,
 )
 from pam.merging import merge
-from pam.merging.activations import collect
+from pam.merging.activations import collect, units_of
 from tests.small import STILL, make_data, make_networks, share_some
 
 DATA = make_data(300, tasks="ABC")

@@ -1,7 +1,23 @@
-"""The order in which a network is zipped: steps of layers that can be shared only together."""
+"""What of a network is zipped, and in which order."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from pam.errors import ConfigError
 from pam.networks.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """What to zip in a layer.
+
+    Attributes:
+        count: pairs to make, those of least cost; 0 leaves the layer as it is.
+        candidates: task -> its units that may be paired, counted within the task; None for all.
+    """
+
+    count: int
+    candidates: Mapping[str, Collection[int]] | None = None
 
 
 def zip_steps(architecture: Architecture) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The mathematics of zipping: which units to pair, and the weights a pair shares.
+"""Which units to pair, and the weights that a pair shares: the mathematics of zipping.
 
 Source: He, Zhou and Thiele, "Multi-Task Zipping via Layer-wise Neuron Sharing", NeurIPS 2018,
 equations 8-12. A pair (i, j) may change its weights ``w_i`` and ``w_j`` until they agree; the
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pam.errors import ShapeError
-from pam.merging.hessian import Hessian
+from pam.merging.zipping.hessian import Hessian
 
 TIE_TOLERANCE = 1e-12
 """Costs closer than this share of the largest one are tied, and decided by index."""
@@ -117,6 +117,38 @@ def greedy_pairs(costs: Tensor, n: int) -> list[tuple[int, int]]:
             free_rows[row] = free_columns[column] = False
             pairs.append((row, column))
     return pairs
+
+
+def pair_units(
+    incoming: list[dict[str, Tensor]], hessians: list[dict[str, Hessian]], count: int
+) -> tuple[list[list[int]], float]:
+    """Pair the units of a layer, one network after the other.
+
+    Args:
+        incoming: per deciding node, task -> float64 (units of the task, inputs + 1).
+        hessians: per deciding node, task -> weighted Hessian of its inputs.
+        count: units to share.
+
+    Returns:
+        Per shared unit its member in every task, and the sum of the costs of all pairs.
+    """
+    first, *others = incoming[0]
+    joint = [rows[first] for rows in incoming]
+    joint_hessians = [hessian[first] for hessian in hessians]
+    members = [[unit] for unit in range(len(joint[0]))]
+    total = 0.0
+    for task in others:
+        next_rows = [rows[task] for rows in incoming]
+        next_hessians = [hessian[task] for hessian in hessians]
+        sides = list(zip(joint, next_rows, joint_hessians, next_hessians, strict=True))
+        costs = torch.stack([pair_costs(*side) for side in sides]).sum(dim=0)
+        pairs = greedy_pairs(costs, count)
+        rows, columns = (list(side) for side in zip(*pairs, strict=True))
+        total += float(costs[rows, columns].sum())
+        joint = [zipped_weights(a[rows], b[columns], h, g) for a, b, h, g in sides]
+        joint_hessians = [h + g for _, _, h, g in sides]
+        members = [[*members[row], column] for row, column in pairs]
+    return members, total
 
 
 def _column_space(matrix: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ are exactly zero between equal units, and where there are fewer samples than inp
 themselves are the factor, so that wide fully connected layers need no square matrix.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
@@ -72,7 +72,7 @@ def layer_hessian(
     node: Weighted,
     data: MultitaskDataset,
     images: Tensor,
-    units: Sequence[int] | None = None,
+    units: Sequence[int],
 ) -> Hessian:
     """Return the Hessian of weight 1 for what a weighted node reads from some of its inputs.
 
@@ -86,24 +86,27 @@ def layer_hessian(
     Raises:
         DataError: if an input of the node is NaN or infinite.
     """
-    wanted = shared_inputs(network, node) if units is None else units
     positions = network.architecture.signals[node.name].positions
-    dimension = len(wanted) * network.architecture.taps(node) + 1
+    dimension = len(units) * network.architecture.taps(node) + 1
     n_rows = len(images) * positions
     per_image = positions * dimension * torch.float64.itemsize
     size = min(256, max(1, CHUNK_BYTES // per_image))
-    chunks = _input_rows(network, node, data, images.split(size), wanted)
+
+    def rows_of(chunk: Tensor) -> Tensor:
+        inputs = node_inputs(network, node, data.normalise(chunk), units)
+        if not bool(inputs.isfinite().all()):
+            raise DataError(f"the inputs of layer '{node.layer}' hold NaN or infinity")
+        return input_rows(node, inputs)
+
+    chunks = map(rows_of, images.split(size))
     if n_rows <= dimension:
         return Hessian(torch.cat(list(chunks)) / sqrt(n_rows))
     gram = torch.zeros(dimension, dimension, dtype=torch.float64, device=images.device)
     for rows in chunks:
         gram.addmm_(rows.T, rows)
-    return Hessian(_triangular_factor(gram / n_rows))
-
-
-def shared_inputs(network: GroupedNetwork, node: Weighted) -> list[int]:
-    """Return which units a group shared by all tasks reads at a weighted node."""
-    return _read_by(network, node, frozenset(network.tasks))
+    gram /= n_rows
+    gram.diagonal().add_(RELATIVE_SHIFT * gram.trace())
+    return Hessian(torch.linalg.cholesky(gram, upper=True))
 
 
 def input_rows(node: Weighted, inputs: Tensor) -> Tensor:
@@ -128,20 +131,6 @@ def input_rows(node: Weighted, inputs: Tensor) -> Tensor:
     return rows.flatten(0, 1)
 
 
-def _input_rows(
-    network: GroupedNetwork,
-    node: Weighted,
-    data: MultitaskDataset,
-    chunks: Iterable[Tensor],
-    units: Sequence[int],
-) -> Iterator[Tensor]:
-    for chunk in chunks:
-        inputs = node_inputs(network, node, data.normalise(chunk), units)
-        if not bool(inputs.isfinite().all()):
-            raise DataError(f"the inputs of layer '{node.layer}' hold NaN or infinity")
-        yield input_rows(node, inputs)
-
-
 class _Reached(Exception):
     """Ends a forward pass at the node whose inputs are wanted."""
 
@@ -150,7 +139,7 @@ class _Reached(Exception):
 
 
 def node_inputs(
-    network: GroupedNetwork, node: Weighted, images: Tensor, units: Sequence[int] | None = None
+    network: GroupedNetwork, node: Weighted, images: Tensor, units: Sequence[int]
 ) -> Tensor:
     """Return what a weighted node reads from some of its inputs.
 
@@ -159,8 +148,7 @@ def node_inputs(
         node: where to stop.
         images: normalised float images.
         units: positions, in the layer that the node reads, of the units wanted, in the order
-            wanted; the first group of the node's layer must read them. By default those shared by
-            all tasks (the channels of the image).
+            wanted; the first group of the node's layer must read them.
 
     Returns:
         float (samples, units, height, width), or (samples, inputs) for a fully connected node.
@@ -179,9 +167,8 @@ def node_inputs(
         inputs = reached.inputs
     finally:
         hook.remove()
-    wanted = shared_inputs(network, node) if units is None else units
     column = {unit: i for i, unit in enumerate(_read_by(network, node, reader))}
-    columns = [column[unit] for unit in wanted]
+    columns = [column[unit] for unit in units]
     if isinstance(node, Conv):
         return inputs[:, columns]
     return inputs.unflatten(1, (len(column), -1))[:, columns].flatten(1)
@@ -194,9 +181,3 @@ def _read_by(network: GroupedNetwork, node: Weighted, reader: Group) -> list[int
         return list(range(network.architecture.input_shape[0]))
     groups = [group for group, units in network.widths[source].items() for _ in range(units)]
     return [unit for unit, group in enumerate(groups) if reads(reader, group)]
-
-
-def _triangular_factor(matrix: Tensor) -> Tensor:
-    """Return the upper Cholesky factor of a positive semi-definite matrix."""
-    matrix.diagonal().add_(RELATIVE_SHIFT * matrix.trace())
-    return torch.linalg.cholesky(matrix, upper=True)

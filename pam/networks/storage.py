@@ -1,12 +1,16 @@
-"""Weights from a file against the network that a file describes."""
+"""The description of a network in a file, and whether the weights beside it fit."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
 from pam.errors import DataError, ShapeError
+from pam.groups import Widths, parse_group
+from pam.networks.architecture import Architecture
+from pam.networks.registry import architecture as build_architecture
 
-# What building a network from something else than its description leads to.
+# What :func:`parse_description` raises if it is given something else.
 NOT_A_DESCRIPTION = (
     AttributeError,
     LookupError,
@@ -15,6 +19,20 @@ NOT_A_DESCRIPTION = (
     TypeError,
     ValueError,
 )
+
+
+def parse_description(
+    description: Mapping[str, Any],
+) -> tuple[Architecture, dict[str, int], Widths]:
+    """Return architecture, tasks and widths from what :meth:`GroupedNetwork.describe` returned."""
+    architecture = description["architecture"]
+    tasks = {str(task): int(count) for task, count in description["tasks"]}
+    widths = {
+        layer: {parse_group(name, list(tasks)): int(units) for name, units in groups.items()}
+        for layer, groups in description["widths"].items()
+    }
+    name, input_shape = architecture["name"], architecture["input_shape"]
+    return build_architecture(name, input_shape, **architecture["options"]), tasks, widths
 
 
 def check_weights(state: Mapping[str, Tensor], described: Mapping[str, Tensor]) -> None:
@@ -29,8 +47,8 @@ def check_weights(state: Mapping[str, Tensor], described: Mapping[str, Tensor]) 
         ShapeError: if a tensor is missing, unknown, or of another type or shape.
     """
     for name in sorted(state.keys() ^ described.keys()):
-        said = "unknown" if name in state else "missing"
-        raise ShapeError(f"the weights do not fit the network's description: '{name}' is {said}")
+        fault = "unknown" if name in state else "missing"
+        raise ShapeError(f"the weights do not fit the network's description: '{name}' is {fault}")
     for name, tensor in state.items():
         right = described[name]
         if tensor.dtype != right.dtype or tensor.shape != right.shape:

@@ -1,33 +1,84 @@
-"""Zipping the layers of one step; what it decides is described in :mod:`pam.merging.zipper`."""
+"""Zipping a network step by step, and the layers of a step node by node."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from pam.data import MultitaskDataset
-from pam.errors import DataError
-from pam.merging.hessian import Hessian, layer_hessian
-from pam.merging.zip_folding import folded_weights
-from pam.merging.zip_surgery import with_joined, with_rows
-from pam.merging.zipping import greedy_pairs, pair_costs, zipped_weights
-from pam.networks import Assembly, GroupedNetwork
+from pam.durable.checkpoints import step
+from pam.errors import ConfigError, DataError
+from pam.merging.activations import sample_index
+from pam.merging.retraining import retrain as train_lightly
+from pam.merging.zipping.hessian import Hessian, layer_hessian
+from pam.merging.zipping.pairing import pair_units, zipped_weights
+from pam.merging.zipping.plan import LayerPlan, zip_steps
+from pam.merging.zipping.surgery import folded_weights, with_joined, with_rows
+from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
 from pam.networks.architecture import Weighted
+from pam.seeds import derive_seed
 
 
-@dataclass(frozen=True)
-class LayerPlan:
-    """What to zip in a layer.
+def zip_networks(
+    networks: Mapping[str, SingleTaskNetwork],
+    data: MultitaskDataset,
+    plan: Mapping[str, LayerPlan],
+    weights: Mapping[str, float],
+    *,
+    samples: int,
+    retrain: Mapping[str, Any] | None,
+    seed: int,
+) -> GroupedNetwork:
+    """Zip networks step by step; ``notes["zipped"]`` tells which units were joined.
 
-    Attributes:
-        count: pairs to make, those of least cost; 0 leaves the layer as it is.
-        candidates: task -> its units that may be paired, counted within the task; None for all.
+    The note of a layer holds ``"pairs"``, per shared unit its member in every task, and ``"cost"``,
+    the sum of the costs by which they were chosen.
+
+    Args:
+        networks: task -> trained network.
+        data: ``train`` gives the layers' inputs and the light retraining.
+        plan: hidden layer -> what to zip; the layers of a step are all zipped or all left.
+        weights: task -> weight of its error; they sum to 1.
+        samples: training images that the Hessians are taken from, at least 2 (all if there are
+            fewer).
+        retrain: schedule of the light retraining after each zipped step.
+        seed: of the choice of images and of the retraining.
+
+    Raises:
+        ConfigError: for a value outside its range, or an architecture that cannot be zipped.
+        DataError: if a weight or an activation is NaN or infinite.
+        DivergenceError: if retraining diverges.
     """
+    network = Assembly.unite([Assembly.of(part) for part in networks.values()]).network().eval()
+    if isinstance(samples, bool) or not isinstance(samples, int):
+        raise ConfigError(f"merging option 'samples' must be a whole number, not {samples!r}")
+    index = sample_index(data, min(samples, len(data.train)), seed)
+    images = data.train.images[index.to(data.train.images.device)]
+    network.notes["zipped"] = {}
+    for layers in zip_steps(network.architecture):
+        if all(plan[layer].count for layer in layers):
+            zipper = StepZipper(
+                network, {name: plan[name] for name in layers}, weights, data, images
+            )
+            network = _zipped(f"zip {layers[0]}", zipper, network.notes).to(images.device)
+            step_seed = derive_seed("mtz", layers[0], seed)
+            network = train_lightly(network, data, retrain, step_seed, f"zip {layers[0]}")
+    return network
 
-    count: int
-    candidates: Mapping[str, Collection[int]] | None = None
+
+def _zipped(name: str, zipper: "StepZipper", notes: Mapping[str, Any]) -> GroupedNetwork:
+    """Return the network zipped by one step, from the journal if the job was cut off after it."""
+    with step(name) as opened:
+        if opened.stored is not None:
+            state, value = opened.stored
+            network = GroupedNetwork.from_description(value["network"], state)
+            network.notes = value["notes"]
+            return network
+        network = zipper.zip().network().eval()
+        network.notes = {**notes, "zipped": {**notes["zipped"], **zipper.notes}}
+        value = {"network": network.describe(), "notes": network.notes}
+        opened.finish(lambda: (network.state_dict(), value))
+        return network
 
 
 class StepZipper:
@@ -93,10 +144,10 @@ class StepZipper:
         units: dict[str, list[int]] = {}
         allowed: dict[str, list[int]] = {}
         for task in self._weights:
-            own = [unit for unit, group in enumerate(groups) if group == {task}]
-            candidates = range(len(own)) if plan.candidates is None else plan.candidates[task]
+            exclusive = [unit for unit, group in enumerate(groups) if group == {task}]
+            candidates = range(len(exclusive)) if plan.candidates is None else plan.candidates[task]
             allowed[task] = sorted(candidates)
-            units[task] = [own[unit] for unit in allowed[task]]
+            units[task] = [exclusive[unit] for unit in allowed[task]]
         hessians = [self._hessians(maker) for maker in deciding]
         incoming = [self._incoming(maker, units) for maker in deciding]
         members, cost = pair_units(incoming, hessians, plan.count)
@@ -142,8 +193,8 @@ class StepZipper:
     def _incoming(self, node: Weighted, units: Mapping[str, list[int]]) -> dict[str, Tensor]:
         """Return task -> folded weights of its units from shared units, with their bias."""
         incoming = {}
-        for task, own in units.items():
-            rows = folded_weights(self._assembly, node, own, self._inputs(node, task))
+        for task, members in units.items():
+            rows = folded_weights(self._assembly, node, members, self._inputs(node, task))
             if not bool(rows.isfinite().all()):
                 raise DataError(
                     f"the weights of layer '{node.layer}' for task '{task}' hold NaN or infinity"
@@ -161,35 +212,3 @@ class StepZipper:
             )
         moment = self._moments[node.name]
         return {task: moment.weighted(weight) for task, weight in self._weights.items()}
-
-
-def pair_units(
-    incoming: list[dict[str, Tensor]], hessians: list[dict[str, Hessian]], count: int
-) -> tuple[list[list[int]], float]:
-    """Pair the units of a layer, one network after the other.
-
-    Args:
-        incoming: per deciding node, task -> float64 (units of the task, inputs + 1).
-        hessians: per deciding node, task -> weighted Hessian of its inputs.
-        count: units to share.
-
-    Returns:
-        Per shared unit its member in every task, and the sum of the costs of all pairs.
-    """
-    first, *others = incoming[0]
-    joint = [rows[first] for rows in incoming]
-    joint_hessians = [hessian[first] for hessian in hessians]
-    members = [[unit] for unit in range(len(joint[0]))]
-    total = 0.0
-    for task in others:
-        own = [rows[task] for rows in incoming]
-        own_hessians = [hessian[task] for hessian in hessians]
-        sides = list(zip(joint, own, joint_hessians, own_hessians, strict=True))
-        costs = torch.stack([pair_costs(*side) for side in sides]).sum(dim=0)
-        pairs = greedy_pairs(costs, count)
-        rows, columns = (list(side) for side in zip(*pairs, strict=True))
-        total += float(costs[rows, columns].sum())
-        joint = [zipped_weights(a[rows], b[columns], h, g) for a, b, h, g in sides]
-        joint_hessians = [h + g for _, _, h, g in sides]
-        members = [[*members[row], column] for row, column in pairs]
-    return members, total

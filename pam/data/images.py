@@ -2,18 +2,51 @@
 
 import sys
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pam.data.decoding import decode
+from pam.data.options import check_positive
 from pam.data.sources import Source
-from pam.errors import ConfigError, DataError
+from pam.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image
+
+# The first letters of Pillow's modes with more than eight bits per channel.
+_DEEP_MODES = ("I", "F")
+
+
+def decode(content: bytes, mode: str, where: str) -> "Image.Image":
+    """Return the picture in an image file, turned as it is meant to be seen.
+
+    Transparency is ignored.
+
+    Args:
+        content: the bytes of the file.
+        mode: Pillow's mode to convert to: ``"RGB"``, or ``"L"`` for grey.
+        where: where the file is, for errors.
+
+    Raises:
+        DataError: if the bytes are no image with 8 bits per channel.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(BytesIO(content)) as image:
+            if image.mode.startswith(_DEEP_MODES):
+                raise DataError(f"{where} has more than 8 bits per channel; convert it to 8 bits")
+            # Cameras store a turned image as it fell on the sensor, with a note to turn it.
+            return ImageOps.exif_transpose(image).convert(mode)
+    except DataError:
+        raise
+    except UnidentifiedImageError as error:
+        raise DataError(f"{where} cannot be decoded as an image: no known format") from error
+    except Exception as error:  # Pillow's decoders raise whatever damaged bytes lead them to.
+        raise DataError(f"{where} cannot be decoded as an image: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -32,10 +65,7 @@ class Framing:
     crop: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("size", "crop"):
-            value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 1):
-                raise ConfigError(f"option '{name}' must be an integer >= 1, not {value!r}")
+        check_positive(size=self.size, crop=self.crop)
 
     def apply(self, image: "Image.Image") -> "Image.Image":
         """Return the framed image, resized with antialiased bilinear interpolation.
