@@ -6,7 +6,6 @@ from typing import Any
 
 from pam.cli.bench_networks import Contender
 from pam.cost import Timing, paper_flops
-from pam.runs.machine import environment
 from pam.reporting.names import merging_name
 from pam.reporting.schema import INTEGER, LATENCY, TEXT, Columns, Table
 from pam.reporting.statistics.bootstrap import median_interval
@@ -14,6 +13,7 @@ from pam.reporting.statistics.matched import REFERENCES
 from pam.reporting.storage import write_rows
 from pam.reporting.tables.cells import interval, number
 from pam.reporting.tables.text_table import TextTable
+from pam.runs.machine import environment
 
 Row = dict[str, Any]
 

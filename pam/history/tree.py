@@ -15,8 +15,8 @@ from pam.tracing.targets import Target
 
 from pam.errors import PamError
 from pam.files import file_hash, read_json
-from pam.reporting.schema import TABLES
 from pam.reporting.origins import experiment_hash
+from pam.reporting.schema import TABLES
 
 SAME, CHANGED = "unchanged", "CHANGED"
 NOT_THERE = "not checked: not on disk"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pam.config import Config
 from pam.errors import DataError
-from pam.files import read_json, write_json
+from pam.files import DEFAULT_ROOT, read_json, write_json
 from pam.runs.cells import Cell
 from pam.runs.stages import STAGES
 
