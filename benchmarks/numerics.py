@@ -22,8 +22,8 @@ from torch import Tensor
 import pam
 from benchmarks.rows import write_csv
 from benchmarks.timing import machine
-from pam.stages.device import set_up
 from pam.files import read_tensors, write_tensors
+from pam.stages.device import set_up
 
 STAGES = ("trained", "merged", "pruned")
 SHRINK = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}

@@ -26,5 +26,5 @@ def same_torch_afterwards():
     os.environ.update(before)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(int(before["OMP_NUM_THREADS"]))
-        # As in pam.cli.device: use_deterministic_algorithms(False) imports torch's compiler.
+        # As in pam.stages.device: use_deterministic_algorithms(False) imports torch's compiler.
         torch.set_deterministic_debug_mode("default")

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from pam.cli.main import main
-from pam.config import Paths
 from pam.data import MultitaskDataset, load_dataset, save_dataset
 from pam.files import stored_hash, write_json
 from pam.networks import GroupedNetwork
 from pam.networks.family import load_family, save_family
+from pam.runs.cells import Cell
+from pam.runs.paths import Paths
 from tests.small import (
     TASKS,
     images_of,
@@ -46,23 +47,23 @@ class Exported:
 
     @property
     def pruned(self) -> Path:
-        return Path(self.paths.pruned(EXPERIMENT, "pam", "taylor", 0))
+        return Path(self.paths.artefact(Cell.of("prune", EXPERIMENT, "pam", "taylor", 0)))
 
     @property
     def merged(self) -> Path:
-        return Path(self.paths.merged(EXPERIMENT, "pam", 0))
+        return Path(self.paths.artefact(Cell.of("merge", EXPERIMENT, "pam", 0)))
 
     @property
     def single(self) -> Path:
-        return Path(self.paths.network(EXPERIMENT, "A", 0))
+        return Path(self.paths.artefact(Cell.of("train", EXPERIMENT, "A", 0)))
 
     @property
     def measured(self) -> Path:
-        return Path(self.paths.measured(EXPERIMENT, "pam", "taylor", 0))
+        return Path(self.paths.artefact(Cell.of("measure", EXPERIMENT, "pam", "taylor", 0)))
 
     @cached_property
     def data(self) -> MultitaskDataset:
-        return load_dataset(self.paths.data(EXPERIMENT))
+        return load_dataset(self.paths.folder(Cell.of("prepare", EXPERIMENT)))
 
     @cached_property
     def network(self) -> GroupedNetwork:
@@ -86,7 +87,7 @@ class Exported:
     def export(self, *words: str, out: Path | None = None) -> int:
         usual = {
             "--network": str(self.pruned),
-            "--data": self.paths.data(EXPERIMENT),
+            "--data": self.paths.folder(Cell.of("prepare", EXPERIMENT)),
             "--out": str(out or self.out),
         }
         if "--network" not in words and "--strength" not in words:
@@ -114,7 +115,7 @@ def make_run(folder: Path, tasks: tuple[str, ...] = ("A", "B", "C")) -> Exported
     own = dict(zip(tasks, "ABC", strict=False))
     paths = Paths(str(folder))
     data = replace(make_data(16), tasks={task: TASKS[one] for task, one in own.items()})
-    data_hash = save_dataset(data, paths.data(EXPERIMENT))
+    data_hash = save_dataset(data, paths.folder(Cell.of("prepare", EXPERIMENT)))
     cell = {
         **{"experiment": EXPERIMENT, "merging": "pam", "pruning": "taylor", "seed": 0},
         **{"config_hash": "c" * 12, "code_hash": "d" * 12, "data_hash": data_hash},

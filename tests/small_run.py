@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from pam.cli.main import main
-from pam.config import Config, Paths, load_config
+from pam.config import Config, load_config
 from pam.pruning import PRUNERS, Pruned
+from pam.runs.cells import Cell, parent_cells
+from pam.runs.paths import Paths
+from pam.runs.stages import STAGES
 
 CONFIG = """\
 seeds: [0]
@@ -42,7 +45,8 @@ def stand_in(
     pruner=unchanged,
 ) -> None:
     """Register a pruner named ``halves``, and have no module asked for its code."""
-    patch.setattr("pam.cli.job.code_hash", code)
+    patch.setattr("pam.stages.run.cell_code", code)
+    patch.setattr("pam.stages.job.cell_code", code)
     patch.setitem(PRUNERS._entries, "halves", pruner)
 
 
@@ -82,29 +86,21 @@ class Run:
             into: where the job writes, if it is not to be in this run.
         """
         pruning = pruning or next(iter(self.config.experiment("tiny").pruning), "")
-        paths, out = self.paths, into or self.paths
-        merged = paths.merged("tiny", merging, seed)
-        families = {"--merged": [merged]}
-        families |= {"--pruned": [paths.pruned("tiny", merging, pruning, seed)]}
-        networks = {"--networks": [paths.network("tiny", task, seed) for task in "AB"]}
-        control = {"--control": [paths.network("tiny", "A", seed + 1)]}
-        row, cell = (merging, seed), (merging, pruning, seed)
-        by_merging = {"--merging": [merging]}
-        by_both = {**by_merging, "--pruning": [pruning]}
-        own, network, record = {
-            "prepare": ({}, out.data("tiny"), ""),
-            "train": ({"--task": [task]}, *both(out.network, task, seed)),
-            "merge": ({**by_merging, **networks}, *both(out.merged, *row)),
-            "prune": ({**by_both, "--network": [merged]}, *both(out.pruned, *cell)),
-            "measure": ({**by_both, **networks, **families}, "", out.measured("tiny", *cell)),
-            "relate": ({**by_merging, **networks, **control}, "", out.related("tiny", *row)),
-            "analyse": ({**by_both, **families}, "", out.analysed("tiny", *cell)),
-        }[command]
-        found = {"--config": [str(self.file)], "--experiment": ["tiny"], **own}
-        if command != "prepare":
-            found |= {"--seed": [str(seed)], "--data": [paths.data("tiny")]}
-        files = {"--out": network, "--record": record}
-        return found | {option: [file] for option, file in files.items() if file}
+        values = {"task": task, "merging": merging, "relatedness": merging, "pruning": pruning}
+        stage, out = STAGES[command], into or self.paths
+        axes = {axis: (values | {"seed": seed})[axis] for axis in stage.axes}
+        cell = Cell(command, "tiny", **axes)
+        options = {"--config": [str(self.file)], "--experiment": ["tiny"]}
+        options |= {f"--{axis}": [str(value)] for axis, value in axes.items()}
+        for parent in stage.parents:
+            cells = parent_cells(cell, parent, "AB", seed + 1)
+            options[f"--{parent.flag}"] = [self.paths.artefact(one) for one in cells]
+        if "--data" in options:
+            options["--data"] = [self.paths.folder(Cell.of("prepare", "tiny"))]
+        if not axes:
+            return options | {"--out": [out.folder(cell)]}
+        files = {"--out": [out.artefact(cell)]} if stage.suffix else {}
+        return options | files | {"--record": [out.record(cell)]}
 
     def words(self, command: str, *more: str, **cell) -> list[str]:
         """Return the words of a job."""
@@ -142,8 +138,3 @@ class Run:
         """Run the jobs that follow training; each has to end well, whatever failed before."""
         for merging in mergings:
             assert [self.merge(merging), self.prune(merging), self.measure(merging)] == [0] * 3
-
-
-def both(path: Callable[..., str], *cell: object) -> tuple[str, str]:
-    """Return the files of a network and of the record of its job."""
-    return path("tiny", *cell), path("tiny", *cell, ".json")

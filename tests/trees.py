@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pam.runs.paths import Paths
 from pam.reporting.schema import TABLES
+from pam.runs.paths import Paths
 from pam.source.modules import ROOT
 
 # Timings and memory are never the same twice.

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from pam.cli.one_network import nearest_strength, read_one
-from pam.config import Paths
 from pam.errors import ConfigError
 from pam.names import check_known
 from pam.networks import Assembly, GroupedNetwork
@@ -17,6 +16,8 @@ from pam.reporting.names import order_combinations, order_mergings
 from pam.reporting.statistics.matched import OK
 from pam.reporting.statistics.operating_points import parts_of
 from pam.reporting.storage import read_table, select
+from pam.runs.cells import Cell
+from pam.runs.paths import Paths
 
 _ASKED = ":STRENGTH"
 _AXES = ("experiment", "dataset", "architecture", "merging", "pruning")
@@ -104,7 +105,7 @@ def _chosen(points: pd.DataFrame, axis: str, value: Any) -> pd.DataFrame:
 
 def _contender(folder: str, cell: dict[str, Any], parts: Sequence[tuple[str, float]]) -> Contender:
     axes = (cell["experiment"], cell["merging"], cell["pruning"], cell["seed"])
-    path = Paths(folder).pruned(*axes)
+    path = Paths(folder).artefact(Cell.of("prune", *axes))
     family = load_family(path)
     strengths = [nearest_strength(path, family, strength, _ASKED) for _, strength in parts]
     chosen = [family[strength] for strength in strengths]

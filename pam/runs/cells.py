@@ -41,9 +41,14 @@ class Cell:
     seed: int | str = ""
 
     @classmethod
+    def of(cls, stage: str, *values: Any) -> "Cell":
+        """Return a cell by the values of its axes in order, the experiment first."""
+        return cls(stage, **dict(zip(axes_of(stage), values, strict=True)))
+
+    @classmethod
     def pattern(cls, stage: str) -> "Cell":
         """Return the cell of a stage whose values are Snakemake's wildcards, as ``{task}``."""
-        return cls(stage, **{axis: f"{{{axis}}}" for axis in axes_of(stage)})
+        return cls.of(stage, *(f"{{{axis}}}" for axis in axes_of(stage)))
 
     @property
     def axes(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,11 +81,14 @@ class Paths:
         suffix = STAGES[cell.stage].suffix
         return self._file(cell, DESCRIPTION, suffix) if suffix else self.record(cell)
 
+    def folder(self, cell: Cell) -> str:
+        """Return the folder of a cell's files, of a data set the one that is the data set."""
+        return str(Path(self.record(cell)).parent)
+
     def outputs(self, cell: Cell) -> list[str]:
         """Return all files of a cell, the record last."""
         if not STAGES[cell.stage].axes and cell.experiment:
-            folder = Path(self.artefact(cell)).parent
-            tensors = [f"{folder}/{part}{NETWORK}" for part in PARTS]
+            tensors = [f"{self.folder(cell)}/{part}{NETWORK}" for part in PARTS]
             return [*tensors, self.artefact(cell), self.record(cell)]
         return list(dict.fromkeys([self.artefact(cell), self.record(cell)]))
 
@@ -120,10 +122,9 @@ class Paths:
         experiment, *values = map(str, cell.axes.values()) if cell.experiment else [cell.stage]
         return "/".join(filter(None, [experiment, "-".join(values)]))
 
-    def records(self, config: Config) -> Iterator[str]:
-        """Yield the record of every cell that has one, in order."""
-        for stage in CELL_STAGES:
-            yield from (self.record(cell) for cell in cells_of(config, stage))
+    def records(self, config: Config) -> list[str]:
+        """Return the record of every cell that has one, in order."""
+        return [self.record(cell) for stage in CELL_STAGES for cell in cells_of(config, stage)]
 
     def _file(self, cell: Cell, of_data: str, suffix: str) -> str:
         folder = f"{self.results}/{STAGES[cell.stage].folder}"

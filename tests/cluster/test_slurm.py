@@ -13,7 +13,7 @@ import psutil
 import pytest
 import yaml
 
-from pam.config import Paths
+from pam.runs.paths import Paths
 from pam.source.modules import ROOT
 from tests.cluster.one_node import PARTITION, URGENT_PARTITION, OneNodeSlurm, missing
 from tests.trees import csv_bytes, fresh_tree

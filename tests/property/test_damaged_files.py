@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 import pam
 from pam import PamError
-from pam.cli.failures import read_failure
 from pam.data import celeba, image_attributes, lfw, store
 from pam.data.fashion_mnist import read_idx
 from pam.data.image_attributes import read_tasks
@@ -31,6 +30,7 @@ from pam.reporting.aggregate import aggregate
 from pam.reporting.manifest import read_manifest
 from pam.reporting.schema import MATCHED
 from pam.reporting.storage import read_table, write_rows
+from pam.stages.failures import read_failure
 from tests.picture_files import encode, pixels
 from tests.reporting_fixtures import train_record
 

@@ -3,13 +3,14 @@
 import pytest
 
 from pam.analysis import redundancy
-from pam.cli.failures import Failure, save_failure
 from pam.data.store import load_dataset
 from pam.errors import CollapseError
 from pam.files import read_json
 from pam.merging import MERGERS
 from pam.networks.family import load_family
 from pam.reporting.schema import TABLES
+from pam.runs.cells import Cell
+from pam.stages.failures import Failure, save_failure
 from pam.training import task_accuracies
 from tests.small_run import Run
 
@@ -48,13 +49,13 @@ def run(tmp_path_factory) -> Run:
 def related(run: Run, row: str, *more: str) -> dict:
     """Relate the tasks, and return the record."""
     assert run.job("relate", *more, merging=row) == 0
-    return checked(run.paths.related("tiny", row, 0))
+    return checked(run.paths.artefact(Cell.of("relate", "tiny", row, 0)))
 
 
 def analysed(run: Run, merging: str, *more: str) -> dict:
     """Analyse a cell, and return the record."""
     assert run.job("analyse", *more, merging=merging) == 0
-    return checked(run.paths.analysed("tiny", merging, "taylor", 0))
+    return checked(run.paths.artefact(Cell.of("analyse", "tiny", merging, "taylor", 0)))
 
 
 def checked(path: str) -> dict:
@@ -88,21 +89,21 @@ def test_the_same_job_counts_the_same(run):
 
 
 def test_a_network_related_to_itself_shares_all_that_is_kept(run):
-    record = related(run, "pam", "--control", run.paths.network("tiny", "A", 0))
+    record = related(run, "pam", "--control", run.paths.artefact(Cell.of("train", "tiny", "A", 0)))
     control = [r for r in record["rows"]["relatedness"] if r["task_b"] == "A_again"]
     assert [(r["exclusive_a"], r["exclusive_b"]) for r in control] == [(0, 0)] * 4
     assert all(r["shared"] > 0 for r in control)
 
 
 def test_the_control_is_a_network_of_the_first_task(run, capsys):
-    wrong = ["--control", run.paths.network("tiny", "B", 0)]
+    wrong = ["--control", run.paths.artefact(Cell.of("train", "tiny", "B", 0))]
     assert run.job("relate", *wrong, merging="pam") == 2
     assert "--control is a network of task 'A'" in capsys.readouterr().err
 
 
 def test_a_merging_row_is_no_relatedness_row(run, capsys):
     assert run.job("relate", merging="all_shared") == 2
-    assert "unknown merging 'all_shared'; known: pam, apart" in capsys.readouterr().err
+    assert "unknown relatedness 'all_shared'; known: pam, apart" in capsys.readouterr().err
 
 
 def test_a_pair_that_cannot_be_merged_has_rows_without_counts(run, monkeypatch):
@@ -126,7 +127,7 @@ def test_a_pair_that_cannot_be_merged_has_rows_without_counts(run, monkeypatch):
 def test_a_network_that_failed_is_passed_on(run, tmp_path):
     save_failure(tmp_path / "A-1.safetensors", Failure("diverged", "task A: the loss became nan"))
     record = related(run, "pam", "--control", str(tmp_path / "A-1.safetensors"))
-    assert (record["status"], record["rows"]["relatedness"]) == ("diverged", [])
+    assert (record["status"], record["rows"].get("relatedness", [])) == ("diverged", [])
     assert record["reason"] == "not related: task A: the loss became nan"
 
 
@@ -142,8 +143,8 @@ def test_exclusivity_is_asked_of_pruned_networks(run):
 
 def test_accuracy_at_step_0_is_that_of_the_network(run):
     rows = analysed(run, "all_shared")["rows"]["exclusivity"]
-    dataset = load_dataset(run.paths.data("tiny"))
-    family = load_family(run.paths.pruned("tiny", "all_shared", "taylor", 0))
+    dataset = load_dataset(run.paths.folder(Cell.of("prepare", "tiny")))
+    family = load_family(run.paths.artefact(Cell.of("prune", "tiny", "all_shared", "taylor", 0)))
     for row in rows:
         if row["step"] == 0:
             network = family[row["strength"]]

@@ -16,6 +16,7 @@ from pam.files import read_json, read_tensors, write_json, write_tensors
 from pam.networks import build
 from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import TABLES
+from pam.runs.cells import Cell
 from tests.reporting_fixtures import write_records
 from tests.unit.test_bad_input import (
     CONFIG,
@@ -35,7 +36,7 @@ NOBODY = 65534
 
 
 def network_of(folder: Path) -> Path:
-    return Path(paths_in(folder).network("tiny", "A", 0))
+    return Path(paths_in(folder).artefact(Cell.of("train", "tiny", "A", 0)))
 
 
 def tensors_become(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Path], None]:
@@ -124,7 +125,7 @@ def data_becomes(part: str, name: str, change: Callable) -> Callable[[Path], Non
     """Return what changes a tensor of the data, and makes every checksum right again."""
 
     def become(folder: Path) -> None:
-        data = Path(paths_in(folder).data("tiny"))
+        data = Path(paths_in(folder).folder(Cell.of("prepare", "tiny")))
         tensors, meta = read_tensors(data / f"{part}.safetensors")
         tensors[name] = change(tensors[name])
         record = read_json(data / "dataset.json")
@@ -137,7 +138,7 @@ def data_becomes(part: str, name: str, change: Callable) -> Callable[[Path], Non
 
 def record_becomes(change: Callable[[dict], object]) -> Callable[[Path], None]:
     def become(folder: Path) -> None:
-        path = Path(paths_in(folder).data_description("tiny"))
+        path = Path(paths_in(folder).artefact(Cell.of("prepare", "tiny")))
         record = read_json(path)
         change(record)
         write_json(path, record | {"data_hash": store._record_hash(record)})
@@ -279,7 +280,7 @@ def records(folder) -> Path:
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_wrong_record(name, records, capsys):
-    record = Path(paths_in(records).network("tiny", "A", 0, ".json"))
+    record = Path(paths_in(records).record(Cell.of("train", "tiny", "A", 0)))
     record.write_text(RECORDS[name])
     one_sentence(capsys, call("aggregate", commands(records)["aggregate"]), str(record))
 

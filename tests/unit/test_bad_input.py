@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from pam.cli.main import main
-from pam.config import Paths
 from pam.files import read_tensors, write_tensors
 from pam.networks import build
+from pam.runs.cells import Cell
+from pam.runs.paths import Paths
 from tests.small_run import Options, Run
 
 CONFIG = """\
@@ -37,7 +38,7 @@ def prepared(tmp_path_factory) -> Path:
     assert run.prepare() == 0
     for seed, task in enumerate("AB"):
         network = build("lenet5", SHAPE, 5, task=task, seed=seed, widths=WIDTHS)
-        network.save(run.paths.network("tiny", task, 0))
+        network.save(run.paths.artefact(Cell.of("train", "tiny", task, 0)))
     return run.file.parent
 
 
@@ -208,7 +209,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
 def test_wrong_network_file(damage: Callable[[Path], None], folder, capsys):
-    path = Path(paths_in(folder).network("tiny", "A", 0))
+    path = Path(paths_in(folder).artefact(Cell.of("train", "tiny", "A", 0)))
     damage(path)
     code = call("merge", commands(folder)["merge"])
     one_sentence(capsys, code, DAMAGE[damage])
@@ -223,19 +224,19 @@ def test_a_network_is_missing(folder, capsys):
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
 @pytest.mark.parametrize("damage", [truncate, scribble, Path.unlink])
 def test_wrong_data_file(damage, part, folder, capsys):
-    path = Path(paths_in(folder).data("tiny")) / f"{part}.safetensors"
+    path = Path(paths_in(folder).folder(Cell.of("prepare", "tiny"))) / f"{part}.safetensors"
     damage(path)
     one_sentence(capsys, call("train", commands(folder)["train"]), path.name)
 
 
 def test_wrong_data_description(folder, capsys):
-    path = Path(paths_in(folder).data_description("tiny"))
+    path = Path(paths_in(folder).artefact(Cell.of("prepare", "tiny")))
     path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
     one_sentence(capsys, call("train", commands(folder)["train"]), path.name)
 
 
 def test_nan_in_a_network_is_said_by_the_merger(folder, capsys):
-    path = Path(paths_in(folder).network("tiny", "A", 0))
+    path = Path(paths_in(folder).artefact(Cell.of("train", "tiny", "A", 0)))
     tensors, meta = read_tensors(path)
     write_tensors(path, {name: t * float("nan") for name, t in tensors.items()}, meta)
     words = {**commands(folder)["merge"], "--merging": ["pam"]}
@@ -252,7 +253,7 @@ def test_a_single_network_is_not_a_family(folder, capsys):
 
 
 def test_a_record_is_damaged(folder, capsys):
-    record = Path(paths_in(folder).network("tiny", "A", 0, ".json"))
+    record = Path(paths_in(folder).record(Cell.of("train", "tiny", "A", 0)))
     record.write_text("{")
     words = commands(folder)["aggregate"]
     one_sentence(capsys, call("aggregate", words), f"{record} is damaged or not JSON")

@@ -8,15 +8,16 @@ import pytest
 import pam
 from pam.cli.bench_networks import Choice, network_of_file, networks_of_run
 from pam.cli.bench_rows import COLUMNS, latency_rows
-from pam.cli.failures import Failure, save_failure
 from pam.cli.main import main
-from pam.config import Paths
 from pam.cost import Times, Timing, paper_flops
 from pam.networks.family import load_family, save_family
 from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import LATENCY
 from pam.reporting.statistics.bootstrap import median_interval
 from pam.reporting.storage import read_table, select
+from pam.runs.cells import Cell
+from pam.runs.paths import Paths
+from pam.stages.failures import Failure, save_failure
 from tests.reporting_fixtures import STRENGTHS, write_records
 from tests.small import make_network, share_some, side_by_side
 
@@ -45,7 +46,7 @@ def run(tmp_path_factory):
         for seed in (0, 1):
             family = {strength: network(merging, strength) for strength in STRENGTHS[1:]}
             origin = {"experiment": "fashion", "merging": merging, "pruning": "vibnet"}
-            path = Paths(str(folder)).pruned("fashion", merging, "vibnet", seed)
+            path = Paths(str(folder)).artefact(Cell.of("prune", "fashion", merging, "vibnet", seed))
             save_family(path, family, {"origin": {**origin, "seed": seed}})
     return folder
 
@@ -80,7 +81,7 @@ def test_networks_that_share_nothing_each_have_their_own_strength(run):
     contenders, notes = networks_of_run(str(run), Choice())
     assert [contender.name for contender in contenders] == list(MERGINGS) and not notes
     none = contenders[0]
-    family = load_family(Paths(str(run)).pruned("fashion", "none", "vibnet", 0))
+    family = load_family(Paths(str(run)).artefact(Cell.of("prune", "fashion", "none", "vibnet", 0)))
     alone = {task: paper_flops(family[strengths[task]], task) for task in "AB"}
     assert {task: paper_flops(none.network, task) for task in "AB"} == alone
     assert paper_flops(none.network, "A&B") == sum(alone.values())
@@ -121,7 +122,7 @@ def test_a_merging_that_is_not_accurate_enough_is_left_out_with_a_note(tmp_path,
 def test_files_are_timed_without_a_run(run, tmp_path, capsys):
     merged, out = tmp_path / "merged:v2.safetensors", tmp_path / "out.csv"
     network("pam", 0.25).save(merged)
-    pruned = Paths(str(run)).pruned("fashion", "none", "vibnet", 0)
+    pruned = Paths(str(run)).artefact(Cell.of("prune", "fashion", "none", "vibnet", 0))
     words = ["--networks", merged, f"{pruned}:0.5", "--combinations", "A", "--batch-sizes", 1, 1]
     assert bench(*words, "--rounds", 2, "--out", out) == 0
     with open(out, encoding="utf-8", newline="") as handle:
@@ -183,7 +184,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_sentence(run, tmp_path, capsys, case):
     words, sentence = BAD[case]
-    family = Paths(str(run)).pruned("fashion", "none", "vibnet", 0)
+    family = Paths(str(run)).artefact(Cell.of("prune", "fashion", "none", "vibnet", 0))
 
     def real(text):
         return str(text).replace("RUN", str(run)).replace("FAMILY", family)

@@ -19,6 +19,7 @@ from pam.files import read_json
 from pam.networks import build
 from pam.networks.family import load_family, save_family
 from pam.reporting.schema import TABLES
+from pam.runs.cells import Cell
 from pam.source.modules import ROOT
 from tests.small_run import CONFIG, Run, stand_in
 
@@ -135,16 +136,18 @@ def test_a_whole_run(tmp_path, monkeypatch):
         known = {"config_hash", "code_hash", "data_hash", "threads", "device", "environment"}
         assert known <= set(record["provenance"])
 
-    rows = read_json(run.paths.measured("tiny", "none", "halves", 0))["rows"]["measurements"]
+    rows = read_json(run.paths.artefact(Cell.of("measure", "tiny", "none", "halves", 0)))["rows"][
+        "measurements"
+    ]
     assert [(row["strength"], row["combination"]) for row in rows] == [
         (strength, name) for strength in (0, 1, 2, 3) for name in ("A", "B", "A&B")
     ]
-    rows = read_json(run.paths.network("tiny", "B", 0, ".json"))["rows"]["training"]
+    rows = read_json(run.paths.record(Cell.of("train", "tiny", "B", 0)))["rows"]["training"]
     assert [(row["stage"], row["task"], row["step"], row["epoch"]) for row in rows] == [
         ("train", "B", 0, 1)
     ]
     jobs = read_json(run.paths.manifest)["jobs"]
-    assert len(jobs) == 1 + len(run.paths.records(run.config))
+    assert len(jobs) == len(run.paths.records(run.config))
     assert not any(Path(name).is_absolute() for name in jobs)
 
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from pam import PamError
-from pam.provenance import STAGES, code_hash
+from pam.runs.cells import stage_code
+from pam.runs.stages import STAGES
 from pam.source.modules import ROOT
 from tests.unit.test_house import PIN, locked, normal
 
@@ -127,7 +128,7 @@ def test_a_slurm_that_does_not_answer_is_named(programs):
 
 def test_jobs_know_the_code_of_every_stage():
     submitted = json.loads(cluster.environment()[cluster.SUBMITTED])
-    assert submitted == {stage: code_hash(stage) for stage in STAGES}
+    assert submitted == {stage: stage_code(stage) for stage in STAGES}
 
 
 SNAKEMAKE = """

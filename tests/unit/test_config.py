@@ -35,6 +35,7 @@ from pam.config import (
 )
 from pam.config.schema import keys
 from pam.errors import ConfigError
+from pam.runs.cells import Cell
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = sorted((ROOT / "workflow" / "config").glob("*.yaml"))
@@ -449,12 +450,20 @@ def test_a_profile_cannot_name_a_folder(name):
 
 def test_paths():
     paths = Paths("results/quick")
-    assert paths.network("e", "A", 0) == "results/quick/networks/e/A-0.safetensors"
+    assert (
+        paths.artefact(Cell.of("train", "e", "A", 0)) == "results/quick/networks/e/A-0.safetensors"
+    )
     assert paths.merged() == "results/quick/merged/{experiment}/{merging}-{seed}.safetensors"
-    assert paths.pruned("e", "m", "p", 1, ".json") == "results/quick/pruned/e/m-p-1.json"
-    assert paths.measured("e", "m", "p", 1) == "results/quick/measured/e/m-p-1.json"
+    assert paths.record(Cell.of("prune", "e", "m", "p", 1)) == "results/quick/pruned/e/m-p-1.json"
+    assert (
+        paths.artefact(Cell.of("measure", "e", "m", "p", 1))
+        == "results/quick/measured/e/m-p-1.json"
+    )
     assert paths.related() == "results/quick/related/{experiment}/{relatedness}-{seed}.json"
-    assert paths.analysed("e", "m", "p", 1) == "results/quick/analysed/e/m-p-1.json"
+    assert (
+        paths.artefact(Cell.of("analyse", "e", "m", "p", 1))
+        == "results/quick/analysed/e/m-p-1.json"
+    )
     records = paths.records(good())
     assert len(records) == 4 + 6 + 12 + 12 == len(set(records))
     assert all(path.suffix == ".json" for path in records)

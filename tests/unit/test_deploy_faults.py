@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from pam.cli import deploy_commands
-from pam.cli.failures import Failure, save_failure
 from pam.data import save_dataset
 from pam.deploy import FORMATS, onnx_file, state_dict_file
 from pam.files import read_tensors, write_tensors
 from pam.networks.family import save_family
+from pam.stages.failures import Failure, save_failure
 from tests.exported_run import Exported, make_run
 from tests.small import make_data
 from tests.unit.test_bad_input import one_sentence

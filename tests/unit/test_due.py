@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import reproduce
 
 from pam.cli.main import main
 from pam.config import Config, parse_config
@@ -167,8 +168,8 @@ CODE = [
     ("measure's body", "stages/measure.py", "", MORE, measures() | LAST),
     ("relate", "analysis/relatedness.py", "", MORE, RELATE | LAST),
     ("analyse", "analysis/exclusivity.py", "", MORE, analyses() | LAST),
-    ("aggregate", "reporting/headline.py", "", MORE, LAST),
-    ("tables", "reporting/overviews.py", "", MORE, TABLES),
+    ("aggregate", "reporting/statistics/headline.py", "", MORE, LAST),
+    ("tables", "reporting/tables/overviews.py", "", MORE, TABLES),
     ("figures", "reporting/figures/style.py", "", MORE, FIGURES),
     ("what all networks share", "networks/grouped.py", "", MORE, TRAIN | NETWORKS),
     ("what all stages share", "files.py", "", MORE, ALL),
@@ -345,6 +346,23 @@ def test_failed_cells_are_counted_with_their_reasons(run):
     assert lines[0].startswith("failed: 6 jobs; ")
     assert lines[1] == "  pruned/tiny/none-vibnet-0: diverged: the loss is not finite"
     assert lines[-1] == "  and 1 more"
+
+
+def test_failed_cells_are_tried_again_on_request_and_missing_data_always(run, capsys):
+    """What Snakemake does not know to be due is named to it."""
+    for path, status in ((record_of("prepare"), "data_missing"), (record_of("merge"), "diverged")):
+        write_json(path, read_json(path) | {"status": status})
+    edit = "pruning/taylor.py", "", MORE
+    plan = Plan(CONFIG, PATHS)
+    assert reproduce._to_force(plan, retry_failed=False) == [str(record_of("prepare"))]
+    assert capsys.readouterr().out == "Trying again to prepare tiny.\n"
+    assert set(reproduce._to_force(plan, retry_failed=True)) == {
+        *map(str, (record_of("prepare"), record_of("merge")))
+    }
+    run.edit(*edit)
+    forced = reproduce._to_force(Plan(CONFIG, PATHS), retry_failed=False)
+    assert "results/tiny/pruned/tiny/pam-taylor-0.json" in forced
+    assert not [path for path in forced if "vibnet" in path]
 
 
 def test_no_failed_cell_is_not_worth_a_line(run):

@@ -5,10 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pam.cli.failures import Failure, attempt, read_failure, save_failure
-from pam.cli.job import CELL_FAILED
 from pam.cli.main import USER_ERROR, main
-from pam.cli.retry import failed_records, missing_data
 from pam.data import load_dataset
 from pam.errors import CollapseError, DataError, DivergenceError
 from pam.files import read_json, read_tensors
@@ -17,6 +14,9 @@ from pam.networks import GroupedNetwork
 from pam.networks.family import load_family
 from pam.pruning import PRUNERS, Pruned
 from pam.reporting.storage import read_table, read_text_table
+from pam.runs.cells import Cell
+from pam.stages.failures import Failure, attempt, read_failure, save_failure
+from pam.stages.run import CELL_FAILED
 from tests.small_run import CONFIG, Run, stand_in
 
 MISSING = CONFIG.replace("dataset: digits", "dataset: fashion_mnist")
@@ -94,7 +94,9 @@ def test_a_loss_that_is_not_a_number(tmp_path, capsys):
         record = read_json(path)
         assert record["status"] == "diverged"
         assert "the loss became" in record["reason"]
-    rows = read_json(run.paths.measured("tiny", "none", "halves", 0))["rows"]["measurements"]
+    rows = read_json(run.paths.artefact(Cell.of("measure", "tiny", "none", "halves", 0)))["rows"][
+        "measurements"
+    ]
     assert len(rows) == 4 * 3
     assert all(row["flops"] is None and row["accuracy"] is None for row in rows)
     failures = read_text_table(run.paths.results, "failures")
@@ -126,12 +128,19 @@ def test_a_layer_without_units(kept, tmp_path, monkeypatch):
     run.finish("none")
     monkeypatch.setitem(PRUNERS._entries, "halves", collapses)
     run.finish("broken")
-    record = read_json(run.paths.pruned("tiny", "broken", "halves", 0, ".json"))
+    record = read_json(run.paths.record(Cell.of("prune", "tiny", "broken", "halves", 0)))
     reason = f"strength {kept + 1}: layer 'c2' has no channel left"
     assert (record["status"], record["reason"]) == ("collapsed", reason)
     if kept:
-        assert list(load_family(run.paths.pruned("tiny", "broken", "halves", 0))) == [1.0]
-        assert read_json(run.paths.measured("tiny", "broken", "halves", 0))["status"] == "ok"
+        assert list(
+            load_family(run.paths.artefact(Cell.of("prune", "tiny", "broken", "halves", 0)))
+        ) == [1.0]
+        assert (
+            read_json(run.paths.artefact(Cell.of("measure", "tiny", "broken", "halves", 0)))[
+                "status"
+            ]
+            == "ok"
+        )
     assert run.aggregate() == 0
     # The merged network is there all the same, and so are those of weaker strengths.
     expected = ["ok"] * (1 + kept) + ["collapsed"] * (3 - kept)
@@ -157,13 +166,14 @@ def test_memory_that_runs_out_in_any_stage(tmp_path, monkeypatch, error):
     assert statuses(run) == {"none": {"out_of_memory"}, "broken": {"out_of_memory"}}
     reasons = read_table(run.paths.results, "failures")["reason"]
     assert "not measured: strength 0: the job needs more memory than there is" in set(reasons)
-    assert len(failed_records(run.config, run.paths)) == 4
+    records = [path for path in run.paths.records(run.config) if Path(path).exists()]
+    assert sum(read_json(path)["status"] != "ok" for path in records) == 4
 
 
 def test_a_network_larger_than_any_memory(tmp_path):
     run = Run(tmp_path, CONFIG.replace("[2, 3, 5, 4]", "[2, 3, 1000000000000, 4]"))
     assert [run.prepare(), run.train("A")] == [0, 0]
-    record = read_json(run.paths.network("tiny", "A", 0, ".json"))
+    record = read_json(run.paths.record(Cell.of("train", "tiny", "A", 0)))
     assert record["status"] == "out_of_memory"
 
 
@@ -173,20 +183,18 @@ def test_data_that_cannot_be_had(tmp_path, capsys):
     assert run.prepare(*root) == USER_ERROR
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "does not exist" in said
-    assert not Path(run.paths.data("tiny")).exists()
+    assert not Path(run.paths.folder(Cell.of("prepare", "tiny"))).exists()
 
     log = "logs/mine/prepare/tiny.log"
     assert run.prepare("--allow-missing", "--log", log, *root) == 0
-    description = Path(run.paths.data_description("tiny"))
+    description = Path(run.paths.artefact(Cell.of("prepare", "tiny")))
     before = description.read_bytes()
     assert run.prepare("--allow-missing", "--log", log, *root) == 0
     assert description.read_bytes() == before
-    assert missing_data(run.config, run.paths) == [str(description)]
     assert [run.train("A"), run.train("B")] == [0, 0]
     run.finish("none", "broken")
     assert all(
-        read_json(path)["status"] == "data_missing"
-        for path in [*run.paths.records(run.config), *run.paths.data_records(run.config)]
+        read_json(path)["status"] == "data_missing" for path in run.paths.records(run.config)
     )
     assert statuses(run) == {"none": {"data_missing"}, "broken": {"data_missing"}}
     assert set(read_table(run.paths.results, "measurements")["combination"]) == {"A", "B", "A&B"}
@@ -199,9 +207,9 @@ def test_data_that_cannot_be_had(tmp_path, capsys):
 
     assert main(["plan", "--config", str(run.file), "--results", run.paths.results]) == 0
     with pytest.raises(DataError, match="holds no data, since preparing it failed"):
-        load_dataset(run.paths.data("tiny"))
+        load_dataset(run.paths.folder(Cell.of("prepare", "tiny")))
 
-    path = run.paths.network("tiny", "A", 0)
+    path = run.paths.artefact(Cell.of("train", "tiny", "A", 0))
     with pytest.raises(DataError, match=r"A-0\.safetensors"):
         GroupedNetwork.load(path)
     tensors, meta = read_tensors(path)

@@ -16,7 +16,7 @@ RUNS = {"source", "config", "runs"}
 # What each package may import besides the ground and itself.
 ALLOWED = {
     **BELOW,
-    **dict.fromkeys(("data", "networks", "information"), {"durable", "source"}),
+    **{name: {"durable", "source"} for name in ("data", "networks", "information")},
     "durable": set(),
     "source": set(),
     "config": {"source"},

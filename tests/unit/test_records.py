@@ -11,13 +11,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pam import DataError, provenance
-from pam.cli.origin import command_line
-from pam.config import load_config, merge_slice, prepare_slice
-from pam.config.paths import run_of
+from pam import DataError
+from pam.cli.arguments import command_line
+from pam.config import load_config
 from pam.files import file_hash, read_json, read_tensors, stored_hash, tensor_hash, write_tensors
 from pam.networks import GroupedNetwork
-from pam.provenance import config_hash, rows_hash
+from pam.runs import machine
+from pam.runs.cells import Cell, config_hash, settings_of
+from pam.runs.hashes import rows_hash
+from pam.runs.paths import run_of
 from tests.small_run import Run, stand_in
 
 KNOWN = {
@@ -27,8 +29,8 @@ KNOWN = {
 }
 
 
-def code_of(rule: str, **_: object) -> str:
-    return f"code of {rule}"
+def code_of(config: object, cell: Cell, stage: str = "") -> str:
+    return f"code of {stage or cell.stage}"
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +48,11 @@ def records(run: Run) -> dict[str, dict]:
     """Rule -> provenance of one of its jobs."""
     paths = run.paths
     files = {
-        "prepare": paths.data_record("tiny"),
-        "train": paths.network("tiny", "A", 0, ".json"),
-        "merge": paths.merged("tiny", "none", 0, ".json"),
-        "prune": paths.pruned("tiny", "none", "halves", 0, ".json"),
-        "measure": paths.measured("tiny", "none", "halves", 0),
+        "prepare": paths.record(Cell.of("prepare", "tiny")),
+        "train": paths.record(Cell.of("train", "tiny", "A", 0)),
+        "merge": paths.record(Cell.of("merge", "tiny", "none", 0)),
+        "prune": paths.record(Cell.of("prune", "tiny", "none", "halves", 0)),
+        "measure": paths.artefact(Cell.of("measure", "tiny", "none", "halves", 0)),
     }
     return {rule: read_json(path)["provenance"] for rule, path in files.items()}
 
@@ -67,8 +69,8 @@ def test_every_artefact_knows_where_it_comes_from(run):
         assert known["command"].startswith(f"pam {rule} --config ")
     config = load_config(run.file)
     known = records(run)
-    assert known["prepare"]["config"] == prepare_slice(config, "tiny")
-    assert known["merge"]["config"] == merge_slice(config, "tiny", "none")
+    assert known["prepare"]["config"] == settings_of(config, Cell.of("prepare", "tiny"))
+    assert known["merge"]["config"] == settings_of(config, Cell.of("merge", "tiny", "none", 0))
     assert (known["prepare"]["log"], known["measure"]["log"]) == ("p.log", "m.log")
     assert set(known["train"]["seeds"]) == {"weights", "order"}
     assert "architecture" not in known["prepare"]
@@ -82,7 +84,9 @@ def test_parents_are_the_artefacts_of_the_jobs_before(run):
     assert known["prepare"]["parents"] == {}
     assert known["train"]["parents"] == data
     networks = {
-        f"networks/tiny/{task}-0.safetensors": stored_hash(run.paths.network("tiny", task, 0))
+        f"networks/tiny/{task}-0.safetensors": stored_hash(
+            run.paths.artefact(Cell.of("train", "tiny", task, 0))
+        )
         for task in "AB"
     }
     assert known["merge"]["parents"] == data | networks
@@ -101,9 +105,9 @@ def test_parents_are_the_artefacts_of_the_jobs_before(run):
 
 def test_artefact_hashes_are_of_tensors_and_of_rows(run):
     known = records(run)["merge"]["artefacts"]
-    network = GroupedNetwork.load(run.paths.merged("tiny", "none", 0))
+    network = GroupedNetwork.load(run.paths.artefact(Cell.of("merge", "tiny", "none", 0)))
     assert known["merged/tiny/none-0.safetensors"] == tensor_hash(network.state_dict())
-    path = run.paths.measured("tiny", "none", "halves", 0)
+    path = run.paths.artefact(Cell.of("measure", "tiny", "none", "halves", 0))
     rows = read_json(path)["rows"]
     assert records(run)["measure"]["artefacts"] == {
         "measured/tiny/none-halves-0.json": rows_hash(rows)
@@ -116,12 +120,14 @@ def test_artefact_hashes_are_of_tensors_and_of_rows(run):
 
 def test_a_network_that_is_taken_away_still_names_its_cell(run, tmp_path):
     taken = tmp_path / "x.safetensors"
-    taken.write_bytes(Path(run.paths.pruned("tiny", "none", "halves", 0)).read_bytes())
+    taken.write_bytes(
+        Path(run.paths.artefact(Cell.of("prune", "tiny", "none", "halves", 0))).read_bytes()
+    )
     origin = read_tensors(taken)[1]["origin"]
     cell = {"experiment": "tiny", "merging": "none", "pruning": "halves", "seed": 0}
     assert origin.items() >= {**cell, "rule": "prune", "code_hash": "code of prune"}.items()
     assert {"config_hash", "data_hash", "dataset", "architecture"} <= origin.keys()
-    data = Path(run.paths.data("tiny")) / "test.safetensors"
+    data = Path(run.paths.folder(Cell.of("prepare", "tiny"))) / "test.safetensors"
     meta = read_tensors(data)[1]
     assert meta["origin"]["rule"] == "prepare" and meta["part"] == "test"
     assert "started" not in json.dumps([origin, meta])
@@ -134,9 +140,9 @@ def test_folders_of_raw_data_are_nobodys_business():
 
 def test_the_sources_are_looked_at_before_the_work(tmp_path, monkeypatch):
     done = []
-    stand_in(monkeypatch, lambda rule, **_: done.append("code") or "0" * 12)
-    monkeypatch.setattr("pam.cli.job.environment", lambda _: done.append("sources") or {})
-    monkeypatch.setattr("pam.cli.train.attempt", lambda work: done.append("work") or work())
+    stand_in(monkeypatch, lambda *_: done.append("code") or "0" * 12)
+    monkeypatch.setattr("pam.stages.run.environment", lambda _: done.append("sources") or {})
+    monkeypatch.setattr("pam.stages.train.attempt", lambda work: done.append("work") or work())
     run = Run(tmp_path)
     assert run.prepare() == 0
     done.clear()
@@ -149,10 +155,10 @@ def test_an_uncommitted_file_makes_the_tree_dirty(monkeypatch):
 
     def git(*words):
         asked.append(words)
-        return {"rev-parse": str(provenance.ROOT), "status": "?? pam/mine.py"}[words[0]]
+        return {"rev-parse": str(machine.ROOT), "status": "?? pam/mine.py"}[words[0]]
 
-    monkeypatch.setattr(provenance, "_git", git)
-    assert provenance._git_state.__wrapped__()["dirty"] is True
+    monkeypatch.setattr(machine, "_git", git)
+    assert machine._git_state.__wrapped__()["dirty"] is True
     assert not any("--untracked-files=no" in words for words in asked)
 
 
@@ -195,8 +201,8 @@ def test_a_record_in_any_folder_belongs_to_some_run(tmp_path, monkeypatch):
 
 def test_a_network_of_another_cell_is_refused(run, capsys, monkeypatch):
     stand_in(monkeypatch, code_of)
-    other = Path(run.paths.merged("tiny", "broken", 0))
-    shutil.copy(run.paths.merged("tiny", "none", 0), other)
+    other = Path(run.paths.artefact(Cell.of("merge", "tiny", "broken", 0)))
+    shutil.copy(run.paths.artefact(Cell.of("merge", "tiny", "none", 0)), other)
     assert run.prune("broken") == 2
     other.unlink()
     said = capsys.readouterr().err

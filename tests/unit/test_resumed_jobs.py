@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from pam.cli.main import main
-from pam.cli.resuming import FOLDER
-from pam.config import Paths
 from pam.durable import stopping
+from pam.durable.resuming import FOLDER
 from pam.files import read_json
+from pam.runs.paths import Paths
 from pam.source.modules import ROOT
 from tests.interrupting import SafePoints
 from tests.small_run import Run, stand_in

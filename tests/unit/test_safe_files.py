@@ -16,7 +16,6 @@ import torch
 
 import pam
 from pam import ConfigError, DataError
-from pam.cli.failures import read_failure
 from pam.data.sources import Folder, TarArchive, ZipArchive
 from pam.data.store import load_dataset, save_dataset
 from pam.deploy import FORMATS
@@ -25,6 +24,7 @@ from pam.files import read_json, read_tensors
 from pam.networks import GroupedNetwork, SingleTaskNetwork, pretrained
 from pam.networks.family import load_family
 from pam.source.modules import ROOT
+from pam.stages.failures import read_failure
 
 
 class Evil:

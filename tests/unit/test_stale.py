@@ -1,16 +1,16 @@
 """Rows of earlier code are known by their run's manifest, and figures and tables say so."""
 
 import pytest
+from pam.provenance import code_hash
 
 from pam import DataError
 from pam.cli.main import main
 from pam.files import read_json, write_json
-from pam.provenance import code_hash
+from pam.history.stale import stale_stages, stale_tables
 from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import style
 from pam.reporting.origins import stale_notes
 from pam.reporting.schema import TABLES
-from pam.status.stale import stale_stages, stale_tables
 from tests.reporting_fixtures import write_records
 
 METHODS = {"merge": {"none": "none", "zip": "pam"}, "prune": {"vibnet": "vibnet"}}
