@@ -188,7 +188,7 @@ _RUN_STAGES = {
         folder="tables",
         axes=None,
         parents=(Parent("results", "aggregate"),),
-        module="pam.reporting.tables",
+        module="pam.reporting.tables.render",
     ),
     "figures": Stage(
         help="draw the figures of a run from its CSV files",

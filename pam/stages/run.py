@@ -13,8 +13,8 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,8 +111,7 @@ def run(
     origin = Origin(job.axes, settings, hashes | {"data_hash": inputs.data_hash})
     if only_if_changed and _is_current(record, out, origin, parents):
         return 0
-    key = _checkpoint_key(job, origin, parents)
-    with resumable(Path(record), key, checkpoint_every, partial(_say_waiting, job)):
+    with _checkpoints(job, origin, parents, Path(record), checkpoint_every):
         result, facts = _compute_and_save(job, inputs, origin, out)
         rows = without_nan({**result.rows, "resources": [_resources(job, clock)]})
         artefacts = content_hashes(_outputs(cell, out, result), record)
@@ -202,11 +201,15 @@ def _is_current(
     return kept and same and known.status == OK
 
 
-def _checkpoint_key(job: Job, origin: Origin, parents: Mapping[str, str]) -> str:
-    """Return a hash of all that decides the bits of the result."""
+def _checkpoints(
+    job: Job, origin: Origin, parents: Mapping[str, str], record: Path, every: float
+) -> AbstractContextManager[None]:
+    """Return a block whose expensive steps are kept: a data set has none."""
+    if not STAGES[job.cell.stage].axes:
+        return nullcontext()
     import torch
 
-    return config_hash(
+    key = config_hash(
         {
             "rule": job.cell.stage,
             "origin": origin._asdict(),
@@ -216,13 +219,8 @@ def _checkpoint_key(job: Job, origin: Origin, parents: Mapping[str, str]) -> str
             "torch": torch.__version__,
         }
     )
-
-
-def _say_waiting(job: Job) -> None:
-    print(
-        f"pam {job.cell.stage}: waiting for another process that works on this cell",
-        file=sys.stderr,
-    )
+    words = f"pam {job.cell.stage}: waiting for another process that works on this cell"
+    return resumable(record, key, every, lambda: print(words, file=sys.stderr))
 
 
 class _Clock:

@@ -1,10 +1,15 @@
 """Train the single-task network of one task from scratch."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from pam.stages.failures import Failure, attempt
 from pam.stages.job import Inputs, Job, Result
 from pam.stages.rows import training_rows
+
+if TYPE_CHECKING:
+    from pam.networks import SingleTaskNetwork
+    from pam.training import Epoch
 
 
 def compute(job: Job, inputs: Inputs) -> Result:
@@ -15,19 +20,24 @@ def compute(job: Job, inputs: Inputs) -> Result:
     experiment, dataset, task = job.experiment, inputs.dataset, job.cell.task
     # Neither seed knows the merging or pruning, so all of them start from the same networks.
     seeds = {"weights": job.seed("weights", task), "order": job.seed("order", task)}
-    network = build(
-        experiment.architecture,
-        dataset.input_shape,
-        len(dataset.tasks[task]),
-        task=task,
-        seed=seeds["weights"],
-        pretrained=experiment.train.pretrained,
-        **experiment.network,
-    ).to(job.device)
     schedule = schedule_from(experiment.train.schedule, "train")
-    curve = attempt(lambda: fit(network, dataset, schedule, seeds["order"], description="train"))
-    if isinstance(curve, Failure):
-        return Result(failure=curve.within(f"task {task}"), facts={"seeds": seeds})
+
+    def train() -> "tuple[SingleTaskNetwork, list[Epoch]]":
+        network = build(
+            experiment.architecture,
+            dataset.input_shape,
+            len(dataset.tasks[task]),
+            task=task,
+            seed=seeds["weights"],
+            pretrained=experiment.train.pretrained,
+            **experiment.network,
+        ).to(job.device)
+        return network, fit(network, dataset, schedule, seeds["order"], description="train")
+
+    trained = attempt(train)
+    if isinstance(trained, Failure):
+        return Result(failure=trained.within(f"task {task}"), facts={"seeds": seeds})
+    network, curve = trained
     rows = training_rows(map(asdict, curve), "train", job.axes)
     return Result(
         rows={"training": rows},

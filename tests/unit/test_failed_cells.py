@@ -43,7 +43,7 @@ def failing(error: Exception):
 
 def table_of(run: Run) -> str:
     assert main(["tables", "--results", run.paths.results]) == 0
-    return (Path(run.paths.tables) / "comparison.md").read_text(encoding="utf-8")
+    return (Path(run.paths.record(Cell("tables"))) / "comparison.md").read_text(encoding="utf-8")
 
 
 def draw(run: Run) -> set[str]:

@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from pam.tracing import resolve, trace
+from pam.tracing.code import CURRENT, STALE
+from pam.tracing.tree import CHANGED, NOT_NOTED, NOT_THERE, SAME, Node
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pam.cli.main import USER_ERROR, main
 from pam.files import file_hash, read_json, write_json
 from pam.source.modules import ROOT
-from pam.tracing import resolve, trace
-from pam.tracing.code import CURRENT, STALE
-from pam.tracing.tree import CHANGED, NOT_NOTED, NOT_THERE, SAME, Node
 from tests.small_run import CONFIG, Run
 
 TAYLOR = "{method: taylor, strengths: [0.3, 0.6], fine_tune: {stages: []}}"
