@@ -36,11 +36,13 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the tree behind the target."""
-    from pam.history import render, resolve, trace
+    from pam.history.targets import resolve
+    from pam.history.text import render
+    from pam.history.trace import trace
 
     where = parse_where(arguments.where)
     target = resolve(arguments.target, arguments.results)
-    if target.kind != "csv" and (where or arguments.row is not None):
+    if target.path.suffix != ".csv" and (where or arguments.row is not None):
         raise ConfigError(f"--row and --where pick rows of a CSV file, and {target.path} is none")
     tree = trace(target, arguments.row, where)
     if arguments.json:

@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from pam.config.paths import run_of
-from pam.tracing.runs import AXES, Run, RunOnDisk
-
 from pam.errors import ConfigError, DataError
 from pam.files import read_json, read_meta
+from pam.history.jobs import COLUMNS, Run
+from pam.names import check_known
 from pam.reporting.figures import sources_of
+from pam.reporting.origins import ORIGINS
 from pam.reporting.schema import TABLES
-from pam.reporting.tables import ORIGINS
-from pam.reporting.tables import SOURCES as TABLE_SOURCES
+from pam.reporting.tables.render import SOURCES
+from pam.runs.paths import DATA_RECORD, NETWORK, RECORD, record_of, run_of
+from pam.runs.stages import STAGES
 
 _DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"
-PICTURES = (".png", ".svg")
-TEXTS = (".md", ".tex", ".csv")
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class Target:
         path: the file.
         run: the run it belongs to.
         name: of the figure, the table, the CSV file or the job.
+        sources: names of the CSV files that it is made from.
         experiment: what a figure or table shows.
         origin: what a figure or table carries with it; empty if it carries nothing.
     """
@@ -41,15 +41,9 @@ class Target:
     path: Path
     run: Run
     name: str
+    sources: tuple[str, ...] = ()
     experiment: str = ""
     origin: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Names of the CSV files that a figure or table is made from."""
-        if self.origin:
-            return tuple(self.origin["csv"])
-        return sources_of(self.name) if self.kind == "figure" else TABLE_SOURCES[self.name]
 
 
 def resolve(path: str | Path, results: str | Path | None = None) -> Target:
@@ -66,14 +60,17 @@ def resolve(path: str | Path, results: str | Path | None = None) -> Target:
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path} does not exist")
-    if path.suffix in PICTURES:
-        return _shown("figure", path, Run(results or _run_of_figure(path)), _said_in(path))
-    if path.suffix in TEXTS and path.resolve().parent.name == "tables":
-        return _table(path, Run(results or path.resolve().parent.parent))
+    folder = path.absolute().parent
+    if path.suffix in (".png", ".svg"):
+        return _drawing("figure", path, Run(results or _run_of_figure(path)), _description(path))
+    if folder.name == STAGES["tables"].folder and path.suffix in (".md", ".tex", ".csv"):
+        run, beside = Run(results or os.path.relpath(folder.parent)), path.with_name(ORIGINS)
+        origins = read_json(beside) if beside.is_file() else {}
+        return _drawing("table", path, run, origins.get(path.stem, {}))
     if path.suffix == ".csv" and path.stem in TABLES:
-        return Target("csv", path, Run(results or path.parent), path.stem)
-    if path.suffix in (".safetensors", ".json") and len(path.resolve().parents) > 2:
-        return _artefact(path, RunOnDisk(results) if results else None)
+        return Target("csv", path, Run(results or path.parent), path.stem, (path.stem,))
+    if path.suffix in (NETWORK, RECORD):
+        return _file_of_job(path, results)
     raise ConfigError(f"{path} is no figure, table or CSV file of a run, and no network or record")
 
 
@@ -86,7 +83,7 @@ def _run_of_figure(path: Path) -> Path:
     return Path(*parts)
 
 
-def _said_in(path: Path) -> dict[str, Any]:
+def _description(path: Path) -> dict[str, Any]:
     """Return what a picture carries with it; nothing if it carries nothing of ours.
 
     Raises:
@@ -94,65 +91,54 @@ def _said_in(path: Path) -> dict[str, Any]:
     """
     try:
         if path.suffix == ".svg":
-            found = ElementTree.parse(path).find(f".//{_DESCRIPTION}")
-            text = "" if found is None else found.text
+            text = ElementTree.parse(path).findtext(f".//{_DESCRIPTION}")
         else:
             from PIL import Image
 
             with Image.open(path) as picture:
-                text = picture.info.get("Description", "")
+                text = picture.info.get("Description")
     except (OSError, SyntaxError) as error:
         raise DataError(f"{path} is damaged or no picture: {error}") from error
     with suppress(TypeError, ValueError):
-        said = json.loads(text)
-        return said if isinstance(said, dict) and "csv" in said else {}
+        origin = json.loads(text)
+        return origin if isinstance(origin, dict) and "csv" in origin else {}
     return {}
 
 
-def _table(path: Path, run: Run) -> Target:
-    origins = path.parent / ORIGINS
-    said = read_json(origins) if origins.is_file() else {}
-    return _shown("table", path, run, said.get(path.stem, {}))
-
-
-def _shown(kind: str, path: Path, run: Run, origin: Mapping[str, Any]) -> Target:
+def _drawing(kind: str, path: Path, run: Run, origin: Mapping[str, Any]) -> Target:
     experiment, _, name = path.stem.rpartition("-")
-    name = origin.get(kind, name)
-    experiments = list(run.manifest.get("config", {}).get("experiments", {}))
-    if not experiment and len(experiments) == 1:
-        experiment = experiments[0]
-    experiment = origin.get("experiment", experiment)
-    if not run.jobs:
-        raise DataError(f"{run.folder}/manifest.json does not exist; name the run with --results")
-    if experiment not in experiments:
-        raise DataError(f"{path} shows no experiment of {run.folder}: {', '.join(experiments)}")
-    if kind == "table" and name not in TABLE_SOURCES:
-        raise ConfigError(f"{path} is no table; known: {', '.join(TABLE_SOURCES)}")
-    if kind == "figure":
-        sources_of(name)
-    return Target(kind, path, run, name, experiment, origin)
+    known = list(run.manifest.config.get("experiments", {}))
+    if not known:
+        raise DataError(f"{run.folder} has no manifest.json; name the run with --results")
+    if not experiment and len(known) == 1:
+        experiment = known[0]
+    name, experiment = origin.get(kind, name), origin.get("experiment", experiment)
+    if experiment not in known:
+        raise DataError(f"{path} shows no experiment of {run.folder}: {', '.join(known)}")
+    if origin:
+        sources = tuple(origin["csv"])
+    elif kind == "figure":
+        sources = sources_of(name)
+    else:
+        check_known("table", name, SOURCES)
+        sources = SOURCES[name]
+    return Target(kind, path, run, name, sources, experiment, origin)
 
 
-def _artefact(path: Path, run: Run | None) -> Target:
+def _file_of_job(path: Path, results: str | Path | None) -> Target:
     """Return the job of a file in its run's folder, or of a network that was taken away."""
-    home = run or RunOnDisk(os.path.relpath(run_of(path.resolve())))
-    if path.resolve().is_relative_to(home.folder.resolve()):
-        where = path.resolve().relative_to(home.folder.resolve())
-        record = where.with_name("record.json") if where.parts[0] == "data" else where
-        name = str(record.with_suffix(".json"))
-        if home.job(name):
-            return Target("job", path, home, name)
-    if run is None:
+    file = path.resolve()
+    run = Run(results or os.path.relpath(run_of(file)), newest=True)
+    if file.is_relative_to(run.folder.resolve()):
+        inside = file.relative_to(run.folder.resolve())
+        is_data = inside.parts[0] == STAGES["prepare"].folder
+        name = str(inside.with_name(DATA_RECORD)) if is_data else record_of(inside)
+        if run.job(name):
+            return Target("job", path, run, name)
+    if not results:
         raise DataError(f"{path} lies in no run that is known; name its run with --results")
-    label = _label(path)
-    for name, job in run.jobs.items():
-        if label and all(job.get(axis) == label.get(axis) for axis in (*AXES, "rule")):
+    label = (read_meta(path).get("origin") or {}) if path.suffix == NETWORK else {}
+    for name, job in run.manifest.jobs.items():
+        if label and all(getattr(job, axis, None) == label.get(axis) for axis in COLUMNS):
             return Target("job", path, run, name)
     raise DataError(f"{path} is of no job of {run.folder}")
-
-
-def _label(path: Path) -> Mapping[str, Any]:
-    """Return what a file of tensors says of the cell that it belongs to, nothing for others."""
-    if path.suffix != ".safetensors":
-        return {}
-    return read_meta(path).get("origin") or {}

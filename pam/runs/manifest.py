@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from pam.errors import DataError
 from pam.files import read_json
@@ -17,6 +17,10 @@ class Job(Provenance):
 
     status: str = OK
     reason: str = ""
+    seeds: dict[str, int] = Field(default_factory=dict)
+    threads: int | None = None
+    device: str = ""
+    command: str = ""
 
 
 class Manifest(Part):
@@ -24,7 +28,7 @@ class Manifest(Part):
 
     config: dict[str, Any]
     jobs: dict[str, Job]
-    csv: dict[str, str] = {}
+    csv: dict[str, str] = Field(default_factory=dict)
     code_hash: str = ""
     aggregated_on: Environment = Environment()
 
