@@ -147,7 +147,7 @@ def compute(job: Job, inputs: Inputs) -> Result:
 '''
 
 
-@pytest.mark.workflow
+@pytest.mark.more
 def test_a_stage_is_added_by_one_row_one_body_and_one_rule(tmp_path):
     tree = fresh_tree(tmp_path, ROOT / "tests/reliability/tiny.yaml")
     table, rule = tree / "pam/runs/stages.py", tree / "workflow/rules/merge.smk"
