@@ -13,6 +13,7 @@ import yaml
 from pam import PamError
 from pam.provenance import STAGES, code_hash
 from pam.source.modules import ROOT
+from tests.trees import commit
 from tests.unit.test_house import PIN, locked, normal
 
 PROFILES = ROOT / "workflow" / "profiles"
@@ -51,9 +52,7 @@ def checkout(tmp_path, monkeypatch):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text("one\n", encoding="utf-8")
     (tree / "Snakefile").write_text("one\n", encoding="utf-8")
-    for arguments in (["init"], ["add", "."], ["commit", "--message=one"]):
-        who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-        subprocess.run(["git", *who, *arguments], cwd=tree, check=True, capture_output=True)
+    commit(tree)
     monkeypatch.setattr(cluster, "ROOT", tree)
     return tree
 
