@@ -32,6 +32,13 @@ def fresh_tree(folder: Path, profile: Path | None = None) -> Path:
     return tree
 
 
+def commit(tree: Path) -> None:
+    """Make a tree a checkout without uncommitted changes."""
+    for arguments in (["init"], ["add", "."], ["commit", "--message=test"]):
+        who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        subprocess.run(["git", *who, *arguments], cwd=tree, check=True, capture_output=True)
+
+
 def start(tree: Path, profile: str, log: Path, **environment: str) -> subprocess.Popen[bytes]:
     """Start what ``make reproduce`` runs, in a process group of its own."""
     with open(log, "ab") as output:

@@ -16,7 +16,7 @@ import yaml
 from pam.runs.paths import Paths
 from pam.source.modules import ROOT
 from tests.cluster.one_node import PARTITION, URGENT_PARTITION, OneNodeSlurm, missing
-from tests.trees import csv_bytes, fresh_tree
+from tests.trees import commit, csv_bytes, fresh_tree
 
 PLUGIN = "snakemake_executor_plugin_slurm"
 PATHS = Paths("results/small")
@@ -57,9 +57,7 @@ def new_tree(folder: Path) -> Path:
     """Return a checkout of its own, with a small profile."""
     tree = fresh_tree(folder)
     shutil.copy(ROOT / ".gitignore", tree)
-    for arguments in (["init"], ["add", "."], ["commit", "--message=test"]):
-        who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-        subprocess.run(["git", *who, *arguments], cwd=tree, check=True, capture_output=True)
+    commit(tree)
     smoke = yaml.safe_load((ROOT / "workflow/config/smoke.yaml").read_text(encoding="utf-8"))
     experiment = smoke["experiments"]["digits_lenet5"]
     del experiment["merging"]["mtz"], experiment["pruning"]["vibnet"]

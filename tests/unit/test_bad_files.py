@@ -72,8 +72,8 @@ def cut(share: float) -> Callable[[Path], None]:
     return become
 
 
-def other_widths(folder: Path) -> None:
-    build("lenet5", SHAPE, 5, task="A", widths=(3, 3, 5, 4)).save(network_of(folder))
+def built(*words, **options) -> Callable[[Path], None]:
+    return lambda folder: build(*words, task="A", **options).save(network_of(folder))
 
 
 def other_seed(folder: Path) -> None:
@@ -107,7 +107,15 @@ NETWORKS = {
         meta_becomes(lambda described: described["widths"]["f3"].update(A=10**12)),
         FIT,
     ),
-    "widths of another run": (other_widths, 'was built with {"widths": [3, 3, 5, 4]}, but'),
+    "another architecture": (built("vgg16", (1, 32, 32), 5), "of architecture 'vgg16'"),
+    "other images": (built("lenet5", (1, 12, 48), 5), "takes (1, 12, 48) images"),
+    "other outputs": (built("lenet5", SHAPE, 4, widths=WIDTHS), "4 outputs for task 'A'"),
+    "widths of another run": (
+        built("lenet5", SHAPE, 5, widths=(3, 3, 5, 4)),
+        'was built with {"widths": [3, 3, 5, 4]}, but',
+    ),
+    "other tensors": (lambda f: write_tensors(network_of(f), {}, {"a": "b"}), "holds no network"),
+    "no tensors": (lambda f: network_of(f).write_bytes(b"not a tensor file"), "is damaged"),
     "a seed of another run": (other_seed, "is a network of seed '7', not of '0'"),
     "a folder": (a_folder_instead, "does not exist"),
 }

@@ -1,14 +1,12 @@
 """What users get wrong: one sentence on the standard error, exit code 2, never a traceback."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from pam.cli.main import main
-from pam.files import read_tensors, write_tensors
 from pam.networks import build
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths
@@ -169,50 +167,10 @@ def scribble(path: Path) -> None:
     path.write_bytes(b"not a tensor file")
 
 
-def other_architecture(path: Path) -> None:
-    build("vgg16", (1, 32, 32), 5, task="A").save(path)
-
-
-def other_shape(path: Path) -> None:
-    build("lenet5", (1, 12, 48), 5, task="A").save(path)
-
-
-def other_outputs(path: Path) -> None:
-    build("lenet5", SHAPE, 4, task="A", widths=WIDTHS).save(path)
-
-
-def same_task_twice(path: Path) -> None:
-    build("lenet5", SHAPE, 5, task="B", widths=WIDTHS).save(path)
-
-
-def weights_of_another(path: Path) -> None:
-    tensors, meta = read_tensors(path)
-    tensors = {name: t[..., :1] if t.ndim > 1 else t for name, t in tensors.items()}
-    write_tensors(path, tensors, meta)
-
-
-def not_a_network(path: Path) -> None:
-    write_tensors(path, {}, {"hello": "world"})
-
-
-DAMAGE = {
-    truncate: "is damaged",
-    scribble: "is damaged",
-    other_architecture: "holds a network of architecture 'vgg16'",
-    other_shape: "takes (1, 12, 48) images",
-    other_outputs: "4 outputs for task 'A'",
-    same_task_twice: "is not the network of one further task",
-    weights_of_another: "do not fit the network's description",
-    not_a_network: "holds no network",
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
-def test_wrong_network_file(damage: Callable[[Path], None], folder, capsys):
-    path = Path(paths_in(folder).artefact(Cell.of("train", "tiny", "A", 0)))
-    damage(path)
-    code = call("merge", commands(folder)["merge"])
-    one_sentence(capsys, code, DAMAGE[damage])
+def test_a_network_is_given_twice(folder, capsys):
+    words = commands(folder)["merge"]
+    words["--networks"][0] = words["--networks"][1]
+    one_sentence(capsys, call("merge", words), "is not the network of one further task")
 
 
 def test_a_network_is_missing(folder, capsys):
@@ -235,14 +193,6 @@ def test_wrong_data_description(folder, capsys):
     one_sentence(capsys, call("train", commands(folder)["train"]), path.name)
 
 
-def test_nan_in_a_network_is_said_by_the_merger(folder, capsys):
-    path = Path(paths_in(folder).artefact(Cell.of("train", "tiny", "A", 0)))
-    tensors, meta = read_tensors(path)
-    write_tensors(path, {name: t * float("nan") for name, t in tensors.items()}, meta)
-    words = {**commands(folder)["merge"], "--merging": ["pam"]}
-    one_sentence(capsys, call("merge", words), "NaN")
-
-
 def test_a_single_network_is_not_a_family(folder, capsys):
     words = commands(folder)["measure"]
     merge = commands(folder)["merge"]
@@ -250,13 +200,6 @@ def test_a_single_network_is_not_a_family(folder, capsys):
     words["--merged"] = words["--pruned"] = merge["--out"]
     capsys.readouterr()
     one_sentence(capsys, call("measure", words), "several strengths")
-
-
-def test_a_record_is_damaged(folder, capsys):
-    record = Path(paths_in(folder).record(Cell.of("train", "tiny", "A", 0)))
-    record.write_text("{")
-    words = commands(folder)["aggregate"]
-    one_sentence(capsys, call("aggregate", words), f"{record} is damaged or not JSON")
 
 
 def test_nowhere_to_write(folder, capsys):

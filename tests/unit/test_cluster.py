@@ -14,6 +14,7 @@ from pam import PamError
 from pam.runs.cells import stage_code
 from pam.runs.stages import STAGES
 from pam.source.modules import ROOT
+from tests.trees import commit
 from tests.unit.test_house import PIN, locked, normal
 
 PROFILES = ROOT / "workflow" / "profiles"
@@ -52,9 +53,7 @@ def checkout(tmp_path, monkeypatch):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text("one\n", encoding="utf-8")
     (tree / "Snakefile").write_text("one\n", encoding="utf-8")
-    for arguments in (["init"], ["add", "."], ["commit", "--message=one"]):
-        who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-        subprocess.run(["git", *who, *arguments], cwd=tree, check=True, capture_output=True)
+    commit(tree)
     monkeypatch.setattr(cluster, "ROOT", tree)
     return tree
 

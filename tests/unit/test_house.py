@@ -131,14 +131,15 @@ def test_every_profile_is_described():
         assert f"`{path.stem}`" in text
 
 
-def test_ci_run_is_a_valid_script():
+def test_ci_run_is_a_valid_script_that_runs_all_tests():
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     assert subprocess.run(["bash", "-n", script]).returncode == 0
+    called = re.findall(r"\brun_tests ([\w-]+)", script.read_text(encoding="utf-8"))
+    assert called == ["test", "test-cluster", "test-more"]
 
 
 @pytest.mark.parametrize("target", ["reproduce", "status", "figures", "report", "check"])
 def test_make_passes_the_profile_on(target):
-    make = ["make", "--dry-run", "--directory", str(ROOT), target, "PROFILE=smoke"]
-    said = subprocess.run(make, capture_output=True, text=True, check=True).stdout
+    said = make("--dry-run", target, "PROFILE=smoke").stdout
     assert re.search(r"results/smoke\b|--profile smoke\b", said)
