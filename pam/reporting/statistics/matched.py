@@ -136,9 +136,9 @@ class Comparison:
         common = sorted({*self._seeds(merging)} & {*self._seeds(reference)})
         if not common:
             return None
-        own = self._match(merging, common, delta).flops
+        flops = self._match(merging, common, delta).flops
         with np.errstate(invalid="ignore"):
-            return own / self._match(reference, common, delta).flops
+            return flops / self._match(reference, common, delta).flops
 
     def _seeds(self, merging: str) -> list[float]:
         seeds = [self._matches.seeds(merging, name) for name in self._combinations]
