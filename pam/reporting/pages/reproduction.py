@@ -81,7 +81,7 @@ def _headline(runs: Runs) -> str:
         "over pruning schemes and task combinations. The paper's are the largest over all its "
         "data sets."
     )
-    tables = headline_tables(Names(), runs)
+    tables = headline_tables(runs)
     return _section("Headline", intro, *(table.to_markdown() for table in tables))
 
 
