@@ -36,6 +36,11 @@ EFFICIENCY = {"none": 1.0, "mtz": 0.75, "all_shared": 0.8, "pam": 1.1, "pam_gain
 Row = dict[str, Any]
 
 
+def record_of(rows: dict[str, list[Row]]) -> Row:
+    """Return the record of a job that succeeded, without its provenance."""
+    return {"status": "ok", "reason": "", "rows": rows, "provenance": {}}
+
+
 def generator(*axes: str | int) -> np.random.Generator:
     """Return numbers that depend on the axes alone."""
     return np.random.default_rng([ord(letter) for axis in axes for letter in str(axis)])
@@ -111,7 +116,7 @@ def cell_record(
             for layer, groups in widths.items()
             for group, units in groups.items()
         ]
-    return {"status": "ok", "reason": "", "rows": rows, "provenance": {}}
+    return record_of(rows)
 
 
 def _accuracy_row(cell: Row, task: str, widths: dict, random: np.random.Generator) -> Row:
@@ -200,12 +205,7 @@ def merge_record(experiment: str, merging: str, seed: int, tasks: tuple[str, ...
                     )
                 index += 1
     curve = _training_rows(experiment, "merge", merging, "", None, "", seed, 3, 0.86)
-    return {
-        "status": "ok",
-        "reason": "",
-        "rows": {"neuron_information": rows, "training": curve},
-        "provenance": {},
-    }
+    return record_of({"neuron_information": rows, "training": curve})
 
 
 def train_record(experiment: str, task: str, seed: int) -> Row:
@@ -214,8 +214,7 @@ def train_record(experiment: str, task: str, seed: int) -> Row:
     resources = {"rule": "train", "experiment": experiment, "task": task, "merging": ""}
     resources |= {"pruning": "", "seed": seed, "wall_s": 81.5, "cpu_s": 80.1}
     resources |= {"peak_memory_mb": 512.0, "device": "cpu", "host": "node"}
-    rows = {"training": curve, "resources": [resources]}
-    return {"status": "ok", "reason": "", "rows": rows, "provenance": {}}
+    return record_of({"training": curve, "resources": [resources]})
 
 
 def prune_record(experiment: str, merging: str, pruning: str, seed: int) -> Row:
@@ -226,7 +225,7 @@ def prune_record(experiment: str, merging: str, pruning: str, seed: int) -> Row:
         axes = (merging, pruning, strength, "", seed)
         curve += _training_rows(experiment, "prune", *axes, 6, final - 0.01)
         curve += _training_rows(experiment, "fine_tune", *axes, 4, final)
-    return {"status": "ok", "reason": "", "rows": {"training": curve}, "provenance": {}}
+    return record_of({"training": curve})
 
 
 def _training_rows(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pam.files import write_json
-from tests.reporting_fixtures import SEEDS, Row, generator
+from tests.reporting_fixtures import SEEDS, Row, generator, record_of
 
 LAYERS = {"c2": 32, "f3": 240, "f4": 168}
 PAIRS = {"identical": 2.9, "near": 2.2, "middle": 1.4, "far": 0.6, "independent": 0.05}
@@ -51,7 +51,7 @@ def relatedness_record(experiment: str, seed: int) -> Row:
                     **RUN,
                 }
             )
-    return {"status": "ok", "reason": "", "rows": {"relatedness": rows}, "provenance": {}}
+    return record_of({"relatedness": rows})
 
 
 def exclusivity_record(
@@ -86,7 +86,7 @@ def exclusivity_record(
                             **RUN,
                         }
                     )
-    return {"status": "ok", "reason": "", "rows": {"exclusivity": rows}, "provenance": {}}
+    return record_of({"exclusivity": rows})
 
 
 def redundancy_record(experiment: str, merging: str, pruning: str, seed: int) -> Row:
@@ -121,7 +121,7 @@ def redundancy_record(experiment: str, merging: str, pruning: str, seed: int) ->
                     for index, (a, b) in enumerate(zip(x, y, strict=True))
                 ]
     rows_of = {"redundancy": rows, "redundancy_samples": samples}
-    return {"status": "ok", "reason": "", "rows": rows_of, "provenance": {}}
+    return record_of(rows_of)
 
 
 def _cell(experiment: str, merging: str, pruning: str, strength: float, seed: int) -> Row:

@@ -110,11 +110,11 @@ def _failure_rows(record: Record) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of failures.csv and measurements.csv of a failed job; else none."""
     if record.status == OK:
         return {}
-    told, status = record.provenance.model_dump(), {"status": record.status}
-    failure = {name: told.get(name) for name in ("experiment", "merging", "pruning", "seed")}
-    failure |= status | {"reason": record.reason, "log": told.get("log", "")}
+    axes, status = record.provenance.model_dump(), {"status": record.status}
+    failure = {name: axes.get(name) for name in ("experiment", "merging", "pruning", "seed")}
+    failure |= status | {"reason": record.reason, "log": axes.get("log", "")}
     rows = {"failures": [*record.rows.get("failures", []), failure]}
-    if told.get("rule") == "measure" and not record.rows.get("measurements"):
-        cell = dict.fromkeys(MEASUREMENTS.columns) | {name: told.get(name) for name in _AXES}
+    if axes.get("rule") == "measure" and not record.rows.get("measurements"):
+        cell = dict.fromkeys(MEASUREMENTS.columns) | {name: axes.get(name) for name in _AXES}
         rows["measurements"] = [cell | status]
     return rows

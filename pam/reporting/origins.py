@@ -1,14 +1,18 @@
 """What a table or a figure is made from, and whether code has changed since its rows were made."""
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pam.errors import DataError
+from pam.reporting.storage import read_text_table, select
 from pam.runs.cells import stage_code
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pam.reporting.run import Run
 
 ORIGINS = "origins.json"
 """Beside the tables, and beside the figures: file name -> what it is made from."""
@@ -32,27 +36,27 @@ def stale_notes(stale: Stale, experiment: str, sources: Iterable[str]) -> list[s
     return [f"Stale: from rows of earlier code ({words})"] if words else []
 
 
-def origin_of(
-    folder: str | Path, experiment: str, stage: str, sources: Iterable[str]
-) -> dict[str, Any]:
+def origin_of(run: "Run", experiment: str, stage: str, sources: Iterable[str]) -> dict[str, Any]:
     """Return run, experiment, hash of the drawing code, and CSV name -> sha256 of the rows used.
 
     The same rows and code give the same origin at any time on any machine.
 
     Args:
-        folder: where the CSV files of the run lie.
+        run: whose rows are drawn.
         experiment: what is shown.
         stage: ``"tables"`` or ``"figures"``.
         sources: names of the CSV files that are read.
 
     Raises:
-        DataError: if a CSV file is missing.
+        DataError: if a CSV file is missing or damaged.
     """
     return {
-        "profile": Path(folder).resolve().name,
+        "profile": run.profile,
         "experiment": experiment,
         "code_hash": stage_code(stage),
-        "csv": {name: experiment_hash(folder, name, experiment) for name in sorted(sources)},
+        "csv": {
+            name: _hash(run.text_rows(name, experiment=experiment)) for name in sorted(sources)
+        },
     }
 
 
@@ -60,16 +64,11 @@ def experiment_hash(folder: str | Path, name: str, experiment: str) -> str:
     """Return the sha256 (hex) of the rows that a CSV file of a run has of one experiment.
 
     Raises:
-        DataError: if the file is missing, or has no column ``experiment``.
+        DataError: if the file is missing or damaged.
     """
-    path = Path(folder) / f"{name}.csv"
-    try:
-        with open(path, encoding="utf-8", newline="") as handle:
-            header, *rows = csv.reader(handle)
-        column = header.index("experiment")
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a CSV file of a run: {error}") from error
-    kept = [header, *(row for row in rows if row[column : column + 1] == [experiment])]
-    return hashlib.sha256(json.dumps(kept, separators=(",", ":")).encode()).hexdigest()
+    return _hash(select(read_text_table(folder, name), experiment=experiment))
+
+
+def _hash(rows: "pd.DataFrame") -> str:
+    cells = [list(rows.columns), *rows.to_numpy().tolist()]
+    return hashlib.sha256(json.dumps(cells, separators=(",", ":")).encode()).hexdigest()

@@ -106,35 +106,29 @@ def natural_key(text: str) -> tuple:
     return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
 
 
-CELL: Columns = {
-    "experiment": TEXT,
-    "dataset": TEXT,
-    "architecture": TEXT,
-    "merging": TEXT,
-    "pruning": TEXT,
-    "strength": 6,
-    "seed": INTEGER,
-}
-_CELL_KEY = ("experiment", "pruning", "merging", "strength", "seed")
-_RUN: Columns = {
-    "threads": INTEGER,
-    "device": TEXT,
-    "config_hash": TEXT,
-    "code_hash": TEXT,
-    "data_hash": TEXT,
-}
+def _words(*names: str) -> Columns:
+    return dict.fromkeys(names, TEXT)
+
+
+def _whole(*names: str) -> Columns:
+    return dict.fromkeys(names, INTEGER)
 
 
 def _interval(name: str, decimals: int) -> Columns:
     return {f"{name}_{part}": decimals for part in ("mean", "low", "high")}
 
 
+_EXPERIMENT = _words("experiment", "dataset", "architecture")
+_RUN = _whole("threads") | _words("device", "config_hash", "code_hash", "data_hash")
+CELL = _EXPERIMENT | _words("merging", "pruning") | {"strength": 6, "seed": INTEGER}
+_CELL_KEY = ("experiment", "pruning", "merging", "strength", "seed")
+
 MEASUREMENTS = Table(
     "measurements",
     CELL
     | {"combination": TEXT, "n_tasks": INTEGER, "status": TEXT}
     | {"accuracy": 6, "validation_accuracy": 6, "single_task_accuracy": 6, "accuracy_drop": 4}
-    | {"flops": INTEGER, "macs": INTEGER, "parameters": INTEGER}
+    | _whole("flops", "macs", "parameters")
     | _RUN,
     (*_CELL_KEY, "combination"),
 )
@@ -149,25 +143,24 @@ ACCURACIES = Table(
 
 GROUPS = Table(
     "groups",
-    CELL | {"stage": TEXT, "layer": TEXT, "group": TEXT, "neurons": INTEGER},
+    CELL | _words("stage", "layer", "group") | _whole("neurons"),
     (*_CELL_KEY, "stage", "layer", "group"),
 )
 
 TRAINING = Table(
     "training",
-    {"experiment": TEXT, "dataset": TEXT, "architecture": TEXT, "stage": TEXT, "merging": TEXT}
-    | {"pruning": TEXT, "strength": 6, "task": TEXT, "seed": INTEGER}
-    | {"step": INTEGER, "epoch": 4, "learning_rate": 8, "loss": 6, "validation_accuracy": 6},
-    (
-        *("experiment", "stage", "merging", "pruning", "strength"),
-        *("task", "seed", "step", "epoch"),
-    ),
+    _EXPERIMENT
+    | _words("stage", "merging", "pruning")
+    | {"strength": 6, "task": TEXT, "seed": INTEGER, "step": INTEGER, "epoch": 4}
+    | {"learning_rate": 8, "loss": 6, "validation_accuracy": 6},
+    ("experiment", "stage", "merging", "pruning", "strength", "task", "seed", "step", "epoch"),
 )
 
 NEURON_INFORMATION = Table(
     "neuron_information",
-    {"experiment": TEXT, "architecture": TEXT, "merging": TEXT, "seed": INTEGER, "layer": TEXT}
-    | {"neuron": INTEGER, "origin": TEXT, "group": TEXT, "task": TEXT}
+    _words("experiment", "architecture", "merging")
+    | {"seed": INTEGER, "layer": TEXT, "neuron": INTEGER}
+    | _words("origin", "group", "task")
     | {"information_nats": 6, "label_entropy_nats": 6},
     ("experiment", "merging", "seed", "layer", "neuron", "task"),
 )
@@ -182,25 +175,25 @@ LATENCY = Table(
 
 RESOURCES = Table(
     "resources",
-    {"rule": TEXT, "experiment": TEXT, "task": TEXT, "merging": TEXT, "pruning": TEXT}
-    | {"seed": INTEGER, "wall_s": 3, "cpu_s": 3, "peak_memory_mb": 1, "device": TEXT}
-    | {"host": TEXT},
+    _words("rule", "experiment", "task", "merging", "pruning")
+    | {"seed": INTEGER, "wall_s": 3, "cpu_s": 3, "peak_memory_mb": 1}
+    | _words("device", "host"),
     ("rule", "experiment", "task", "merging", "pruning", "seed"),
 )
 
 FAILURES = Table(
     "failures",
-    {"experiment": TEXT, "merging": TEXT, "pruning": TEXT, "seed": INTEGER, "status": TEXT}
-    | {"reason": TEXT, "log": TEXT},
+    _words("experiment", "merging", "pruning") | _whole("seed") | _words("status", "reason", "log"),
     ("experiment", "merging", "pruning", "seed", "status", "reason", "log"),
 )
 
 RELATEDNESS = Table(
     "relatedness",
-    {"experiment": TEXT, "dataset": TEXT, "architecture": TEXT, "merging": TEXT, "seed": INTEGER}
-    | {"task_a": TEXT, "task_b": TEXT, "label_information_nats": 6, "layer": TEXT}
-    | {"neurons": INTEGER, "shared": INTEGER, "exclusive_a": INTEGER, "exclusive_b": INTEGER}
-    | {"removed": INTEGER, "status": TEXT}
+    _EXPERIMENT
+    | {"merging": TEXT, "seed": INTEGER, "task_a": TEXT, "task_b": TEXT}
+    | {"label_information_nats": 6, "layer": TEXT}
+    | _whole("neurons", "shared", "exclusive_a", "exclusive_b", "removed")
+    | _words("status")
     | _RUN,
     ("experiment", "merging", "seed", "task_a", "task_b", "layer"),
 )
@@ -216,32 +209,27 @@ EXCLUSIVITY = Table(
 )
 """Accuracy of ``task`` once the first ``step`` neurons, the most exclusive ones, are gone."""
 
+_PAIR = _words("layer", "task_a", "task_b")
+
 REDUNDANCY = Table(
     "redundancy",
     CELL
-    | {"layer": TEXT, "task_a": TEXT, "task_b": TEXT, "neurons_a": INTEGER, "neurons_b": INTEGER}
-    | {"mean_max_correlation": 6, "max_correlation": 6, "neuron_a": INTEGER, "neuron_b": INTEGER}
-    | {"status": TEXT}
+    | _PAIR
+    | {"neurons_a": INTEGER, "neurons_b": INTEGER, "mean_max_correlation": 6}
+    | {"max_correlation": 6, "neuron_a": INTEGER, "neuron_b": INTEGER, "status": TEXT}
     | _RUN,
-    (*_CELL_KEY, "layer", "task_a", "task_b"),
+    (*_CELL_KEY, *_PAIR),
 )
 """Correlation between the exclusive groups of two tasks; ``strength`` 0 is before pruning."""
 
 REDUNDANCY_SAMPLES = Table(
     "redundancy_samples",
-    CELL
-    | {
-        "layer": TEXT,
-        "task_a": TEXT,
-        "task_b": TEXT,
-        "sample": INTEGER,
-        "value_a": 6,
-        "value_b": 6,
-    },
-    (*_CELL_KEY, "layer", "task_a", "task_b", "sample"),
+    CELL | _PAIR | {"sample": INTEGER, "value_a": 6, "value_b": 6},
+    (*_CELL_KEY, *_PAIR, "sample"),
 )
 """Outputs of the most correlated pair of :data:`REDUNDANCY`, one row per image."""
 
+_COMPARED = {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT}
 _MATCH = (
     {"status": TEXT, "n": INTEGER}
     | _interval("accuracy", 6)
@@ -250,51 +238,32 @@ _MATCH = (
     | _interval("flops_vs_mtz", 4)
 )
 
-MATCHED = Table(
-    "matched",
-    {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT, "combination": TEXT}
-    | _MATCH,
-    ("experiment", "pruning", "delta", "merging", "combination"),
-)
+MATCHED = Table("matched", _COMPARED | _words("combination") | _MATCH, (*_COMPARED, "combination"))
 
 MATCHED_SIZES = Table(
-    "matched_sizes",
-    {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT, "n_tasks": INTEGER}
-    | {"combinations": INTEGER}
-    | _MATCH,
-    ("experiment", "pruning", "delta", "merging", "n_tasks"),
+    "matched_sizes", _COMPARED | _whole("n_tasks", "combinations") | _MATCH, (*_COMPARED, "n_tasks")
 )
 """As :data:`MATCHED`, the mean over all combinations of ``n_tasks`` tasks."""
 
 OPERATING_POINTS = Table(
     "operating_points",
-    {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT, "seed": INTEGER}
-    | {"combination": TEXT, "status": TEXT, "strengths": TEXT, "validation_margin": 4}
-    | {"accuracy": 6, "flops": INTEGER, "macs": INTEGER, "parameters": INTEGER},
-    ("experiment", "pruning", "delta", "merging", "seed", "combination"),
+    _COMPARED
+    | {"seed": INTEGER, "combination": TEXT, "status": TEXT, "strengths": TEXT}
+    | {"validation_margin": 4, "accuracy": 6}
+    | _whole("flops", "macs", "parameters"),
+    (*_COMPARED, "seed", "combination"),
 )
 
 HEADLINE = Table(
     "headline",
-    {"experiment": TEXT, "against": TEXT, "merging": TEXT, "pruning": TEXT}
-    | {"combination": TEXT, "delta": 2, "n": INTEGER, "status": TEXT}
-    | {"factor": 4, "low": 4, "high": 4, "paper": 2},
+    _words("experiment", "against", "merging", "pruning", "combination")
+    | {"delta": 2, "n": INTEGER, "status": TEXT, "factor": 4, "low": 4, "high": 4, "paper": 2},
     ("experiment", "against", "merging", "delta"),
 )
 
 MEASURED = (
-    MEASUREMENTS,
-    ACCURACIES,
-    GROUPS,
-    TRAINING,
-    NEURON_INFORMATION,
-    LATENCY,
-    RESOURCES,
-    FAILURES,
-    RELATEDNESS,
-    EXCLUSIVITY,
-    REDUNDANCY,
-    REDUNDANCY_SAMPLES,
+    *(MEASUREMENTS, ACCURACIES, GROUPS, TRAINING, NEURON_INFORMATION, LATENCY, RESOURCES),
+    *(FAILURES, RELATEDNESS, EXCLUSIVITY, REDUNDANCY, REDUNDANCY_SAMPLES),
 )
 """Files whose rows come from the records of the jobs."""
 

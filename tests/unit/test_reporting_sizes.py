@@ -6,7 +6,7 @@ import pytest
 from pam.reporting.aggregate import aggregate
 from pam.reporting.run import Run
 from pam.reporting.statistics.curves import families
-from pam.reporting.statistics.matched import Comparison, Matches
+from pam.reporting.statistics.matched import Matches
 from pam.reporting.storage import read_table, select
 from tests.reporting_fixtures import FIVE_TASKS, fail, write_records
 
@@ -73,8 +73,8 @@ def test_the_interval_is_that_of_paired_draws(run):
     """The mean of two combinations, draw by draw, against the draws of each."""
     _, _, family = families(Run(run))[0]
     matches = Matches("fashion", "vibnet", family)
-    one, other = (matches.match("pam", name, [0.0, 1.0], 1.0).flops for name in ("A", "B"))
-    row = Comparison(matches, ["A", "B"]).row("pam", 1.0)
+    one, other = (matches.match("pam", [name], [0.0, 1.0], 1.0).flops for name in ("A", "B"))
+    row = matches.row("pam", ["A", "B"], 1.0)
     draws = (one[1:] + other[1:]) / 2
     assert (row["flops_low"], row["flops_high"]) == (np.min(draws), np.max(draws))
 

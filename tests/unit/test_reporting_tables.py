@@ -5,6 +5,7 @@ from pam import ConfigError
 from pam.reporting.aggregate import aggregate
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
 from pam.reporting.published import published
+from pam.reporting.storage import read_text_table
 from pam.reporting.tables.cells import ratio_cell
 from pam.reporting.tables.render import TABLE_NAMES, render_tables
 from pam.reporting.tables.text_table import TextTable, latex
@@ -26,6 +27,18 @@ def test_every_table_with_rows_in_three_formats(run):
         f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")
     }
     assert all(path.parent == folder / "tables" and path.read_text() for path in paths)
+
+
+def test_every_csv_file_is_read_once(run, tmp_path, monkeypatch):
+    reads = []
+
+    def counted(folder, name):
+        reads.append(name)
+        return read_text_table(folder, name)
+
+    monkeypatch.setattr("pam.reporting.run.read_text_table", counted)
+    render_tables(run[0], tmp_path)
+    assert len(reads) == len(set(reads)) > 8
 
 
 def test_rows_are_as_wide_as_their_header(run):

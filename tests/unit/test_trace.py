@@ -8,9 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from pam.tracing import resolve, trace
-from pam.tracing.code import CURRENT, STALE
-from pam.tracing.tree import CHANGED, NOT_NOTED, NOT_THERE, SAME, Node
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 

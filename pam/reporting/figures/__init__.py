@@ -84,7 +84,7 @@ def render_figures(
                 notes = stale_notes(stale, experiment, module.SOURCES)
                 style.stamp(figure, module.NOTE, f"{where} · csv sha256 {source}", *notes)
                 stem = file_stem(known, experiment, name)
-                origin = origin_of(folder, experiment, "figures", module.SOURCES)
+                origin = origin_of(run, experiment, "figures", module.SOURCES)
                 origins[stem] = {"figure": name, **origin}
                 paths += style.save(figure, out / stem, origins[stem])
     if only is None:

@@ -119,48 +119,53 @@ def single_tasks(run: Run | None, experiment: str, known: pd.DataFrame) -> TextT
     return TextTable("Single-task networks, accuracy (%)", header, rows, 1)
 
 
-def headline_tables(names: Names, runs: Sequence[Run]) -> list[TextTable]:
+def headline_tables(runs: Sequence[Run]) -> list[TextTable]:
     """Return the largest factors over all runs, and those of every run and experiment."""
-    every = [
-        run.rows("headline", delta=DEFAULT_DELTA).assign(profile=f"`{run.profile}`") for run in runs
+    factors = [
+        (run, row)
+        for run in runs
+        for row in run.rows("headline", delta=DEFAULT_DELTA).to_dict("records")
     ]
-    nothing = pd.DataFrame(columns=["against", "merging", "factor"]).astype({"factor": float})
-    factors = pd.concat(every, ignore_index=True) if every else nothing
-    largest = _largest_factors(names, factors)
-    return [largest] if factors.empty else [largest, _all_factors(names, factors)]
+    return [_largest_factors(factors), *([_all_factors(factors)] if factors else [])]
 
 
-def _largest_factors(names: Names, factors: pd.DataFrame) -> TextTable:
+def _largest_factors(factors: Sequence[tuple[Run, Row]]) -> TextTable:
     """Return per baseline the largest factor of PAM itself and of the methods grown from it."""
     reported = published("headline").set_index("against")["factor"]
-    is_papers = factors["merging"] == "pam"
     rows = []
     for against in REFERENCES:
-        for family, members in ((_PAPERS, is_papers), (_OURS, ~is_papers)):
-            labels = [names.merging(against), family, f"{reported[against]:.2f} ×"]
-            best = factors[(factors["against"] == against) & members].nlargest(1, "factor")
-            rows.append([*labels, NOT_RUN, *["—"] * 6])
-            for row in best.to_dict("records"):
-                difference = _signed(row["factor"] - reported[against], ".2f")
-                where = [row["profile"], row["experiment"], names.pruning(row["pruning"])]
-                cells = [factor_cell(row), difference, f"{row['n']:.0f}"]
-                rows[-1] = [*labels, *cells, *where, row["combination"]]
+        for family in (_PAPERS, _OURS):
+            labels = [Names().merging(against), family, f"{reported[against]:.2f} ×"]
+            of_family = [
+                (run, row)
+                for run, row in factors
+                if row["against"] == against and (row["merging"] == "pam") == (family == _PAPERS)
+            ]
+            if not of_family:
+                rows.append([*labels, NOT_RUN, *["—"] * 6])
+                continue
+            run, row = max(of_family, key=lambda factor: factor[1]["factor"])
+            difference = _signed(row["factor"] - reported[against], ".2f")
+            cells = [factor_cell(row), difference, f"{row['n']:.0f}"]
+            where = [f"`{run.profile}`", row["experiment"], run.names.pruning(row["pruning"])]
+            rows.append([*labels, *cells, *where, row["combination"]])
     header = ["against", "merger", "reported", "measured", "difference", "n"]
     header += ["profile", "experiment", "pruning", "tasks"]
     return TextTable("Largest factor over all runs", header, rows, 2)
 
 
-def _all_factors(names: Names, factors: pd.DataFrame) -> TextTable:
-    # "none" is B1, "mtz" is B2.
-    axes = ["profile", "experiment", "against", "merging"]
-    factors = factors.sort_values(axes, ascending=[True, True, False, True])
+def _all_factors(factors: Sequence[tuple[Run, Row]]) -> TextTable:
+    def place(factor: tuple[Run, Row]) -> tuple:
+        run, row = factor
+        return run.profile, row["experiment"], REFERENCES.index(row["against"]), row["merging"]
+
     rows = [
         [
-            *(row["profile"], row["experiment"], names.merging(row["against"])),
-            *(names.merging(row["merging"]), names.pruning(row["pruning"]), row["combination"]),
-            *(f"{row['paper']:.2f} ×", factor_cell(row), f"{row['n']:.0f}"),
+            *(f"`{run.profile}`", row["experiment"], run.names.merging(row["against"])),
+            *(run.names.merging(row["merging"]), run.names.pruning(row["pruning"])),
+            *(row["combination"], f"{row['paper']:.2f} ×", factor_cell(row), f"{row['n']:.0f}"),
         ]
-        for row in factors.to_dict("records")
+        for run, row in sorted(factors, key=place)
     ]
     header = ["profile", "experiment", "against", "merger", "pruning", "tasks"]
     return TextTable("Of every run", [*header, "reported", "measured", "n"], rows, 6)

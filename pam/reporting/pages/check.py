@@ -1,4 +1,4 @@
-"""What a comparison with a reference run found, as text and as CSV."""
+"""The result of a comparison with a reference run, as text and as CSV."""
 
 import numpy as np
 import pandas as pd
@@ -83,8 +83,8 @@ def _sensitivity(check: Check) -> float:
     """
     tested = check.cells[check.cells["p"].notna()]
     of_accuracy = tested[tested["quantity"] == "accuracy"]
-    found = smallest_found(*groups(of_accuracy), check.level / len(tested))
-    return 100 * float(np.median(found))
+    differences = smallest_found(*groups(of_accuracy), check.level / len(tested))
+    return 100 * float(np.median(differences))
 
 
 def _tables(check: Check) -> list[str]:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from pam.reporting.manifest import Environment, Manifest
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.tables.text_table import TextTable
+from pam.runs.manifest import Manifest
+from pam.runs.record import Environment
 
 SLOWEST = 8
 _SHORT = 12

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from pam.errors import DataError
-from pam.reporting.manifest import Manifest
 from pam.reporting.names import Names, order_combinations
 from pam.reporting.pages.beside import (
     NOT_KNOWN,
@@ -24,6 +23,7 @@ from pam.reporting.storage import select
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
 from pam.reporting.tables.comparison import comparison, matched_sizes
 from pam.reporting.tables.text_table import Document, TextTable
+from pam.runs.manifest import Manifest
 
 Runs = Sequence[Run]
 Builder = Callable[[Run, str], Document | None]
@@ -81,7 +81,7 @@ def _headline(runs: Runs) -> str:
         "over pruning schemes and task combinations. The paper's are the largest over all its "
         "data sets."
     )
-    tables = headline_tables(Names(), runs)
+    tables = headline_tables(runs)
     return _section("Headline", intro, *(table.to_markdown() for table in tables))
 
 

@@ -68,7 +68,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Check:
-    """What a comparison found.
+    """The result of a comparison.
 
     Attributes:
         cells: one row per cell and quantity: the columns of :data:`CELL`, ``quantity``, then

@@ -77,6 +77,9 @@ class FittedCurves:
 class Matches:
     """All mergers of one experiment and pruning, fitted and matched when asked for, once.
 
+    A comparison is on the mean of some combinations, often of one. Resamples depend on experiment
+    and seeds alone, so every combination has the same draws and their mean is taken draw by draw.
+
     Attributes:
         experiment, pruning: what was compared.
         mergings, combinations: names, sorted.
@@ -90,66 +93,66 @@ class Matches:
         self._fits: dict[tuple[str, str, tuple[float, ...]], FittedCurves] = {}
         self._matches: dict[tuple[str, str, tuple[float, ...], float], Match] = {}
 
-    def seeds(self, merging: str, combination: str) -> set[float]:
-        """Return the seeds that a merger has points of."""
-        return set(common_seeds(self._curves(merging, combination)))
+    def row(self, merging: str, combinations: Sequence[str], delta: float) -> dict[str, Any]:
+        """Return status, n, and mean, low and high of accuracy, FLOPs and the two ratios."""
+        seeds = self._seeds(merging, combinations)
+        row: dict[str, Any] = {"status": FAILED, "n": len(seeds)}
+        row |= summary("accuracy", None) | summary("flops", None)
+        if seeds:
+            match = self.match(merging, combinations, seeds, delta)
+            row |= {"status": match.status} | summary("flops", match.flops)
+            row |= summary("accuracy", match.accuracy, only_defined=True)
+        for reference in REFERENCES:
+            ratio = self._ratio(merging, reference, combinations, delta)
+            row |= summary(f"flops_vs_{reference}", ratio)
+        return row
 
-    def match(self, merging: str, combination: str, seeds: Sequence[float], delta: float) -> Match:
-        """Return matched FLOPs and accuracy over some seeds, sorted."""
-        key = (merging, combination, tuple(seeds))
+    def match(
+        self, merging: str, combinations: Sequence[str], seeds: Sequence[float], delta: float
+    ) -> Match:
+        """Return the mean over the combinations; its status is the worst of theirs.
+
+        Args:
+            merging: the merger.
+            combinations: at least one.
+            seeds: the seeds to use, sorted.
+            delta: percentage points of validation accuracy.
+        """
+        every = [self._match(merging, name, tuple(seeds), delta) for name in combinations]
+        status = max((match.status for match in every), key=(OK, BOUND, NOT_REACHED).index)
+        flops = np.mean([match.flops for match in every], axis=0)
+        return Match(flops, np.mean([match.accuracy for match in every], axis=0), status)
+
+    def _match(
+        self, merging: str, combination: str, seeds: tuple[float, ...], delta: float
+    ) -> Match:
+        key = (merging, combination, seeds)
         if key not in self._fits:
-            curves = self._curves(merging, combination)
+            curves = self._family[merging][combination]
             self._fits[key] = FittedCurves(curves, seeds, self.experiment)
         if (*key, delta) not in self._matches:
             self._matches[*key, delta] = self._fits[key].match(delta)
         return self._matches[*key, delta]
 
-    def _curves(self, merging: str, combination: str) -> list[Curve]:
-        return self._family.get(merging, {}).get(combination, [])
-
-
-class Comparison:
-    """All mergers on the mean of some combinations (often of one).
-
-    Resamples depend on experiment and seeds alone, so every combination has the same draws and
-    their mean is taken draw by draw.
-    """
-
-    def __init__(self, matches: Matches, combinations: Sequence[str]) -> None:
-        self._matches, self._combinations = matches, combinations
-
-    def row(self, merging: str, delta: float) -> dict[str, Any]:
-        """Return status, n, and mean, low and high of accuracy, FLOPs and the two ratios."""
-        seeds = self._seeds(merging)
-        row: dict[str, Any] = {"status": FAILED, "n": len(seeds)}
-        row |= summary("accuracy", None) | summary("flops", None)
-        if seeds:
-            match = self._match(merging, seeds, delta)
-            row |= {"status": match.status} | summary("flops", match.flops)
-            row |= summary("accuracy", match.accuracy, only_defined=True)
-        for reference in REFERENCES:
-            row |= summary(f"flops_vs_{reference}", self._ratio(merging, reference, delta))
-        return row
-
-    def _ratio(self, merging: str, reference: str, delta: float) -> Array | None:
+    def _ratio(
+        self, merging: str, reference: str, combinations: Sequence[str], delta: float
+    ) -> Array | None:
         """Return the ratio of matched FLOPs, paired: both mergers on the same draws of seeds."""
-        common = sorted({*self._seeds(merging)} & {*self._seeds(reference)})
+        seeds = [self._seeds(one, combinations) for one in (merging, reference)]
+        common = sorted({*seeds[0]} & {*seeds[1]})
         if not common:
             return None
-        own = self._match(merging, common, delta).flops
+        flops, base = (
+            self.match(one, combinations, common, delta).flops for one in (merging, reference)
+        )
         with np.errstate(invalid="ignore"):
-            return own / self._match(reference, common, delta).flops
+            return flops / base
 
-    def _seeds(self, merging: str) -> list[float]:
-        seeds = [self._matches.seeds(merging, name) for name in self._combinations]
+    def _seeds(self, merging: str, combinations: Sequence[str]) -> list[float]:
+        """Return the seeds for which a merger has points of all combinations."""
+        curves_of = self._family.get(merging, {})
+        seeds = [set(common_seeds(curves_of.get(name, []))) for name in combinations]
         return sorted(set.intersection(*seeds))
-
-    def _match(self, merging: str, seeds: Sequence[float], delta: float) -> Match:
-        """Return the mean over the combinations; its status is the worst of theirs."""
-        every = [self._matches.match(merging, name, seeds, delta) for name in self._combinations]
-        status = max((match.status for match in every), key=(OK, BOUND, NOT_REACHED).index)
-        flops = np.mean([match.flops for match in every], axis=0)
-        return Match(flops, np.mean([match.accuracy for match in every], axis=0), status)
 
 
 def summary(name: str, values: Array | None, only_defined: bool = False) -> dict[str, float | None]:
@@ -205,12 +208,11 @@ def matched_size_rows(
 def _rows(
     matches: Matches, combinations: Sequence[str], deltas: Sequence[float]
 ) -> Iterator[dict[str, Any]]:
-    comparison = Comparison(matches, combinations)
     for merging in matches.mergings:
         for delta in deltas:
             axes = {"experiment": matches.experiment, "pruning": matches.pruning}
             axes |= {"delta": delta, "merging": merging}
-            yield axes | comparison.row(merging, delta)
+            yield axes | matches.row(merging, combinations, delta)
 
 
 def _size(combination: str) -> int:

@@ -87,7 +87,7 @@ def render_tables(
     origins = {}
     for experiment, name, document in documents(run):
         stem = file_stem(run.experiments, experiment, name)
-        origin = origin_of(run.folder, experiment, "tables", SOURCES[name])
+        origin = origin_of(run, experiment, "tables", SOURCES[name])
         origins[stem] = {"table": name, **origin}
         texts = {
             "csv": document.numbers.to_csv(index=False, lineterminator="\n"),

@@ -131,11 +131,11 @@ def latex(text: str) -> str:
 
 @dataclass(frozen=True)
 class Document:
-    """Tables that belong together, and the numbers they are made of.
+    """Tables that belong together, and the numbers behind them.
 
     Attributes:
         title: one line.
-        intro: what is shown and how it was made.
+        intro: what is shown and how it was measured.
         tables: the tables to read.
         numbers: rows for the CSV file, every cell as text with fixed decimals.
     """
