@@ -89,7 +89,7 @@ def read_record(path: str | Path) -> Record:
     try:
         return Record.model_validate(read_json(path))
     except ValidationError as error:
-        raise DataError(f"{path} is not a record: {first_problem(error)}") from error
+        raise DataError(f"{path} is no record: {first_problem(error)}") from error
 
 
 def first_problem(error: ValidationError) -> str:

@@ -1,39 +1,34 @@
 """Rows of earlier code are known by their run's manifest, and figures and tables say so."""
 
 import pytest
-from pam.provenance import code_hash
 
 from pam import DataError
 from pam.cli.main import main
 from pam.files import read_json, write_json
-from pam.history.stale import stale_stages, stale_tables
+from pam.history.stale import present_code, stale_stages, stale_tables
 from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import style
 from pam.reporting.origins import stale_notes
 from pam.reporting.schema import TABLES
+from pam.runs.record import Provenance
+from pam.runs.stages import AXES, method_axis
 from tests.reporting_fixtures import write_records
 
-METHODS = {"merge": {"none": "none", "zip": "pam"}, "prune": {"vibnet": "vibnet"}}
-OF_CONDITIONS = {"relatedness", "exclusivity", "redundancy", "redundancy_samples"}
+METHODS = {"none": "none", "zip": "pam", "near": "pam", "vibnet": "vibnet"}
+OF_CONDITIONS = {"exclusivity", "redundancy", "redundancy_samples"}
+OF_OTHERS = {*OF_CONDITIONS, "relatedness", "training", "neuron_information"}
+EVERYWHERE = {"resources", "failures"}
 EARLIER = "0123456789ab"
-PROFILE = {
-    "merging": {"none": {"method": "none"}, "zip": {"method": "pam"}},
-    "pruning": {"vibnet": {"method": "vibnet"}},
-    "relatedness": {"near": {"method": "pam"}},
-}
 
 
 def job(rule: str, **axes: str) -> dict:
-    method = METHODS.get(rule, {}).get(axes.get("merging" if rule == "merge" else "pruning"))
-    method = "pam" if rule == "relate" else method
-    code = code_hash(rule, method=method, architecture="lenet5")
-    return {
-        "rule": rule,
-        "experiment": "fashion",
-        "architecture": "lenet5",
-        "code_hash": code,
-        **axes,
-    }
+    known = {"rule": rule, "experiment": "fashion", "architecture": "lenet5", **axes}
+    config = {}
+    if axis := method_axis(rule):
+        row = axes[AXES[axis].column or axis]
+        config = {AXES[axis].section: {"method": METHODS[row]}}
+    known |= {"config": config}
+    return known | {"code_hash": present_code(Provenance(**known))}
 
 
 @pytest.fixture
@@ -48,7 +43,7 @@ def run(tmp_path):
         "measure": job("measure", merging="zip", pruning="vibnet"),
         "relate": job("relate", merging="near"),
     }
-    manifest = {"config": {"experiments": {"fashion": PROFILE}}, "jobs": jobs}
+    manifest = {"config": {}, "jobs": jobs}
 
     def write(*earlier: str):
         for name in jobs:
@@ -81,8 +76,11 @@ def test_stages_and_rows_of_earlier_code_are_named(run):
     [
         ("prepare", set(TABLES)),
         ("train", set(TABLES)),
-        ("relate", {"relatedness"}),
-        ("measure", set(TABLES) - {*OF_CONDITIONS, "training", "neuron_information"}),
+        ("relate", {"relatedness"} | EVERYWHERE),
+        (
+            "measure",
+            set(TABLES) - OF_OTHERS,
+        ),
     ],
 )
 def test_tables_are_stale_with_the_stages_that_make_their_rows(run, stage, tables):
@@ -92,15 +90,15 @@ def test_tables_are_stale_with_the_stages_that_make_their_rows(run, stage, table
 def test_a_method_that_is_no_longer_there_makes_rows_stale(run):
     folder = run()
     manifest = read_json(folder / "manifest.json")
-    manifest["config"]["experiments"]["fashion"]["pruning"]["vibnet"]["method"] = "gone"
+    manifest["jobs"]["prune"]["config"]["pruning"]["method"] = "gone"
     write_json(folder / "manifest.json", manifest)
     assert stale_stages(folder) == {"fashion": {"prune": ()}}
 
 
-@pytest.mark.parametrize("content", [[], {}, {"config": {}, "jobs": {}}, {"jobs": 1}])
+@pytest.mark.parametrize("content", [[], {}, {"config": {}}, {"config": {}, "jobs": 1}])
 def test_a_damaged_manifest_is_one_sentence(tmp_path, content):
     write_json(tmp_path / "manifest.json", content)
-    with pytest.raises(DataError, match=r"manifest\.json is not the manifest of a run"):
+    with pytest.raises(DataError, match=r"manifest\.json is no manifest"):
         stale_stages(tmp_path)
 
 
