@@ -172,7 +172,6 @@ def _kill(group: int, spare_jobs: bool) -> None:
         return
     for process in psutil.process_iter(["cmdline"]):
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            # Forks of the server of warm jobs have its command line.
             words = process.info["cmdline"] or []
             is_job = any(word.startswith("pam.cli") for word in words)
             if os.getpgid(process.pid) == group and not is_job:

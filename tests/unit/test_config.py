@@ -12,30 +12,14 @@ from hypothesis import strategies as st
 from pam.cli.config import schema_text
 from pam.config import (
     Config,
-    Paths,
-    analyse_slice,
-    analysed_cells,
-    control_seed,
     dump_config,
     explain,
     json_schema,
     load_config,
-    measure_slice,
-    merge_slice,
-    merged_cells,
     parse_config,
-    prepare_slice,
-    profile_file,
-    prune_slice,
-    pruned_cells,
-    relate_slice,
-    related_cells,
-    train_slice,
-    trained_cells,
 )
 from pam.config.schema import keys
 from pam.errors import ConfigError
-from pam.runs.cells import Cell
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = sorted((ROOT / "workflow" / "config").glob("*.yaml"))
@@ -251,8 +235,8 @@ def test_files_that_cannot_be_read(tmp_path):
     ("look_up", "says"),
     [
         (lambda c: c.experiment("digits_lenet"), "unknown experiment 'digits_lenet'; did you mean"),
-        (lambda c: c.experiment("digits_lenet5").merging_row("pam"), "unknown merging 'pam'"),
-        (lambda c: c.experiment("digits_lenet5").pruning_row("vibnets"), "mean 'vibnet'?"),
+        (lambda c: c.experiment("digits_lenet5").row("merging", "pam"), "unknown merging 'pam'"),
+        (lambda c: c.experiment("digits_lenet5").row("pruning", "vibnets"), "mean 'vibnet'?"),
     ],
 )
 def test_unknown_names(look_up, says):
@@ -355,24 +339,12 @@ experiments:
 def test_an_experiment_on_relatedness_only():
     config = parse_config(RELATED_ONLY, "related.yaml")
     assert parse_config(dump_config(config), "again") == config
-    row = config.experiment("faces").relatedness_row("other")
+    row = config.experiment("faces").row("relatedness", "other")
     assert (row.method, row.options) == ("pam", {"alpha": 0.5})
-    assert len(trained_cells(config)) == 9
-    assert merged_cells(config) == pruned_cells(config) == analysed_cells(config) == []
-    assert related_cells(config)[:2] == [("faces", "pam", 4), ("faces", "pam", 2)]
-    assert len(related_cells(config)) == 6
-    assert len(Paths("r").records(config)) == 9 + 6
     with pytest.raises(ConfigError, match=r"unknown relatedness 'pan'; did you mean 'pam'"):
-        config.experiment("faces").relatedness_row("pan")
+        config.experiment("faces").row("relatedness", "pan")
     with pytest.raises(ConfigError, match="'merging' needs at least 1 entry"):
         parse_config(RELATED_ONLY[: RELATED_ONLY.index("    relatedness")], "nothing.yaml")
-
-
-def test_the_control_is_a_network_of_the_next_seed():
-    config = parse_config(RELATED_ONLY, "related.yaml")
-    assert [control_seed(config, seed) for seed in config.seeds] == [2, 7, 4]
-    alone = parse_config(RELATED_ONLY.replace("[4, 2, 7]", "[4]"), "related.yaml")
-    assert control_seed(alone, 4) == 4
 
 
 CONDITIONS = (
@@ -382,37 +354,6 @@ CONDITIONS = (
 
 def with_conditions(conditions: str = CONDITIONS) -> Config:
     return parse_config(GOOD.replace("    merging:", f"{conditions}    merging:"), "good.yaml")
-
-
-def test_cells_of_conditions():
-    assert analysed_cells(good()) == []
-    cells = analysed_cells(with_conditions())
-    assert {cell.merging for cell in cells} == {"none", "mtz"}
-    assert cells == [cell for cell in pruned_cells(good()) if cell.merging != "pam_layerwise"]
-
-
-def test_a_cell_depends_on_its_own_conditions_only():
-    def of_mtz(config: Config) -> str:
-        return json.dumps(analyse_slice(config, "digits_lenet5", "mtz", "vibnet"))
-
-    before = of_mtz(with_conditions())
-    assert of_mtz(with_conditions(CONDITIONS.replace("[none]", "[none, pam_layerwise]"))) == before
-    assert of_mtz(with_conditions(CONDITIONS.replace("[none]", "[mtz]"))) != before
-    assert of_mtz(with_conditions(CONDITIONS.replace("f3, ", ""))) != before
-    assert of_mtz(with_conditions(CONDITIONS.replace("64", "65"))) != before
-    assert measure_slice(with_conditions(), "digits_lenet5", "mtz", "vibnet") == measure_slice(
-        good(), "digits_lenet5", "mtz", "vibnet"
-    )
-
-
-def test_counts_of_relatedness_depend_on_their_row_only():
-    def of_pam(text: str) -> str:
-        return json.dumps(relate_slice(parse_config(text, "related.yaml"), "faces", "pam"))
-
-    before = of_pam(RELATED_ONLY)
-    assert of_pam(RELATED_ONLY.replace("alpha: 0.5", "alpha: 0.6")) == before
-    assert of_pam(RELATED_ONLY.replace("stages: []", "stages: [{epochs: 1}]")) != before
-    assert of_pam(RELATED_ONLY.replace("epochs: 1", "epochs: 2")) != before
 
 
 def test_every_key_is_explained():
@@ -429,75 +370,3 @@ def test_explain_by_full_and_by_short_name():
     assert "Default: 10." in full
     with pytest.raises(ConfigError, match="did you mean 'rounds'"):
         explain("round")
-
-
-def test_cells_follow_the_axes():
-    config = good()
-    assert len(trained_cells(config)) == 2 * 2
-    assert len(merged_cells(config)) == 3 * 2
-    assert len(pruned_cells(config)) == 3 * 2 * 2
-    assert trained_cells(config)[0] == ("digits_lenet5", "A", 0)
-    assert merged_cells(config)[1] == ("digits_lenet5", "none", 1)
-    assert pruned_cells(config)[-1] == ("digits_lenet5", "pam_layerwise", "taylor_fast", 1)
-
-
-@pytest.mark.parametrize("name", ["../quick", "a/b", "", "a b", "quick\n", "/etc/passwd", ".."])
-def test_a_profile_cannot_name_a_folder(name):
-    with pytest.raises(ConfigError, match="a profile is the name of a file in workflow/config/"):
-        profile_file(name)
-    assert profile_file("quick") == "workflow/config/quick.yaml"
-
-
-def test_paths():
-    paths = Paths("results/quick")
-    assert (
-        paths.artefact(Cell.of("train", "e", "A", 0)) == "results/quick/networks/e/A-0.safetensors"
-    )
-    assert paths.merged() == "results/quick/merged/{experiment}/{merging}-{seed}.safetensors"
-    assert paths.record(Cell.of("prune", "e", "m", "p", 1)) == "results/quick/pruned/e/m-p-1.json"
-    assert (
-        paths.artefact(Cell.of("measure", "e", "m", "p", 1))
-        == "results/quick/measured/e/m-p-1.json"
-    )
-    assert paths.related() == "results/quick/related/{experiment}/{relatedness}-{seed}.json"
-    assert (
-        paths.artefact(Cell.of("analyse", "e", "m", "p", 1))
-        == "results/quick/analysed/e/m-p-1.json"
-    )
-    records = paths.records(good())
-    assert len(records) == 4 + 6 + 12 + 12 == len(set(records))
-    assert all(path.suffix == ".json" for path in records)
-
-
-CHANGES = {
-    "dataset: digits": ("dataset: fashion", {"prepare", "train", "merge", "prune", "measure"}),
-    "tile: 16": ("tile: 12", {"prepare", "train", "merge", "prune", "measure"}),
-    "epochs: 12": ("epochs: 13", {"train", "merge", "prune", "measure"}),
-    "seeds: [0, 1]": ("seeds: [0, 1]\nthreads: 2", {"train", "merge", "prune", "measure"}),
-    "mtz: {retrain_epochs: 1}": ("mtz: {retrain_epochs: 2}", {"merge", "prune", "measure"}),
-    "[1, 2, 4]": ("[1, 2, 5]", {"prune", "measure"}),
-    "    pruning:": ("    latency: {rounds: 3}\n    pruning:", {"measure"}),
-    "layerwise: true": ("layerwise: false", set()),
-    "interval: 5": ("interval: 6", set()),
-    "[0, 1]": ("[0, 1, 2]", set()),
-}
-
-
-@pytest.mark.parametrize("old", CHANGES)
-def test_a_change_reaches_exactly_the_stages_it_touches(old):
-    new, touched = CHANGES[old]
-    name = "digits_lenet5"
-
-    def slices(config: Config) -> dict[str, str]:
-        made = {
-            "prepare": prepare_slice(config, name),
-            "train": train_slice(config, name),
-            "merge": merge_slice(config, name, "mtz"),
-            "prune": prune_slice(config, name, "mtz", "vibnet"),
-            "measure": measure_slice(config, name, "mtz", "vibnet"),
-        }
-        return {stage: json.dumps(value, sort_keys=True) for stage, value in made.items()}
-
-    before = slices(good())
-    after = slices(parse_config(GOOD.replace(old, new, 1), "changed.yaml"))
-    assert {stage for stage in before if before[stage] != after[stage]} == touched

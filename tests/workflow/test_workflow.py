@@ -6,17 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pam.config import (
-    Paths,
-    analysed_cells,
-    load_config,
-    merged_cells,
-    pruned_cells,
-    related_cells,
-    trained_cells,
-)
+from pam.config import load_config
 from pam.durable.locks import RUN_LOCK, hold
 from pam.reporting.schema import TABLES
+from pam.runs.cells import Cell, all_cells, cells_of
+from pam.runs.paths import Paths
 from pam.source.modules import ROOT
 from tests.trees import MEASURED_ANEW, fresh_tree
 from tests.workflow import running
@@ -56,9 +50,8 @@ def empty_tree(tmp_path) -> Path:
 
 
 def test_a_dry_run_lists_every_job(empty_tree):
-    cells = len(trained_cells(CONFIG)) + len(merged_cells(CONFIG)) + 2 * len(pruned_cells(CONFIG))
-    cells += len(related_cells(CONFIG)) + len(analysed_cells(CONFIG))
-    assert len(planned(empty_tree)) == cells + len(CONFIG.experiments) + len(LAST_STEPS)
+    # Pruning and measuring are one job.
+    assert len(planned(empty_tree)) == len(all_cells(CONFIG)) - len(cells_of(CONFIG, "measure"))
 
 
 def test_an_unknown_profile_is_one_sentence(empty_tree):
@@ -89,7 +82,7 @@ def test_a_run_leaves_every_result(tree):
     for name in TABLES:
         assert (tree / PATHS.csv(name)).stat().st_size > 0
     assert (tree / PATHS.manifest).is_file()
-    assert list((tree / PATHS.tables).glob("*.md"))
+    assert list((tree / PATHS.record(Cell("tables"))).glob("*.md"))
     assert list((tree / "figures/smoke").glob("*.png"))
     assert list((tree / "figures/smoke").glob("*.svg"))
 
@@ -112,13 +105,12 @@ def test_two_runs_write_the_same_bytes(tree, empty_tree):
 
 
 def test_a_changed_pruner_redoes_its_own_cells_only(tree):
-    expected = set()
-    for cell in pruned_cells(CONFIG):
-        if cell.pruning == "taylor":
-            expected.add(f"{cell.experiment}: pruning {cell.merging} by taylor, seed {cell.seed}")
-            expected.add(f"{cell.experiment}: measuring {cell.merging} + taylor, seed {cell.seed}")
-        if cell.pruning == "taylor" and cell in analysed_cells(CONFIG):
-            expected.add(f"{cell.experiment}: analysing {cell.merging} + taylor, seed {cell.seed}")
+    expected = {
+        f"{cell.experiment}: {does} {cell.merging} + taylor, seed {cell.seed}"
+        for stage, does in (("prune", "pruning and measuring"), ("analyse", "analysing"))
+        for cell in cells_of(CONFIG, stage)
+        if cell.pruning == "taylor"
+    }
     pruner = tree / "pam/pruning/taylor.py"
     with edited(pruner, r"interval: int = \d+", "interval: int = 7"):
         assert planned(tree) == expected | LAST_STEPS
