@@ -115,7 +115,7 @@ def test_a_plot_touches_neither_networks_nor_rows(sources):
 def test_a_table_shipped_with_the_package_counts_where_it_is_read(sources):
     before = untouched()
     append(next((sources / "reporting" / "published").glob("*.csv")), "another,row\n")
-    assert changed(before) == {"aggregate", "tables", "figures"}
+    assert changed(before) == {"aggregate", "tables"}
 
 
 def test_the_docstring_of_a_constant_does_not_count(sources):
