@@ -204,13 +204,13 @@ def merge_record(experiment: str, merging: str, seed: int, tasks: tuple[str, ...
                         }
                     )
                 index += 1
-    curve = _training_rows(experiment, "merge", merging, "", None, "", seed, 3, 0.86)
+    curve = _training_rows(experiment, "merge", seed, 3, 0.86, merging=merging)
     return record_of({"neuron_information": rows, "training": curve})
 
 
 def train_record(experiment: str, task: str, seed: int) -> Row:
     """Return the record of one train job: the curve of a single-task network."""
-    curve = _training_rows(experiment, "train", "", "", None, task, seed, 16, SINGLE_TEST[task])
+    curve = _training_rows(experiment, "train", seed, 16, SINGLE_TEST[task], task=task)
     resources = {"rule": "train", "experiment": experiment, "task": task, "merging": ""}
     resources |= {"pruning": "", "seed": seed, "wall_s": 81.5, "cpu_s": 80.1}
     resources |= {"peak_memory_mb": 512.0, "device": "cpu", "host": "node"}
@@ -222,24 +222,18 @@ def prune_record(experiment: str, merging: str, pruning: str, seed: int) -> Row:
     curve = []
     for strength in STRENGTHS[1:]:
         final = 0.905 - 0.006 * strength - 0.002 * len(merging)
-        axes = (merging, pruning, strength, "", seed)
-        curve += _training_rows(experiment, "prune", *axes, 6, final - 0.01)
-        curve += _training_rows(experiment, "fine_tune", *axes, 4, final)
+        axes = {"merging": merging, "pruning": pruning, "strength": strength}
+        curve += _training_rows(experiment, "prune", seed, 6, final - 0.01, **axes)
+        curve += _training_rows(experiment, "fine_tune", seed, 4, final, **axes)
     return record_of({"training": curve})
 
 
 def _training_rows(
-    experiment: str,
-    stage: str,
-    merging: str,
-    pruning: str,
-    strength: float | None,
-    task: str,
-    seed: int,
-    epochs: int,
-    final: float,
+    experiment: str, stage: str, seed: int, epochs: int, final: float, **axes: str | float
 ) -> list[Row]:
-    random = generator(stage, merging, pruning, str(strength), task, seed)
+    """Return the curve of a stage; ``axes`` are merging, pruning, strength and task, where due."""
+    axes = {"merging": "", "pruning": "", "strength": None, "task": ""} | axes
+    random = generator(stage, *map(str, axes.values()), seed)
     start = {"train": 0.2, "merge": 0.08, "prune": 0.05}.get(stage, 0.01)
     return [
         {
@@ -247,10 +241,7 @@ def _training_rows(
             "dataset": "fashion_mnist",
             "architecture": "lenet5",
             "stage": stage,
-            "merging": merging,
-            "pruning": pruning,
-            "strength": strength,
-            "task": task,
+            **axes,
             "seed": seed,
             "step": epoch - 1 + (6 if stage == "fine_tune" else 0),
             "epoch": epoch,

@@ -9,10 +9,18 @@ from hypothesis import strategies as st
 from pam.reporting.aggregate import aggregate
 from pam.reporting.run import Run
 from pam.reporting.schema import EXCLUSIVITY, MEASUREMENTS, OPERATING_POINTS, RELATEDNESS
+from pam.reporting.statistics.analyses import (
+    ALL_LAYERS,
+    KEPT,
+    PARTS,
+    QUANTITIES,
+    before_and_after,
+    correlations,
+    layers_of,
+    removals,
+    shares,
+)
 from pam.reporting.statistics.bootstrap import mean_interval
-from pam.reporting.statistics.exclusivity import removals
-from pam.reporting.statistics.redundancy import QUANTITIES, before_and_after, correlations
-from pam.reporting.statistics.relatedness import ALL_LAYERS, KEPT, PARTS, layers_of, shares
 from pam.reporting.storage import select, write_rows
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
 from tests.validation_fixtures import (

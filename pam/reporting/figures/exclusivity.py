@@ -13,8 +13,8 @@ from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
+from pam.reporting.statistics.analyses import removals
 from pam.reporting.statistics.bootstrap import mean_interval
-from pam.reporting.statistics.exclusivity import removals
 from pam.reporting.storage import select
 
 SOURCES = ("exclusivity", "operating_points")

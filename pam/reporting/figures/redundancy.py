@@ -13,8 +13,8 @@ from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
+from pam.reporting.statistics.analyses import AFTER, BEFORE, before_and_after, correlations
 from pam.reporting.statistics.matched import OK
-from pam.reporting.statistics.redundancy import AFTER, BEFORE, before_and_after, correlations
 from pam.reporting.storage import read_table, select
 
 SOURCES = ("redundancy", "redundancy_samples")

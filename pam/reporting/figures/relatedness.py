@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from pam.reporting.figures import style
 from pam.reporting.names import merging_name, order_mergings
 from pam.reporting.run import Run
-from pam.reporting.statistics.relatedness import ALL_LAYERS, PARTS, layers_of, shares
+from pam.reporting.statistics.analyses import ALL_LAYERS, PARTS, layers_of, shares
 from pam.reporting.storage import select
 
 SOURCES = ("relatedness",)

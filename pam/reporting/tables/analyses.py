@@ -1,9 +1,20 @@
 """The tables of relatedness, and of the two conditions for merging before pruning."""
 
 from pam.reporting.run import Run
-from pam.reporting.statistics.exclusivity import loss, removals
-from pam.reporting.statistics.redundancy import AFTER, BEFORE, QUANTITIES, correlations
-from pam.reporting.statistics.relatedness import ALL_LAYERS, KEPT, PAIR, PARTS, layers_of, shares
+from pam.reporting.statistics.analyses import (
+    AFTER,
+    ALL_LAYERS,
+    BEFORE,
+    KEPT,
+    PAIR,
+    PARTS,
+    QUANTITIES,
+    correlations,
+    layers_of,
+    loss,
+    removals,
+    shares,
+)
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import row_interval
 from pam.reporting.tables.lookup import Lookup

@@ -76,8 +76,8 @@ def _tables(
     lookup, printed = Lookup(names, matched, AXES), Lookup(names, paper, AXES)
     mergings, reported = lookup.values("merging"), printed.values("merging")
     family = [merging for merging in mergings if names.family(merging) == "pam"]
-    pairs = [(merging, reference) for merging in family for reference in REFERENCES]
-    paper_pairs = [("pam", reference) for reference in REFERENCES] if reported else []
+    pairs = [(merging, base) for merging in family for base in REFERENCES]
+    paper_pairs = [("pam", base) for base in REFERENCES] if reported else []
     single = measured.groupby("combination")["single_task_accuracy"].mean()
     costs, accuracies, ratios, strong = [], [], [], []
     for index, place in enumerate(lookup.places("pruning", "combination")):
@@ -90,13 +90,17 @@ def _tables(
         accuracies[-1] += [accuracy_cell(row, n) for row in ours.values()]
         accuracies[-1] += [_paper_cell(row, "accuracy", 100) for row in theirs.values()]
         ratios.append([*labels])
-        ratios[-1] += [ratio_cell(ours[a], ours.get(b), f"flops_vs_{b}") for a, b in pairs]
-        ratios[-1] += [_paper_ratio(theirs.get(a), theirs.get(b)) for a, b in paper_pairs]
+        ratios[-1] += [
+            ratio_cell(ours[merging], ours.get(base), f"flops_vs_{base}") for merging, base in pairs
+        ]
+        ratios[-1] += [
+            _paper_ratio(theirs.get(merging), theirs.get(base)) for merging, base in paper_pairs
+        ]
         strong += [(index, 2 + column) for column in _cheapest([*ours.values()])]
     columns = [names.merging(merging) for merging in mergings]
     columns += [f"paper {names.merging(merging)}" for merging in reported]
-    of_ratios = [f"{names.merging(a)} / {baseline(names, b)}" for a, b in pairs]
-    of_ratios += [f"paper {names.merging(a)} / {baseline(names, b)}" for a, b in paper_pairs]
+    of_ratios = [_ratio_name(names, *pair) for pair in pairs]
+    of_ratios += [f"paper {_ratio_name(names, *pair)}" for pair in paper_pairs]
     labels, notes = ["pruning", "tasks"], _paper_notes(names, printed)
     title = f"Ratio of computation (below 1: less than the baseline){of}"
     return [
@@ -119,6 +123,10 @@ def _paper_cell(row: Row, name: str, scale: float) -> str:
 def _paper_ratio(row: Row | None, base: Row | None) -> str:
     flops, of_base = ((one or {}).get("flops", np.nan) for one in (row, base))
     return number(flops / of_base, ".2f")
+
+
+def _ratio_name(names: Names, merging: str, base: str) -> str:
+    return f"{names.merging(merging)} / {baseline(names, base)}"
 
 
 def _paper_notes(names: Names, printed: Lookup) -> list[str]:
