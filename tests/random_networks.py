@@ -53,6 +53,11 @@ def residual_architectures(draw, names=("resnet18",)):
     return architecture(draw(st.sampled_from(names)), draw(larger_shapes()))
 
 
+def chains_and_residual():
+    """LeNets, and a residual network in every fifth example."""
+    return st.integers(0, 4).flatmap(lambda i: lenets() if i else residual_architectures())
+
+
 def architectures_named(name):
     """Random architectures of one registered name."""
     if name == "lenet5":

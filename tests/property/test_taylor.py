@@ -1,6 +1,5 @@
 """Taylor importance against gradients taken another way, and the order in which units go."""
 
-import copy
 import math
 
 import pytest
@@ -23,7 +22,6 @@ from tests.small import (
     make_data,
     make_network,
     make_networks,
-    same_bits,
     scores_of,
     share_some,
     shuffled,
@@ -52,6 +50,20 @@ def observed(network, *batches, factor=1.0, criterion="squared"):
         importance.observe()
     importance.close_interval()
     return importance.scores()
+
+
+def scored(network, images, labels, momentum=0.9):
+    """The importance after an interval of one batch."""
+    importance = Importance(network, "squared", momentum)
+    score_again(importance, network, images, labels)
+    return importance
+
+
+def score_again(importance, network, images, labels):
+    network.zero_grad()
+    multitask_loss(network(images, gate=importance), labels).backward()
+    importance.observe()
+    importance.close_interval()
 
 
 def batch_of(network, samples=5, seed=0):
@@ -210,10 +222,7 @@ def test_dead_units_score_zero_and_go_first():
     scores = observed(network, batch)
     assert scores["f3", A][2] == 0
     assert scores["f4", A][1] == 0
-    importance = Importance(network, "squared", 0.0)
-    multitask_loss(network(batch[0], gate=importance), batch[1]).backward()
-    importance.observe()
-    importance.close_interval()
+    importance = scored(network, *batch)
     dead = sum(int((s == 0).sum()) for s in scores.values())
     importance.switch_off(dead, ())
     alive = importance.alive()
@@ -304,11 +313,7 @@ def test_the_lowest_scores_of_all_layers_go_and_never_come_back(network, count, 
     gone = set()
     competing = sum(n for (_, g), n in unit_keys(network) if g not in spared)
     for event in range(events):
-        images, labels = batch_of(network, seed=event)
-        network.zero_grad()
-        multitask_loss(network(images, gate=importance), labels).backward()
-        importance.observe()
-        importance.close_interval()
+        score_again(importance, network, *batch_of(network, seed=event))
         scores = importance.scores()
         ranked = sorted(
             (score, place, unit)
@@ -354,11 +359,7 @@ def test_gates_are_not_trained_and_stay_zero_or_one():
 def test_weights_into_a_unit_that_is_off_feel_no_gradient():
     network = make_network()
     images, labels = batch_of(network, 16)
-    importance = Importance(network, "squared", 0.9)
-    loss = multitask_loss(network(images, gate=importance), labels)
-    loss.backward()
-    importance.observe()
-    importance.close_interval()
+    importance = scored(network, images, labels)
     importance.switch_off(6, ())
     network.zero_grad()
     multitask_loss(network(images, gate=importance), labels).backward()
@@ -374,10 +375,7 @@ def test_weights_into_a_unit_that_is_off_feel_no_gradient():
 @given(networks(), st.integers(0, 8))
 def test_switched_off_equals_removed(network, count):
     images, labels = batch_of(network)
-    importance = Importance(network, "squared", 0.9)
-    multitask_loss(network(images, gate=importance), labels).backward()
-    importance.observe()
-    importance.close_interval()
+    importance = scored(network, images, labels)
     importance.switch_off(count, ())
     alive = importance.alive()
     keep = connected(network, alive, importance.last_scores())
@@ -448,39 +446,6 @@ def test_where_a_layer_would_be_empty_the_last_to_go_is_kept():
     assert run.network.groups()["c1"] == {"A": 1}
     kept = run.network.blocks["c1"]["A"].weight[0]
     assert torch.equal(kept, network.blocks["c1"]["A"].weight[best])
-
-
-def test_only_shared_groups_compete_if_asked():
-    network, data = share_some(make_networks()), make_data()
-    (run,) = pruned(network, data, [0.9], prune_groups="shared")
-    for layer in LAYERS:
-        for name in "AB":
-            assert run.network.groups()[layer].get(name) == network.groups()[layer].get(name)
-        assert run.network.groups()[layer].get("shared", 0) <= 1
-
-
-def test_a_network_of_one_task_is_pruned_whole_even_so():
-    network, data = make_network(), make_data()
-    assert same_bits(
-        pruned(network, data, [0.5], prune_groups="shared")[0].network,
-        pruned(network, data, [0.5])[0].network,
-    )
-
-
-def test_the_network_given_is_left_as_it_was():
-    network, data = share_some(make_networks()), make_data()
-    before = copy.deepcopy(network)
-    pruned(network, data, [0.3, 0.6], fine_tune={"stages": [{"epochs": 1, "learning_rate": 0.1}]})
-    assert same_bits(network, before)
-
-
-def test_what_was_yielded_does_not_change_as_pruning_goes_on():
-    network, data = share_some(make_networks()), make_data()
-    results, copies = [], []
-    for run in taylor(network, data, [0.2, 0.4], seed=0, **QUICK):
-        results.append(run.network)
-        copies.append(copy.deepcopy(run.network))
-    assert all(same_bits(one, two) for one, two in zip(results, copies, strict=True))
 
 
 @pytest.mark.parametrize(
