@@ -14,9 +14,7 @@ from tests.small import (
     images_of,
     make_data,
     make_network,
-    renamed,
     scores_of,
-    shuffled,
     side_by_side,
 )
 
@@ -26,12 +24,6 @@ IMAGES = images_of(DATA)
 
 def make(task, seed, widths=(3, 4, 9, 7)):
     return make_network(task, seed, widths=widths)
-
-
-def permuted(network, task, seed):
-    """The same function under another task's name, its hidden units in another order."""
-    other, order = shuffled(network, seed)
-    return renamed(other, task), order
 
 
 def outputs(network):
@@ -60,43 +52,6 @@ def pre_activations(network, layer):
 
 def n_parameters(network):
     return sum(p.numel() for p in network.parameters())
-
-
-def test_a_permuted_copy_is_recognised_in_every_layer():
-    first = make("A", 1)
-    second, order = permuted(first, "B", 5)
-    merged = zip_still([first, second])
-    for layer in LAYERS:
-        note = merged.notes["zipped"][layer]
-        assert note["cost"] <= 1e-12
-        assert len(note["pairs"]) == len(order[layer])
-        assert all(int(order[layer][j]) == i for i, j in note["pairs"])
-    scores = outputs(merged)
-    torch.testing.assert_close(scores["A"], outputs(first)["A"], rtol=0, atol=1e-6)
-    torch.testing.assert_close(scores["B"], outputs(second)["B"], rtol=0, atol=1e-6)
-
-
-def test_three_copies_become_one_network():
-    first = make("A", 2)
-    second, _ = permuted(first, "B", 0)
-    third, order = permuted(second, "C", 3)
-    merged = zip_still([first, second, third])
-    assert merged.groups()["f4"] == {"shared": 7}
-    for layer in LAYERS:
-        note = merged.notes["zipped"][layer]
-        assert note["cost"] <= 1e-12
-        assert all(int(order[layer][k]) == j for _, j, k in note["pairs"])
-    for task in "ABC":
-        torch.testing.assert_close(outputs(merged)[task], outputs(first)["A"], rtol=0, atol=1e-6)
-
-
-def test_sharing_nothing_changes_nothing():
-    networks = [make("A", 1), make("B", 2)]
-    merged = zip_still(networks, shared=0)
-    for network in networks:
-        assert torch.equal(outputs(merged)[network.task], outputs(network)[network.task])
-    assert merged.notes["zipped"] == {}
-    assert not merged.training
 
 
 def test_full_sharing_leaves_one_group_per_hidden_layer():
