@@ -78,7 +78,7 @@ def exclusivity_rows(
 
 
 def unknown_exclusivity_rows(tasks: Iterable[str], layer: str) -> list[Row]:
-    """Return the rows of a network that could not be made: step 0, without numbers."""
+    """Return the rows of a network that could not be trained or merged: step 0, no numbers."""
     tasks = list(tasks)
     unknown = dict.fromkeys(("neuron", "information_nats", "accuracy", "validation_accuracy"))
     return [

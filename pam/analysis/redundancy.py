@@ -70,7 +70,7 @@ def redundancy_rows(network: GroupedNetwork, layer: str, activations: Tensor) ->
 
 
 def unknown_redundancy_rows(tasks: Iterable[str], layer: str) -> list[Row]:
-    """Return the rows of a network that could not be made, without numbers."""
+    """Return the rows, without numbers, of a network that could not be trained or merged."""
     counts = ("neurons_a", "neurons_b", "neuron_a", "neuron_b")
     unknown = dict.fromkeys((*counts, "mean_max_correlation", "max_correlation"))
     return [

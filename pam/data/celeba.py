@@ -81,7 +81,7 @@ def read_attributes(path: Path) -> AttributeTable:
     image and its values -1 or 1; spaces separate.
 
     Raises:
-        DataError: if the file is missing or is not like that.
+        DataError: if the file is missing or has another format.
     """
     lines = ((line, text.split()) for line, text in read_lines(path))
     count, names = (next(lines, (0, []))[1] for _ in range(2))

@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the project: uint8 images, ±1 labels, and named tasks."""
+"""The data set that the rest of the project works on: uint8 images, ±1 labels, named tasks."""
 
 from dataclasses import dataclass, field
 from math import sqrt
@@ -55,7 +55,7 @@ class MultitaskDataset:
         tasks: task name -> label columns, e.g. ``{"A": [0, 1, 2], "B": [3, 4]}``.
         label_names: one name per label column.
         mean, std: per-channel normalisation, in units of a pixel value divided by 255.
-        options: the options that made it, for provenance.
+        options: its options, for provenance.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Strips of scikit-learn's handwritten digits: small, and on disk wherever scikit-learn is."""
+"""Strips of scikit-learn's handwritten digits: small, and part of its installation."""
 
 from collections.abc import Mapping
 from pathlib import Path

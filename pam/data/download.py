@@ -1,4 +1,4 @@
-"""Files from the network: whole and as published, or not at all; a broken download goes on."""
+"""Downloads: a file arrives whole, as published, or not at all; a broken one is resumed."""
 
 import fcntl
 import http.client
@@ -72,7 +72,7 @@ def fetch(addresses: Sequence[str], path: Path, checksum: str) -> None:
 
 @contextmanager
 def _part(path: Path) -> Iterator[BinaryIO]:
-    """Open what there is of a file, for this process alone."""
+    """Open the part of a file that has arrived, locked for this process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f"{path.name}.part").open("ab") as part:
         fcntl.flock(part, fcntl.LOCK_EX)
@@ -80,7 +80,7 @@ def _part(path: Path) -> Iterator[BinaryIO]:
 
 
 def _receive(address: str, part: BinaryIO) -> None:
-    """Append the rest of a file to what there is of it.
+    """Append the rest of a file to the part that has arrived.
 
     Raises:
         OSError: if the address is no web address or the server is not there or breaks off.

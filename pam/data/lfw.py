@@ -108,7 +108,7 @@ def read_attributes(path: Path) -> AttributeTable:
     ``#`` or not; every line after it is a person, the number of the image, and the scores.
 
     Raises:
-        DataError: if the file is missing or is not like that.
+        DataError: if the file is missing or has another format.
     """
     if not path.is_file():
         raise DataError(

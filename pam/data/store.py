@@ -16,7 +16,7 @@ PARTS = ("train", "validation", "test")
 RECORD = "dataset.json"
 # What does not count when two data sets are compared.
 _NOT_CONTENT = ("data_hash", "origin")
-# In a description that describes no data, only why there are none.
+# Key of a description that only says why there are no data.
 FAILED = "status"
 FORMAT = 1
 
@@ -38,7 +38,7 @@ def save_dataset(
     Args:
         dataset: what to write.
         folder: where to.
-        origin: what made it, JSON-able; every tensor file says so.
+        origin: code and options behind it, JSON-able; stored in every tensor file.
 
     Raises:
         DataError: if the folder cannot be written.
@@ -165,7 +165,7 @@ def _part_meta(
 
 
 def _record_hash(record: dict[str, Any]) -> str:
-    """Return the sha256 of a record without its own hash and without what made it."""
+    """Return the sha256 of a record without its hash and origin."""
     content = {key: value for key, value in record.items() if key not in _NOT_CONTENT}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -55,7 +55,7 @@ class Journal:
 
     @contextmanager
     def step(self, name: str, identity: Callable[[], Any]) -> Iterator["Step"]:
-        """Number a step, and look it up."""
+        """Open the next step, with what the folder holds of it."""
         number = ".".join(f"{n:04}" for n in self._numbers)
         words = re.sub(r"\W+", "-", name)[:60]
         step = Step(self, self.folder / f"{number}-{words}.safetensors", _digest(identity()))
@@ -67,7 +67,7 @@ class Journal:
             self._numbers[-1] += 1
 
     def complain(self, error: Exception) -> None:
-        """Say once that nothing can be stored; the job does without."""
+        """Print once that nothing can be stored; the job goes on without checkpoints."""
         if not self._complained:
             self._complained = True
             print(f"pam: going on without checkpoints: {error}", file=sys.stderr)
@@ -92,7 +92,7 @@ class Step:
             self._read()
 
     def safe_points(self) -> AbstractContextManager[None]:
-        """Return a block in which a request to stop waits until :meth:`due` has been asked."""
+        """Return a context in which a request to stop waits for the next safe point."""
         return nullcontext() if self._journal is None else deferred()
 
     def due(self) -> bool:
@@ -101,7 +101,7 @@ class Step:
         return journal is not None and (requested() or time.monotonic() >= journal.due_at)
 
     def save(self, state: Callable[[], Outcome], where: str) -> None:
-        """Store a state under way, then stop if that was asked for.
+        """Store the state of an unfinished step, then stop if that was requested.
 
         Args:
             state: called for what to store.
@@ -233,5 +233,5 @@ def _digest(value: Any) -> str:
 
 
 def _seal(tensors: "Mapping[str, Tensor]", meta: Any) -> str:
-    """Return a checksum: a safetensors file whose numbers were damaged still opens."""
+    """Return a checksum; a safetensors file opens even if its numbers are damaged."""
     return _digest([tensor_hash(tensors), meta])

@@ -15,7 +15,7 @@ RUN_LOCK_HELD = "PAM_RUN_LOCK_HELD"
 
 
 def hold(path: str | Path, patience: float = 0.0) -> int:
-    """Take the lock ``path`` and keep it until this process, or a heir of the handle, ends.
+    """Take the lock ``path`` until this process, and all that inherit the file descriptor, end.
 
     Args:
         path: a file, made if it is missing.
@@ -45,7 +45,7 @@ def hold(path: str | Path, patience: float = 0.0) -> int:
 
 @contextmanager
 def alone(path: str | Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock ``path`` inside the block, however long another process keeps it before.
+    """Hold the lock ``path`` inside the block; wait as long as another process holds it.
 
     Args:
         path: a file, made if it is missing and removed afterwards.

@@ -25,7 +25,7 @@ WATCH_S = 0.5
 
 
 class Interrupted(BaseException):
-    """A request to stop, met; not an Exception, so that nobody takes it for a failed step.
+    """Raised where work stops on request; no Exception, so that no handler takes it for a failure.
 
     Attributes:
         signal: number of the signal.
@@ -68,7 +68,7 @@ def listening() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Keep a request waiting until :func:`stop_if_requested` or the end of the block."""
+    """Let a request to stop wait for :func:`stop_if_requested` or the end of the block."""
     _request.deferrals += 1
     try:
         yield
@@ -83,7 +83,7 @@ def requested() -> bool:
 
 
 def stop_if_requested(where: str = "") -> None:
-    """Raise Interrupted if a signal has come; ``where`` says what to go on from."""
+    """Raise Interrupted if a signal has come; ``where`` is the stored place to go on from."""
     if _request.signal:
         raise Interrupted(_request.signal, where)
 

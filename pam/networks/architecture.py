@@ -180,7 +180,7 @@ class Architecture:
         name: registered name.
         input_shape: (channels, height, width) of an image.
         nodes: the operations; the last one is the output activation.
-        options: the options that made it, so that a file can name it.
+        options: of the registered function, so that a file can name them.
         gain: variance of the initial weights times their fan-in; 2 keeps the variance of signals
             through ReLUs (He et al., ICCV 2015), 1 is the PAM authors' choice.
     """

@@ -42,7 +42,7 @@ class GroupedNetwork(nn.Module):
         widths: layer -> group -> units, the output layer included; groups of no units are absent.
         blocks: node -> group name -> what computes: ``nn.Conv2d`` or ``nn.Linear`` of a weighted
             node, ``nn.BatchNorm2d`` of a batch normalisation, ``nn.AdaptiveAvgPool2d``.
-        notes: what the maker of the network wants recorded, JSON-able: ``"curve"`` (epochs of
+        notes: facts for the record, JSON-able: ``"curve"`` (epochs of
             training) and ``"rows"`` (CSV name -> rows).
     """
 

@@ -61,12 +61,12 @@ def onnx_model(
 
 
 def _aside(task: str) -> str:
-    """Return a name that neither a task has nor what the exporter names."""
+    """Return a name that no task and no node of the exporter has."""
     return f"/{task}"
 
 
 def _name_outputs(model: "ModelProto", tasks: Iterable[str]) -> None:
-    """Give the outputs the names of their tasks; what else is called so changes places with it."""
+    """Name the outputs after their tasks; whatever has such a name gets the output's old one."""
     names = {_aside(task): task for task in tasks} | {task: _aside(task) for task in tasks}
     for node in model.graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]

@@ -135,7 +135,7 @@ def _published(name: str) -> tuple[str, str]:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file whose name ends in the start of its sha256, as torch's do."""
+    """Return the tensors of a file of torchvision's, whose name ends with digits of its sha256."""
     expected = path.stem.rsplit("-", 1)[-1]
     actual = file_hash(path)[: len(expected)]
     if actual != expected:

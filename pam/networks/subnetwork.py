@@ -29,7 +29,7 @@ def view(network: "GroupedNetwork", tasks: Iterable[str]) -> fx.GraphModule:
 
 
 def _unrolled(network: "GroupedNetwork", tasks: Iterable[str]) -> fx.Graph:
-    """Return what the network does for some tasks, recorded call by call."""
+    """Return the graph of all calls that the network makes to run some tasks."""
     graph = fx.Graph()
     # The calls of functions are recorded by what flows, those of blocks by their stand-ins.
     tracer = fx.proxy.GraphAppendingTracer(graph)

@@ -1,4 +1,4 @@
-"""Pruning events of Taylor pruning: the network trains, and again and again loses some units."""
+"""Taylor pruning events: a network in training loses some units at regular intervals."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
@@ -88,7 +88,7 @@ def least_important(
 
 
 class _Search:
-    """What changes from one minibatch to the next.
+    """The state of the search, which changes with every minibatch.
 
     Attributes:
         training: of the network, an interval in the place of an epoch.
@@ -127,19 +127,19 @@ class _Search:
         self.excess -= self._events.per_event
 
     def start(self, seed: int) -> dict[str, Any]:
-        """Return what tells this search from another one, JSON-able."""
+        """Return what identifies this search, JSON-able."""
         given = {"events": asdict(self._events), "excess": self.excess, "seed": seed}
         return {**self.training.start(), **given}
 
     def state(self) -> Outcome:
-        """Return all that changes, after at least one minibatch."""
+        """Return the state after at least one minibatch."""
         tensors, value = self.training.snapshot()
         scored = self.importance.state()
         tensors |= {_IMPORTANCE + name: tensor for name, tensor in scored.items()}
         return tensors, {**value, "taken": self.taken, "excess": self.excess}
 
     def restore(self, tensors: dict[str, Tensor], value: dict[str, Any]) -> None:
-        """Take up what :meth:`state` returned."""
+        """Restore what :meth:`state` returned."""
         self.training.restore(tensors, value)
         prefix = len(_IMPORTANCE)
         scored = {n[prefix:]: t for n, t in tensors.items() if n.startswith(_IMPORTANCE)}

@@ -33,7 +33,7 @@ class Importance:
         return tensor * per_channel(self._gates[layer, group], tensor)
 
     def observe(self) -> None:
-        """Take up the gradients of one minibatch; call it after the backward pass."""
+        """Add the gradients of one minibatch; call it after the backward pass."""
         self._batches += 1
         for key, gate in self._gates.items():
             if gate.grad is not None:
@@ -56,7 +56,7 @@ class Importance:
         self._batches = 0
 
     def state(self) -> dict[str, Tensor]:
-        """Return all that changes, to be stored between two minibatches."""
+        """Return the state between two minibatches."""
         smoothed = self._smoothed or {}
         kinds = {"gate": self._gates, "sum": self._sums, "smoothed": smoothed}
         tensors = {
@@ -68,7 +68,7 @@ class Importance:
         return {**tensors, "batches": torch.tensor(self._batches)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up what :meth:`state` returned for a network of the same units."""
+        """Restore what :meth:`state` returned for a network of the same units."""
         self._batches = int(state["batches"])
         if "smoothed.0" in state:
             self._smoothed = {

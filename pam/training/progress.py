@@ -1,4 +1,4 @@
-"""How far a training has come: all that it changes as it goes on, to be stored and taken up."""
+"""The state of a training: everything that changes, to be stored and restored."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -86,14 +86,14 @@ class Progress:
         return f"epoch {len(self.curve) + 1}, step {len(self.losses)}"
 
     def start(self) -> dict[str, Any]:
-        """Return what tells this training's start from another one's, JSON-able."""
+        """Return what identifies the start of this training, JSON-able."""
         return {
             "network": tensor_hash(self._network.state_dict()),
             "parameters": tensor_hash({str(i): p for i, p in enumerate(self._extra)}),
         }
 
     def outcome(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return what is left of the training once it is over."""
+        """Return the result of a training that is over."""
         tensors = {
             **{_NETWORK + name: tensor for name, tensor in self._network.state_dict().items()},
             **{f"parameter.{i}": tensor for i, tensor in enumerate(self._extra)},
@@ -102,7 +102,7 @@ class Progress:
         return tensors, {"curve": [asdict(epoch) for epoch in self.curve]}
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return all that the training needs to go on from here, once a step has been taken."""
+        """Return the state from which the training can go on, after at least one step."""
         tensors, value = self.outcome()
         for i, buffer in enumerate(self.optimiser.momentum_buffers):
             tensors[f"momentum.{i}"] = buffer
@@ -111,7 +111,7 @@ class Progress:
         return tensors, {**value, "stage": self._stage}
 
     def restore(self, tensors: Mapping[str, Tensor], value: Mapping[str, Any]) -> None:
-        """Take up what :meth:`outcome` or :meth:`snapshot` returned."""
+        """Restore what :meth:`outcome` or :meth:`snapshot` returned."""
         state = {n.removeprefix(_NETWORK): t for n, t in tensors.items() if n.startswith(_NETWORK)}
         self._network.load_state_dict(state)
         self.curve = [Epoch(**epoch) for epoch in value["curve"]]

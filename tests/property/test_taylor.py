@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -50,6 +50,20 @@ def observed(network, *batches, factor=1.0, criterion="squared"):
         importance.observe()
     importance.close_interval()
     return importance.scores()
+
+
+def scored(network, images, labels, momentum=0.9):
+    """The importance after an interval of one batch."""
+    importance = Importance(network, "squared", momentum)
+    score_again(importance, network, images, labels)
+    return importance
+
+
+def score_again(importance, network, images, labels):
+    network.zero_grad()
+    multitask_loss(network(images, gate=importance), labels).backward()
+    importance.observe()
+    importance.close_interval()
 
 
 def batch_of(network, samples=5, seed=0):
@@ -208,10 +222,7 @@ def test_dead_units_score_zero_and_go_first():
     scores = observed(network, batch)
     assert scores["f3", A][2] == 0
     assert scores["f4", A][1] == 0
-    importance = Importance(network, "squared", 0.0)
-    multitask_loss(network(batch[0], gate=importance), batch[1]).backward()
-    importance.observe()
-    importance.close_interval()
+    importance = scored(network, *batch)
     dead = sum(int((s == 0).sum()) for s in scores.values())
     importance.switch_off(dead, ())
     alive = importance.alive()
@@ -302,11 +313,7 @@ def test_the_lowest_scores_of_all_layers_go_and_never_come_back(network, count, 
     gone = set()
     competing = sum(n for (_, g), n in unit_keys(network) if g not in spared)
     for event in range(events):
-        images, labels = batch_of(network, seed=event)
-        network.zero_grad()
-        multitask_loss(network(images, gate=importance), labels).backward()
-        importance.observe()
-        importance.close_interval()
+        score_again(importance, network, *batch_of(network, seed=event))
         scores = importance.scores()
         ranked = sorted(
             (score, place, unit)
@@ -352,11 +359,7 @@ def test_gates_are_not_trained_and_stay_zero_or_one():
 def test_weights_into_a_unit_that_is_off_feel_no_gradient():
     network = make_network()
     images, labels = batch_of(network, 16)
-    importance = Importance(network, "squared", 0.9)
-    loss = multitask_loss(network(images, gate=importance), labels)
-    loss.backward()
-    importance.observe()
-    importance.close_interval()
+    importance = scored(network, images, labels)
     importance.switch_off(6, ())
     network.zero_grad()
     multitask_loss(network(images, gate=importance), labels).backward()
@@ -372,18 +375,12 @@ def test_weights_into_a_unit_that_is_off_feel_no_gradient():
 @given(networks(), st.integers(0, 8))
 def test_switched_off_equals_removed(network, count):
     images, labels = batch_of(network)
-    # A unit that was brought back to keep the network connected has no gate of zero to compare:
-    # as many as can go without that.
-    for off in range(count, -1, -1):
-        importance = Importance(network, "squared", 0.9)
-        multitask_loss(network(images, gate=importance), labels).backward()
-        importance.observe()
-        importance.close_interval()
-        importance.switch_off(off, ())
-        alive = importance.alive()
-        keep = connected(network, alive, importance.last_scores())
-        if all(bool((keep[key] <= alive[key]).all()) for key in keep):
-            break
+    importance = scored(network, images, labels)
+    importance.switch_off(count, ())
+    alive = importance.alive()
+    keep = connected(network, alive, importance.last_scores())
+    # A unit that was brought back to keep the network connected has no gate of zero to compare.
+    assume(all(bool((keep[key] <= alive[key]).all()) for key in keep))
     with torch.no_grad():
         gated = network(images, gate=importance)
     for task, score in scores_of(remove(network, keep), images).items():
@@ -449,15 +446,6 @@ def test_where_a_layer_would_be_empty_the_last_to_go_is_kept():
     assert run.network.groups()["c1"] == {"A": 1}
     kept = run.network.blocks["c1"]["A"].weight[0]
     assert torch.equal(kept, network.blocks["c1"]["A"].weight[best])
-
-
-def test_only_shared_groups_compete_if_asked():
-    network, data = share_some(make_networks()), make_data()
-    (run,) = pruned(network, data, [0.9], prune_groups="shared")
-    for layer in LAYERS:
-        for name in "AB":
-            assert run.network.groups()[layer].get(name) == network.groups()[layer].get(name)
-        assert run.network.groups()[layer].get("shared", 0) <= 1
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,11 @@ pairs = st.lists(st.tuples(finite, variances), min_size=1, max_size=6)
 def test_the_divergence_equals_the_formula(values, coefficient):
     means, logs = zip(*values, strict=True)
     expected = coefficient / 2 * sum(math.log1p(m * m / (math.exp(v) + 1e-8)) for m, v in values)
-    found = kl(torch.tensor(means), torch.tensor(logs), coefficient)
-    assert found >= 0
-    assert found == pytest.approx(expected, rel=1e-4, abs=1e-9)
+    actual = kl(torch.tensor(means), torch.tensor(logs), coefficient)
+    assert actual >= 0
+    assert actual == pytest.approx(expected, rel=1e-4, abs=1e-9)
     mirrored = kl(-torch.tensor(means), torch.tensor(logs), coefficient)
-    assert mirrored == found
+    assert mirrored == actual
 
 
 @many

@@ -63,12 +63,6 @@ def test_none_leaves_every_bit_of_weights_and_outputs(tasks):
     assert all(set(groups) == set(tasks) for groups in merged.groups().values())
 
 
-def test_networks_may_come_as_a_list():
-    networks = make_networks()
-    listed = merge(list(networks.values()), "none", DATA)
-    assert same_bits(listed, merge(networks, "none", DATA))
-
-
 # all_shared
 
 
@@ -302,16 +296,6 @@ def test_seeds_decide_everything_and_inputs_stay_as_they_were(method):
     assert first.notes == again.notes
     assert not (first.widths == other.widths and same_bits(first, other))
     assert all(same_bits(networks[task], before[task]) for task in networks)
-
-
-@sharing
-def test_the_test_part_is_never_looked_at(method):
-    other = replace(DATA, test=make_data(96, tasks="ABC", seed=5).test)
-    options = {"samples": 64} if method == "pam" else {}
-    one, two = (
-        merge(make_networks(), method, data, retrain=SHORT, **options) for data in (DATA, other)
-    )
-    assert same_bits(one, two)
 
 
 # What is refused.

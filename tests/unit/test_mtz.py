@@ -1,71 +1,38 @@
 """The mtz merger: pairs, wiring, what changes and what does not, and its refusals."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch.nn import functional as F
 
 from pam import ConfigError, DataError
-from pam.data import MultitaskDataset, Split
 from pam.merging.mtz import mtz
 from pam.merging.zipping.hessian import input_rows, layer_hessian, node_inputs
-from pam.networks import Assembly, GroupedNetwork, build
+from pam.networks import Assembly, GroupedNetwork
+from tests.small import (
+    LAYERS,
+    STILL,
+    images_of,
+    make_data,
+    make_network,
+    scores_of,
+    side_by_side,
+)
 
-SHAPE = (2, 10, 12)
-OUTPUTS = {"A": 2, "B": 3, "C": 1}
-STILL = {"stages": []}
-LAYERS = ("c1", "c2", "f3", "f4")
-
-
-def make_data(samples=40):
-    generator = torch.Generator().manual_seed(11)
-
-    def split(n):
-        images = torch.randint(0, 256, (n, *SHAPE), generator=generator, dtype=torch.uint8)
-        labels = torch.randint(0, 2, (n, 6), generator=generator) * 2 - 1
-        return Split(images, labels.to(torch.int8))
-
-    tasks = {"A": [0, 1], "B": [2, 3, 4], "C": [5]}
-    parts = split(samples), split(16), split(16)
-    return MultitaskDataset("noise", *parts, tasks, list("abcdef"), [0.5, 0.4], [0.3, 0.2])
-
-
-DATA = make_data()
-IMAGES = DATA.normalise(DATA.test.images)
+DATA = make_data(40, tasks="ABC")
+IMAGES = images_of(DATA)
 
 
 def make(task, seed, widths=(3, 4, 9, 7)):
-    network = build("lenet5", SHAPE, OUTPUTS[task], task=task, seed=seed, widths=widths)
-    generator = torch.Generator().manual_seed(seed + 1000)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith(".bias"):
-                parameter.normal_(0, 0.3, generator=generator)
-    return network
+    return make_network(task, seed, widths=widths)
 
 
-def permuted(network, task, seed):
-    """The same function under another task's name, its hidden units in another order."""
-    generator = torch.Generator().manual_seed(seed)
-    assembly = Assembly.of(network)
-    order = {}
-    for layer in LAYERS:
-        order[layer] = torch.randperm(len(assembly.groups[layer]), generator=generator)
-        assembly = assembly.take(layer, order[layer])
-    groups = {layer: [frozenset([task])] * len(g) for layer, g in assembly.groups.items()}
-    renamed = replace(assembly, tasks={task: len(groups["f5"])}, groups=groups)
-    return renamed.network(), order
+def outputs(network):
+    return scores_of(network, IMAGES)
 
 
 def zip_still(networks, **options):
     named = {next(iter(network.tasks)): network for network in networks}
     return mtz(named, DATA, seed=0, retrain=STILL, **options)
-
-
-def outputs(network):
-    with torch.no_grad():
-        return network(IMAGES)
 
 
 def pre_activations(network, layer):
@@ -87,55 +54,6 @@ def n_parameters(network):
     return sum(p.numel() for p in network.parameters())
 
 
-def test_a_permuted_copy_is_recognised_in_every_layer():
-    first = make("A", 1)
-    second, order = permuted(first, "B", 5)
-    merged = zip_still([first, second])
-    for layer in LAYERS:
-        note = merged.notes["zipped"][layer]
-        assert note["cost"] <= 1e-12
-        assert len(note["pairs"]) == len(order[layer])
-        assert all(int(order[layer][j]) == i for i, j in note["pairs"])
-    scores = outputs(merged)
-    torch.testing.assert_close(scores["A"], outputs(first)["A"], rtol=0, atol=1e-6)
-    torch.testing.assert_close(scores["B"], outputs(second)["B"], rtol=0, atol=1e-6)
-
-
-def test_identical_networks_pair_every_unit_with_itself():
-    first = make("A", 2)
-    groups = {layer: [frozenset("B")] * len(g) for layer, g in Assembly.of(first).groups.items()}
-    second = replace(Assembly.of(first), tasks={"B": 2}, groups=groups).network()
-    merged = zip_still([first, second])
-    for note in merged.notes["zipped"].values():
-        assert note["cost"] <= 1e-12
-        assert all(i == j for i, j in note["pairs"])
-    for task in "AB":
-        torch.testing.assert_close(outputs(merged)[task], outputs(first)["A"], rtol=0, atol=1e-6)
-
-
-def test_three_copies_become_one_network():
-    first = make("A", 2)
-    second, _ = permuted(first, "B", 0)
-    third, order = permuted(second, "C", 3)
-    merged = zip_still([first, second, third])
-    assert merged.groups()["f4"] == {"shared": 7}
-    for layer in LAYERS:
-        note = merged.notes["zipped"][layer]
-        assert note["cost"] <= 1e-12
-        assert all(int(order[layer][k]) == j for _, j, k in note["pairs"])
-    for task in "ABC":
-        torch.testing.assert_close(outputs(merged)[task], outputs(first)["A"], rtol=0, atol=1e-6)
-
-
-def test_sharing_nothing_changes_nothing():
-    networks = [make("A", 1), make("B", 2)]
-    merged = zip_still(networks, shared=0)
-    for network in networks:
-        assert torch.equal(outputs(merged)[network.task], outputs(network)[network.task])
-    assert merged.notes["zipped"] == {}
-    assert not merged.training
-
-
 def test_full_sharing_leaves_one_group_per_hidden_layer():
     networks = [make("A", 1), make("B", 2)]
     merged = zip_still(networks)
@@ -143,7 +61,7 @@ def test_full_sharing_leaves_one_group_per_hidden_layer():
     assert {layer: merged.groups()[layer] for layer in LAYERS} == {
         layer: {"shared": width} for layer, width in hidden.items()
     }
-    common = n_parameters(networks[0]) - (7 + 1) * OUTPUTS["A"]
+    common = n_parameters(networks[0]) - (7 + 1) * 2
     assert n_parameters(merged) == sum(map(n_parameters, networks)) - common
 
 
@@ -197,7 +115,7 @@ def test_units_that_are_not_shared_compute_what_they_did():
         torch.testing.assert_close(new[task], old[task][:, rest], rtol=1e-12, atol=1e-12)
 
 
-def test_reorganising_alone_keeps_the_outputs():
+def test_reorganising_alone_keeps_the_scores_of():
     """Shared units with one task's own weights put back are that task's network again."""
     networks = [make("A", 1), make("B", 2)]
     merged = zip_still(networks)
@@ -236,25 +154,14 @@ def test_retraining_follows_every_layer_and_is_noted():
     assert not torch.equal(outputs(merged)["A"], outputs(zip_still(networks.values()))["A"])
 
 
-def test_the_single_networks_stay_as_they_were():
-    network = make("A", 1)
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    zip_still([network, make("B", 2)])
-    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
-
-
 def shared_inputs(network, node):
     groups = Assembly.of(network).source_groups(node)
     return [unit for unit, group in enumerate(groups) if group == set(network.tasks)]
 
 
-def side_by_side(*networks):
-    return Assembly.unite([Assembly.of(network) for network in networks]).network()
-
-
 @pytest.mark.parametrize("layer", ["c1", "c2"])
 def test_the_hessian_is_the_second_moment_of_the_patches(layer, monkeypatch):
-    network = side_by_side(make("A", 1), make("B", 2))
+    network = side_by_side({"A": make("A", 1), "B": make("B", 2)})
     if layer != "c1":
         network = zip_still([make("A", 1), make("B", 2)], shared={"c2": 0, "f3": 0, "f4": 0})
     node = network.architecture.weighted[layer]
@@ -274,7 +181,7 @@ def test_fewer_samples_than_inputs_need_no_square_matrix():
     images, units = DATA.train.images[:5], shared_inputs(network, node)
     hessian = layer_hessian(network, node, DATA, images, units)
     rows = input_rows(node, node_inputs(network, node, DATA.normalise(images), units))
-    assert hessian.factor.shape == (5, 4 * 2 * 3 + 1)
+    assert hessian.factor.shape == (5, 4 * 3 * 4 + 1)
     torch.testing.assert_close(hessian.matrix, rows.T @ rows / 5)
 
 

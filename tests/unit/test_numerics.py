@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
 
 import pytest
 import torch
@@ -29,49 +28,53 @@ experiments:
 
 CELL = """\
 import sys
-from pathlib import Path
-from tests.small_run import Run
-folder, config = map(Path, sys.argv[1:])
-run = Run(folder, config.read_text()).start()
-run.finish("pam")
+from pam.cli.main import main
+folder, config = sys.argv[1:]
+cell = ["--config", config, "--experiment", "tiny"]
+data = ["--seed", "0", "--data", f"{folder}/data"]
+def files(name):
+    return ["--out", f"{folder}/{name}.safetensors", "--record", f"{folder}/{name}.json"]
+networks = ["--networks", f"{folder}/A.safetensors", f"{folder}/B.safetensors"]
+pruning = ["--merging", "pam", "--pruning", "vibnet"]
+main(["prepare", *cell, "--out", f"{folder}/data"])
+for task in "AB":
+    main(["train", *cell, "--task", task, *data, *files(task)])
+main(["merge", *cell, "--merging", "pam", *data, *networks, *files("merged")])
+merged = f"{folder}/merged.safetensors"
+main(["prune", *cell, *pruning, *data, "--network", merged, *files("pruned")])
+made = ["--merged", merged, "--pruned", f"{folder}/pruned.safetensors"]
+main(["measure", *cell, *pruning, *data, *networks, *made, "--record", f"{folder}/measured.json"])
 """
 BUSY = "while True: pass"
 
 
-def run_cell(folder, config, hash_seed, language, busy):
-    """Run every stage of a cell from a working directory of its own; the cores may be busy."""
+def start_cell(folder, config, hash_seed, language):
+    """Start every stage of a cell in a working directory of its own."""
     folder.mkdir()
     root = os.path.dirname(os.path.dirname(os.path.abspath(numerics.__file__)))
     environment = {**os.environ, "PYTHONPATH": root, "PYTHONHASHSEED": hash_seed}
     environment |= {"LC_ALL": language, "LANG": language}
-    with ExitStack() as stack:
-        for _ in range(busy):
-            spinning = stack.enter_context(subprocess.Popen([sys.executable, "-c", BUSY]))
-            stack.callback(spinning.kill)
-        done = subprocess.run(
-            [sys.executable, "-c", CELL, str(folder), str(config)],
-            cwd=folder, env=environment, capture_output=True, text=True,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    return subprocess.Popen(
+        [sys.executable, "-c", CELL, str(folder), str(config)],
+        cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
 
 
-@pytest.mark.more
 def test_a_cell_gives_the_same_bits_in_any_process(tmp_path):
+    """Two cells side by side, and a third process that keeps the cores busy."""
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG)
     one, other = tmp_path / "one", tmp_path / "other"
-    run_cell(one, config, "0", "C", busy=0)
-    run_cell(other, config, "12345", "C.UTF-8", busy=2)
-    names = ("networks/tiny/A-0", "networks/tiny/B-0", "merged/tiny/pam-0")
-    for name in (*names, "pruned/tiny/pam-vibnet-0"):
-        paths = (folder / f"results/{name}.safetensors" for folder in (one, other))
-        ours, theirs = (read_tensors(path)[0] for path in paths)
+    with subprocess.Popen([sys.executable, "-c", BUSY]) as spinning:
+        cells = start_cell(one, config, "0", "C"), start_cell(other, config, "12345", "C.UTF-8")
+        complaints = [cell.communicate()[1] for cell in cells]
+        spinning.kill()
+    assert [cell.returncode for cell in cells] == [0, 0], complaints
+    for name in ("A", "B", "merged", "pruned"):
+        ours, theirs = (read_tensors(folder / f"{name}.safetensors")[0] for folder in (one, other))
         assert list(ours) == list(theirs)
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
-    ours, theirs = (
-        read_json(folder / "results/measured/tiny/pam-vibnet-0.json")["rows"]
-        for folder in (one, other)
-    )
+    ours, theirs = (read_json(folder / "measured.json")["rows"] for folder in (one, other))
     for table in ("measurements", "accuracies", "groups"):
         assert ours[table] and ours[table] == theirs[table]
 

@@ -3,7 +3,6 @@
 import copy
 
 import pytest
-import torch
 
 import pam
 from pam.errors import ConfigError, DivergenceError, ShapeError
@@ -84,16 +83,6 @@ def test_two_runs_give_equal_bits_and_another_seed_does_not(method):
 
 
 @both
-def test_the_global_generator_decides_nothing(method):
-    network = share_some(make_networks())
-    torch.manual_seed(0)
-    first = run(network, method)
-    torch.manual_seed(1)
-    again = run(network, method)
-    assert same_bits(first[-1].network, again[-1].network)
-
-
-@both
 def test_a_first_strength_does_not_know_of_the_next(method):
     network = share_some(make_networks())
     strengths = STRENGTHS[method]
@@ -141,6 +130,7 @@ def test_only_the_shared_groups_if_asked(method):
     for layer in LAYERS:
         ours, before = result.network.groups()[layer], network.groups()[layer]
         assert {name: ours[name] for name in "AB"} == {name: before[name] for name in "AB"}
+        assert method == "vibnet" or ours.get("shared", 0) <= 1
     assert shared_units(result.network) < shared_units(network)
 
 

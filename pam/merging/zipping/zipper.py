@@ -12,7 +12,7 @@ from pam.merging.activations import sample_index
 from pam.merging.retraining import retrain as train_lightly
 from pam.merging.zipping.hessian import Hessian, layer_hessian
 from pam.merging.zipping.pairing import pair_units, zipped_weights
-from pam.merging.zipping.plan import LayerPlan, zip_steps
+from pam.merging.zipping.steps import LayerPlan, zip_steps
 from pam.merging.zipping.surgery import folded_weights, with_joined, with_rows
 from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
 from pam.networks.architecture import Weighted

@@ -1,4 +1,4 @@
-"""Zipping of residual networks and of VGG-16: copies are recognised in any order of units."""
+"""Zipping of every architecture: copies are recognised in any order of units, stages fit."""
 
 from dataclasses import replace
 
@@ -18,8 +18,15 @@ from pam.networks import Assembly, build
 from tests.small import STILL, images_of, same_bits, scores_of
 
 TASKS = {"A": [0, 1], "B": [2, 3], "C": [1, 3]}
+# Architecture, side of an image, and options.
+KINDS = {
+    "lenet5": ("lenet5", 32, {"widths": (3, 4, 9, 7)}),
+    "vgg16": ("vgg16", 32, {"width": 0.06, "hidden": 12}),
+    "small": ("resnet18", 32, {"width": 0.06, "stem": "small"}),
+    "imagenet": ("resnet18", 40, {"width": 0.06, "stem": "imagenet"}),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
 few = settings(max_examples=3, deadline=None)
-drawn = st.tuples(st.integers(0, 2**31), st.sampled_from([("small", 32), ("imagenet", 40)]))
 
 
 def make_data(side, samples=10):
@@ -55,8 +62,21 @@ def make_network(task, seed, name, side, **options):
     return network.eval()
 
 
-def residual(task, seed, stem, side, width=0.06):
-    return make_network(task, seed, "resnet18", side, width=width, stem=stem)
+def network_of(kind, task, seed):
+    name, side, options = KINDS[kind]
+    return make_network(task, seed, name, side, **options)
+
+
+def data_of(kind):
+    return make_data(KINDS[kind][1])
+
+
+def residual(task, seed):
+    return network_of("small", task, seed)
+
+
+def pair():
+    return [residual(task, i) for i, task in enumerate("AB")]
 
 
 def permuted(network, task, seed):
@@ -115,12 +135,11 @@ def assert_recognised(merged, order, side=1):
         assert all(units[pair[side]] == pair[0] for pair in note["pairs"])
 
 
+@every_kind
 @few
-@given(drawn)
-def test_a_permuted_residual_network_is_recognised(drawn):
-    seed, (stem, side) = drawn
-    data = make_data(side)
-    first = residual("A", seed % 1000, stem, side)
+@given(seed=st.integers(0, 2**31))
+def test_a_permuted_network_is_recognised(kind, seed):
+    data, first = data_of(kind), network_of(kind, "A", seed % 1000)
     second, order = permuted(first, "B", seed)
     merged = zip_still(data, first, second)
     assert_recognised(merged, order)
@@ -128,18 +147,20 @@ def test_a_permuted_residual_network_is_recognised(drawn):
     assert_keeps_outputs(merged, images_of(data), first, second)
 
 
-@pytest.mark.parametrize(("stem", "side"), [("small", 32), ("imagenet", 40)])
-def test_identical_residual_networks_keep_their_outputs(stem, side):
-    data, first = make_data(side), residual("A", 3, stem, side)
+@every_kind
+def test_identical_networks_keep_their_outputs(kind):
+    data, first = data_of(kind), network_of(kind, "A", 3)
     second = first.for_task("B")
     merged = zip_still(data, first, second)
     for note in merged.notes["zipped"].values():
+        assert note["cost"] <= 1e-12
         assert all(i == j for i, j in note["pairs"])
     assert_keeps_outputs(merged, images_of(data), first, second)
 
 
-def test_three_copies_of_a_residual_network_become_one():
-    data, first = make_data(32), residual("A", 5, "small", 32)
+@pytest.mark.parametrize("kind", ["lenet5", "small"])
+def test_three_copies_become_one(kind):
+    data, first = data_of(kind), network_of(kind, "A", 5)
     second, to_second = permuted(first, "B", 1)
     third, to_third = permuted(first, "C", 2)
     merged = zip_still(data, first, second, third)
@@ -148,20 +169,11 @@ def test_three_copies_of_a_residual_network_become_one():
     assert_keeps_outputs(merged, images_of(data), first, second, third)
 
 
-def test_a_permuted_vgg_is_recognised():
-    data = make_data(32)
-    first = make_network("A", 4, "vgg16", 32, width=0.06, hidden=12)
-    second, order = permuted(first, "B", 9)
-    merged = zip_still(data, first, second)
-    assert_recognised(merged, order)
-    assert_keeps_outputs(merged, images_of(data), first, second)
-
-
 @few
 @given(st.integers(0, 999), st.sampled_from([0.3, 0.5, 0.9]), st.sampled_from(["AB", "ABC"]))
 def test_partial_sharing_splits_every_layer_as_asked(seed, fraction, tasks):
     data = make_data(32)
-    networks = [residual(task, seed + i, "small", 32) for i, task in enumerate(tasks)]
+    networks = [residual(task, seed + i) for i, task in enumerate(tasks)]
     merged = zip_still(data, *networks, shared=fraction)
     for layer, groups in merged.groups().items():
         if layer != "fc":
@@ -172,17 +184,17 @@ def test_partial_sharing_splits_every_layer_as_asked(seed, fraction, tasks):
     assert all(bool(s.isfinite().all()) for s in scores_of(merged, images_of(data)).values())
 
 
-def test_sharing_no_stage_changes_no_output():
-    data = make_data(32)
-    networks = [residual(task, i, "small", 32) for i, task in enumerate("AB")]
+@pytest.mark.parametrize("kind", ["lenet5", "small"])
+def test_sharing_nothing_changes_no_output(kind):
+    data, networks = data_of(kind), [network_of(kind, task, i) for i, task in enumerate("AB")]
     merged = zip_still(data, *networks, shared=0)
     assert merged.notes["zipped"] == {}
+    assert not merged.training
     assert_keeps_outputs(merged, images_of(data), *networks, atol=0)
 
 
 def test_a_stage_may_be_left_alone_after_shared_ones():
-    data = make_data(32)
-    networks = [residual(task, i, "small", 32) for i, task in enumerate("AB")]
+    data, networks = make_data(32), pair()
     none = {layer: 0 for layer in networks[0].hidden_layers if layer >= "s3"}
     merged = zip_still(data, *networks, shared=none)
     assert set(merged.notes["zipped"]) == {"s1", "s1_1", "s1_2", "s2", "s2_1", "s2_2"}
@@ -190,7 +202,7 @@ def test_a_stage_may_be_left_alone_after_shared_ones():
 
 
 def test_half_a_stage_cannot_be_shared():
-    networks = [residual(task, i, "small", 32) for i, task in enumerate("AB")]
+    networks = pair()
     with pytest.raises(ConfigError, match="layer 's2' cannot share units, for 's2_2' has none"):
         zip_still(make_data(32), *networks, shared={"s2_2": 0})
 
@@ -207,7 +219,7 @@ def test_a_chain_is_zipped_layer_by_layer_and_a_stage_together():
 @given(st.integers(0, 999))
 def test_folding_normalisation_is_exact(seed):
     """A convolution with folded weights and no normalisation computes what evaluation does."""
-    data, network = make_data(32), residual("A", seed, "small", 32)
+    data, network = make_data(32), residual("A", seed)
     assembly, seen = Assembly.of(network), all_outputs(network, images_of(data))
     for name, norm in network.architecture.norm_after.items():
         node = network.architecture.weighted[name]
@@ -222,8 +234,7 @@ def test_folding_normalisation_is_exact(seed):
 @pytest.mark.parametrize("fraction", [0.5, 1.0])
 def test_training_starts_from_what_evaluation_computes(fraction):
     """On the images of the Hessians, running statistics of shared units are those of the batch."""
-    data = make_data(32)
-    networks = [residual(task, i, "small", 32) for i, task in enumerate("AB")]
+    data, networks = make_data(32), pair()
     merged = zip_still(data, *networks, shared=fraction)
     images = data.normalise(data.train.images)
     settled, moving = shared_outputs(merged, images), shared_outputs(merged.train(), images)
@@ -232,7 +243,7 @@ def test_training_starts_from_what_evaluation_computes(fraction):
 
 
 def test_a_neutral_norm_takes_out_its_own_statistics():
-    data, network = make_data(32), residual("A", 1, "small", 32)
+    data, network = make_data(32), residual("A", 1)
     node = network.architecture.weighted["s1_stem"]
     moment = layer_hessian(network, node, data, data.train.images, range(3))
     folded = folded_weights(Assembly.of(network), node, [0, 1, 2, 3], [0, 1, 2])
@@ -248,8 +259,7 @@ def test_a_neutral_norm_takes_out_its_own_statistics():
 @pytest.mark.parametrize("alpha", [{"A": 1, "B": 1}, {"A": 1, "B": 3}])
 def test_the_cost_of_a_stage_is_the_error_at_the_convolutions_that_decide(alpha):
     """Half the weighted mean squared change of what the shortcut and the first block add."""
-    data = make_data(32)
-    networks = [residual(task, i, "small", 32) for i, task in enumerate("AB")]
+    data, networks = make_data(32), pair()
     later = {layer: 0 for layer in networks[0].hidden_layers if layer >= "s3"}
     kept = zip_still(data, *networks, alpha=alpha, shared={**later, "s2": 0, "s2_2": 0})
     merged = zip_still(data, *networks, alpha=alpha, shared=later)
@@ -267,7 +277,7 @@ def test_the_cost_of_a_stage_is_the_error_at_the_convolutions_that_decide(alpha)
 
 
 def pam_zip_still(data, relevance):
-    networks = {task: residual(task, i, "small", 32) for i, task in enumerate("AB")}
+    networks = {task: residual(task, i) for i, task in enumerate("AB")}
     return pam_zip(
         networks, data, seed=0, retrain=STILL, samples=len(data.train), relevance=relevance
     )
@@ -276,7 +286,7 @@ def pam_zip_still(data, relevance):
 def test_pam_zip_without_a_demand_on_relevance_is_mtz():
     data = make_data(32)
     zipped = pam_zip_still(data, 0.0)
-    networks = [residual(task, i, "small", 32) for i, task in enumerate("AB")]
+    networks = pair()
     assert same_bits(zipped, zip_still(data, *networks))
 
 

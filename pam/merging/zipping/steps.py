@@ -1,4 +1,4 @@
-"""What of a network is zipped, and in which order."""
+"""The steps in which the layers of a network are zipped, and what to zip in a layer."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
