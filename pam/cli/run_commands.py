@@ -3,6 +3,7 @@
 import argparse
 from math import inf
 
+from pam.cli import conform
 from pam.cli.arguments import DATA, PROFILE, Commands, add_cell, add_command, add_results
 from pam.cli.bench_command import add_bench
 from pam.cli.trace_command import add_trace
@@ -19,7 +20,7 @@ def add_run_commands(commands: Commands) -> None:
         _samples,
         _config,
         _plan,
-        _conform,
+        conform.add_parser,
     ):
         add(commands)
     _status(commands)
@@ -206,39 +207,3 @@ def _positive(text: str) -> float:
     if not 0 < number < inf:
         raise argparse.ArgumentTypeError(f"needs a number above 0, not '{text}'")
     return number
-
-
-def _conform(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "conform",
-        "check on tiny networks and data whether a plug-in keeps its contract",
-        "pam conform --merger zipit --options within=0.5",
-    )
-    what = parser.add_mutually_exclusive_group(required=True)
-    for kind in ("merger", "pruner", "dataset", "architecture"):
-        what.add_argument(f"--{kind}", metavar="NAME", help=f"registered name of a {kind}")
-    parser.add_argument(
-        "--options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="options of the plug-in, every value as in a configuration",
-    )
-    parser.add_argument("--root", metavar="FOLDER", help="raw files of a data set")
-    parser.add_argument(
-        "--strengths",
-        nargs="+",
-        type=float,
-        default=[0.3, 0.6],
-        metavar="X",
-        help="strengths at which a pruner prunes, increasing; default: 0.3 0.6",
-    )
-    parser.add_argument(
-        "--input-shape",
-        nargs=3,
-        type=int,
-        default=[3, 32, 32],
-        metavar=("CHANNELS", "HEIGHT", "WIDTH"),
-        help="images that an architecture is built for; default: 3 32 32",
-    )
