@@ -3,8 +3,8 @@
 import argparse
 
 import pam
+from pam.cli import export, predict
 from pam.cli.arguments import PROFILE, Parser
-from pam.cli.deploy_commands import add_deploy_commands
 from pam.cli.run_commands import add_run_commands
 from pam.cli.stage_commands import add_stage_commands
 
@@ -23,5 +23,6 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     add_stage_commands(commands)
     add_run_commands(commands)
-    add_deploy_commands(commands)
+    export.add_parser(commands)
+    predict.add_parser(commands)
     return parser

@@ -3,9 +3,8 @@
 import argparse
 from math import inf
 
-from pam.cli import conform
+from pam.cli import bench, conform
 from pam.cli.arguments import DATA, PROFILE, Commands, add_cell, add_command, add_results
-from pam.cli.bench_command import add_bench
 from pam.cli.trace_command import add_trace
 
 
@@ -26,7 +25,7 @@ def add_run_commands(commands: Commands) -> None:
     _status(commands)
     _check(commands)
     add_trace(commands)
-    add_bench(commands)
+    bench.add_parser(commands)
 
 
 def _aggregate(commands: Commands) -> None:

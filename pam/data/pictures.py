@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pam.data.decoding import decode
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
+from pam.files import decode_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -95,7 +95,7 @@ def read_images(source: Source, names: list[str], framing: Framing, description:
 
 def _decode(content: bytes, framing: Framing, where: str) -> np.ndarray:
     """Return the pixels of an image file, uint8 (3, height, width)."""
-    picture = decode(content, "RGB", where)
+    picture = decode_image(content, "RGB", where)
     try:
         return np.asarray(framing.apply(picture)).transpose(2, 0, 1)
     except DataError as error:

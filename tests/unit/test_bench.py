@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import pam
-from pam.cli.bench_networks import Choice, network_of_file, networks_of_run
-from pam.cli.bench_rows import COLUMNS, latency_rows
+from pam.bench.contenders import Choice, network_of_file, networks_of_run
+from pam.bench.rows import COLUMNS, latency_rows
 from pam.cli.failures import Failure, save_failure
 from pam.cli.main import main
 from pam.config import Paths
@@ -170,8 +170,8 @@ BAD = {
     "delta": (["--results", "RUN", "--delta", 3], "unknown delta '3'; known: 0.5, 1, 2"),
     "backend": (["--results", "RUN", "--backends", "tvm"], "unknown backend 'tvm'"),
     "tasks": (["--results", "RUN", "--combinations", "A&C"], "unknown task 'C'"),
-    "threads": (["--results", "RUN", "--threads", 0], "--threads: needs a whole number >= 1"),
-    "rounds": (["--results", "RUN", "--rounds", 0], "--rounds: needs a whole number >= 1"),
+    "threads": (["--results", "RUN", "--threads", 0], "--threads: needs a whole number above 0"),
+    "rounds": (["--results", "RUN", "--rounds", 0], "--rounds: needs a whole number above 0"),
     "suffix": (["--results", "RUN", "--out", "x.txt"], "--out must end in .csv"),
     "no file": (["--networks", "nowhere"], "nowhere does not exist"),
     "several": (["--networks", "FAMILY"], "give :STRENGTH: 0.25, 0.5"),
