@@ -54,6 +54,17 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """Return a whole number above 0.
+
+    Raises:
+        ArgumentTypeError: if the text is none.
+    """
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"needs a whole number above 0, not '{text}'")
+    return int(text)
+
+
 def positive(text: str) -> float:
     """Return a finite number > 0.
 

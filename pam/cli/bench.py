@@ -1,12 +1,151 @@
-"""``pam bench``: find the benchmark's module and run it."""
+"""``pam bench latency``: the networks of several mergers, timed in turn in one process."""
 
+import sys
 from argparse import Namespace
-from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from pam.cli.arguments import Commands, add_command, count
+from pam.errors import ConfigError
+from pam.files import check_room
+from pam.stages.device import set_up
+
+if TYPE_CHECKING:
+    from pam.bench.contenders import Contender
+    from pam.cost import Timing
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "bench",
+        "time what a run made",
+        "pam bench latency --results results/quick --experiment digits_lenet5 --pruning taylor \\\n"
+        "    --out latency.csv",
+    )
+    _add_latency(parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True))
+
+
+def _add_latency(benchmarks: Commands) -> None:
+    parser = add_command(
+        benchmarks,
+        "latency",
+        "time the networks of several mergers in turn, for every combination of tasks",
+        "pam bench latency --results results/quick --experiment digits_lenet5 \\\n"
+        "    --pruning vibnet --combinations A 'A&B' --batch-sizes 1 64 --threads 1 2 \\\n"
+        "    --backends torch compile onnxruntime --rounds 30 --out latency.csv\n"
+        "  pam bench latency --out latency.csv \\\n"
+        "    --networks results/quick/merged/digits_lenet5/pam-0.safetensors \\\n"
+        "    results/quick/pruned/digits_lenet5/pam-taylor-0.safetensors:0.82",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FOLDER",
+        help="folder of a run, for the network of every merging at its operating point: the "
+        "cheapest that is accurate enough with all tasks running",
+    )
+    parser.add_argument("--experiment", metavar="NAME", help="of the run; needed if it has several")
+    parser.add_argument(
+        "--pruning", metavar="NAME", help="a pruning row of it; needed if it has several"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="default: the lowest of the run")
+    parser.add_argument(
+        "--delta",
+        type=float,
+        default=1.0,
+        metavar="POINTS",
+        help="accurate enough: validation accuracy so many percentage points below the "
+        "single-task networks; one of the run's deltas; default: 1.0",
+    )
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        default=[],
+        metavar="FILE[:STRENGTH]",
+        help="further networks, or networks without any run; pruned ones with their strength",
+    )
+    parser.add_argument(
+        "--combinations", nargs="+", metavar="TASKS", help="such as A 'A&B'; default: all"
+    )
+    counts = {"nargs": "+", "type": count, "metavar": "N"}
+    parser.add_argument("--batch-sizes", default=[1, 64], help="default: 1 64", **counts)
+    parser.add_argument("--threads", default=[1], help="default: 1", **counts)
+    parser.add_argument(
+        "--backends",
+        nargs="+",
+        default=["torch"],
+        metavar="NAME",
+        help="torch, compile, onnxruntime; default: torch",
+    )
+    parser.add_argument(
+        "--rounds", type=count, default=30, metavar="N", help="timed rounds; default: 30"
+    )
+    parser.add_argument(
+        "--warmup", type=count, default=3, metavar="N", help="rounds before; default: 3"
+    )
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "cuda", "auto"),
+        default="cpu",
+        help="where the networks run; default: cpu",
+    )
+    parser.add_argument("--out", required=True, metavar="FILE", help="every timing (.csv)")
 
 
 def run(arguments: Namespace) -> int:
-    """Run the benchmark that was named."""
-    return import_module(f"pam.cli.bench_{arguments.benchmark}").run(arguments)
+    """Time the networks, print what was found, and write every timing to a CSV file."""
+    if not arguments.results and not arguments.networks:
+        raise ConfigError("nothing to time: name a run with --results, or files with --networks")
+    if Path(arguments.out).suffix != ".csv":
+        raise ConfigError(f"--out must end in .csv, not '{arguments.out}'")
+    check_room(Path(arguments.out).parent)
+    device = set_up(max(arguments.threads), arguments.device)
+    from pam.bench.contenders import Choice, contenders
+    from pam.bench.rows import latency_rows, printed, write
+    from pam.cost import usable_backends
+
+    backends, notes = usable_backends(dict.fromkeys(arguments.backends), device)
+    _tell(notes)
+    if not backends:
+        raise ConfigError("no backend is left to time")
+    choice = Choice(arguments.experiment, arguments.pruning, arguments.seed, arguments.delta)
+    chosen, notes = contenders(arguments.results, choice, arguments.networks)
+    _tell(notes)
+    for contender in chosen:
+        contender.network.to(device)
+    rows = latency_rows(chosen, _timed(arguments, chosen, backends), device)
+    write(arguments.out, rows)
+    print(printed(rows))
+    return 0
 
 
-from pam.cli.bench_command import add_bench as add_parser  # noqa: E402, F401
+def _tell(notes: list[str]) -> None:
+    for note in notes:
+        print(f"pam bench latency: {note}", file=sys.stderr)
+
+
+def _timed(
+    arguments: Namespace, contenders: "list[Contender]", backends: list[str]
+) -> "list[Timing]":
+    from pam.cost import latencies
+
+    networks = {contender.name: contender.network for contender in contenders}
+    batch_sizes, threads = (
+        list(dict.fromkeys(numbers)) for numbers in (arguments.batch_sizes, arguments.threads)
+    )
+    each = [len(arguments.combinations or one.combinations()) for one in networks.values()]
+    steps = len(batch_sizes) * len(threads) * (sum(each) * len(backends) + arguments.rounds)
+    with tqdm(total=steps, desc="latency", disable=not sys.stderr.isatty()) as bar:
+        return latencies(
+            networks,
+            combinations=arguments.combinations,
+            backends=backends,
+            batch_sizes=batch_sizes,
+            threads=threads,
+            rounds=arguments.rounds,
+            warmup=arguments.warmup,
+            progress=bar.update,
+        )

@@ -1,60 +1,52 @@
-"""``pam conform``: whether a plug-in keeps its contract, in plain words."""
+"""``pam conform``: whether a plug-in keeps its contract."""
 
+import os
+import signal
 from argparse import Namespace
-from collections.abc import Sequence
-from typing import Any
 
-import yaml
-
-from pam.cli.main import USER_ERROR
+from pam.cli.arguments import Commands, add_command
+from pam.conformance import KINDS, SUITE, add_settings
 from pam.errors import ConfigError
 
-KINDS = ("merger", "pruner", "dataset", "architecture")
+FAILED = 2
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "conform",
+        "check on tiny networks and data whether a plug-in keeps its contract",
+        "pam conform --merger zipit --options within=0.5",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    for kind in KINDS:
+        what.add_argument(f"--{kind}", metavar="NAME", help=f"registered name of a {kind}")
+    add_settings(parser.add_argument)
 
 
 def run(arguments: Namespace) -> int:
-    """Print a checklist; the exit code is 2 if a check fails."""
-    from pam.conformance import conform
-
-    kind = next(kind for kind in KINDS if getattr(arguments, kind))
-    name = getattr(arguments, kind)
-    results = conform(
-        kind,
-        name,
-        parse_options(arguments.options),
-        root=arguments.root,
-        strengths=arguments.strengths,
-        input_shape=tuple(arguments.input_shape),
-    )
-    print(f"{kind} '{name}'")
-    done = passed = 0
-    for result in results:
-        done += 1
-        passed += result.passed
-        print(f"  {'passed' if result.passed else 'FAILED'}  {result.says}", flush=True)
-        if not result.passed:
-            print(f"          what is missing: {result.missing}")
-            print(f"          how to mend it:  {result.mend}")
-    if done == 1 and not passed:
-        print("the other checks need this one")
-        return USER_ERROR
-    print(f"{passed} of {done} checks passed")
-    return 0 if passed == done else USER_ERROR
-
-
-def parse_options(words: Sequence[str]) -> dict[str, Any]:
-    """Return options given as ``key=value``, every value read as YAML, as in a configuration.
+    """Run the tests of the plug-in's kind; the exit code is 2 if one fails.
 
     Raises:
-        ConfigError: for a word without ``=`` or a value that is not YAML.
+        ConfigError: if pytest is missing, the plug-in is unknown, or it has no such option.
     """
-    options = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not key or not equals:
-            raise ConfigError(f"--options takes key=value, not '{word}'")
-        try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--options: the value of '{key}' is not YAML: {value}") from None
-    return options
+    try:
+        import pytest
+    except ImportError:
+        raise ConfigError("pam conform needs pytest: pip install pytest") from None
+    from pam.conformance.subject import Subject
+
+    Subject.named(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Pytest takes what a handler of ours raises for a failed test.
+        signal.signal(number, signal.SIG_DFL)
+    _, *named = arguments.words
+    settings = (
+        # Neither configuration nor conftest.py nor plug-ins of the folder and the environment.
+        *("-c", os.devnull, "--rootdir", os.getcwd(), "--noconftest", "--import-mode=importlib"),
+        *("--disable-plugin-autoload", "-p", f"{SUITE}.plugin", "-p", "no:cacheprovider"),
+        # A line per test, and a sentence per failure.
+        *("--assert=plain", "--tb=line", "-vv", "-rfE", "--no-header", "-W", "ignore"),
+    )
+    return FAILED if pytest.main([*settings, "--pyargs", SUITE, *named]) else 0

@@ -2,33 +2,73 @@
 
 import sys
 from argparse import Namespace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pam.cli.exported import read_source
-from pam.errors import ConfigError, DataError
+from pam.cli.arguments import Commands, add_command, count
+from pam.deploy.model import FORMATS
 from pam.stages.device import set_up
 
-if TYPE_CHECKING:
-    from pam.networks import GroupedNetwork
-
+SMOKE = "results/smoke"
 ALL = "all"
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "export",
+        "write the sub-network of a task combination as a file that runs elsewhere, and its card",
+        f"pam export --network {SMOKE}/pruned/digits_lenet5/pam-taylor-0.safetensors \\\n"
+        '    --strength 0.5 --combination "A&B" --format onnx \\\n'
+        f"    --data {SMOKE}/data/digits_lenet5 --out exported",
+    )
+    parser.add_argument(
+        "--network",
+        required=True,
+        metavar="FILE",
+        help="network made by `pam prune`, `pam merge` or `pam train`",
+    )
+    parser.add_argument(
+        "--strength", type=float, metavar="X", help="which of pruned networks, by its strength"
+    )
+    parser.add_argument(
+        "--combination",
+        required=True,
+        metavar="TASKS",
+        help='tasks that the file runs, e.g. "A" or "A&C"; all: one file for every combination',
+    )
+    parser.add_argument("--format", required=True, choices=FORMATS, help="kind of file")
+    parser.add_argument(
+        "--data", required=True, metavar="FOLDER", help="data set made by `pam prepare`"
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="PATH",
+        help=f"folder, or the file itself if it ends in {', '.join(FORMATS.values())}",
+    )
+    parser.add_argument(
+        "--rounds", type=count, default=50, metavar="N", help="timed rounds; default: 50"
+    )
+    parser.add_argument(
+        "--threads", type=count, default=1, metavar="N", help="threads to time with; default: 1"
+    )
 
 
 def run(arguments: Namespace) -> int:
     """Write and check the files, each with its card, and print their names."""
     set_up(arguments.threads, "cpu")
-    from pam.data.store import data_hash, load_dataset
+    from pam.data import load_dataset
     from pam.deploy.exporting import export
+    from pam.deploy.source import read_source
+    from pam.groups import parse_combination
 
-    source = read_source(arguments.network, arguments.strength)
-    combinations = _combinations(source.network, arguments.combination)
-    _check_out(arguments.out, arguments.format, len(combinations))
-    made_with = source.origin.get("data_hash")
-    if made_with and made_with != data_hash(arguments.data):
-        raise DataError(f"{arguments.network} was made with other data than {arguments.data} holds")
+    source = read_source(arguments.network, arguments.strength, arguments.data)
+    network, asked = source.network, arguments.combination
+    combinations = network.combinations()
+    if asked != ALL or ALL in network.tasks:
+        combinations = [parse_combination(asked, list(network.tasks))]
     files = export(
         source,
         load_dataset(arguments.data),
@@ -42,23 +82,3 @@ def run(arguments: Namespace) -> int:
     for made in tqdm(files, "export", len(combinations), unit="file", disable=silent):
         tqdm.write(f"{made.path}: within {made.difference:.1e} of the network; see {made.card}")
     return 0
-
-
-def _combinations(network: "GroupedNetwork", asked: str) -> list[tuple[str, ...]]:
-    from pam.groups import parse_combination
-
-    if asked == ALL and ALL not in network.tasks:
-        return network.combinations()
-    return [parse_combination(asked, list(network.tasks))]
-
-
-def _check_out(out: str, format: str, files: int) -> None:
-    """Refuse a file of another format, or one file for several combinations."""
-    from pam.deploy import FORMATS
-
-    suffix = Path(out).suffix
-    if suffix in FORMATS[format] and files > 1:
-        raise ConfigError(f"--out {out} is one file, but --combination {ALL} makes {files}")
-    for other, suffixes in FORMATS.items():
-        if other != format and suffix in suffixes:
-            raise ConfigError(f"--out {out} ends as files of {other}, but --format is {format}")

@@ -38,8 +38,6 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in (*CELL_STAGES, *_COMMANDS):
         module = command_module(name)
-        if not hasattr(module, "add_parser") and module is not stage:
-            continue
         if module is stage:
             stage.add_stage_parser(commands, name)
         else:

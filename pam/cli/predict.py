@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from pam.cli.arguments import Commands, add_command
 from pam.errors import PamError
 from pam.files import write_text
 
@@ -20,14 +21,29 @@ COLUMNS = ("image", "task", "label", "score", "predicted")
 _NO_LABEL = "-"
 
 
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "predict",
+        "show the labels that an exported network finds in images, per task",
+        "pam predict --model exported/pam-taylor-0-0.5-A+B.onnx pictures/ --csv labels.csv",
+    )
+    parser.add_argument("--model", required=True, metavar="FILE", help="file made by `pam export`")
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="image files, or folders of image files"
+    )
+    parser.add_argument("--scores", action="store_true", help="show the score of every label")
+    parser.add_argument("--csv", metavar="FILE", help="write a row per image, task and label")
+
+
 def run(arguments: Namespace) -> int:
     """Print a line per image and task; an image that cannot be read costs only its own lines.
 
     Returns 2 if there was such an image.
     """
     from pam.deploy import open_model
-    from pam.deploy.pictures import image_files
-    from pam.deploy.predicting import predict
+    from pam.deploy.predicting import image_files, predict
 
     model = open_model(arguments.model)
     files = list(image_files(arguments.images))

@@ -1,40 +1,59 @@
-"""Data and networks so small that a whole method runs in a second."""
+"""Data and networks so small that a whole method runs in a second, and what they must do."""
 
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from pam.conformance.checklist import refuse_access
 from pam.data import MultitaskDataset, Split
+from pam.errors import ConfigError
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork, build
 
 TASKS = {"A": [0, 1], "B": [2], "C": [1, 3, 4], "D": [3], "E": [0, 4]}
 SHAPE = (1, 12, 16)
 WIDTHS = (2, 3, 6, 5)
-TRAIN_SAMPLES = 512  # What mergers sample by default.
-OTHER_SAMPLES = 32
+TOLERANCE = 1e-5
+SEED = 7
+
+GroupOf = Callable[[int, str, Sequence[str]], Group]
+"""From (number of a unit in its network, task, all tasks) to the group that the unit joins."""
+
+GROUPINGS: dict[str, GroupOf] = {
+    "everything shared": lambda number, owner, tasks: frozenset(tasks),
+    "nothing shared": lambda number, owner, tasks: frozenset({owner}),
+    # First unit of a network shared by all, second exclusive, third of two tasks, and again.
+    "groups of every kind": lambda number, owner, tasks: (
+        frozenset(tasks),
+        frozenset({owner}),
+        frozenset({owner, tasks[(tasks.index(owner) + 1) % len(tasks)]}),
+    )[number % 3],
+}
+SHARED, SEPARATE, MIXED = GROUPINGS
 
 
 class UnseenPart:
-    """Stands in for the test part: whoever asks it for anything fails the check."""
+    """Stands in for the test part: whoever asks it for anything fails the test."""
 
     def __getattr__(self, name: str) -> NoReturn:
-        refuse_access("test")
+        raise AssertionError("the test part of the data is looked at")
 
     def __len__(self) -> NoReturn:
-        refuse_access("test")
+        raise AssertionError("the test part of the data is looked at")
 
 
-def squares(tasks: Iterable[str]) -> MultitaskDataset:
+def squares(tasks: Iterable[str], samples: int = 512) -> MultitaskDataset:
     """Return noisy bright and dark squares; label ``i`` is whether square ``i`` is bright.
 
     The test part raises on access.
 
     Args:
         tasks: of ``A`` to ``E``; some share labels.
+        samples: of the training part; by default as many as mergers sample by default.
     """
     generator = torch.Generator().manual_seed(11)
 
@@ -45,16 +64,10 @@ def squares(tasks: Iterable[str]) -> MultitaskDataset:
         labels = torch.where(bright.flatten(1)[:, :5], 1, -1)
         return Split(noisy.to(torch.uint8), labels.to(torch.int8))
 
-    data = MultitaskDataset(
-        name="squares",
-        train=split(TRAIN_SAMPLES),
-        validation=split(OTHER_SAMPLES),
-        test=split(OTHER_SAMPLES),
-        tasks={task: TASKS[task] for task in tasks},
-        label_names=[f"square {i}" for i in range(5)],
-        mean=[0.5],
-        std=[0.3],
-    )
+    parts = split(samples), split(32), split(32)
+    columns = {task: TASKS[task] for task in tasks}
+    names = [f"square {i}" for i in range(5)]
+    data = MultitaskDataset("squares", *parts, columns, names, mean=[0.5], std=[0.3])
     # The data set is frozen, and checks its parts only when it is made.
     object.__setattr__(data, "test", UnseenPart())
     return data
@@ -85,44 +98,72 @@ def with_biases(network: SingleTaskNetwork, seed: int) -> SingleTaskNetwork:
     return network
 
 
-@dataclass(frozen=True)
-class Grouping:
-    """A way to group the units of networks side by side.
+def group(networks: Mapping[str, GroupedNetwork], grouping: str) -> GroupedNetwork:
+    """Return one network of several; weights that its wiring does not allow are left out.
 
-    Attributes:
-        name: in words.
-        group: from (number of the unit in its network, task, all tasks) to a group.
+    Args:
+        networks: task -> single-task network.
+        grouping: a key of :data:`GROUPINGS`.
     """
-
-    name: str
-    group: Callable[[int, str, tuple[str, ...]], Group]
-
-    def of(self, networks: Mapping[str, GroupedNetwork]) -> GroupedNetwork:
-        """Return the grouped network; weights that its wiring does not allow are left out."""
-        assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
-        tasks = tuple(networks)
-        groups: dict[str, list[Group]] = dict(assembly.groups)
-        for layer in assembly.architecture.hidden_layers:
-            owners = [next(iter(group)) for group in assembly.groups[layer]]
-            numbers = [owners[:unit].count(owner) for unit, owner in enumerate(owners)]
-            groups[layer] = [
-                self.group(number, owner, tasks)
-                for number, owner in zip(numbers, owners, strict=True)
-            ]
-        return replace(assembly, groups=groups).network().eval()
+    assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
+    groups: dict[str, list[Group]] = dict(assembly.groups)
+    for layer in assembly.architecture.hidden_layers:
+        owners = [task for (task,) in assembly.groups[layer]]
+        groups[layer] = [
+            GROUPINGS[grouping](owners[:unit].count(owner), owner, list(networks))
+            for unit, owner in enumerate(owners)
+        ]
+    return replace(assembly, groups=groups).network().eval()
 
 
-def _every_kind(number: int, owner: str, tasks: tuple[str, ...]) -> Group:
-    """First unit of a network shared by all, second exclusive, third of two tasks, and again."""
-    following = tasks[(tasks.index(owner) + 1) % len(tasks)]
-    return (frozenset(tasks), frozenset({owner}), frozenset({owner, following}))[number % 3]
+def draw_before(seed: int) -> None:
+    """Leave every global generator in a state of its own, as whatever ran before would."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
 
 
-SEPARATE = Grouping("nothing shared", lambda number, owner, tasks: frozenset({owner}))
-SHARED = Grouping("everything shared", lambda number, owner, tasks: frozenset(tasks))
-MIXED = Grouping("shared, exclusive and partly shared groups", _every_kind)
-
-
-def tensors_of(network: GroupedNetwork) -> dict[str, Any]:
+def tensors_of(network: GroupedNetwork) -> dict[str, Tensor]:
     """Return a copy of a network's tensors."""
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def same_tensors(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:
+    """Return whether all tensors have the same names and bytes."""
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours)
+
+
+def same_network(one: GroupedNetwork, other: GroupedNetwork) -> bool:
+    """Return whether two networks have the same groups and exactly the same weights."""
+    return one.widths == other.widths and same_tensors(one.state_dict(), other.state_dict())
+
+
+def check_parts(network: GroupedNetwork) -> None:
+    """Check that the sub-network of every combination computes what the whole network does."""
+    network.eval()
+    batch = images(network.architecture.input_shape)
+    with torch.no_grad():
+        whole = network(batch)
+        for combination in network.combinations():
+            for task, scores in network.subnetwork(combination)(batch).items():
+                apart = float((scores - whole[task]).abs().max())
+                assert apart <= TOLERANCE, (
+                    f"the sub-network of {'&'.join(combination)} differs from the whole network "
+                    f"by {apart:.2g} for task {task}"
+                )
+
+
+def check_file(network: GroupedNetwork, folder: Path) -> None:
+    """Check that a network comes back from its file with the same bytes."""
+    network.save(folder / "network.safetensors")
+    again = GroupedNetwork.load(folder / "network.safetensors")
+    assert same_network(network, again), "the network read from its file is another one"
+
+
+def check_refused(call: Callable[..., object]) -> None:
+    """Check that a plug-in, called with the options it is given as keywords, refuses one."""
+    try:
+        call(no_such_option=1)
+    except ConfigError:
+        return
+    raise AssertionError("the option 'no_such_option' is accepted without a word")

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +27,12 @@ Call = Callable[[], "Sequence[Tensor | np.ndarray]"]
 """Runs a sub-network and returns the scores of its tasks, (batch, outputs) each, in their order."""
 
 
-class Backend(Protocol):
-    """A way to run sub-networks."""
+class Backend:
+    """A way to run sub-networks: torch, one operator after the other, unless a subclass differs."""
 
     def missing(self, device: str) -> str | None:
         """Return why it cannot run on this machine and device, in one sentence; None if it can."""
-        ...
+        return None
 
     def call(
         self, network: GroupedNetwork, tasks: Sequence[str], images: Tensor, threads: int
@@ -46,22 +46,10 @@ class Backend(Protocol):
                 device.
             threads: as many as torch is set to.
         """
-        ...
-
-
-class Eager:
-    """Torch, one operator after the other."""
-
-    def missing(self, device: str) -> str | None:
-        return None
-
-    def call(
-        self, network: GroupedNetwork, tasks: Sequence[str], images: Tensor, threads: int
-    ) -> Call:
         return _waiting(view(network, tasks), images)
 
 
-class Compiled:
+class Compiled(Backend):
     """A sub-network that ``torch.compile`` translated, for one batch size and number of threads."""
 
     def __init__(self) -> None:
@@ -82,7 +70,7 @@ class Compiled:
         return _waiting(module, images)
 
 
-class OnnxRuntime:
+class OnnxRuntime(Backend):
     """ONNX Runtime on the CPU; a network is recorded once, combinations are parts of that."""
 
     def __init__(self) -> None:
@@ -107,7 +95,7 @@ class OnnxRuntime:
 
 
 BACKENDS: dict[str, Callable[[], Backend]] = {
-    "torch": Eager,
+    "torch": Backend,
     "compile": Compiled,
     "onnxruntime": OnnxRuntime,
 }

@@ -1,6 +1,6 @@
 """The rows of one cell: accuracy, cost and latency of every combination of tasks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -85,28 +85,23 @@ def measure_network(
     """
     cell, run = _columns(cell, CELL), _columns(run, RUN)
     _check_singles(singles, network.tasks)
-    accuracy = task_accuracy(network, dataset)
     subnetworks = {
         combination: view(network, combination) for combination in network.combinations()
     }
     counts = macs_of_parts(
         subnetworks[tuple(network.tasks)], subnetworks.values(), dataset.input_shape
     )
-    measurements = []
-    for combination, count in zip(subnetworks, counts, strict=True):
-        quality = _quality(combination, accuracy, singles)
-        cost = {
+    costs = {
+        combination: {
             "flops": paper_flops(network, combination),
             "macs": count,
             "parameters": parameters(network, combination),
         }
-        measurements.append({**cell, **_identity(combination), **quality, **cost, **run})
+        for combination, count in zip(subnetworks, counts, strict=True)
+    }
+    accuracy = task_accuracy(network, dataset)
     return {
-        "measurements": measurements,
-        "accuracies": [
-            {**cell, "task": task, "status": "ok", **_task_quality(accuracy[task], singles[task])}
-            for task in network.tasks
-        ],
+        **_accuracy_rows(costs, list(network.tasks), accuracy, singles, cell, run, "ok"),
         "groups": _group_rows(network, cell),
         "latency": [] if latency is None else _latency_rows(network, cell, run, latency),
     }
@@ -134,28 +129,10 @@ def failed_rows(
     tasks = list(tasks)
     cell, run = _columns(cell, CELL), _columns(run, RUN)
     _check_singles(singles, tasks)
-    unknown = dict.fromkeys(("accuracy", "validation_accuracy"))
-    cost = dict.fromkeys(("flops", "macs", "parameters"))
-    return {
-        "measurements": [
-            {
-                **cell,
-                **_identity(combination, status),
-                **unknown,
-                "single_task_accuracy": fmean(singles[task].test for task in combination),
-                "accuracy_drop": None,
-                **cost,
-                **run,
-            }
-            for combination in all_combinations(tasks)
-        ],
-        "accuracies": [
-            {**cell, "task": task, "status": status, **unknown, **_single_quality(singles[task])}
-            for task in tasks
-        ],
-        "groups": [],
-        "latency": [],
-    }
+    unknown: dict[str, int | None] = dict.fromkeys(("flops", "macs", "parameters"))
+    costs = dict.fromkeys(all_combinations(tasks), unknown)
+    rows = _accuracy_rows(costs, tasks, {}, singles, cell, run, status)
+    return {**rows, "groups": [], "latency": []}
 
 
 def _columns(values: Mapping[str, Any], names: tuple[str, ...]) -> Row:
@@ -171,42 +148,45 @@ def _check_singles(singles: Mapping[str, TaskAccuracy], tasks: Iterable[str]) ->
             raise ConfigError(f"the accuracy of the single-task network of '{task}' is missing")
 
 
-def _identity(combination: tuple[str, ...], status: str = "ok") -> Row:
-    return {
-        "combination": combination_name(combination),
-        "n_tasks": len(combination),
-        "status": status,
-    }
-
-
-def _quality(
-    combination: tuple[str, ...],
+def _accuracy_rows(
+    costs: Mapping[tuple[str, ...], Mapping[str, int | None]],
+    tasks: Sequence[str],
     accuracy: Mapping[str, TaskAccuracy],
     singles: Mapping[str, TaskAccuracy],
-) -> Row:
-    test = fmean(accuracy[task].test for task in combination)
-    single = fmean(singles[task].test for task in combination)
-    return {
-        "accuracy": test,
-        "validation_accuracy": fmean(accuracy[task].validation for task in combination),
-        "single_task_accuracy": single,
-        "accuracy_drop": 100 * (single - test),
-    }
+    cell: Row,
+    run: Row,
+    status: str,
+) -> Rows:
+    """Return the rows of ``measurements`` and ``accuracies``; without accuracies they are None."""
 
+    def mean(combination: Sequence[str], part: str) -> float | None:
+        return fmean(getattr(accuracy[t], part) for t in combination) if accuracy else None
 
-def _task_quality(accuracy: TaskAccuracy, single: TaskAccuracy) -> Row:
-    return {
-        "accuracy": accuracy.test,
-        "validation_accuracy": accuracy.validation,
-        **_single_quality(single),
-    }
-
-
-def _single_quality(single: TaskAccuracy) -> Row:
-    return {
-        "single_task_accuracy": single.test,
-        "single_task_validation_accuracy": single.validation,
-    }
+    measurements = []
+    for combination, cost in costs.items():
+        test = mean(combination, "test")
+        single = fmean(singles[task].test for task in combination)
+        quality = {
+            "accuracy": test,
+            "validation_accuracy": mean(combination, "validation"),
+            "single_task_accuracy": single,
+            "accuracy_drop": None if test is None else 100 * (single - test),
+        }
+        name = {"combination": combination_name(combination), "n_tasks": len(combination)}
+        measurements.append({**cell, **name, "status": status, **quality, **cost, **run})
+    accuracies = [
+        {
+            **cell,
+            "task": task,
+            "status": status,
+            "accuracy": mean([task], "test"),
+            "validation_accuracy": mean([task], "validation"),
+            "single_task_accuracy": singles[task].test,
+            "single_task_validation_accuracy": singles[task].validation,
+        }
+        for task in tasks
+    ]
+    return {"measurements": measurements, "accuracies": accuracies}
 
 
 def _group_rows(network: GroupedNetwork, cell: Row) -> list[Row]:

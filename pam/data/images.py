@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,41 +11,10 @@ from torch import Tensor
 from pam.data.options import check_positive
 from pam.data.sources import Source
 from pam.errors import DataError
+from pam.files import decode_image
 
 if TYPE_CHECKING:
     from PIL import Image
-
-# The first letters of Pillow's modes with more than eight bits per channel.
-_DEEP_MODES = ("I", "F")
-
-
-def decode(content: bytes, mode: str, where: str) -> "Image.Image":
-    """Return the picture in an image file, turned as it is meant to be seen.
-
-    Transparency is ignored.
-
-    Args:
-        content: the bytes of the file.
-        mode: Pillow's mode to convert to: ``"RGB"``, or ``"L"`` for grey.
-        where: where the file is, for errors.
-
-    Raises:
-        DataError: if the bytes are no image with 8 bits per channel.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(BytesIO(content)) as image:
-            if image.mode.startswith(_DEEP_MODES):
-                raise DataError(f"{where} has more than 8 bits per channel; convert it to 8 bits")
-            # Cameras store a turned image as it fell on the sensor, with a note to turn it.
-            return ImageOps.exif_transpose(image).convert(mode)
-    except DataError:
-        raise
-    except UnidentifiedImageError as error:
-        raise DataError(f"{where} cannot be decoded as an image: no known format") from error
-    except Exception as error:  # Pillow's decoders raise whatever damaged bytes lead them to.
-        raise DataError(f"{where} cannot be decoded as an image: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -125,7 +93,7 @@ def read_images(source: Source, names: list[str], framing: Framing, description:
 
 def _decode(content: bytes, framing: Framing, where: str) -> np.ndarray:
     """Return the pixels of an image file, uint8 (3, height, width)."""
-    picture = decode(content, "RGB", where)
+    picture = decode_image(content, "RGB", where)
     try:
         return np.asarray(framing.apply(picture)).transpose(2, 0, 1)
     except DataError as error:

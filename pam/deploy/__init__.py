@@ -3,7 +3,6 @@
 Running an ONNX file imports no torch.
 """
 
-from pam.deploy.about import About
-from pam.deploy.model import FORMATS, Model, open_model
+from pam.deploy.model import FORMATS, About, Model, open_model
 
 __all__ = ["FORMATS", "About", "Model", "open_model"]

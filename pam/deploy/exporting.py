@@ -1,44 +1,34 @@
 """From a network to files that run elsewhere: written, checked, and each with its card."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+
+import jinja2
+import yaml
 
 import pam
 from pam.cost import macs, paper_flops, parameters
 from pam.data import MultitaskDataset
-from pam.deploy.about import About
-from pam.deploy.card import card_text
 from pam.deploy.measuring import IMAGES, accuracies, check, time_model
-from pam.deploy.model import FORMATS, Model, format_module, open_model
-from pam.errors import ShapeError
-from pam.files import atomic_path
+from pam.deploy.model import FORMATS, About, Model, format_module, open_trusted
+from pam.deploy.source import Source
+from pam.errors import ConfigError, ShapeError
+from pam.files import atomic_path, file_hash
 from pam.networks import GroupedNetwork
+from pam.runs.machine import environment
 
-
-@dataclass(frozen=True)
-class Source:
-    """A network that is to be exported, and what is known of it.
-
-    Attributes:
-        network: it.
-        name: what files of it are called.
-        origin: cell and hashes, JSON-able.
-        merged: the merged network that it was pruned from, if it is at hand.
-        config: what of the configuration it depends on, if known.
-        accuracies: task -> test accuracy as far as measured before.
-        measured_in: where those accuracies are from.
-    """
-
-    network: GroupedNetwork
-    name: str
-    origin: Mapping[str, Any] = field(default_factory=dict)
-    merged: GroupedNetwork | None = None
-    config: Mapping[str, Any] | None = None
-    accuracies: Mapping[str, float] = field(default_factory=dict)
-    measured_in: str = ""
+_TEMPLATES = Path(__file__).parent / "templates"
+_CELL = ("experiment", "dataset", "architecture", "task", "merging", "pruning", "strength", "seed")
+_HASHES = {
+    "network_sha256": "tensors of the source network",
+    "data_hash": "data set",
+    "config_hash": "configuration",
+    "code_hash": "code that made the network",
+}
 
 
 @dataclass(frozen=True)
@@ -80,9 +70,11 @@ def export(
         threads: of timing.
 
     Raises:
+        ConfigError: if ``out`` is a file of another format, or one file for several combinations.
         DataError: if a file differs from the network, or cannot be written; it is not kept.
         ShapeError: if the network does not fit the data set.
     """
+    _check_out(Path(out), format, len(combinations))
     _check_fit(source.network, dataset)
     network = source.network.eval()
     some = {task for combination in combinations for task in combination}
@@ -92,7 +84,7 @@ def export(
         about, card = _about(source, dataset, combination), card_of(path)
         with atomic_path(path) as temporary, atomic_path(card) as temporary_card:
             temporary.write_bytes(pack(combination, about))
-            model = open_model(temporary, threads)
+            model = open_trusted(temporary, format, threads)
             difference = check(model, network, dataset, path)
             facts = _facts(source, dataset, combination, model) | {
                 "format": format,
@@ -103,21 +95,29 @@ def export(
                 "rounds": rounds,
                 "threads": threads,
             }
-            temporary_card.write_text(card_text(facts), encoding="utf-8")
+            temporary_card.write_text(_card(facts), encoding="utf-8")
         yield Exported(path, card, difference)
 
 
 def path_of(out: str | Path, format: str, name: str, combination: Iterable[str]) -> Path:
     """Return the file of a combination: ``out`` itself, or ``<name>-A+C`` in the folder ``out``."""
     out = Path(out)
-    if out.suffix in FORMATS[format]:
+    if out.suffix == FORMATS[format]:
         return out
-    return out / f"{name}-{'+'.join(combination)}{FORMATS[format][0]}"
+    return out / f"{name}-{'+'.join(combination)}{FORMATS[format]}"
 
 
 def card_of(path: Path) -> Path:
     """Return the card of a file; of another format in the same folder it is another one."""
     return path.with_name(f"{path.name}.md")
+
+
+def _check_out(out: Path, format: str, files: int) -> None:
+    if out.suffix == FORMATS[format] and files > 1:
+        raise ConfigError(f"--out {out} is one file, but --combination all makes {files}")
+    for other, suffix in FORMATS.items():
+        if other != format and out.suffix == suffix:
+            raise ConfigError(f"--out {out} ends as files of {other}, but --format is {format}")
 
 
 def _check_fit(network: GroupedNetwork, dataset: MultitaskDataset) -> None:
@@ -181,3 +181,40 @@ def _cost(network: GroupedNetwork, tasks: Sequence[str]) -> dict[str, int]:
         "MACs (fvcore)": macs(network.subnetwork(tasks), network.architecture.input_shape),
         "parameters": parameters(network, tasks),
     }
+
+
+def _card(facts: Mapping[str, Any]) -> str:
+    """Return the card of a file as Markdown."""
+    written: Path = facts["written"]
+    source, machine = facts["source"], environment()
+    origin = source.origin
+    template = _templates().get_template("card.md")
+    return template.render(
+        **facts,
+        bytes=written.stat().st_size,
+        sha256=file_hash(written),
+        cell={name: origin[name] for name in _CELL if origin.get(name) not in (None, "")},
+        hashes={said: origin[name] for name, said in _HASHES.items() if origin.get(name)},
+        config=_yaml(source.config) if source.config else None,
+        machine=machine,
+        date=datetime.now(UTC).date().isoformat(),
+    )
+
+
+def _yaml(config: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(config), sort_keys=False, default_flow_style=None, width=100).strip()
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    # A bar would end the cell of a table.
+    environment.filters["cell"] = lambda value: str(value).replace("|", "\\|")
+    return environment

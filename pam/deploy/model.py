@@ -1,22 +1,115 @@
-"""An exported file, opened to run: the same for every format."""
+"""An exported file: what it says of itself, and how it is opened to run, whatever its format."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pam.deploy.about import About
 from pam.errors import ConfigError, DataError
 
-FORMATS: Mapping[str, tuple[str, ...]] = {
-    "onnx": (".onnx",),
-    "torchscript": (".ts", ".pt"),
-    "state_dict": (".safetensors",),
-}
-"""Format -> suffixes of its files, the usual one first."""
+if TYPE_CHECKING:
+    from torch import nn
+
+FORMATS: Mapping[str, str] = {"onnx": ".onnx", "pt2": ".pt2", "state_dict": ".safetensors"}
+"""Format -> suffix of its files."""
+
+PROGRAMS = frozenset({"pt2"})
+"""Formats whose files may run any program while they are opened."""
+
+UNIT = "pixel / 255"
+OUTPUTS = "scores in (-1, 1); above the threshold the image has the label"
+IMAGES = "images"
+_WHITE = 255
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class About:
+    """Input, normalisation, outputs and origin of an exported sub-network.
+
+    Attributes:
+        input_shape: (channels, height, width) of an image.
+        mean, std: per-channel normalisation, in units of a pixel value divided by 255.
+        tasks: task -> names of its labels, both in the order of the outputs.
+        version: of the project that wrote the file.
+        origin: cell and hashes of what the file was made from, JSON-able.
+        threshold: a score above it means that the image has the label.
+    """
+
+    input_shape: tuple[int, int, int]
+    mean: list[float]
+    std: list[float]
+    tasks: dict[str, list[str]]
+    version: str
+    origin: dict[str, Any] = field(default_factory=dict)
+    threshold: float = 0.0
+
+    def entries(self) -> dict[str, Any]:
+        """Return key -> JSON-able value, as the file holds them."""
+        tasks = [{"task": task, "labels": labels} for task, labels in self.tasks.items()]
+        return {
+            "pam.format": _FORMAT,
+            "pam.version": self.version,
+            "pam.input": IMAGES,
+            "pam.input_shape": list(self.input_shape),
+            "pam.normalisation": {"mean": self.mean, "std": self.std, "unit": UNIT},
+            "pam.tasks": tasks,
+            "pam.outputs": OUTPUTS,
+            "pam.threshold": self.threshold,
+            "pam.origin": self.origin,
+        }
+
+    @classmethod
+    def of_entries(cls, entries: Mapping[str, Any], path: str | Path) -> "About":
+        """Return what :meth:`entries` came from.
+
+        Raises:
+            DataError: if an entry is missing or of another format; names ``path``.
+        """
+        if "pam.format" not in entries:
+            raise DataError(f"{path} was not written by `pam export`: it does not say what it is")
+        if entries["pam.format"] != _FORMAT:
+            raise DataError(f"{path} has the unknown format {entries['pam.format']!r}")
+        try:
+            channels, height, width = map(int, entries["pam.input_shape"])
+            normalisation = entries["pam.normalisation"]
+            about = cls(
+                input_shape=(channels, height, width),
+                mean=[float(value) for value in normalisation["mean"]],
+                std=[float(value) for value in normalisation["std"]],
+                tasks={
+                    str(one["task"]): [str(label) for label in one["labels"]]
+                    for one in entries["pam.tasks"]
+                },
+                version=str(entries["pam.version"]),
+                origin=dict(entries["pam.origin"]),
+                threshold=float(entries["pam.threshold"]),
+            )
+            about._check()
+            return about
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path} describes itself incompletely: {error!r}") from error
+
+    def _check(self) -> None:
+        if min(self.input_shape) < 1:
+            raise ValueError(f"images of {self.input_shape}")
+        if not len(self.mean) == len(self.std) == self.input_shape[0] or 0 in self.std:
+            raise ValueError(f"a normalisation by {self.mean} and {self.std}")
+        if not self.tasks or not all(self.tasks.values()):
+            raise ValueError(f"tasks without labels: {self.tasks}")
+
+    def normalise(self, pixels: np.ndarray) -> np.ndarray:
+        """Return float32 images, ``(x / 255 - mean) / std`` per channel.
+
+        Args:
+            pixels: uint8 (images, channels, height, width).
+        """
+        mean, std = (np.float32(values).reshape(-1, 1, 1) for values in (self.mean, self.std))
+        return (pixels.astype(np.float32) / _WHITE - mean) / std
 
 
 @dataclass(frozen=True)
@@ -44,21 +137,62 @@ class Model:
 def open_model(path: str | Path, threads: int = 1) -> Model:
     """Open a file written by :func:`pam.deploy.exporting.export`, its format told by its suffix.
 
-    Only the library of that format is imported: for ONNX neither torch nor onnx.
+    Only the library of that format is imported: for ONNX neither torch nor onnx. Opening a file
+    runs nothing but the operations of its network and reads no other file, so it may be anybody's.
 
     Args:
         path: the file.
         threads: that ONNX Runtime may use; torch has its own setting.
 
     Raises:
-        ConfigError: if the suffix is that of no format.
-        DataError: if the file is missing, damaged, or was not written by this project.
+        ConfigError: if the suffix is that of no format, or the file could run any program.
+        DataError: if the file is missing, damaged, was not written by this project, or its
+            network does not take the images or give the scores that it says it does.
     """
     path = Path(path)
-    module = format_module(format_of(path))
+    format = format_of(path)
+    if format in PROGRAMS:
+        raise ConfigError(
+            f"{path} is not opened: a {path.suffix} file can hold any program, and torch would run "
+            f"it; export to onnx or state_dict instead"
+        )
     if not path.is_file():
         raise DataError(f"{path} does not exist")
-    return module.open_file(path, threads)
+    return open_trusted(path, format, threads)
+
+
+def open_trusted(path: Path, format: str, threads: int = 1) -> Model:
+    """Open a file of any format that is known to come from this project.
+
+    Arguments and errors are those of :func:`open_model`; ``format`` is a key of :data:`FORMATS`.
+    """
+    model = format_module(format).open_file(path, threads)
+    _check_scores(model, path)
+    return model
+
+
+def _check_scores(model: Model, path: Path) -> None:
+    """Check that a file computes what it says, for black images in batches of two sizes.
+
+    Raises:
+        DataError: if it does not.
+    """
+    shape, labels = model.about.input_shape, model.about.tasks
+    for size in (1, 2):
+        try:
+            scores = model.scores(np.zeros((size, *shape), np.uint8))
+            given = {task: (scores[task].dtype, scores[task].shape) for task in labels}
+        except MemoryError:
+            raise
+        except Exception as error:  # Every runtime has classes of its own.
+            first = str(error).partition("\n")[0]
+            raise DataError(f"{path} does not run on {size} images of {shape}: {first}") from error
+        for task, (dtype, scored) in given.items():
+            if (dtype, scored) != (np.float32, (size, len(labels[task]))):
+                raise DataError(
+                    f"{path} has {len(labels[task])} labels of task '{task}', but gives {dtype} "
+                    f"scores of shape {scored} for {size} images"
+                )
 
 
 def format_of(path: Path) -> str:
@@ -67,13 +201,25 @@ def format_of(path: Path) -> str:
     Raises:
         ConfigError: if it stands for none.
     """
-    for name, suffixes in FORMATS.items():
-        if path.suffix in suffixes:
+    for name, suffix in FORMATS.items():
+        if path.suffix == suffix:
             return name
-    known = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+    known = ", ".join(FORMATS.values())
     raise ConfigError(f"{path} is no exported network: its name must end in one of {known}")
 
 
 def format_module(name: str) -> ModuleType:
     """Return the module of a format: ``packer`` makes files of it, ``open_file`` opens them."""
     return import_module(f"pam.deploy.{name}_file")
+
+
+def torch_model(module: "nn.Module", about: About, details: str) -> Model:
+    """Return a model that a torch module computes: images to task -> scores."""
+    import torch
+
+    def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        with torch.inference_mode():
+            scores = module(torch.from_numpy(images))
+        return {task: score.numpy() for task, score in scores.items()}
+
+    return Model(about, run, f"torch {torch.__version__}", details)

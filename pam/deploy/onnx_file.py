@@ -1,14 +1,14 @@
 """Sub-networks as ONNX files: run by ONNX Runtime, with neither torch nor this project."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pam.deploy.about import IMAGES, About
-from pam.deploy.model import Model
+from pam.deploy.model import IMAGES, About, Model
 from pam.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ MOST_BYTES = 2**31 - 2**20
 """What protocol buffers hold, less a little for everything but the weights."""
 
 _FATAL = 4
+_FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
 
 
 def packer(
@@ -39,7 +40,7 @@ def packer(
     if size > MOST_BYTES:
         raise ShapeError(
             f"the sub-network of {'&'.join(tasks)} has {size / 1e9:.1f} GB of weights, and an ONNX "
-            f"file holds 2 GB; export fewer tasks, or as torchscript"
+            f"file holds 2 GB; export fewer tasks, or as pt2"
         )
     recorded = onnx_model(whole, network.architecture.input_shape, tasks)
 
@@ -73,9 +74,11 @@ def open_file(path: Path, threads: int) -> Model:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _FATAL
+    # Weights may lie in other files, whose names a stranger chose: from bytes, and from nowhere.
+    options.add_session_config_entry(_FOLDER_OF_WEIGHTS, f"{os.devnull}/none")
     providers = ["CPUExecutionProvider"]
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers)
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers)
         meta = session.get_modelmeta()
         noted = meta.custom_metadata_map
         entries = {key: json.loads(noted[key]) for key in noted if key.startswith("pam.")}

@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from pam.deploy import FORMATS, About, open_model
-from pam.deploy.model import format_module
+from pam.deploy import FORMATS, About
+from pam.deploy.model import format_module, open_trusted
 from tests.random_networks import images_for, networks, residual_architectures
 
 
@@ -26,9 +26,9 @@ def check_format(network, name):
     with TemporaryDirectory() as folder:
         for combination in network.combinations():
             said = about(network, combination)
-            path = Path(folder, f"{'+'.join(combination)}{FORMATS[name][0]}")
+            path = Path(folder, f"{'+'.join(combination)}{FORMATS[name]}")
             path.write_bytes(pack(combination, said))
-            model = open_model(path)
+            model = open_trusted(path, name)
             assert model.about == said
             for batch in (images[:1], images):
                 with torch.inference_mode():
@@ -39,7 +39,7 @@ def check_format(network, name):
                     np.testing.assert_allclose(scores, wanted[task].numpy(), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["torchscript", "state_dict"])
+@pytest.mark.parametrize("name", ["pt2", "state_dict"])
 @settings(max_examples=4, deadline=None)
 @given(network=networks(3))
 def test_formats_of_torch(name, network):

@@ -4,17 +4,18 @@ import csv
 
 import numpy as np
 import pytest
+from pam.reporting.bootstrap import median_interval
+from pam.reporting.curves import select
 
 import pam
-from pam.cli.bench_networks import Choice, network_of_file, networks_of_run
-from pam.cli.bench_rows import COLUMNS, latency_rows
+from pam.bench.contenders import Choice, network_of_file, networks_of_run
+from pam.bench.rows import COLUMNS, latency_rows
 from pam.cli.main import main
 from pam.cost import Times, Timing, paper_flops
 from pam.networks.family import load_family, save_family
 from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import LATENCY
-from pam.reporting.statistics.bootstrap import median_interval
-from pam.reporting.storage import read_table, select
+from pam.reporting.storage import read_table
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths
 from pam.stages.failures import Failure, save_failure
@@ -170,8 +171,8 @@ BAD = {
     "delta": (["--results", "RUN", "--delta", 3], "unknown delta '3'; known: 0.5, 1, 2"),
     "backend": (["--results", "RUN", "--backends", "tvm"], "unknown backend 'tvm'"),
     "tasks": (["--results", "RUN", "--combinations", "A&C"], "unknown task 'C'"),
-    "threads": (["--results", "RUN", "--threads", 0], "--threads: needs a whole number >= 1"),
-    "rounds": (["--results", "RUN", "--rounds", 0], "--rounds: needs a whole number >= 1"),
+    "threads": (["--results", "RUN", "--threads", 0], "--threads: needs a whole number above 0"),
+    "rounds": (["--results", "RUN", "--rounds", 0], "--rounds: needs a whole number above 0"),
     "suffix": (["--results", "RUN", "--out", "x.txt"], "--out must end in .csv"),
     "no file": (["--networks", "nowhere"], "nowhere does not exist"),
     "several": (["--networks", "FAMILY"], "give :STRENGTH: 0.25, 0.5"),

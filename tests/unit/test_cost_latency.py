@@ -120,7 +120,7 @@ def test_every_backend_combination_batch_size_and_number_of_threads(networks, se
 
 
 def test_a_backend_that_computes_something_else_is_refused(networks, monkeypatch):
-    class Wrong(backends.Eager):
+    class Wrong(backends.Backend):
         def call(self, network, tasks, images, threads):
             right = super().call(network, tasks, images, threads)
             return lambda: [score + 2e-4 for score in right()]

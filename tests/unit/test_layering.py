@@ -26,6 +26,7 @@ ALLOWED = {
     "cost": {"data", "networks", "training"},
     "conformance": SCIENCE | {"cost"} | RUNS,
     "deploy": {"data", "networks", "cost", "runs"},
+    "bench": RUNS | {"data", "networks", "cost", "reporting"},
     "reporting": RUNS,
     "history": RUNS | {"reporting"},
     "stages": RUNS | SCIENCE | {"durable", "analysis", "cost", "reporting"},

@@ -2,37 +2,49 @@
 
 import csv
 import json
+import pickle
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from pam.cli.main import main
 from pam.deploy import About, open_model
-from pam.deploy.pictures import read_picture
+from pam.deploy.predicting import read_picture
 from tests.unit.test_bad_input import one_sentence
 
 SIZE = (6, 8)
 
 
-def write_model(path: Path, channels: int = 1, **changes: object) -> Path:
-    """Write an ONNX file: task A has the mean over all pixels and its negative, task B the mean."""
+def write_model(
+    path: Path,
+    channels: int = 1,
+    names: tuple[str, str] = ("images", "B"),
+    batch: object = "n",
+    **changes: object,
+) -> Path:
+    """Write an ONNX file: task A has the mean over all pixels and its negative, task B the mean.
+
+    ``names`` are those of its input and of the output of task B; ``changes`` replace metadata.
+    """
+    images, b = names
     nodes = [
-        helper.make_node("ReduceMean", ["images", "axes"], ["deep"], keepdims=1),
+        helper.make_node("ReduceMean", [images, "axes"], ["deep"], keepdims=1),
         helper.make_node("Flatten", ["deep"], ["mean"]),
         helper.make_node("Neg", ["mean"], ["negative"]),
         helper.make_node("Concat", ["mean", "negative"], ["both"], axis=1),
         helper.make_node("Tanh", ["both"], ["A"]),
-        helper.make_node("Tanh", ["mean"], ["B"]),
+        helper.make_node("Tanh", ["mean"], [b]),
     ]
     values = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("images", ["n", channels, *SIZE]), ("A", ["n", 2]), ("B", ["n", 1]))
+        for name, shape in ((images, [batch, channels, *SIZE]), ("A", [batch, 2]), (b, [batch, 1]))
     ]
     axes = helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3])
     graph = helper.make_graph(nodes, "light", values[:1], values[1:], [axes])
@@ -185,6 +197,47 @@ def no_tasks(path: Path) -> None:
     write_model(path, **{"pam.tasks": 3})
 
 
+def no_labels(path: Path) -> None:
+    write_model(path, **{"pam.tasks": [{"task": "A", "labels": []}]})
+
+
+def another_mean(path: Path) -> None:
+    write_model(path, **{"pam.normalisation": {"mean": [0.5, 0.5], "std": [0.5]}})
+
+
+def another_input(path: Path) -> None:
+    write_model(path, names=("pixels", "B"))
+
+
+def another_output(path: Path) -> None:
+    write_model(path, names=("images", "C"))
+
+
+def more_labels(path: Path) -> None:
+    tasks = [{"task": "A", "labels": ["bright", "dark", "grey"]}]
+    write_model(path, **{"pam.tasks": tasks})
+
+
+def larger_images(path: Path) -> None:
+    write_model(path, **{"pam.input_shape": [1, 9, 9]})
+
+
+def one_image_at_a_time(path: Path) -> None:
+    write_model(path, batch=1)
+
+
+def weights_elsewhere(path: Path) -> None:
+    weights = numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("images", [1, 4]), ("A", [1, 3]))
+    ]
+    node = helper.make_node("MatMul", ["images", "w"], ["A"])
+    graph = helper.make_graph([node], "g", values[:1], values[1:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save(model, path, save_as_external_data=True, location="w.bin", size_threshold=0)
+
+
 def two_channels(path: Path) -> None:
     write_model(path, channels=2)
 
@@ -195,6 +248,14 @@ MODELS = {
     of_others: "light.onnx was not written by `pam export`",
     of_the_future: "light.onnx has the unknown format 99",
     no_tasks: "light.onnx describes itself incompletely",
+    no_labels: 'describes itself incompletely: ValueError("tasks without labels',
+    another_mean: "describes itself incompletely: ValueError('a normalisation by [0.5, 0.5]",
+    another_input: "light.onnx does not run on 1 images of (1, 6, 8)",
+    another_output: "light.onnx does not run on 1 images of (1, 6, 8)",
+    more_labels: "has 3 labels of task 'A', but gives float32 scores of shape (1, 2) for 1 images",
+    larger_images: "light.onnx does not run on 1 images of (1, 9, 9)",
+    one_image_at_a_time: "light.onnx does not run on 2 images",
+    weights_elsewhere: "light.onnx is damaged or not an ONNX model",
     two_channels: "takes images of 2 channels, files have 1 or 3",
     Path.unlink: "light.onnx does not exist",
 }
@@ -206,11 +267,28 @@ def test_wrong_model(damage, model, folder, capsys):
     one_sentence(capsys, predict(model, folder), MODELS[damage])
 
 
-@pytest.mark.parametrize("suffix", [".ts", ".safetensors"])
-def test_a_damaged_model_of_torch(suffix, tmp_path, folder, capsys):
-    path = tmp_path / f"m{suffix}"
+def test_a_damaged_model_of_torch(tmp_path, folder, capsys):
+    path = tmp_path / "m.safetensors"
     path.write_bytes(b"x" * 200)
-    one_sentence(capsys, predict(path, folder), f"m{suffix} is damaged")
+    one_sentence(capsys, predict(path, folder), "m.safetensors is damaged")
+
+
+def test_a_file_that_torch_would_unpickle_is_refused(tmp_path, folder, capsys):
+    path = tmp_path / "m.pt2"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("m/data/sample_inputs/model.pt", pickle.dumps(Touch(tmp_path / "ran")))
+    one_sentence(capsys, predict(path, folder), "m.pt2 is not opened: a .pt2 file can hold any")
+    assert not (tmp_path / "ran").exists()
+
+
+class Touch:
+    """What makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
 
 
 def test_steps_that_call_anything_else_are_refused(tmp_path, folder, capsys):
@@ -237,7 +315,7 @@ def test_wrong_images(name, model, tmp_path, capsys):
 
 
 def test_another_suffix(tmp_path, folder, capsys):
-    one_sentence(capsys, predict(tmp_path / "m.h5", folder), "must end in one of .onnx, .ts, .pt")
+    one_sentence(capsys, predict(tmp_path / "m.h5", folder), "must end in one of .onnx, .pt2")
 
 
 def test_nowhere_to_write(model, folder, capsys):

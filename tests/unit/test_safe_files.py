@@ -19,7 +19,7 @@ from pam import ConfigError, DataError
 from pam.data.sources import Folder, TarArchive, ZipArchive
 from pam.data.store import load_dataset, save_dataset
 from pam.deploy import FORMATS
-from pam.deploy.model import format_module
+from pam.deploy.model import PROGRAMS, format_module
 from pam.files import read_json, read_tensors
 from pam.networks import GroupedNetwork, SingleTaskNetwork, pretrained
 from pam.networks.family import load_family
@@ -62,7 +62,11 @@ READERS = {
     "failure": read_failure,
     "record": read_json,
     "published weights": pretrained._read,
-    **{f"exported {name}": partial(format_module(name).open_file, threads=1) for name in FORMATS},
+    **{
+        f"exported {name}": partial(format_module(name).open_file, threads=1)
+        for name in FORMATS
+        if name not in PROGRAMS
+    },
 }
 
 

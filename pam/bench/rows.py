@@ -1,10 +1,10 @@
-"""The rows of ``pam bench latency``: times, FLOPs, and how often faster than B1 and B2."""
+"""Timings of networks as rows and as a table: FLOPs, and how often faster than B1 and B2."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pam.cli.bench_networks import Contender
+from pam.bench.contenders import Contender
 from pam.cost import Timing, paper_flops
 from pam.reporting.names import merging_name
 from pam.reporting.schema import INTEGER, LATENCY, TEXT, Columns, Table

@@ -1,33 +1,58 @@
-"""What is known of a network that is to be exported: from its file, and from the run around it."""
+"""A network that is to be exported: from its file, and from the run around it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pam.cli.one_network import read_one
+from pam.data import data_hash
+from pam.errors import DataError
 from pam.files import read_json, stored_hash
+from pam.networks import GroupedNetwork
+from pam.networks.family import load_one
+from pam.runs.cells import Cell
 from pam.runs.paths import NETWORK, RECORD, Paths, run_of
 
-if TYPE_CHECKING:
-    from pam.deploy.exporting import Source
-    from pam.networks import GroupedNetwork
+
+@dataclass(frozen=True)
+class Source:
+    """A network that is to be exported, and what is known of it.
+
+    Attributes:
+        network: it.
+        name: what files of it are called.
+        origin: cell and hashes, JSON-able.
+        merged: the merged network that it was pruned from, if it is at hand.
+        config: what of the configuration it depends on, if known.
+        accuracies: task -> test accuracy as far as measured before.
+        measured_in: where those accuracies are from.
+    """
+
+    network: GroupedNetwork
+    name: str
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    merged: GroupedNetwork | None = None
+    config: Mapping[str, Any] | None = None
+    accuracies: Mapping[str, float] = field(default_factory=dict)
+    measured_in: str = ""
 
 
-def read_source(path: str | Path, strength: float | None) -> "Source":
+def read_source(path: str | Path, strength: float | None, data: str | Path) -> Source:
     """Return a network with its origin, and what records of the same run tell of it.
 
     Args:
         path: made by ``pam prune``, ``pam merge`` or ``pam train``.
         strength: which network of a pruned file; for the others None or 0.
+        data: folder of the data set that it was made with.
 
     Raises:
         ConfigError: if the strength is missing, or there is no network of it.
-        DataError: if a file is missing or damaged, or holds no network.
+        DataError: if a file is missing or damaged, holds no network, or one of other data.
     """
-    from pam.deploy.exporting import Source
-
     path = Path(path)
-    read = read_one(path, strength, "--strength")
+    read = load_one(path, strength, "--strength")
+    if read.origin.get("data_hash", "") not in ("", data_hash(data)):
+        raise DataError(f"{path} was made with other data than {data} holds")
     sha256 = stored_hash(path)
     origin = {**read.origin, "network_sha256": sha256}
     record = _provenance(path.with_suffix(RECORD))
@@ -58,10 +83,8 @@ def _provenance(record: Path) -> Mapping[str, Any]:
     return _mapping(_mapping(read_json(record)).get("provenance")) if record.is_file() else {}
 
 
-def _merged(path: Path, record: Mapping[str, Any]) -> "GroupedNetwork | None":
+def _merged(path: Path, record: Mapping[str, Any]) -> GroupedNetwork | None:
     """Return the merged network that a network was pruned from, if it lies where it lay."""
-    from pam.networks import GroupedNetwork
-
     for parent, sha256 in record.get("parents", {}).items():
         merged = run_of(path) / parent
         if merged.suffix == NETWORK and merged.is_file() and stored_hash(merged) == sha256:
@@ -74,7 +97,9 @@ def _measured(path: Path, origin: Mapping[str, Any], strength: float) -> dict[st
     axes = ("experiment", "merging", "pruning", "seed")
     if any(axis not in origin for axis in axes):
         return {}
-    record = Path(Paths(str(run_of(path))).measured(*(origin[axis] for axis in axes)))
+    record = Path(
+        Paths(str(run_of(path))).record(Cell.of("measure", *(origin[axis] for axis in axes)))
+    )
     if origin["network_sha256"] not in _provenance(record).get("parents", {}).values():
         return {}
     return {

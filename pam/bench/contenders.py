@@ -1,4 +1,4 @@
-"""The networks of ``pam bench``: those of a run at matched accuracy, and files."""
+"""The networks to time: those of a run at matched accuracy, and files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from pam.cli.one_network import nearest_strength, read_one
 from pam.errors import ConfigError
 from pam.names import check_known
 from pam.networks import Assembly, GroupedNetwork
-from pam.networks.family import load_family
+from pam.networks.family import load_family, load_one, nearest_strength
 from pam.reporting.names import order_combinations, order_mergings
+from pam.reporting.operating_points import parts_of
+from pam.reporting.statistics.curves import select
 from pam.reporting.statistics.matched import OK
-from pam.reporting.statistics.operating_points import parts_of
-from pam.reporting.storage import read_table, select
+from pam.reporting.storage import read_table
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths
 
@@ -119,7 +119,7 @@ def _contender(folder: str, cell: dict[str, Any], parts: Sequence[tuple[str, flo
     return Contender(cell["merging"], cell, Assembly.unite(assemblies).network().eval())
 
 
-def network_of_file(said: str) -> Contender:
+def network_of_file(named: str) -> Contender:
     """Return the network of a file, given as ``FILE`` or, one of several, as ``FILE:STRENGTH``.
 
     Raises:
@@ -127,14 +127,35 @@ def network_of_file(said: str) -> Contender:
         DataError: if the file is missing, damaged or holds no network.
         ShapeError: if the weights do not fit the network's description.
     """
-    path, _, strength = said.rpartition(":")
-    if not path or Path(said).is_file():
-        path, strength = said, ""
+    path, _, strength = named.rpartition(":")
+    if not path or Path(named).is_file():
+        path, strength = named, ""
     try:
         number = float(strength) if strength else None
     except ValueError as error:
-        raise ConfigError(f"--networks {said}: '{strength}' is no strength") from error
-    read = read_one(path, number, _ASKED)
+        raise ConfigError(f"--networks {named}: '{strength}' is no strength") from error
+    read = load_one(path, number, _ASKED)
     cell = {name: read.origin.get(name, "") for name in _AXES}
     cell |= {"seed": read.origin.get("seed"), "strength": read.strength}
-    return Contender(said, cell, read.network)
+    return Contender(named, cell, read.network)
+
+
+def contenders(
+    folder: str | None, choice: Choice, files: Sequence[str]
+) -> tuple[list[Contender], list[str]]:
+    """Return the networks of a run, then those of files, and the notes of the run.
+
+    Raises:
+        ConfigError: if none is left, or one is named twice; see :func:`networks_of_run` and
+            :func:`network_of_file` for more.
+    """
+    chosen, notes = networks_of_run(folder, choice) if folder else ([], [])
+    chosen += [network_of_file(named) for named in files]
+    if not chosen:
+        reasons = "; ".join(notes)
+        raise ConfigError(f"no merging of {folder} is accurate enough to be timed: {reasons}")
+    names = [contender.name for contender in chosen]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ConfigError(f"{name} is named twice")
+    return chosen, notes

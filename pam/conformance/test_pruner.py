@@ -1,0 +1,133 @@
+"""What is asked of a pruner; docstrings say how to comply."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from pam.conformance.examples import (
+    GROUPINGS,
+    MIXED,
+    SEED,
+    SHARED,
+    check_file,
+    check_parts,
+    check_refused,
+    draw_before,
+    group,
+    lenets,
+    same_network,
+    same_tensors,
+    squares,
+    tensors_of,
+)
+from pam.conformance.subject import Subject
+from pam.pruning import Pruned, prune_progressively
+from pam.source.code import code_hash
+
+TASKS = "ABC"
+SAMPLES = 128
+groupings = pytest.mark.parametrize("grouping", GROUPINGS)
+
+Results = Callable[[str], list[Pruned]]
+
+
+def run(subject: Subject, grouping: str, **more: object) -> Iterator[Pruned]:
+    """Prune tiny networks in a grouping as the workflow does, with further options."""
+    network, data = group(lenets(TASKS), grouping), squares(TASKS, SAMPLES)
+    options = {**subject.options, **more}
+    return prune_progressively(network, subject.name, data, subject.strengths, seed=SEED, **options)
+
+
+@pytest.fixture(scope="module")
+def pruned(subject: Subject) -> Results:
+    """Prune tiny networks in a grouping, once."""
+    draw_before(1)
+    return cache(lambda grouping: list(run(subject, grouping)))
+
+
+def test_every_strength_yields_one_pruned(pruned: Results, subject: Subject) -> None:
+    """Write `for strength in strengths: ... yield Pruned(strength, network, rows)`."""
+    results = pruned(SHARED)
+    assert all(isinstance(one, Pruned) for one in results), "it yields something else than Pruned"
+    yielded = [one.strength for one in results]
+    same = yielded == subject.strengths
+    assert same, f"of strengths {subject.strengths} it yields {yielded}"
+
+
+@groupings
+def test_groups_of_all_kinds_work_and_all_tasks_are_kept(pruned: Results, grouping: str) -> None:
+    """Go through network.widths[layer] or unit_keys(network), not through two kinds of groups."""
+    for one in pruned(grouping):
+        tasks = list(one.network.tasks)
+        assert tasks == list(TASKS), f"tasks {list(TASKS)} become {tasks}"
+
+
+@groupings
+def test_no_group_ever_grows(pruned: Results, grouping: str) -> None:
+    """Go on from the network of the strength before; remove(network, keep) cuts units out."""
+    start = group(lenets(TASKS), grouping).groups()
+    tables = [start, *(one.network.groups() for one in pruned(grouping))]
+    for before, after in pairwise(tables):
+        for layer, groups in after.items():
+            for name, units in groups.items():
+                had = before[layer].get(name, 0)
+                assert units <= had, f"group {name} of {layer} goes from {had} units to {units}"
+
+
+@groupings
+def test_every_combination_computes_what_the_whole_does(pruned: Results, grouping: str) -> None:
+    """Pass what to keep through connected(network, keep, scores) before remove(network, keep)."""
+    for one in pruned(grouping):
+        check_parts(one.network)
+
+
+def test_the_file_of_the_network_is_read_back_as_it_was(pruned: Results, tmp_path: Path) -> None:
+    """Yield a plain GroupedNetwork."""
+    for one in pruned(MIXED):
+        check_file(one.network, tmp_path)
+
+
+def test_the_same_seed_gives_the_same_bytes(pruned: Results, subject: Subject) -> None:
+    """Draw from torch.Generator().manual_seed(derive_seed(..., seed)), not from the global one."""
+    first = pruned(MIXED)
+    draw_before(2)
+    for one, other in zip(first, run(subject, MIXED), strict=True):
+        same = same_network(one.network, other.network)
+        assert same, "two runs with the same seed give different networks"
+
+
+def test_the_network_it_is_given_and_those_it_yields_stay(subject: Subject) -> None:
+    """Work on copy.deepcopy(network), and yield a copy too."""
+    network, data = group(lenets(TASKS), SHARED), squares(TASKS, SAMPLES)
+    seen = [("the network it was given", network, tensors_of(network))]
+    # The pruner itself: what the workflow calls makes copies of its own.
+    for one in subject.plugin(network, data, subject.strengths, seed=SEED, **subject.options):
+        seen.append(("a network it had yielded", one.network, tensors_of(one.network)))
+    for which, now, then in seen:
+        same = same_tensors(now.state_dict(), then)
+        assert same, f"{which} has other weights afterwards"
+
+
+def test_the_test_part_is_never_looked_at(pruned: Results) -> None:
+    """Use data.train and data.validation only."""
+    pruned(SHARED)
+
+
+def test_every_row_of_a_curve_names_its_phase(pruned: Results) -> None:
+    """Make rows with curve_rows(epochs, phase), phase being 'prune' or 'fine_tune'."""
+    for one in pruned(SHARED):
+        wrong = [row for row in one.curve if row.get("phase") not in ("prune", "fine_tune")]
+        assert not wrong, f"at strength {one.strength:g} there is a row {str(wrong[:1])[1:-1]}"
+
+
+def test_unknown_options_are_refused(subject: Subject) -> None:
+    """Name every option in the signature, or raise ConfigError for the rest."""
+    check_refused(lambda **more: list(run(subject, SHARED, **more)))
+
+
+def test_the_workflow_finds_its_code(subject: Subject) -> None:
+    """Write the name as text, @register("mine"), in a module that the entry point names."""
+    code_hash("pam.stages.prune", {"pam.pruning": subject.name})
