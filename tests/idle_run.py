@@ -5,10 +5,9 @@ from typing import Any
 
 from pam.config import Config
 from pam.files import write_json
-from pam.reporting.origins import ORIGINS
 from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell, all_cells, cell_code, config_hash, parents_of, settings_of
-from pam.runs.paths import Paths, path_in_run
+from pam.runs.paths import ORIGINS, Paths, path_in_run
 from pam.runs.raw_data import cell_raw_hash
 
 

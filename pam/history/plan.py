@@ -10,7 +10,6 @@ from pam.config import Config
 from pam.errors import DataError
 from pam.files import read_json
 from pam.history.hashes import Modules
-from pam.reporting.origins import ORIGINS
 from pam.runs.cells import (
     Cell,
     all_cells,
@@ -21,7 +20,7 @@ from pam.runs.cells import (
     settings_of,
 )
 from pam.runs.manifest import Manifest, read_manifest
-from pam.runs.paths import Paths, path_in_run
+from pam.runs.paths import ORIGINS, Paths, path_in_run
 from pam.runs.raw_data import cell_raw_hash
 from pam.runs.record import Record, read_record
 from pam.runs.stages import STAGES

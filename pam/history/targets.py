@@ -14,10 +14,9 @@ from pam.files import read_json, read_meta
 from pam.history.jobs import COLUMNS, Run
 from pam.names import check_known
 from pam.reporting.figures import sources_of
-from pam.reporting.origins import ORIGINS
 from pam.reporting.schema import TABLES
 from pam.reporting.tables.render import SOURCES
-from pam.runs.paths import DATA_RECORD, NETWORK, RECORD, record_of, run_of
+from pam.runs.paths import DATA_RECORD, NETWORK, ORIGINS, RECORD, record_of, run_of
 from pam.runs.stages import STAGES
 
 _DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from pam.reporting.run import Run
 
-ORIGINS = "origins.json"
-"""Beside the tables, and beside the figures: file name -> what it is made from."""
-
 Stale = Mapping[tuple[str, str], str]
 """(experiment, CSV file) -> the stages, in words, whose code is no longer that of its rows."""
 

@@ -15,6 +15,9 @@ NETWORK = ".safetensors"
 RECORD = ".json"
 DESCRIPTION = "dataset.json"
 DATA_RECORD = "record.json"
+ORIGINS = "origins.json"
+"""Beside the tables, and beside the figures: file name -> what it is made from."""
+
 PARTS = ("train", "validation", "test")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pam.files import write_json, write_text
 from pam.reporting.names import file_stem
-from pam.reporting.origins import NOTHING_STALE, ORIGINS, Stale, origin_of, stale_notes
+from pam.reporting.origins import NOTHING_STALE, Stale, origin_of, stale_notes
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
@@ -15,6 +15,7 @@ from pam.reporting.tables.comparison import comparison
 from pam.reporting.tables.latency import latency
 from pam.reporting.tables.overviews import headline, operating_points, resources, sensitivity
 from pam.reporting.tables.text_table import Document
+from pam.runs.paths import ORIGINS
 
 _BUILDERS: dict[str, Callable[[Run, str], Document | None]] = {
     "comparison": comparison,
