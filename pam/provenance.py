@@ -10,7 +10,6 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -18,8 +17,9 @@ from typing import Any, NamedTuple
 
 from pam.errors import ConfigError, DataError
 from pam.files import json_hash, read_json, stored_hash
-from pam.source.entry_points import declared
-from pam.source.modules import PACKAGE, ROOT, Modules
+from pam.source.entry_points import plugin_modules, source_modules
+from pam.source.modules import PACKAGE, REGISTER, ROOT
+from pam.source.signatures import descriptions
 
 HASH_LENGTH = 12
 
@@ -59,11 +59,14 @@ OUTSIDE = frozenset(
     {
         "pam.cli.main",
         "pam.config",
-        "pam.source.entry_points",
-        "pam.source.modules",
+        "pam.ranges",
+        "pam.registry",
+        "pam.source",
         "pam.provenance",
     }
 )
+
+NAMES = "pam.reporting.names"
 
 # Their rows are never the same twice.
 TIMINGS = ("latency", "resources")
@@ -122,7 +125,11 @@ def module_hashes(
 ) -> dict[str, str]:
     """Return module -> hash, sorted, of what :func:`code_hash` covers: 12 hexadecimal digits."""
     covered = stage_modules(stage, method=method, architecture=architecture, dataset=dataset)
-    return {name: _module_hash(name)[:HASH_LENGTH] for name in covered}
+    hashes = {name: _module_hash(name)[:HASH_LENGTH] for name in covered}
+    if NAMES in hashes:
+        # What methods are called is read from where they are registered.
+        hashes["descriptions"] = config_hash([repr(one) for one in descriptions()])
+    return hashes
 
 
 @cache
@@ -145,30 +152,6 @@ def stage_modules(
     if of_stage.datasets:
         entries |= plugin_modules("pam.data", dataset)
     return tuple(sorted(source_modules().reachable(entries, without=OUTSIDE)))
-
-
-@cache
-def source_modules() -> Modules:
-    """Return the modules of this package and of those that installed plug-ins live in."""
-    return Modules(plugins=[one.module for one in declared()])
-
-
-def plugin_modules(package: str, registered: str | None) -> set[str]:
-    """Return the modules that register ``registered``, or anything, with ``package``.
-
-    Raises:
-        ConfigError: if no module registers it.
-    """
-    modules = source_modules()
-    found = modules.plugins(package, registered)
-    if registered and not found:
-        names = modules.names(package)
-        near = get_close_matches(registered, names, n=1)
-        known = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
-        absent = [one.said for one in declared() if one.module in modules.missing]
-        hint = f"{absent[0]} names a module that is not there" if absent else known
-        raise ConfigError(f"no module of {package} registers '{registered}'; {hint}")
-    return found
 
 
 def config_hash(value: Any) -> str:
@@ -232,7 +215,8 @@ def _module_hash(name: str) -> str:
 def _normalised(node: Any) -> Any:
     """Return a syntax tree as nested tuples without positions, docstrings and empty fields.
 
-    Empty fields differ between Python versions, which must not change a hash.
+    Empty fields differ between Python versions, which must not change a hash. How a method
+    describes itself decides nothing that it computes.
     """
     if isinstance(node, list):
         return tuple(_normalised(item) for item in node if not _is_docstring(item))
@@ -241,9 +225,14 @@ def _normalised(node: Any) -> Any:
     fields = [
         (name, _normalised(value))
         for name in node._fields
+        if not (name == "keywords" and _registers(node))
         if (value := getattr(node, name, None)) is not None and value != []
     ]
     return (type(node).__name__, *fields)
+
+
+def _registers(call: ast.AST) -> bool:
+    return isinstance(call, ast.Call) and ast.unparse(call.func).endswith(REGISTER)
 
 
 def _is_docstring(node: Any) -> bool:

@@ -16,6 +16,7 @@ from pam.cli.failures import Failure
 from pam.cli.origin import Origin, command_line, content_hashes, path_in_run
 from pam.cli.rows import Rows, without_nan
 from pam.config import Config, Experiment, load_config
+from pam.config.options import check_experiment
 from pam.errors import ConfigError
 from pam.files import write_json
 from pam.names import check_known
@@ -66,6 +67,7 @@ class Job:
         started, clock = _now(), time.perf_counter()
         config = load_config(arguments.config)
         axes = _axes(config, arguments, rule)
+        check_experiment(config, arguments.experiment)
         # Data are prepared where there may be no GPU.
         device = set_up(config.threads, "cpu" if rule == "prepare" else config.device)
         return cls(

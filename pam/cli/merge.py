@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from pam.cli.failures import Failure, attempt, save_failure
 from pam.cli.inputs import description, failure_before, read_dataset, read_singles
 from pam.cli.job import Job
-from pam.cli.options import GIVEN_TO_MERGER, check_options
 from pam.cli.resuming import resumable
 from pam.cli.rows import noted_rows, training_rows
 from pam.config import merge_slice
@@ -52,11 +51,9 @@ def run(arguments: Namespace) -> int:
 
 
 def _merge(job: Job, dataset: "MultitaskDataset", paths: list[str], seed: int) -> "GroupedNetwork":
-    from pam.merging import MERGERS, merge
+    from pam.merging import merge
 
     name = job.axes["merging"]
     row = job.experiment.merging_row(name)
-    merger = MERGERS.get(row.method)
-    check_options(job.key(f"merging.{name}"), merger, row.options, GIVEN_TO_MERGER)
     networks = read_singles(job, dataset, paths)
     return merge(networks, row.method, dataset, seed=seed, **row.options)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pam.cli.failures import DATA_MISSING, Failure, attempt, save_failure
 from pam.cli.job import Job
-from pam.cli.options import GIVEN_TO_DATASET, check_options
 from pam.cli.tasks import check_tasks
 from pam.config import prepare_slice
 from pam.config.paths import data_record
@@ -45,7 +44,6 @@ def _load(job: Job, arguments: Namespace) -> "MultitaskDataset | Failure":
 
     name, options = job.experiment.dataset, dict(job.experiment.data)
     make = DATASETS.get(name)
-    check_options(job.key("data"), make, options, GIVEN_TO_DATASET)
     # A data set that is on every disk has nothing to download.
     if arguments.download and "download" in inspect.signature(make).parameters:
         options["download"] = True

@@ -10,7 +10,6 @@ from tqdm import tqdm
 from pam.cli.failures import Failure, attempt, save_failure
 from pam.cli.inputs import description, failure_before, read_dataset, read_merged
 from pam.cli.job import Job
-from pam.cli.options import GIVEN_TO_PRUNER, check_options
 from pam.cli.origin import Origin
 from pam.cli.resuming import resumable
 from pam.cli.rows import Row, training_rows
@@ -58,12 +57,10 @@ def _prune(
     job: Job, dataset: "MultitaskDataset", network: "GroupedNetwork", seed: int
 ) -> "tuple[dict[float, GroupedNetwork], list[Row], Failure | None]":
     """Return strength -> network and the curves as far as pruning came, and what stopped it."""
-    from pam.pruning import PRUNERS, prune_progressively
+    from pam.pruning import prune_progressively
 
     name = job.axes["pruning"]
     row = job.experiment.pruning_row(name)
-    pruner = PRUNERS.get(row.method)
-    check_options(job.key(f"pruning.{name}"), pruner, row.options, GIVEN_TO_PRUNER)
     strengths = iter(
         prune_progressively(network, row.method, dataset, row.strengths, seed=seed, **row.options)
     )

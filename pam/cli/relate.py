@@ -12,7 +12,6 @@ from tqdm import tqdm
 from pam.cli.failures import Failure, attempt
 from pam.cli.inputs import description, failure_before, read_dataset, read_single, read_singles
 from pam.cli.job import Job
-from pam.cli.options import GIVEN_TO_MERGER, check_options
 from pam.cli.resuming import resumable
 from pam.cli.rows import Row
 from pam.config import control_seed, relate_slice
@@ -114,11 +113,9 @@ def _merge(
 ) -> "list[LayerShare]":
     """Merge two networks and count; ``tasks`` tells which task each of their names stands for."""
     from pam.analysis.relatedness import layer_shares, task_view, units_before
-    from pam.merging import MERGERS, merge
+    from pam.merging import merge
 
     row = job.experiment.relatedness_row(job.axes["merging"])
-    where = job.key(f"relatedness.{job.axes['merging']}")
-    check_options(where, MERGERS.get(row.method), row.options, GIVEN_TO_MERGER)
     view = task_view(dataset, tasks)
     merged = merge(networks, row.method, view, seed=seed, **row.options)
     return layer_shares(merged, units_before(*networks.values()))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from pam.cli.failures import Failure, attempt, save_failure
 from pam.cli.inputs import description, failure_before, read_dataset
 from pam.cli.job import Job
-from pam.cli.options import GIVEN_TO_ARCHITECTURE, check_options
 from pam.cli.resuming import resumable
 from pam.cli.rows import training_rows
 from pam.config import train_slice
@@ -53,12 +52,10 @@ def run(arguments: Namespace) -> int:
 def _train(
     job: Job, dataset: "MultitaskDataset", task: str, seeds: dict[str, int]
 ) -> "tuple[SingleTaskNetwork, list[Epoch]]":
-    from pam.networks import ARCHITECTURES, build
+    from pam.networks import build
     from pam.training import fit, schedule_from
 
     experiment = job.experiment
-    make = ARCHITECTURES.get(experiment.architecture)
-    check_options(job.key("network"), make, experiment.network, GIVEN_TO_ARCHITECTURE)
     network = build(
         experiment.architecture,
         dataset.input_shape,

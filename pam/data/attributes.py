@@ -3,8 +3,7 @@
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,8 +11,11 @@ from torch import Tensor
 from pam.data.dataset import MultitaskDataset, Split
 from pam.data.normalisation import channel_statistics
 from pam.data.pictures import Framing, read_images
+from pam.data.registry import DataSize
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
+
+RGB = 3
 
 
 class Row(NamedTuple):
@@ -121,6 +123,18 @@ def make_dataset(
     )
 
 
+def picture_size(options: Mapping[str, Any], whole: int | None = None) -> DataSize:
+    """Return what training depends on of square RGB images that are made with these options.
+
+    Args:
+        options: of the data set.
+        whole: training images if the options ask for all of them.
+    """
+    side = options["size"]
+    shape = None if side is None else (RGB, side, side)
+    return DataSize(shape, options["train_images"] or whole)
+
+
 def first(rows: Tensor, count: int | None, part: str) -> Tensor:
     """Return the first ``count`` rows, all of them for None.
 
@@ -148,27 +162,6 @@ def draw(rows: Tensor, count: int | None, part: str, generator: torch.Generator)
     """
     shuffled = rows[torch.randperm(len(rows), generator=generator)]
     return first(shuffled, count, part).sort().values
-
-
-def check_integers(lowest: int, **values: int | None) -> None:
-    """Refuse options that are no integers from ``lowest`` on; None passes.
-
-    Raises:
-        ConfigError: naming the option.
-    """
-    for name, value in values.items():
-        if value is not None and (type(value) is not int or value < lowest):
-            raise ConfigError(f"option '{name}' must be an integer >= {lowest}, not {value!r}")
-
-
-def check_fraction(name: str, value: float) -> None:
-    """Refuse what is not a number strictly between 0 and 1.
-
-    Raises:
-        ConfigError: naming the option.
-    """
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < 1:
-        raise ConfigError(f"option '{name}' must be between 0 and 1, not {value!r}")
 
 
 def _read_splits(parts: Mapping[str, Part], framing: Framing) -> dict[str, Split]:

@@ -8,12 +8,14 @@ correlation between the labels of different tasks is a parameter.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import ceil, sqrt
-from numbers import Real
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from pam.data.attributes import picture_size
 from pam.data.cartoon_drawing import ATTRIBUTES, draw_faces
 from pam.data.cartoon_looks import draw_looks
 from pam.data.dataset import MultitaskDataset, Split
@@ -21,15 +23,15 @@ from pam.data.normalisation import channel_statistics
 from pam.data.registry import register
 from pam.data.tasks import check_tasks
 from pam.errors import ConfigError
+from pam.ranges import BelowOne, Count, Whole
 from pam.seeds import derive_seed
 
 LABELS_PER_TASK = 3
-SMALLEST_SIZE = 16
 # Faces are drawn so many at a time, from random numbers of their own: face i of a part does not
 # depend on how many there are, and what is drawn on fits a processor's cache.
 _CHUNK = 64
 
-Tasks = Mapping[str, list[int] | list[str]]
+Tasks = Mapping[str, list[int | str]]
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,6 @@ class FaceOptions:
         correlation: tetrachoric correlation of related labels, see :func:`draw_labels`.
         noise: standard deviation of the noise of every pixel value, as a share of 255.
         seed: decides labels, looks and noise.
-
-    Raises:
-        ConfigError: if a value is of the wrong type or outside its range.
     """
 
     size: int
@@ -55,29 +54,24 @@ class FaceOptions:
     noise: float
     seed: int
 
-    def __post_init__(self) -> None:
-        smallest = {"size": SMALLEST_SIZE, "seed": 0}
-        for name, value in asdict(self).items():
-            if name in ("correlation", "noise"):
-                if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < 1:
-                    raise ConfigError(f"option '{name}' must be in [0, 1), not {value!r}")
-                continue
-            low = smallest.get(name, 1)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ConfigError(f"option '{name}' must be an integer >= {low}, not {value!r}")
 
-
-@register("cartoon_faces")
+@register(
+    "cartoon_faces",
+    title="cartoon faces (synthetic)",
+    tasks=("A", "B", "C", "D", "E"),
+    train_size="train_images",
+    forecast=picture_size,
+)
 def cartoon_faces(
     root: Path | None = None,
     *,
-    size: int = 32,
-    train_images: int = 6000,
-    validation_images: int = 1500,
-    test_images: int = 2000,
-    correlation: float = 0.5,
-    noise: float = 0.05,
-    seed: int = 0,
+    size: Annotated[int, Field(ge=16)] = 32,
+    train_images: Count = 6000,
+    validation_images: Count = 1500,
+    test_images: Count = 2000,
+    correlation: BelowOne = 0.5,
+    noise: BelowOne = 0.05,
+    seed: Whole = 0,
     tasks: Tasks | None = None,
 ) -> MultitaskDataset:
     """Return synthetic faces, uint8 (images, 3, size, size), with the labels ``ATTRIBUTES``.

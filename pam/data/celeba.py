@@ -5,13 +5,14 @@ from pathlib import Path
 
 import torch
 
-from pam.data.attributes import AttributeTable, Part, Row, check_integers, first, make_dataset
+from pam.data.attributes import AttributeTable, Part, Row, first, make_dataset, picture_size
 from pam.data.dataset import MultitaskDataset
 from pam.data.pictures import Framing
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, ZipArchive, check_md5
 from pam.data.tasks import check_tasks
-from pam.errors import ConfigError, DataError
+from pam.errors import DataError
+from pam.ranges import Count
 from pam.runs.raw_data import DEFAULT_ROOT
 from pam.torchvision_shim import torchvision
 
@@ -21,19 +22,27 @@ ARCHIVE = "img_align_celeba.zip"
 ATTRIBUTES = "list_attr_celeba.txt"
 PARTITION = "list_eval_partition.txt"
 N_ATTRIBUTES = 40
+TRAINING_IMAGES = 162_770
 _PARTS = ("train", "validation", "test")
 _LABELS = {"-1": -1, "1": 1}
 
 
-@register("celeba")
+@register(
+    "celeba",
+    title="CelebA",
+    paper="Liu et al., ICCV 2015",
+    tasks=("A", "B"),
+    train_size="train_images",
+    forecast=lambda options: picture_size(options, TRAINING_IMAGES),
+)
 def celeba(
     root: Path | None = None,
     *,
     download: bool = False,
-    size: int = 72,
-    train_images: int | None = None,
-    validation_images: int | None = None,
-    test_images: int | None = None,
+    size: Count = 72,
+    train_images: Count | None = None,
+    validation_images: Count | None = None,
+    test_images: Count | None = None,
     tasks: Mapping[str, list[int]] | None = None,
 ) -> MultitaskDataset:
     """Return CelebA's aligned and cropped faces, 178 x 218 pixels, resized to a square.
@@ -56,14 +65,11 @@ def celeba(
         ConfigError: if an option is outside its range.
         DataError: if a file is missing or damaged, or the download fails.
     """
-    if not isinstance(download, bool):
-        raise ConfigError(f"option 'download' must be true or false, not {download!r}")
     counts = {
         "train_images": train_images,
         "validation_images": validation_images,
         "test_images": test_images,
     }
-    check_integers(1, **counts)
     half = N_ATTRIBUTES // 2
     default = {"A": list(range(half)), "B": list(range(half, N_ATTRIBUTES))}
     chosen = check_tasks(default if tasks is None else tasks, N_ATTRIBUTES)

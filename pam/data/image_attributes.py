@@ -12,10 +12,9 @@ from pam.data.attributes import (
     AttributeTable,
     Part,
     Row,
-    check_fraction,
-    check_integers,
     draw,
     make_dataset,
+    picture_size,
 )
 from pam.data.column_tasks import read_tasks
 from pam.data.dataset import MultitaskDataset
@@ -23,6 +22,7 @@ from pam.data.pictures import Framing
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive, read_one
 from pam.errors import ConfigError, DataError
+from pam.ranges import Count, Fraction, Whole
 from pam.runs.raw_data import DEFAULT_ROOT
 from pam.seeds import derive_seed
 
@@ -33,17 +33,17 @@ _VALIDATION_FRACTION = 0.1
 _LABELS = {"0": -1, "-1": -1, "1": 1}
 
 
-@register("image_attributes")
+@register("image_attributes", train_size="train_images", forecast=picture_size)
 def image_attributes(
     root: Path | None = None,
     *,
     folder: str,
-    size: int | None = None,
-    train_images: int | None = None,
-    validation_images: int | None = None,
-    test_images: int | None = None,
-    validation_fraction: float | None = None,
-    seed: int = 0,
+    size: Count | None = None,
+    train_images: Count | None = None,
+    validation_images: Count | None = None,
+    test_images: Count | None = None,
+    validation_fraction: Fraction | None = None,
+    seed: Whole = 0,
     tasks: Mapping[str, list[str]] | None = None,
 ) -> MultitaskDataset:
     """Return the images of a folder that has, per split, images and their attributes.
@@ -77,9 +77,7 @@ def image_attributes(
         "validation_images": validation_images,
         "test_images": test_images,
     }
-    check_integers(1, **counts)
-    check_integers(0, seed=seed)
-    inside = isinstance(folder, str) and not Path(folder).is_absolute()
+    inside = not Path(folder).is_absolute()
     if not inside or ".." in Path(folder).parts:
         raise ConfigError(
             f"option 'folder' must be the name of a folder below the raw data, not {folder!r}"
@@ -133,7 +131,6 @@ def read_parts(folder: Path, validation_fraction: float | None, seed: int) -> di
         )
     if "validation" not in splits:
         fraction = _VALIDATION_FRACTION if validation_fraction is None else validation_fraction
-        check_fraction("validation_fraction", fraction)
         source, table, rows = splits["train"]
         kept, taken = _split(rows, fraction, _generator("validation", seed))
         splits |= {"train": Part(source, table, kept), "validation": Part(source, table, taken)}

@@ -16,10 +16,9 @@ from pam.data.attributes import (
     AttributeTable,
     Part,
     Row,
-    check_fraction,
-    check_integers,
     draw,
     make_dataset,
+    picture_size,
 )
 from pam.data.dataset import MultitaskDataset
 from pam.data.pictures import Framing
@@ -27,6 +26,7 @@ from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive, check_md5
 from pam.data.tasks import check_tasks
 from pam.errors import DataError
+from pam.ranges import Count, Fraction, Whole
 from pam.runs.raw_data import DEFAULT_ROOT
 from pam.seeds import derive_seed
 from pam.torchvision_shim import torchvision
@@ -43,19 +43,30 @@ DEFAULT_TASKS = {
 }
 _KEYS = ["person", "imagenum"]
 _TEST_FRACTION = 0.2
+OUTSIDE_TEST = (1 - _TEST_FRACTION) * 13_143
+"""Images outside the test part that are to be expected: people are split, not images."""
 
 
-@register("lfw")
+@register(
+    "lfw",
+    title="LFW",
+    paper="Huang et al., 2007; Kumar et al., ICCV 2009",
+    tasks=("A", "B", "C", "D", "E"),
+    train_size="train_images",
+    forecast=lambda options: picture_size(
+        options, round(OUTSIDE_TEST * (1 - options["validation_fraction"]))
+    ),
+)
 def lfw(
     root: Path | None = None,
     *,
-    crop: int = 150,
-    size: int = 72,
-    train_images: int | None = None,
-    validation_images: int | None = None,
-    test_images: int | None = None,
-    validation_fraction: float = 0.2,
-    seed: int = 0,
+    crop: Count = 150,
+    size: Count = 72,
+    train_images: Count | None = None,
+    validation_images: Count | None = None,
+    test_images: Count | None = None,
+    validation_fraction: Fraction = 0.2,
+    seed: Whole = 0,
     tasks: Mapping[str, list[int]] | None = None,
 ) -> MultitaskDataset:
     """Return the faces that have attributes (13,143 of 13,233); a score above 0 is the label +1.
@@ -88,9 +99,6 @@ def lfw(
         "validation_images": validation_images,
         "test_images": test_images,
     }
-    check_integers(1, **counts)
-    check_integers(0, seed=seed)
-    check_fraction("validation_fraction", validation_fraction)
     chosen = check_tasks(DEFAULT_TASKS if tasks is None else tasks, N_ATTRIBUTES)
     framing = Framing(size, crop)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pam.data.decoding import decode
 from pam.data.sources import Source
-from pam.errors import ConfigError, DataError
+from pam.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,19 +23,10 @@ class Framing:
     Attributes:
         size: height and width of the result in pixels; None leaves them as they are.
         crop: side of the centre square that is kept, in pixels; None keeps the whole image.
-
-    Raises:
-        ConfigError: if a value is no positive integer.
     """
 
     size: int | None
     crop: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("size", "crop"):
-            value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 1):
-                raise ConfigError(f"option '{name}' must be an integer >= 1, not {value!r}")
 
     def apply(self, image: "Image.Image") -> "Image.Image":
         """Return the framed image, resized with antialiased bilinear interpolation.

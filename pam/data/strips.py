@@ -7,18 +7,21 @@ to 124 x 124 pixels, so 124 x 496 images.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from numbers import Real
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from pam.data.dataset import MultitaskDataset, Split
+from pam.data.registry import DataSize
 from pam.data.rendering import mean_intensity, render_strips
 from pam.data.tasks import check_tasks
 from pam.errors import ConfigError, ShapeError
 from pam.seeds import derive_seed
 
-SMALLEST_TILE = 8
+Tile = Annotated[int, Field(ge=8)]
+"""Height and width of an item in a strip, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,6 @@ class StripOptions:
         items_per_strip: items side by side.
         validation_fraction: share of the pool's items that only validation strips show.
         seed: decides the validation items and which items meet in a strip.
-
-    Raises:
-        ConfigError: if a value is of the wrong type or outside its range.
     """
 
     tile: int
@@ -75,20 +75,6 @@ class StripOptions:
     validation_fraction: float
     seed: int
 
-    def __post_init__(self) -> None:
-        smallest = {"tile": SMALLEST_TILE, "seed": 0}
-        for name, value in asdict(self).items():
-            if name == "validation_fraction":
-                continue
-            low = smallest.get(name, 1)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ConfigError(f"option '{name}' must be an integer >= {low}, not {value!r}")
-        fraction = self.validation_fraction
-        if isinstance(fraction, bool) or not isinstance(fraction, Real) or not 0 < fraction < 1:
-            raise ConfigError(
-                f"option 'validation_fraction' must be between 0 and 1, not {fraction!r}"
-            )
-
     @property
     def strips(self) -> dict[str, int]:
         """Strips per part."""
@@ -97,6 +83,12 @@ class StripOptions:
             "validation": self.validation_strips,
             "test": self.test_strips,
         }
+
+
+def strip_size(options: Mapping[str, Any]) -> DataSize:
+    """Return what training depends on of strips that are made with these options."""
+    tile = options["tile"]
+    return DataSize((1, tile, options["items_per_strip"] * tile), options["train_strips"])
 
 
 def make_dataset(

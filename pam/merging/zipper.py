@@ -27,7 +27,6 @@ from functools import partial
 from typing import Any
 
 from pam.data import MultitaskDataset
-from pam.errors import ConfigError
 from pam.merging.activations import sample_index
 from pam.merging.retraining import retrain as train_lightly
 from pam.merging.zip_step import LayerPlan, StepZipper
@@ -68,9 +67,7 @@ def zip_networks(
         DivergenceError: if retraining diverges.
     """
     network = Assembly.unite([Assembly.of(part) for part in networks.values()]).network().eval()
-    if isinstance(samples, bool) or not isinstance(samples, int):
-        raise ConfigError(f"merging option 'samples' must be a whole number, not {samples!r}")
-    index = sample_index(data, min(samples, len(data.train)), seed)
+    index = sample_index(data, samples, seed)
     images = data.train.images[index.to(data.train.images.device)]
     network.notes["zipped"] = {}
     for step in zip_steps(network.architecture):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pam.reporting.manifest import MANIFEST, read_manifest
 from pam.reporting.names import Names
 from pam.reporting.staleness import NOTHING_STALE, Stale
 from pam.reporting.storage import experiments, read_table, read_text_table
@@ -57,4 +58,6 @@ class Run:
     @cached_property
     def names(self) -> Names:
         """How the run's mergings, prunings, data sets and architectures are called and ordered."""
-        return Names()
+        if not (self.folder / MANIFEST).is_file():
+            return Names()
+        return Names(read_manifest(self.folder).config)

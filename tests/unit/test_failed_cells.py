@@ -30,6 +30,8 @@ def unchanged(network, data, strengths, *, seed):
 @pytest.fixture(autouse=True)
 def pruner(monkeypatch, same_torch_afterwards):
     monkeypatch.setattr("pam.cli.job.code_hash", lambda *a, **k: "0" * 12)
+    monkeypatch.setattr("pam.cli.job.check_experiment", lambda *_: None)
+    monkeypatch.setattr("pam.cli.plan.check_plugins", lambda *_: None)
     monkeypatch.setitem(PRUNERS._entries, "halves", unchanged)
 
 

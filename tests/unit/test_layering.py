@@ -8,7 +8,7 @@ import pytest
 from pam.source.modules import Modules
 
 BASE = {
-    *("durable", "errors", "files", "groups", "names", "provenance", "registry", "runs"),
+    *("durable", "errors", "files", "groups", "names", "provenance", "ranges", "registry", "runs"),
     *("seeds", "source", "torchvision_shim"),
 }
 # What each package may import besides the base and itself.
@@ -21,7 +21,7 @@ ALLOWED = {
     "pruning": {"data", "networks", "information", "training"},
     "analysis": {"data", "networks", "information", "training", "merging", "pruning"},
     "plugins": {"data", "networks", "information", "training", "merging", "pruning"},
-    "cost": {"data", "networks", "training"},
+    "cost": {"config", "data", "networks", "training", "merging", "pruning"},
     "conformance": {"data", "networks", "training", "merging", "pruning", "cost"},
     "deploy": {"data", "networks", "cost"},
     "reporting": set(),

@@ -46,6 +46,7 @@ def run(tmp_path_factory):
     """A run up to the measurements, the code hash of every rule its name."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pam.cli.job.code_hash", lambda rule, **_: f"code of {rule}")
+        patch.setattr("pam.cli.job.check_experiment", lambda *_: None)
         patch.setitem(PRUNERS._entries, "halves", unchanged)
         run = Run(tmp_path_factory.mktemp("run"))
         steps = [run.prepare("--log", "p.log"), run.train("A"), run.train("B"), run.merge("none")]
@@ -146,6 +147,7 @@ def test_folders_of_raw_data_are_nobodys_business():
 def test_the_sources_are_looked_at_before_the_work(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr("pam.cli.job.code_hash", lambda rule, **_: done.append("code") or "0" * 12)
+    monkeypatch.setattr("pam.cli.job.check_experiment", lambda *_: None)
     monkeypatch.setattr("pam.cli.job.environment", lambda _: done.append("sources") or {})
     monkeypatch.setattr("pam.cli.train.attempt", lambda work: done.append("work") or work())
     run = Run(tmp_path)
@@ -206,6 +208,7 @@ def test_a_record_in_any_folder_belongs_to_some_run(tmp_path, monkeypatch):
 
 def test_a_network_of_another_cell_is_refused(run, capsys, monkeypatch):
     monkeypatch.setattr("pam.cli.job.code_hash", lambda rule, **_: f"code of {rule}")
+    monkeypatch.setattr("pam.cli.job.check_experiment", lambda *_: None)
     monkeypatch.setitem(PRUNERS._entries, "halves", unchanged)
     other = Path(run.paths.merged("tiny", "broken", 0))
     shutil.copy(run.paths.merged("tiny", "none", 0), other)

@@ -168,6 +168,7 @@ def test_another_code_or_seed_starts_afresh(change, run_folder, tmp_path, monkey
     stopped(monkeypatch, command(run_folder, tmp_path, "train", "--task", "A"), 3)
     if change == "code":
         monkeypatch.setattr("pam.cli.job.code_hash", lambda *_, **__: "0123456789ab")
+        monkeypatch.setattr("pam.cli.job.check_experiment", lambda *_: None)
     seed = 1 if change == "seed" else 0
     words = command(run_folder, tmp_path, "train", "--task", "A", seed=seed)
     stopped(monkeypatch, words, 1)
