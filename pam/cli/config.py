@@ -4,14 +4,14 @@ import json
 from argparse import Namespace
 
 from pam.cli.arguments import PROFILE, Commands, add_command
-from pam.cli.options import (
-    GIVEN_TO_ARCHITECTURE,
-    GIVEN_TO_DATASET,
-    GIVEN_TO_MERGER,
-    GIVEN_TO_PRUNER,
-    check_options,
+from pam.config import (
+    Config,
+    check_plugins,
+    dump_config,
+    explain,
+    json_schema,
+    load_config,
 )
-from pam.config import Config, dump_config, explain, json_schema, load_config
 from pam.runs.cells import cells_of
 from pam.runs.stages import CELL_STAGES
 
@@ -50,7 +50,7 @@ def run(arguments: Namespace) -> int:
     else:
         config = load_config(arguments.config)
         if arguments.check:
-            _check_plugins(config)
+            check_plugins(config)
         else:
             print(dump_config(config), end="")
         print(f"# {_jobs(config)}")
@@ -60,29 +60,6 @@ def run(arguments: Namespace) -> int:
 def schema_text() -> str:
     """Return the JSON schema as it stands in ``workflow/schemas/config.schema.json``."""
     return json.dumps(json_schema(), indent=2) + "\n"
-
-
-def _check_plugins(config: Config) -> None:
-    """Look up every registered name, and check the options that go with it."""
-    from pam.data import DATASETS
-    from pam.merging import MERGERS
-    from pam.networks import ARCHITECTURES
-    from pam.pruning import PRUNERS
-
-    for name, made in config.experiments.items():
-        at = f"experiments.{name}"
-        dataset, architecture = DATASETS.get(made.dataset), ARCHITECTURES.get(made.architecture)
-        check_options(f"{at}.data", dataset, made.data, GIVEN_TO_DATASET)
-        check_options(f"{at}.network", architecture, made.network, GIVEN_TO_ARCHITECTURE)
-        for row, merging in made.merging.items():
-            merger = MERGERS.get(merging.method)
-            check_options(f"{at}.merging.{row}", merger, merging.options, GIVEN_TO_MERGER)
-        for row, merging in made.relatedness.items():
-            merger = MERGERS.get(merging.method)
-            check_options(f"{at}.relatedness.{row}", merger, merging.options, GIVEN_TO_MERGER)
-        for row, pruning in made.pruning.items():
-            pruner = PRUNERS.get(pruning.method)
-            check_options(f"{at}.pruning.{row}", pruner, pruning.options, GIVEN_TO_PRUNER)
 
 
 def _jobs(config: Config) -> str:

@@ -2,7 +2,6 @@
 
 import math
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from pam.config.model import Config
 from pam.errors import ConfigError
 from pam.names import hint
+from pam.source.options import problem
 
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
@@ -82,7 +82,7 @@ def parse_config(text: str, source: str) -> Config:
         _check_plain(value)
         return Config.model_validate(value)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_one_line(_first_problem(error))}") from None
+        raise ConfigError(f"{source}: {_one_line(problem(error))}") from None
     except ConfigError as error:
         raise ConfigError(f"{source}: {_one_line(str(error))}") from None
 
@@ -131,43 +131,5 @@ def _check_plain(value: Any) -> None:
     check(value, "", 0)
 
 
-def _first_problem(error: ValidationError) -> str:
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    location = [part for part in first["loc"] if part != "[key]"]
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    message = _sentence(first)
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{where.removeprefix('.')}: {message}{more}" if where else f"{message}{more}"
-
-
-def _sentence(problem: Any) -> str:
-    """Say a pydantic error in the words of a configuration file."""
-    match problem["type"]:
-        case "missing":
-            near = get_close_matches(str(problem["loc"][-1]), problem["input"], n=1)
-            return "this required key is missing" + (f"; is it '{near[0]}'?" if near else "")
-        case "string_pattern_mismatch":
-            return f"the name must match {problem['ctx']['pattern']}"
-        case "too_short":
-            return f"at least {problem['ctx']['min_length']} entry is required"
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return f"must be a mapping of keys to values, not {_shown(problem['input'])}"
-        case "int_type" | "int_from_float":
-            return f"must be a whole number, not {_shown(problem['input'])}"
-        case "float_type":
-            return f"must be a number, not {_shown(problem['input'])}"
-        case "twice" | "order" | "reserved" | "unknown_key" | "incomplete":
-            return str(problem["msg"])
-        case _:
-            said = str(problem["msg"]).replace("Input should be", "must be")
-            return f"{said}, not {_shown(problem['input'])}"
-
-
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,131 +1,95 @@
-"""Options of plug-ins in a configuration: names, types and meaning, without importing any."""
+"""What a configuration asks of plug-ins, checked before anything runs and without importing any."""
 
-import ast
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from pydantic import TypeAdapter
 
-from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
-
-from pam.config.model import Config, Experiment
+from pam.config.model import Config, Merging
 from pam.errors import ConfigError
-from pam.names import check_known
-from pam.source.code import source_modules
-from pam.source.signatures import signature
+from pam.ranges import IMAGES, BatchSize
+from pam.registry import ARCHITECTURE, DATASET, MERGER, PRUNER
+from pam.source.options import check_options, check_value
+from pam.source.signatures import describe, signature
 
-# What a plug-in gets from its caller, and so cannot be an option.
-GIVEN_TO_DATASET = frozenset({"root"})
-GIVEN_TO_ARCHITECTURE = frozenset({"input_shape"})
-GIVEN_TO_MERGER = frozenset({"networks", "data", "seed"})
-GIVEN_TO_PRUNER = frozenset({"network", "data", "strengths", "seed"})
-
-_KEYS = {
-    "experiments.data": ("pam.data", GIVEN_TO_DATASET),
-    "experiments.network": ("pam.networks", GIVEN_TO_ARCHITECTURE),
-    "experiments.merging": ("pam.merging", GIVEN_TO_MERGER),
-    "experiments.pruning": ("pam.pruning", GIVEN_TO_PRUNER),
-}
-# Every key of their sections is an option.
-_WHOLE = ("pam.data", "pam.networks")
-
-
-class _Use(NamedTuple):
-    """A plug-in that a configuration names, and the options it gives it."""
-
-    key: str
-    package: str
-    name: str
-    options: Mapping[str, Any]
-    given: frozenset[str]
+PAIR = 2
+"""Tasks that are merged in an experiment on relatedness."""
 
 
 def check_plugins(config: Config) -> None:
-    """Check, without importing them, the plug-ins a configuration names and their options.
+    """Check the plug-ins a configuration names, their options, and what has to fit the data.
 
     Raises:
         ConfigError: for the first unknown data set, architecture, merger or pruner; for an option
-            that it does not have, has to have, or that is of another type.
+            that it does not have, has to have, or that is of another type or out of its range;
+            for tasks that the data set does not have or that are too few for a merger; for more
+            images in a batch or a sample than there are.
     """
-    for name, experiment in config.experiments.items():
-        for use in _uses(f"experiments.{name}", experiment):
-            _check(use)
+    for name in config.experiments:
+        check_experiment(config, name)
 
 
-def option_keys() -> dict[str, str]:
-    """Return every option of every registered plug-in, explained.
-
-    A key is ``experiments.merging.pam.alpha``: the section, the plug-in's name, the option.
-    """
-    found = {}
-    for section, (package, given) in _KEYS.items():
-        for name in source_modules().names(package):
-            for option in signature(package, name).options.values():
-                if option.name not in given:
-                    default = "Required." if option.default is None else _default(option.default)
-                    meaning = option.meaning.replace("``", "`")
-                    found[f"{section}.{name}.{option.name}"] = f"{meaning} {default}".strip()
-    return found
-
-
-def check_type(where: str, hint: Any, value: Any) -> None:
-    """Check that a value of a configuration is of the type that a hint names.
-
-    Args:
-        where: key of the value, for the error.
-        hint: a type; one that pydantic does not know passes.
-        value: JSON-able.
+def check_experiment(config: Config, name: str) -> None:
+    """Check one experiment; see :func:`check_plugins`.
 
     Raises:
-        ConfigError: if it is not.
+        ConfigError: as :func:`check_plugins`.
     """
-    try:
-        adapter = TypeAdapter(hint)
-    except PydanticSchemaGenerationError:
-        return  # A class of the plug-in's own, which only the plug-in can check.
-    try:
-        # As JSON a list may stand for a tuple, while text is still not a number.
-        adapter.validate_json(json.dumps(value), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        said = first["msg"].replace("Input should be", "must be")
-        if first["type"] == "missing":
-            said = "has too few values"
-        raise ConfigError(f"{where}: {said}: {value!r}") from None
-
-
-def _uses(at: str, made: Experiment) -> Iterator[_Use]:
-    yield _Use(f"{at}.data", "pam.data", made.dataset, made.data, GIVEN_TO_DATASET)
-    yield _Use(
-        f"{at}.network", "pam.networks", made.architecture, made.network, GIVEN_TO_ARCHITECTURE
-    )
-    for kind in ("merging", "relatedness"):
-        for row, merging in getattr(made, kind).items():
-            key = f"{at}.{kind}.{row}"
-            yield _Use(key, "pam.merging", merging.method, merging.options, GIVEN_TO_MERGER)
+    made, at = config.experiment(name), f"experiments.{name}"
+    check_options(DATASET, made.dataset, made.data, f"{at}.data")
+    check_options(ARCHITECTURE, made.architecture, made.network, f"{at}.network")
+    images = training_images(made.dataset, made.data)
+    check_tasks(made.tasks, known_tasks(made.dataset, made.data), f"{at}.tasks")
+    context = {IMAGES: images}
+    check_value(f"{at}.train.batch_size", _BATCH_SIZE, made.train.batch_size, context)
+    for row, merging in made.merging.items():
+        _check_merging(f"{at}.merging.{row}", merging, len(made.tasks), images)
+    for row, merging in made.relatedness.items():
+        _check_merging(f"{at}.relatedness.{row}", merging, PAIR, images)
     for row, pruning in made.pruning.items():
-        key = f"{at}.pruning.{row}"
-        yield _Use(key, "pam.pruning", pruning.method, pruning.options, GIVEN_TO_PRUNER)
+        options = {"strengths": pruning.strengths, **pruning.options}
+        check_options(PRUNER, pruning.method, options, f"{at}.pruning.{row}", images)
 
 
-def _check(use: _Use) -> None:
-    options, is_open = signature(use.package, use.name)
-    known = [name for name in options if name not in use.given]
-    # What a row has besides options may be meant too.
-    near = [*known, *(() if use.package in _WHOLE else ("method",))]
-    for name, value in use.options.items():
-        if name in use.given or not is_open:
-            check_known(f"option of {use.key}", name, near)
-        hint = options[name].hint if name in options else None
-        if hint is not None:
-            check_type(f"{use.key}.{name}", hint, value)
-    for name in known:
-        if options[name].default is None and name not in use.options:
-            raise ConfigError(f"{use.key}: '{use.name}' needs the option '{name}'")
+def training_images(dataset: str, options: dict[str, object]) -> int | None:
+    """Return how many training images a data set has; None if its options do not tell.
+
+    Raises:
+        ConfigError: for an unknown data set.
+    """
+    option = describe(DATASET, dataset).train_size
+    if not option:
+        return None
+    default = signature(DATASET, dataset).options[option].default_value
+    images = options.get(option, default)
+    return images if isinstance(images, int) else None
 
 
-def _default(source: str) -> str:
-    """Return how a configuration would write a default: JSON instead of Python."""
-    try:
-        return f"Default: {json.dumps(ast.literal_eval(source))}."
-    except (ValueError, TypeError):
-        return f"Default: {source}."
+def known_tasks(dataset: str, options: dict[str, object]) -> list[str]:
+    """Return the tasks of a data set; none if only its files tell.
+
+    Raises:
+        ConfigError: for an unknown data set.
+    """
+    tasks = options.get("tasks")
+    return list(tasks if isinstance(tasks, dict) else describe(DATASET, dataset).tasks)
+
+
+def check_tasks(tasks: list[str], known: list[str], where: str) -> None:
+    """Check that an experiment names exactly the tasks of its data set, if they are known.
+
+    Raises:
+        ConfigError: if it has others, or another order.
+    """
+    if known and tasks != known:
+        raise ConfigError(
+            f"{where}: the experiment names the tasks {', '.join(tasks)}, "
+            f"but the data set has {', '.join(known)}"
+        )
+
+
+def _check_merging(where: str, merging: Merging, tasks: int, images: int | None) -> None:
+    check_options(MERGER, merging.method, merging.options, where, images)
+    least = describe(MERGER, merging.method).least_tasks
+    if tasks < least:
+        raise ConfigError(f"{where}: '{merging.method}' merges at least {least} tasks, not {tasks}")
+
+
+_BATCH_SIZE = TypeAdapter(BatchSize)

@@ -1,14 +1,16 @@
 """The configuration's JSON schema, for editors, and the explanation of single keys."""
 
+import ast
 import json
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from pam.config.model import Config
-from pam.config.options import option_keys
 from pam.errors import ConfigError
 from pam.names import hint
+from pam.registry import KINDS
+from pam.source.signatures import registered, signature
 
 
 def json_schema() -> dict[str, Any]:
@@ -20,6 +22,23 @@ def json_schema() -> dict[str, Any]:
 def keys() -> dict[str, str]:
     """Return every key of the configuration, e.g. ``experiments.train.batch_size``, explained."""
     return dict(_keys_of(Config, ""))
+
+
+def option_keys() -> dict[str, str]:
+    """Return every option of every registered plug-in, explained.
+
+    A key is ``experiments.merging.pam.alpha``: the section, the plug-in's name, the option.
+    """
+    found = {}
+    for kind in KINDS:
+        for name in registered(kind):
+            for option in signature(kind, name).options.values():
+                if option.name not in kind.given:
+                    default = "Required." if option.default is None else _default(option.default)
+                    meaning = option.meaning.replace("``", "`")
+                    key = f"experiments.{kind.section}.{name}.{option.name}"
+                    found[key] = f"{meaning} {default}".strip()
+    return found
 
 
 def explain(key: str) -> str:
@@ -62,3 +81,11 @@ def _sections(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [section for part in get_args(annotation) for section in _sections(part)]
+
+
+def _default(source: str) -> str:
+    """Return how a configuration would write a default: JSON instead of Python."""
+    try:
+        return f"Default: {json.dumps(ast.literal_eval(source))}."
+    except (ValueError, TypeError):
+        return f"Default: {source}."

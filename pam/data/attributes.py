@@ -3,15 +3,18 @@
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from pam.data.dataset import MultitaskDataset, Split, channel_statistics
 from pam.data.images import Framing, read_images
+from pam.data.registry import DataSize
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
+
+RGB = 3
 
 
 class Row(NamedTuple):
@@ -117,6 +120,18 @@ def make_dataset(
         options=options,
         **splits,
     )
+
+
+def picture_size(options: Mapping[str, Any], whole: int | None = None) -> DataSize:
+    """Return what training depends on of square RGB images that are made with these options.
+
+    Args:
+        options: of the data set.
+        whole: training images if the options ask for all of them.
+    """
+    side = options["size"]
+    shape = None if side is None else (RGB, side, side)
+    return DataSize(shape, options["train_images"] or whole)
 
 
 def first(rows: Tensor, count: int | None, part: str) -> Tensor:

@@ -8,37 +8,46 @@ correlation between the labels of different tasks is a parameter.
 from collections.abc import Mapping
 from math import ceil, sqrt
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from pam.data.attributes import picture_size
 from pam.data.cartoon_drawing import ATTRIBUTES, draw_faces, draw_looks
 from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
-from pam.data.options import check_fraction, check_integers, consecutive_tasks, named_tasks
+from pam.data.options import consecutive_tasks, named_tasks
 from pam.data.registry import register
+from pam.ranges import BelowOne, Count, Whole
 from pam.seeds import seeded_generator
 
 LABELS_PER_TASK = 3
 DEFAULT_TASKS = consecutive_tasks(*[LABELS_PER_TASK] * 5)
-SMALLEST_SIZE = 16
 # Faces are drawn so many at a time, from random numbers of their own: face i of a part does not
 # depend on how many there are, and what is drawn on fits a processor's cache.
 _CHUNK = 64
 
-Tasks = Mapping[str, list[int] | list[str]]
+Tasks = Mapping[str, list[int | str]]
 
 
-@register("cartoon_faces")
+@register(
+    "cartoon_faces",
+    title="cartoon faces (synthetic)",
+    tasks=("A", "B", "C", "D", "E"),
+    train_size="train_images",
+    forecast=picture_size,
+)
 def cartoon_faces(
     root: Path | None = None,
     *,
-    size: int = 32,
-    train_images: int = 6000,
-    validation_images: int = 1500,
-    test_images: int = 2000,
-    correlation: float = 0.5,
-    noise: float = 0.05,
-    seed: int = 0,
+    size: Annotated[int, Field(ge=16)] = 32,
+    train_images: Count = 6000,
+    validation_images: Count = 1500,
+    test_images: Count = 2000,
+    correlation: BelowOne = 0.5,
+    noise: BelowOne = 0.05,
+    seed: Whole = 0,
     tasks: Tasks | None = None,
 ) -> MultitaskDataset:
     """Return synthetic faces, uint8 (images, 3, size, size), with the labels ``ATTRIBUTES``.
@@ -67,11 +76,6 @@ def cartoon_faces(
         "validation_images": validation_images,
         "test_images": test_images,
     }
-    check_integers(SMALLEST_SIZE, size=size)
-    check_integers(1, **counts)
-    check_fraction("correlation", correlation, zero=True)
-    check_fraction("noise", noise, zero=True)
-    check_integers(0, seed=seed)
     looks = {"size": size, "correlation": correlation, "noise": noise, "seed": seed}
     chosen = named_tasks(DEFAULT_TASKS if tasks is None else tasks, ATTRIBUTES, numbers=True)
     parts = {part: make_part(part, counts[f"{part}_images"], **looks) for part in PARTS}

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import torch
 
-from pam.data.attributes import AttributeTable, Part, Row, first, make_dataset
+from pam.data.attributes import AttributeTable, Part, Row, first, make_dataset, picture_size
 from pam.data.dataset import PARTS, MultitaskDataset
 from pam.data.images import Framing
-from pam.data.options import check_positive, check_tasks, two_halves
+from pam.data.options import check_tasks, two_halves
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, ZipArchive, check_md5, read_lines
-from pam.errors import ConfigError, DataError
+from pam.errors import DataError
 from pam.files import DEFAULT_ROOT
+from pam.ranges import Count
 from pam.torchvision_shim import torchvision
 
 FOLDER = "celeba"
@@ -21,18 +22,26 @@ ARCHIVE = "img_align_celeba.zip"
 ATTRIBUTES = "list_attr_celeba.txt"
 PARTITION = "list_eval_partition.txt"
 N_ATTRIBUTES = 40
+TRAINING_IMAGES = 162_770
 _LABELS = {"-1": -1, "1": 1}
 
 
-@register("celeba")
+@register(
+    "celeba",
+    title="CelebA",
+    paper="Liu et al., ICCV 2015",
+    tasks=("A", "B"),
+    train_size="train_images",
+    forecast=lambda options: picture_size(options, TRAINING_IMAGES),
+)
 def celeba(
     root: Path | None = None,
     *,
     download: bool = False,
-    size: int = 72,
-    train_images: int | None = None,
-    validation_images: int | None = None,
-    test_images: int | None = None,
+    size: Count = 72,
+    train_images: Count | None = None,
+    validation_images: Count | None = None,
+    test_images: Count | None = None,
     tasks: Mapping[str, list[int]] | None = None,
 ) -> MultitaskDataset:
     """Return CelebA's aligned and cropped faces, 178 x 218 pixels, resized to a square.
@@ -55,11 +64,11 @@ def celeba(
         ConfigError: if an option is outside its range.
         DataError: if a file is missing or damaged, or the download fails.
     """
-    if not isinstance(download, bool):
-        raise ConfigError(f"option 'download' must be true or false, not {download!r}")
-    counts = check_positive(
-        train_images=train_images, validation_images=validation_images, test_images=test_images
-    )
+    counts = {
+        "train_images": train_images,
+        "validation_images": validation_images,
+        "test_images": test_images,
+    }
     chosen = check_tasks(two_halves(N_ATTRIBUTES) if tasks is None else tasks, N_ATTRIBUTES)
     framing = Framing(size)
 

@@ -7,24 +7,25 @@ import torch
 
 from pam.data.dataset import MultitaskDataset
 from pam.data.registry import register
-from pam.data.strips import ItemSource, StripOptions, make_dataset, split_items
+from pam.data.strips import ItemSource, StripOptions, Tile, make_dataset, split_items, strip_size
+from pam.ranges import Count, Fraction, Whole
 from pam.seeds import seeded_generator
 
 _BRIGHTEST = 16
 _TEST_FRACTION = 0.2
 
 
-@register("digits")
+@register("digits", tasks=("A", "B"), train_size="train_strips", forecast=strip_size)
 def digits(
     root: Path | None = None,
     *,
-    tile: int = 16,
-    train_strips: int = 4000,
-    validation_strips: int = 1000,
-    test_strips: int = 2000,
-    items_per_strip: int = 4,
-    validation_fraction: float = 0.25,
-    seed: int = 0,
+    tile: Tile = 16,
+    train_strips: Count = 4000,
+    validation_strips: Count = 1000,
+    test_strips: Count = 2000,
+    items_per_strip: Count = 4,
+    validation_fraction: Fraction = 0.25,
+    seed: Whole = 0,
     tasks: Mapping[str, list[int]] | None = None,
 ) -> MultitaskDataset:
     """Return strips of the 1797 digits of ``sklearn.datasets.load_digits`` (8 x 8 pixels).

@@ -13,9 +13,10 @@ from torch import Tensor
 from pam.data.dataset import MultitaskDataset
 from pam.data.download import fetch
 from pam.data.registry import register
-from pam.data.strips import ItemSource, StripOptions, make_dataset
-from pam.errors import ConfigError, DataError
+from pam.data.strips import ItemSource, StripOptions, Tile, make_dataset, strip_size
+from pam.errors import DataError
 from pam.files import DEFAULT_ROOT, atomic_path
+from pam.ranges import Count, Fraction, Whole
 from pam.torchvision_shim import torchvision
 
 CLASS_NAMES = [
@@ -34,18 +35,25 @@ _PREFIXES = ("train", "t10k")
 _UBYTE = 0x08
 
 
-@register("fashion_mnist")
+@register(
+    "fashion_mnist",
+    title="Fashion-MNIST",
+    paper="Xiao, Rasul and Vollgraf, 2017",
+    tasks=("A", "B"),
+    train_size="train_strips",
+    forecast=strip_size,
+)
 def fashion_mnist(
     root: Path | None = None,
     *,
     download: bool = False,
-    tile: int = 28,
-    train_strips: int = 15_000,
-    validation_strips: int = 3_000,
-    test_strips: int = 5_000,
-    items_per_strip: int = 4,
-    validation_fraction: float = 0.2,
-    seed: int = 0,
+    tile: Tile = 28,
+    train_strips: Count = 15_000,
+    validation_strips: Count = 3_000,
+    test_strips: Count = 5_000,
+    items_per_strip: Count = 4,
+    validation_fraction: Fraction = 0.2,
+    seed: Whole = 0,
     tasks: Mapping[str, list[int]] | None = None,
 ) -> MultitaskDataset:
     """Return strips of Fashion-MNIST items; test strips show only its 10,000 test items.
@@ -67,8 +75,6 @@ def fashion_mnist(
         ConfigError: if an option is outside its range.
         DataError: if a file is missing or damaged, or the download fails.
     """
-    if not isinstance(download, bool):
-        raise ConfigError(f"option 'download' must be true or false, not {download!r}")
     counts = train_strips, validation_strips, test_strips
     options = StripOptions(tile, *counts, items_per_strip, validation_fraction, seed)
     source = fashion_items(DEFAULT_ROOT if root is None else root, download=download)

@@ -7,14 +7,15 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from pam.data.attributes import AttributeTable, Part, Row, draw, make_dataset
+from pam.data.attributes import AttributeTable, Part, Row, draw, make_dataset, picture_size
 from pam.data.dataset import PARTS, MultitaskDataset, random_split
 from pam.data.images import Framing
-from pam.data.options import check_fraction, check_integers, check_positive, named_tasks
+from pam.data.options import named_tasks
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive
 from pam.errors import ConfigError, DataError
 from pam.files import DEFAULT_ROOT
+from pam.ranges import Count, Fraction, Whole
 from pam.seeds import seeded_generator
 
 ATTRIBUTES = "attributes.csv"
@@ -24,17 +25,17 @@ _VALIDATION_FRACTION = 0.1
 _LABELS = {"0": -1, "-1": -1, "1": 1}
 
 
-@register("image_attributes")
+@register("image_attributes", train_size="train_images", forecast=picture_size)
 def image_attributes(
     root: Path | None = None,
     *,
     folder: str,
-    size: int | None = None,
-    train_images: int | None = None,
-    validation_images: int | None = None,
-    test_images: int | None = None,
-    validation_fraction: float | None = None,
-    seed: int = 0,
+    size: Count | None = None,
+    train_images: Count | None = None,
+    validation_images: Count | None = None,
+    test_images: Count | None = None,
+    validation_fraction: Fraction | None = None,
+    seed: Whole = 0,
     tasks: Mapping[str, list[str]] | None = None,
 ) -> MultitaskDataset:
     """Return the images of a folder that has, per split, images and their attributes.
@@ -63,11 +64,12 @@ def image_attributes(
         ConfigError: if an option is outside its range, or tasks are missing or do not fit.
         DataError: if a file is missing or cannot be used.
     """
-    counts = check_positive(
-        train_images=train_images, validation_images=validation_images, test_images=test_images
-    )
-    check_integers(0, seed=seed)
-    inside = isinstance(folder, str) and not Path(folder).is_absolute()
+    counts = {
+        "train_images": train_images,
+        "validation_images": validation_images,
+        "test_images": test_images,
+    }
+    inside = not Path(folder).is_absolute()
     if not inside or ".." in Path(folder).parts:
         raise ConfigError(
             f"option 'folder' must be the name of a folder below the raw data, not {folder!r}"
@@ -121,7 +123,6 @@ def read_parts(folder: Path, validation_fraction: float | None, seed: int) -> di
         )
     if "validation" not in splits:
         fraction = _VALIDATION_FRACTION if validation_fraction is None else validation_fraction
-        check_fraction("validation_fraction", fraction)
         source, table, rows = splits["train"]
         generator = seeded_generator("image_attributes", "validation", seed)
         kept, taken = random_split(rows, fraction, generator)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pam.data.options import check_positive
 from pam.data.sources import Source
 from pam.errors import DataError
 from pam.files import decode_image
@@ -24,16 +23,10 @@ class Framing:
     Attributes:
         size: height and width of the result in pixels; None leaves them as they are.
         crop: side of the centre square that is kept, in pixels; None keeps the whole image.
-
-    Raises:
-        ConfigError: if a value is no positive integer.
     """
 
     size: int | None
     crop: int | None = None
-
-    def __post_init__(self) -> None:
-        check_positive(size=self.size, crop=self.crop)
 
     def apply(self, image: "Image.Image") -> "Image.Image":
         """Return the framed image, resized with antialiased bilinear interpolation.

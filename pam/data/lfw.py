@@ -12,13 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pam.data.attributes import AttributeTable, Part, Row, draw, make_dataset
+from pam.data.attributes import AttributeTable, Part, Row, draw, make_dataset, picture_size
 from pam.data.dataset import MultitaskDataset, random_split
 from pam.data.images import Framing
 from pam.data.options import (
-    check_fraction,
-    check_integers,
-    check_positive,
     check_tasks,
     consecutive_tasks,
 )
@@ -26,6 +23,7 @@ from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive, check_md5, read_lines
 from pam.errors import DataError
 from pam.files import DEFAULT_ROOT
+from pam.ranges import Count, Fraction, Whole
 from pam.seeds import seeded_generator
 from pam.torchvision_shim import torchvision
 
@@ -35,19 +33,30 @@ N_ATTRIBUTES = 73
 DEFAULT_TASKS = consecutive_tasks(15, 15, 15, 15, 13)
 _KEYS = ["person", "imagenum"]
 _TEST_FRACTION = 0.2
+OUTSIDE_TEST = (1 - _TEST_FRACTION) * 13_143
+"""Images outside the test part that are to be expected: people are split, not images."""
 
 
-@register("lfw")
+@register(
+    "lfw",
+    title="LFW",
+    paper="Huang et al., 2007; Kumar et al., ICCV 2009",
+    tasks=("A", "B", "C", "D", "E"),
+    train_size="train_images",
+    forecast=lambda options: picture_size(
+        options, round(OUTSIDE_TEST * (1 - options["validation_fraction"]))
+    ),
+)
 def lfw(
     root: Path | None = None,
     *,
-    crop: int = 150,
-    size: int = 72,
-    train_images: int | None = None,
-    validation_images: int | None = None,
-    test_images: int | None = None,
-    validation_fraction: float = 0.2,
-    seed: int = 0,
+    crop: Count = 150,
+    size: Count = 72,
+    train_images: Count | None = None,
+    validation_images: Count | None = None,
+    test_images: Count | None = None,
+    validation_fraction: Fraction = 0.2,
+    seed: Whole = 0,
     tasks: Mapping[str, list[int]] | None = None,
 ) -> MultitaskDataset:
     """Return the faces that have attributes (13,143 of 13,233); a score above 0 is the label +1.
@@ -75,11 +84,11 @@ def lfw(
         ConfigError: if an option is outside its range.
         DataError: if a file is missing or damaged.
     """
-    counts = check_positive(
-        train_images=train_images, validation_images=validation_images, test_images=test_images
-    )
-    check_integers(0, seed=seed)
-    check_fraction("validation_fraction", validation_fraction)
+    counts = {
+        "train_images": train_images,
+        "validation_images": validation_images,
+        "test_images": test_images,
+    }
     chosen = check_tasks(DEFAULT_TASKS if tasks is None else tasks, N_ATTRIBUTES)
     framing = Framing(size, crop)
 

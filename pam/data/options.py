@@ -1,9 +1,8 @@
-"""Options that data sets have in common: numbers with a range, and tasks."""
+"""The tasks of a data set, as its options name them."""
 
 import re
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from numbers import Real
 from string import ascii_uppercase
 from typing import Any
 
@@ -14,39 +13,6 @@ _NAME = re.compile(r"[A-Za-z0-9_]+")
 # The name of the group of all tasks.
 _RESERVED = ("shared",)
 _TASKS = "option 'tasks'"
-
-
-def check_integers(lowest: int, **values: object) -> None:
-    """Refuse options that are not integers from ``lowest`` on.
-
-    Raises:
-        ConfigError: naming the option.
-    """
-    for name, value in values.items():
-        if type(value) is not int or value < lowest:
-            raise ConfigError(f"option '{name}' must be an integer >= {lowest}, not {value!r}")
-
-
-def check_positive(**values: int | None) -> dict[str, int | None]:
-    """Return options after checking that each is a positive integer, or None for no limit.
-
-    Raises:
-        ConfigError: naming the option.
-    """
-    check_integers(1, **{name: value for name, value in values.items() if value is not None})
-    return values
-
-
-def check_fraction(name: str, value: float, *, zero: bool = False) -> None:
-    """Refuse what is not a number below 1 and above 0 (or equal to 0, if ``zero``).
-
-    Raises:
-        ConfigError: naming the option.
-    """
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not (0 < value < 1 or (zero and value == 0)):
-        limits = "in [0, 1)" if zero else "between 0 and 1"
-        raise ConfigError(f"option '{name}' must be {limits}, not {value!r}")
 
 
 def consecutive_tasks(*sizes: int) -> dict[str, list[int]]:

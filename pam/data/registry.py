@@ -1,17 +1,32 @@
 """The registry of data sets: a function from a folder and options to a MultitaskDataset."""
 
-import inspect
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pam.data.dataset import MultitaskDataset
-from pam.errors import ConfigError
-from pam.registry import Registry
+from pam.registry import DATASET, Registry
+from pam.source import entry_points
+from pam.source.options import check_call
+from pam.source.signatures import signature_of
 
-DATASETS: Registry[Callable[..., MultitaskDataset]] = Registry("dataset")
+DATASETS: Registry[Callable[..., MultitaskDataset]] = Registry(DATASET, entry_points.load)
 register = DATASETS.register
+"""A ``forecast`` is a function from all options, defaults included, to a :class:`DataSize`."""
+
+
+@dataclass(frozen=True)
+class DataSize:
+    """What training depends on.
+
+    Attributes:
+        input_shape: (channels, height, width); None if only the files can tell.
+        training_images: None if only the files can tell.
+    """
+
+    input_shape: tuple[int, int, int] | None = None
+    training_images: int | None = None
 
 
 def load(name: str, root: str | Path | None = None, **options: Any) -> MultitaskDataset:
@@ -27,21 +42,25 @@ def load(name: str, root: str | Path | None = None, **options: Any) -> Multitask
         DataError: if raw files are missing or damaged.
     """
     make = DATASETS.get(name)
-    _check_options(name, make, options)
+    check_call(DATASETS, name, options)
     return make(None if root is None else Path(root), **options)
 
 
-def _check_options(
-    name: str, make: Callable[..., MultitaskDataset], options: dict[str, Any]
-) -> None:
-    parameters = list(inspect.signature(make).parameters.values())[1:]
-    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-    named = {p.name: p for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD}
-    for option in options:
-        if option not in named and not open_ended:
-            near = get_close_matches(option, named, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(named))}"
-            raise ConfigError(f"dataset '{name}' has no option '{option}'; {hint}")
-    for option, parameter in named.items():
-        if parameter.default is inspect.Parameter.empty and option not in options:
-            raise ConfigError(f"dataset '{name}' needs the option '{option}'")
+def expected_size(name: str, options: Mapping[str, Any]) -> DataSize:
+    """Return the size of a registered data set as far as its options and defaults tell it.
+
+    Raises:
+        ConfigError: for an unknown data set.
+    """
+    forecast = DATASETS.forecast(name)
+    return DataSize() if forecast is None else forecast(with_defaults(name, options))
+
+
+def with_defaults(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a registered data set, the defaults of those not given included.
+
+    Raises:
+        ConfigError: for an unknown data set.
+    """
+    parameters = signature_of(DATASETS, name).options.values()
+    return {**{one.name: one.default_value for one in parameters}, **options}

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pam.data.dataset import MultitaskDataset, Split
+from pam.data.registry import DataSize, with_defaults
 from pam.errors import DataError, PamError
 from pam.files import read_json, read_tensors, tensor_hash, write_json, write_tensors
 
@@ -114,6 +116,34 @@ def data_hash(folder: str | Path) -> str:
         DataError: if ``dataset.json`` is missing or damaged.
     """
     return _read_record(Path(folder))["data_hash"]
+
+
+def prepared_size(folder: str | Path, name: str, options: Mapping[str, Any]) -> DataSize | None:
+    """Return the size of a prepared data set; None if there is none, or one of other options.
+
+    There is none either where preparing it failed.
+
+    Raises:
+        ConfigError: for an unknown data set.
+        DataError: if its files are damaged.
+    """
+    folder = Path(folder)
+    if not (folder / RECORD).is_file():
+        return None
+    record = read_json(folder / RECORD)
+    if isinstance(record, dict) and FAILED in record:
+        return None
+    wanted = with_defaults(name, options)
+    try:
+        made = record["options"]
+        same = record["name"] == name and all(made[key] == wanted.get(key) for key in made)
+        if not same:
+            return None
+        with safe_open(folder / "train.safetensors", "np") as file:
+            images, *shape = file.get_slice("images").get_shape()
+    except (KeyError, TypeError, OSError, SafetensorError) as error:
+        raise DataError(f"the data set in {folder} is damaged: {error}; delete it") from error
+    return DataSize(tuple(shape), images)
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

@@ -7,20 +7,25 @@ to 124 x 124 pixels, so 124 x 496 images.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from pam.data.dataset import MultitaskDataset, Split, channel_statistics, random_split
-from pam.data.options import check_fraction, check_integers, check_tasks, two_halves
+from pam.data.options import check_tasks, two_halves
+from pam.data.registry import DataSize
 from pam.errors import ConfigError
 from pam.seeds import seeded_generator
 
-SMALLEST_TILE = 8
 WHITE = 255
 # Strips in memory as float32 at a time: 64 MB at the paper's size.
 _CHUNK = 256
+
+Tile = Annotated[int, Field(ge=8)]
+"""Height and width of an item in a strip, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,6 @@ class StripOptions:
         items_per_strip: items side by side.
         validation_fraction: share of the pool's items that only validation strips show.
         seed: decides the validation items and which items meet in a strip.
-
-    Raises:
-        ConfigError: if a value is of the wrong type or outside its range.
     """
 
     tile: int
@@ -65,13 +67,6 @@ class StripOptions:
     validation_fraction: float
     seed: int
 
-    def __post_init__(self) -> None:
-        check_integers(SMALLEST_TILE, tile=self.tile)
-        check_integers(1, **{f"{part}_strips": count for part, count in self.strips.items()})
-        check_integers(1, items_per_strip=self.items_per_strip)
-        check_fraction("validation_fraction", self.validation_fraction)
-        check_integers(0, seed=self.seed)
-
     @property
     def strips(self) -> dict[str, int]:
         """Strips per part."""
@@ -80,6 +75,12 @@ class StripOptions:
             "validation": self.validation_strips,
             "test": self.test_strips,
         }
+
+
+def strip_size(options: Mapping[str, Any]) -> DataSize:
+    """Return what training depends on of strips that are made with these options."""
+    tile = options["tile"]
+    return DataSize((1, tile, options["items_per_strip"] * tile), options["train_strips"])
 
 
 def make_dataset(

@@ -7,13 +7,15 @@ from pam.data import MultitaskDataset
 from pam.errors import ConfigError, ShapeError
 from pam.merging import all_shared, mtz, none, pam, pam_zip  # noqa: F401 - their import registers them
 from pam.merging.activations import collect, sample_index, standardised, task_labels
-from pam.merging.registry import MERGERS, Merger, register
+from pam.merging.registry import MERGERS, Forecast, Merger, register
 from pam.merging.regrouping import Grouping, regroup
 from pam.merging.retraining import retrain
 from pam.networks import GroupedNetwork, SingleTaskNetwork
+from pam.source.options import check_call
 
 __all__ = [
     "MERGERS",
+    "Forecast",
     "Grouping",
     "Merger",
     "collect",
@@ -51,6 +53,7 @@ def merge(
         CollapseError, DivergenceError: if the merged network cannot work.
     """
     merger = MERGERS.get(method)
+    check_call(MERGERS, method, options, len(data.train))
     named = _by_task(networks, list(data.tasks))
     for task, network in named.items():
         if task not in data.tasks or len(data.tasks[task]) != network.tasks[task]:
@@ -60,12 +63,10 @@ def merge(
                 f"the network of task '{task}' takes {network.architecture.input_shape} images, "
                 f"data set '{data.name}' has {data.input_shape}"
             )
-    try:
-        return merger(named, data, seed=seed, **options)
-    except TypeError as error:
-        if "unexpected keyword" in str(error):
-            raise ConfigError(f"merging method '{method}': {error}") from error
-        raise
+    least = MERGERS.describe(method).least_tasks
+    if len(named) < least:
+        raise ConfigError(f"'{method}' merges at least {least} tasks, not {len(named)}")
+    return merger(named, data, seed=seed, **options)
 
 
 def _by_task(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pam.data import MultitaskDataset
-from pam.errors import ConfigError, DataError
+from pam.errors import DataError
 from pam.information import DEFAULT_NOISE_VARIANCE, label_entropy, per_unit_information
 from pam.networks import Group, GroupedNetwork
 from pam.seeds import seeded_generator
@@ -53,15 +53,11 @@ def draw_sample(
 
 
 def sample_index(data: MultitaskDataset, samples: int, seed: int) -> Tensor:
-    """Return ``samples`` distinct indices of the training part, drawn with a seed, sorted.
+    """Return distinct indices of the training part, drawn with a seed, sorted: at most ``samples``.
 
-    Raises:
-        ConfigError: if there are not that many, or fewer than two.
+    All are returned if there are fewer: a configuration that asks for more than there are has
+    been refused before, so this is a default.
     """
-    if not isinstance(samples, int) or not 2 <= samples <= len(data.train):
-        raise ConfigError(
-            f"merging option 'samples' must be between 2 and {len(data.train)}, not {samples}"
-        )
     order = torch.randperm(len(data.train), generator=seeded_generator("merge samples", seed))
     return order[:samples].sort().values
 

@@ -1,21 +1,26 @@
 """Every unit of every network in the shared group: what the PAM authors' code used as B2."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from pam.data import MultitaskDataset
-from pam.merging.registry import register
+from pam.merging.registry import Forecast, register
 from pam.merging.retraining import retrain as train_lightly
 from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
+from pam.ranges import ScheduleSettings
 
 
-@register("all_shared")
+@register(
+    "all_shared",
+    title="all shared",
+    order=2,
+    forecast=lambda options, architecture: Forecast("all_shared", "all_shared"),
+)
 def all_shared(
     networks: Mapping[str, SingleTaskNetwork],
     data: MultitaskDataset,
     *,
     seed: int,
-    retrain: Mapping[str, Any] | None = None,
+    retrain: ScheduleSettings | None = None,
 ) -> GroupedNetwork:
     """Share all units; connections between different networks' units start at zero.
 

@@ -10,21 +10,34 @@ from typing import Any
 
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError
-from pam.merging.registry import register
-from pam.merging.zipping import LayerPlan, zip_networks
-from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
+from pam.merging.registry import Forecast, register
+from pam.merging.zipping import LayerPlan, zip_networks, zip_steps
+from pam.networks import Architecture, Assembly, GroupedNetwork, SingleTaskNetwork
+from pam.ranges import Positive, Samples, ScheduleSettings, Share, Whole
 
 
-@register("mtz")
+def _forecast(options: Mapping[str, Any], architecture: Architecture) -> Forecast:
+    everything = options.get("shared") is None
+    dearest = "zipped" if everything else "side_by_side"
+    return Forecast("zipped", dearest, trainings=len(zip_steps(architecture)))
+
+
+@register(
+    "mtz",
+    title="B2 MTZ",
+    paper="He, Zhou and Thiele, NeurIPS 2018",
+    order=1,
+    forecast=_forecast,
+)
 def mtz(
     networks: Mapping[str, SingleTaskNetwork],
     data: MultitaskDataset,
     *,
     seed: int,
-    shared: float | Mapping[str, int] | None = None,
-    alpha: Mapping[str, float] | None = None,
-    samples: int = 512,
-    retrain: Mapping[str, Any] | None = None,
+    shared: Share | Mapping[str, Whole] | None = None,
+    alpha: Mapping[str, Positive] | None = None,
+    samples: Samples = 512,
+    retrain: ScheduleSettings | None = None,
 ) -> GroupedNetwork:
     """Zip networks step by step; ``notes["zipped"]`` tells which units were joined.
 
@@ -35,8 +48,8 @@ def mtz(
         shared: units to share: a fraction of every layer's narrowest network (at least one unit if
             above 0), or layer -> number of units, all that can be where a layer is not named.
         alpha: task -> weight of its error, positive; equal weights by default.
-        samples: training images that the Hessians are taken from, at least 2 (all if there are
-            fewer).
+        samples: training images that the Hessians are taken from; the default is all if there are
+            fewer.
         retrain: schedule of the light retraining after EACH step: each layer of a chain; in a
             residual network, layers of a stage that read one another are one step.
 

@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 
 from pam.data import MultitaskDataset
-from pam.merging.registry import register
+from pam.merging.registry import Forecast, register
 from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
 
 
-@register("none")
+@register(
+    "none",
+    title="B1 none",
+    order=0,
+    forecast=lambda options, architecture: Forecast("side_by_side", "side_by_side", trainings=0),
+)
 def none(
     networks: Mapping[str, SingleTaskNetwork], data: MultitaskDataset, *, seed: int
 ) -> GroupedNetwork:

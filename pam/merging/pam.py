@@ -1,10 +1,9 @@
 """PAM: regroup by what neurons know about each task (He et al., KDD 2021)."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from math import nan
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from torch import Tensor
 
 from pam.data import MultitaskDataset
@@ -12,34 +11,46 @@ from pam.errors import ConfigError
 from pam.information import label_entropy, mutual_information
 from pam.merging.activations import information_shares, standardised
 from pam.merging.assigning import Assignment, merge_by_assignment
-from pam.merging.registry import register
+from pam.merging.registry import Forecast, register
 from pam.merging.regrouping import Grouping, regroup
 from pam.merging.trunks import separate_trunks
 from pam.networks import Architecture, Group, GroupedNetwork, SingleTaskNetwork
+from pam.ranges import Positive, Samples, ScheduleSettings, share_unless
 
-UNITS = ("nats", "label_entropy", "joint")
-REMOVED = ("drop", "drop_constant", "share", "keep_exclusive")
-TRUNKS = ("grouped", "separate")
-NOISE_UNITS = ("absolute", "layer_width")
+Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False), share_unless("alpha_unit", "nats")]
+AlphaUnit = Literal["nats", "label_entropy", "joint"]
+Removed = Literal["drop", "drop_constant", "share", "keep_exclusive"]
 
 
-@register("pam")
+def _forecast(options: Mapping[str, Any], architecture: Architecture) -> Forecast:
+    layers = len(architecture.hidden_layers) if options.get("layerwise") else 1
+    return Forecast("side_by_side", "all_shared", trainings=layers)
+
+
+@register(
+    "pam",
+    title="PAM",
+    paper="He et al., KDD 2021",
+    order=90,
+    least_tasks=2,
+    forecast=_forecast,
+)
 def pam(
     networks: Mapping[str, SingleTaskNetwork],
     data: MultitaskDataset,
     *,
     seed: int,
-    alpha: float | Mapping[str, float] = 0.4,
-    alpha_unit: str = "joint",
+    alpha: Alpha | Mapping[Literal["conv", "fc"], Alpha] = 0.4,
+    alpha_unit: AlphaUnit = "joint",
     layers: Sequence[str] | None = None,
-    removed: str = "drop",
-    samples: int = 512,
+    removed: Removed = "drop",
+    samples: Samples = 512,
     standardise: bool = True,
-    noise_variance: float = 0.1,
-    noise_unit: str = "layer_width",
+    noise_variance: Positive = 0.1,
+    noise_unit: Literal["absolute", "layer_width"] = "layer_width",
     layerwise: bool = False,
-    trunks: str = "grouped",
-    retrain: Mapping[str, Any] | None = None,
+    trunks: Literal["grouped", "separate"] = "grouped",
+    retrain: ScheduleSettings | None = None,
 ) -> GroupedNetwork:
     """Regroup every layer by the exact greedy search, rewire and retrain lightly.
 
@@ -59,7 +70,7 @@ def pam(
         removed: what becomes of neurons irrelevant to every task: ``"drop"`` them all,
             ``"drop_constant"`` drops those that never change and shares the others, ``"share"``
             shares all, ``"keep_exclusive"`` leaves each to the task whose network it came from.
-        samples: number of training images.
+        samples: number of training images; the default is all if there are fewer.
         standardise: divide every neuron's activation by its standard deviation, because the
             noise variance is absolute.
         noise_variance: of the estimate, in squared units of the (standardised) activations.
@@ -74,14 +85,11 @@ def pam(
         retrain: schedule of the light retraining (after every layer if layerwise).
 
     Raises:
-        ConfigError: for an unknown layer or choice, or alpha outside its range.
+        ConfigError: for an unknown layer, or a kind of layer without alpha.
         DataError: for activations that are not finite.
     """
     architecture = next(iter(networks.values())).architecture
-    bounds = _bounds(alpha, alpha_unit, layers, architecture)
-    _check_choice("removed", removed, REMOVED)
-    _check_choice("noise_unit", noise_unit, NOISE_UNITS)
-    _check_choice("trunks", trunks, TRUNKS)
+    bounds = _bounds(alpha, layers, architecture)
     if trunks == "separate" and (architecture.is_chain or layerwise):
         raise ConfigError("pam: trunks 'separate' needs a residual network, and not layerwise")
 
@@ -117,14 +125,10 @@ def pam(
 
 def _bounds(
     alpha: float | Mapping[str, float],
-    unit: str,
     layers: Sequence[str] | None,
     architecture: Architecture,
 ) -> dict[str, float]:
-    """Return searched layer -> alpha, checked."""
-    _check_choice("alpha_unit", unit, UNITS)
-    if isinstance(alpha, Mapping) and not set(alpha) <= {"conv", "fc"}:
-        raise ConfigError(f"pam: alpha has bounds for 'conv' and 'fc' layers, not {list(alpha)}")
+    """Return searched layer -> alpha."""
     searched = architecture.hidden_layers[1:] if layers is None else layers
     bounds = {}
     for layer in searched:
@@ -134,24 +138,8 @@ def _bounds(
         kind = architecture.kind(layer)
         if isinstance(alpha, Mapping) and kind not in alpha:
             raise ConfigError(f"pam: alpha names no bound for '{kind}' layers")
-        bounds[layer] = _bound(alpha[kind] if isinstance(alpha, Mapping) else alpha, unit)
+        bounds[layer] = alpha[kind] if isinstance(alpha, Mapping) else alpha
     return bounds
-
-
-def _check_choice(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"pam: {option} is one of {', '.join(choices)}, not '{value}'")
-
-
-def _bound(alpha: Any, unit: str) -> float:
-    highest, limits = (sys.float_info.max, "at least 0") if unit == "nats" else (1.0, "in [0, 1]")
-    try:
-        bound = float(alpha)
-    except (TypeError, ValueError):
-        bound = nan
-    if not 0 <= bound <= highest:
-        raise ConfigError(f"pam: alpha must be {limits}, not {alpha!r}")
-    return bound
 
 
 def _nats_per_alpha(unit: str, values: Tensor, labels: Tensor, noise_variance: float) -> float:

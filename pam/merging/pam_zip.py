@@ -17,21 +17,30 @@ from pam.data import MultitaskDataset
 from pam.errors import ConfigError
 from pam.merging.activations import collect, draw_sample, information_shares, standardised
 from pam.merging.assigning import information_rows
-from pam.merging.registry import register
+from pam.merging.registry import Forecast, register
 from pam.merging.zipping import LayerPlan, zip_networks, zip_steps
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
+from pam.ranges import Samples, ScheduleSettings, Share
 
 
-@register("pam_zip")
+@register(
+    "pam_zip",
+    title="PAM zip",
+    family="pam",
+    order=90,
+    forecast=lambda options, architecture: Forecast(
+        "zipped", "side_by_side", trainings=len(zip_steps(architecture))
+    ),
+)
 def pam_zip(
     networks: Mapping[str, SingleTaskNetwork],
     data: MultitaskDataset,
     *,
     seed: int,
-    relevance: float = 0.5,
+    relevance: Share = 0.5,
     layers: Sequence[str] | None = None,
-    samples: int = 512,
-    retrain: Mapping[str, Any] | None = None,
+    samples: Samples = 512,
+    retrain: ScheduleSettings | None = None,
 ) -> GroupedNetwork:
     """Share what is relevant to all tasks, zipped; keep the rest exclusive; retrain lightly.
 
@@ -45,15 +54,13 @@ def pam_zip(
         layers: the layers judged by relevance; all units of the others may be shared. All but
             the first by default. Once a layer shares nothing, no later layer does; layers of a
             residual stage that read one another all share or none does.
-        samples: number of training images.
+        samples: number of training images; the default is all if there are fewer.
         retrain: schedule of the light retraining after each zipped step.
 
     Raises:
-        ConfigError: for an unknown layer or a relevance outside [0, 1].
+        ConfigError: for an unknown layer.
         DataError: if a weight or an activation is NaN or infinite.
     """
-    if not 0 <= relevance <= 1:
-        raise ConfigError(f"pam_zip: relevance must be in [0, 1], not {relevance}")
     separate = Assembly.unite([Assembly.of(network) for network in networks.values()]).network()
     hidden = separate.hidden_layers
     judged = hidden[1:] if layers is None else layers

@@ -1,11 +1,14 @@
 """The contract of a merger, and the registry of mergers."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from pam.data import MultitaskDataset
+from pam.merging.retraining import DEFAULT
 from pam.networks import GroupedNetwork, SingleTaskNetwork
-from pam.registry import Registry
+from pam.registry import MERGER, Registry
+from pam.source import entry_points
 
 
 class Merger(Protocol):
@@ -28,5 +31,28 @@ class Merger(Protocol):
     ) -> GroupedNetwork: ...
 
 
-MERGERS: Registry[Merger] = Registry("merging method")
+Size = Literal["zipped", "side_by_side", "all_shared"]
+"""Of a merged network: as wide as one network, as several that share nothing, or as several whose
+units all read one another."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a merger will make and train, as far as that is known before it merges.
+
+    Attributes:
+        cheapest: the network that costs least among those it may make.
+        dearest: the one that costs most; what lies between has groups of single tasks and of all.
+        trainings: how many times it trains by its schedule.
+        schedule: what its option ``retrain`` is if it is not given.
+    """
+
+    cheapest: Size = "zipped"
+    dearest: Size = "all_shared"
+    trainings: int = 1
+    schedule: Mapping[str, Any] = field(default_factory=lambda: DEFAULT)
+
+
+MERGERS: Registry[Merger] = Registry(MERGER, entry_points.load)
 register = MERGERS.register
+"""A ``forecast`` is a function from options and an architecture to a :class:`Forecast`."""

@@ -60,7 +60,7 @@ class Assembly:
             for group in network.widths[node.layer]:
                 rows = _positions(groups[node.layer], [group])
                 columns = _positions(source, network.sources(node, group))
-                block = blocks[network.group_name(group)]
+                block = blocks[network.block_name(group)]
                 kernel = block.weight.detach().reshape(len(rows), len(columns), taps)
                 weight[rows[:, None], columns[None, :]] = kernel
             weights[node.name] = weight
@@ -90,7 +90,7 @@ class Assembly:
                 for group in network.widths[node.layer]:
                     rows = _positions(self.groups[node.layer], [group])
                     columns = _positions(source, network.sources(node, group))
-                    block = network.blocks[node.name][network.group_name(group)]
+                    block = network.blocks[node.name][network.block_name(group)]
                     kernel = self.weights[node.name][rows[:, None], columns[None, :]]
                     block.weight.copy_(kernel.reshape(block.weight.shape))
                     if node.bias:
@@ -99,7 +99,7 @@ class Assembly:
                 layer = self.architecture.signals[name].layer
                 for group in network.widths[layer]:
                     columns = _positions(self.groups[layer], [group])
-                    block = network.blocks[name][network.group_name(group)]
+                    block = network.blocks[name][network.block_name(group)]
                     for kind, vector in zip(_NORM, vectors[:, columns], strict=True):
                         getattr(block, kind).copy_(vector)
         return network.eval()

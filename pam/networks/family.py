@@ -33,7 +33,7 @@ def save_family(
     tensors = {
         f"{_key(strength)}/{name}": tensor
         for strength, network in networks.items()
-        for name, tensor in network.state_dict().items()
+        for name, tensor in network.tensors().items()
     }
     described = {_key(strength): network.describe() for strength, network in networks.items()}
     write_tensors(path, tensors, {**(meta or {}), _DESCRIPTIONS: described})

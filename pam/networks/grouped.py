@@ -1,5 +1,6 @@
 """The grouped network: one tensor per group flows, only weighted nodes know the wiring rule."""
 
+import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
@@ -29,6 +30,10 @@ GateFunction = Callable[[str, Group, Tensor], Tensor]
 Observer = Callable[[str, Group, Tensor], None]
 Blocks = Mapping[str, Mapping[str, Callable[[Any], Any]]]
 
+# A block is an attribute of a ModuleDict and is called by generated code. No group ends like this.
+_MARK = "&"
+_EMPTY = nn.ModuleDict()
+
 
 class GroupedNetwork(nn.Module):
     """A network for several tasks whose units are split into groups (He et al., KDD 2021, sec. 4).
@@ -40,8 +45,8 @@ class GroupedNetwork(nn.Module):
         architecture: the operations.
         tasks: task name -> number of outputs.
         widths: layer -> group -> units, the output layer included; groups of no units are absent.
-        blocks: node -> group name -> what computes: ``nn.Conv2d`` or ``nn.Linear`` of a weighted
-            node, ``nn.BatchNorm2d`` of a batch normalisation, ``nn.AdaptiveAvgPool2d``.
+        blocks: node -> block name of a group -> what computes: ``nn.Conv2d`` or ``nn.Linear`` of a
+            weighted node, ``nn.BatchNorm2d`` of a batch normalisation, ``nn.AdaptiveAvgPool2d``.
         notes: facts for the record, JSON-able: ``"curve"`` (epochs of
             training) and ``"rows"`` (CSV name -> rows).
     """
@@ -69,7 +74,7 @@ class GroupedNetwork(nn.Module):
             if isinstance(node, Weighted | Norm | AveragePool):
                 widths = self.widths[architecture.signals[node.name].layer]
                 self.blocks[node.name] = nn.ModuleDict(
-                    {self.group_name(g): self._block(node, g, n) for g, n in widths.items()}
+                    {self.block_name(g): self._block(node, g, n) for g, n in widths.items()}
                 )
 
     def _block(self, node: Weighted | Norm | AveragePool, group: Group, units: int) -> nn.Module:
@@ -99,6 +104,11 @@ class GroupedNetwork(nn.Module):
     def group_name(self, group: Group) -> str:
         """Name of a group: ``A``, ``A&C`` or ``shared``."""
         return group_name(group, list(self.tasks))
+
+    def block_name(self, group: Group) -> str:
+        """Name of a group's blocks in :attr:`blocks`: the group's, marked if torch has it taken."""
+        name = self.group_name(group)
+        return name + _MARK if keyword.iskeyword(name) or hasattr(_EMPTY, name) else name
 
     def groups(self) -> dict[str, dict[str, int]]:
         """Return the width table by name: layer -> group name -> units, output layer included."""
@@ -146,7 +156,7 @@ class GroupedNetwork(nn.Module):
                     stream = self._mix(node, blocks[node.name], source, running)
                 case Norm() | AveragePool():
                     per_group = blocks[node.name]
-                    stream = {g: per_group[self.group_name(g)](x) for g, x in source.items()}
+                    stream = {g: per_group[self.block_name(g)](x) for g, x in source.items()}
                 case Add():
                     other = streams[node.sources[1]]
                     stream = {g: x + other[g] for g, x in source.items()}
@@ -175,7 +185,7 @@ class GroupedNetwork(nn.Module):
         for group in self.widths[node.layer]:
             if runs(group, running):
                 read = [source[g] for g in self.sources(node, group)]
-                block = blocks[self.group_name(group)]
+                block = blocks[self.block_name(group)]
                 stream[group] = block(read[0] if len(read) == 1 else torch.cat(read, dim=1))
         return stream
 
@@ -214,7 +224,11 @@ class GroupedNetwork(nn.Module):
 
     def save(self, path: str | Path, meta: Mapping[str, Any] | None = None) -> None:
         """Write weights and description to one safetensors file, atomically."""
-        write_tensors(path, self.state_dict(), {**(meta or {}), "network": self.describe()})
+        write_tensors(path, self.tensors(), {**(meta or {}), "network": self.describe()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the weights as files name them: ``blocks.<node>.<group>.<parameter>``."""
+        return {_stored(name): tensor for name, tensor in self.state_dict().items()}
 
     def describe(self) -> dict[str, Any]:
         """Return what is needed, besides the weights, to rebuild the network (JSON-able)."""
@@ -236,13 +250,13 @@ class GroupedNetwork(nn.Module):
             architecture, tasks, widths = parse_description(description)
             # Takes no memory: a description is not believed before the weights agree with it.
             with torch.device("meta"):
-                described = cls(architecture, tasks, widths).state_dict()
+                described = cls(architecture, tasks, widths).tensors()
         except NOT_A_DESCRIPTION as error:
             first = repr(error).splitlines()[0]
             raise DataError(f"the description of a network is incomplete: {first}") from error
         check_weights(state, described)
         network = cls(architecture, tasks, widths)
-        network.load_state_dict(dict(state))
+        network.load_state_dict({name: state[_stored(name)] for name in network.state_dict()})
         return network.eval()
 
     @classmethod
@@ -274,12 +288,16 @@ class SingleTaskNetwork(GroupedNetwork):
 
 def _checked_task(task: str) -> str:
     """Return the name of a task if modules and files can carry it."""
-    # A block per group is an attribute of a ModuleDict, so its methods' names are taken.
-    if task == SHARED or not re.fullmatch(r"\w+", task) or hasattr(nn.ModuleDict, task):
+    if task == SHARED or not re.fullmatch(r"\w+", task):
         raise ConfigError(
-            f"a task cannot be called '{task}': use letters, digits and '_', and no reserved word"
+            f"a task cannot be called '{task}': use letters, digits and '_', and not '{SHARED}'"
         )
     return task
+
+
+def _stored(name: str) -> str:
+    """Return how a file names a tensor: without the marks of blocks, whatever torch has taken."""
+    return name.replace(f"{_MARK}.", ".")
 
 
 def _check_table(widths: Widths, architecture: Architecture, tasks: set[str]) -> None:

@@ -81,7 +81,7 @@ def _torchvision_names(network: SingleTaskNetwork) -> dict[str, str]:
             f"ImageNet weights need images of {CHANNELS} channels, not "
             f"{architecture.input_shape[0]}"
         )
-    group = network.task
+    group = network.block_name(frozenset([network.task]))
     return {
         f"blocks.{node}.{group}.{kind}": f"{theirs}.{kind}"
         for node, theirs in _BLOCKS[architecture.name](architecture)

@@ -1,6 +1,7 @@
 """Residual networks (He et al., CVPR 2016) in torchvision's topology, at any width."""
 
-from pam.errors import ConfigError
+from typing import Literal
+
 from pam.networks.architecture import (
     IMAGE,
     Add,
@@ -17,14 +18,15 @@ from pam.networks.architecture import (
     Tanh,
 )
 from pam.networks.registry import register
+from pam.ranges import Positive
 
 STAGE_CHANNELS = (64, 128, 256, 512)
-STEMS = ("imagenet", "small")
+Stem = Literal["imagenet", "small"]
 
 
-@register("resnet18")
+@register("resnet18", title="ResNet-18", paper="He et al., CVPR 2016")
 def resnet18(
-    input_shape: tuple[int, int, int], width: float = 1.0, stem: str = "imagenet"
+    input_shape: tuple[int, int, int], width: Positive = 1.0, stem: Stem = "imagenet"
 ) -> Architecture:
     """Residual network of 2, 2, 2 and 2 basic blocks; see :func:`residual_network`.
 
@@ -37,9 +39,9 @@ def resnet18(
     return residual_network("resnet18", (2, 2, 2, 2), input_shape, width, stem)
 
 
-@register("resnet34")
+@register("resnet34", title="ResNet-34", paper="He et al., CVPR 2016")
 def resnet34(
-    input_shape: tuple[int, int, int], width: float = 1.0, stem: str = "imagenet"
+    input_shape: tuple[int, int, int], width: Positive = 1.0, stem: Stem = "imagenet"
 ) -> Architecture:
     """Residual network of 3, 4, 6 and 3 basic blocks; see :func:`residual_network`.
 
@@ -52,7 +54,7 @@ def resnet34(
 
 
 def residual_network(
-    name: str, depths: tuple[int, ...], input_shape: tuple[int, int, int], width: float, stem: str
+    name: str, depths: tuple[int, ...], input_shape: tuple[int, int, int], width: float, stem: Stem
 ) -> Architecture:
     """Return a stem, four stages of basic blocks, average pooling and the output layer.
 
@@ -67,14 +69,7 @@ def residual_network(
         input_shape: (channels, height, width).
         width: multiplier of the channels, rounded, at least 1 channel.
         stem: as :func:`resnet18`.
-
-    Raises:
-        ConfigError: for a width that is not positive or an unknown stem.
     """
-    if width <= 0 or stem not in STEMS:
-        raise ConfigError(
-            f"{name} needs width > 0 and stem {' or '.join(STEMS)}, not {width}, {stem}"
-        )
     net = _Residual()
     channels = [max(1, round(units * width)) for units in STAGE_CHANNELS]
     kernel, stride = (7, 2) if stem == "imagenet" else (3, 1)

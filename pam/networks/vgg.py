@@ -1,15 +1,17 @@
 """VGG-16 (Simonyan and Zisserman, 2015) with the small hidden layers of the PAM experiments."""
 
-from pam.errors import ConfigError
 from pam.networks.architecture import Architecture
 from pam.networks.chain import Chain
 from pam.networks.registry import register
+from pam.ranges import Count, Positive
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
-@register("vgg16")
-def vgg16(input_shape: tuple[int, int, int], hidden: int = 512, width: float = 1.0) -> Architecture:
+@register("vgg16", title="VGG-16", paper="Simonyan and Zisserman, ICLR 2015")
+def vgg16(
+    input_shape: tuple[int, int, int], hidden: Count = 512, width: Positive = 1.0
+) -> Architecture:
     """Thirteen 3 x 3 convolutions in five pooled blocks and two hidden fully connected layers.
 
     Args:
@@ -17,8 +19,6 @@ def vgg16(input_shape: tuple[int, int, int], hidden: int = 512, width: float = 1
         hidden: units of f6 and f7 (the paper uses 512 and 128).
         width: multiplier of the convolutions' channels, rounded, at least 1 channel.
     """
-    if hidden < 1 or width <= 0:
-        raise ConfigError(f"vgg16 needs hidden >= 1 and width > 0, not {hidden} and {width}")
     chain = Chain()
     for block, channels in enumerate(BLOCKS, start=1):
         for index, units in enumerate(channels, start=1):

@@ -1,25 +1,26 @@
 """Filter norm: units with small incoming weights go first (Li et al., ICLR 2017)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import torch
 
 from pam.data import MultitaskDataset
 from pam.networks import Assembly, GroupedNetwork
 from pam.pruning import PerUnit, Pruned, prune_by_score, register
+from pam.ranges import Fraction, PruneGroups, ScheduleSettings
 
 
-@register("l1")
+@register("l1", title="L1 norm", paper="Li et al., ICLR 2017", order=2)
 def l1(
     network: GroupedNetwork,
     data: MultitaskDataset,
-    strengths: Sequence[float],
+    strengths: Sequence[Fraction],
     *,
     seed: int,
-    scope: str = "global",
-    prune_groups: str = "all",
-    fine_tune: Mapping[str, Any] | None = None,
+    scope: Literal["global", "layer"] = "global",
+    prune_groups: PruneGroups = "all",
+    fine_tune: ScheduleSettings | None = None,
 ) -> Iterator[Pruned]:
     """Prune progressively by the L1 norm of a unit's incoming weights, then fine-tune.
 

@@ -7,19 +7,27 @@ from typing import Any
 import torch
 
 from pam.data import MultitaskDataset
-from pam.merging import merge, register
+from pam.merging import MERGERS, merge, register
 from pam.merging import retrain as train_lightly
 from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
+from pam.ranges import ScheduleSettings
 from pam.seeds import derive_seed
 
 
-@register("random")
+@register(
+    "random",
+    title="random (control)",
+    order=4,
+    options_of="pam",
+    least_tasks=2,
+    forecast=MERGERS.forecast("pam"),
+)
 def random(
     networks: Mapping[str, SingleTaskNetwork],
     data: MultitaskDataset,
     *,
     seed: int,
-    retrain: Mapping[str, Any] | None = None,
+    retrain: ScheduleSettings | None = None,
     **of_pam: Any,
 ) -> GroupedNetwork:
     """Deal the units of every layer to groups as large as PAM's, at random, and retrain lightly.

@@ -1,26 +1,27 @@
 """A control for pruners: units are removed at random."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import torch
 
 from pam.data import MultitaskDataset
 from pam.networks import GroupedNetwork
 from pam.pruning import PerUnit, Pruned, prune_by_score, register, unit_keys
+from pam.ranges import Fraction, PruneGroups, ScheduleSettings
 from pam.seeds import derive_seed
 
 
-@register("random")
+@register("random", title="random (control)", order=3)
 def random(
     network: GroupedNetwork,
     data: MultitaskDataset,
-    strengths: Sequence[float],
+    strengths: Sequence[Fraction],
     *,
     seed: int,
-    scope: str = "global",
-    prune_groups: str = "all",
-    fine_tune: Mapping[str, Any] | None = None,
+    scope: Literal["global", "layer"] = "global",
+    prune_groups: PruneGroups = "all",
+    fine_tune: ScheduleSettings | None = None,
 ) -> Iterator[Pruned]:
     """Prune progressively, every unit being as likely to go as any other, then fine-tune.
 

@@ -27,10 +27,11 @@ import torch
 from torch import Tensor, nn
 
 from pam.data import MultitaskDataset
-from pam.errors import ConfigError, DataError
-from pam.merging import register, sample_index
+from pam.errors import DataError
+from pam.merging import Forecast, register, sample_index
 from pam.merging import retrain as train_lightly
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
+from pam.ranges import Samples, ScheduleSettings, Share
 
 NO_TRAINING: Mapping[str, Any] = {"stages": []}
 BATCH_SIZE = 32
@@ -41,15 +42,21 @@ Members = list[list[int]]
 """Per unit of a merged layer, the units of the separate networks that it is made of."""
 
 
-@register("zipit")
+@register(
+    "zipit",
+    title="ZipIt!",
+    paper="Stoica et al., ICLR 2024",
+    order=3,
+    forecast=lambda options, architecture: Forecast("zipped", "zipped", schedule=NO_TRAINING),
+)
 def zipit(
     networks: Mapping[str, SingleTaskNetwork],
     data: MultitaskDataset,
     *,
     seed: int,
-    within: float = 1.0,
-    samples: int = 512,
-    retrain: Mapping[str, Any] | None = None,
+    within: Share = 1.0,
+    samples: Samples = 512,
+    retrain: ScheduleSettings | None = None,
 ) -> GroupedNetwork:
     """Zip all hidden layers; every unit ends up in the group of all tasks.
 
@@ -59,17 +66,14 @@ def zipit(
         seed: of the choice of images, and of retraining.
         within: share of a network's units in a layer that may be paired with one another, in
             [0, 1]; 0 pairs across networks only.
-        samples: training images that correlations are taken from (all if there are fewer).
+        samples: training images that correlations are taken from; the default is all if there are
+            fewer.
         retrain: schedule of a light retraining afterwards; none by default.
 
     Raises:
-        ConfigError: for a value outside its range.
         DataError: if an activation is NaN or infinite.
     """
-    if isinstance(within, bool) or not isinstance(within, int | float) or not 0 <= within <= 1:
-        raise ConfigError(f"zipit: within must be in [0, 1], not {within!r}")
-    most = len(data.train)
-    index = sample_index(data, min(samples, most) if isinstance(samples, int) else samples, seed)
+    index = sample_index(data, samples, seed)
     images = data.train.images[index.to(data.train.images.device)]
     assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
     separate = assembly.network()

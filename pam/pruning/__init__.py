@@ -15,6 +15,7 @@ from pam.pruning.fine_tuning import curve_rows, fine_tune
 from pam.pruning.registry import PRUNERS, Pruned, Pruner, register
 from pam.pruning.scored import prune_by_score
 from pam.pruning.units import Key, PerUnit, connected, remove, scale, spared_groups, unit_keys
+from pam.source.options import check_call
 
 __all__ = [
     "PRUNERS",
@@ -78,19 +79,15 @@ def prune_progressively(
     """
     pruner = PRUNERS.get(method)
     strengths = _checked(strengths)
+    check_call(PRUNERS, method, {"strengths": strengths, **options}, len(data.train))
     whole = Assembly.of(network)
     parts = components(network.widths, list(network.tasks))
-    try:
-        runs = [
-            pruner(whole.restrict(part).network(), data, strengths, seed=seed, **options)
-            for part in parts
-        ]
-        for results in zip(*runs, strict=True):
-            yield _together(results, network)
-    except TypeError as error:
-        if "unexpected keyword" in str(error):
-            raise ConfigError(f"pruning method '{method}': {error}") from error
-        raise
+    runs = [
+        pruner(whole.restrict(part).network(), data, strengths, seed=seed, **options)
+        for part in parts
+    ]
+    for results in zip(*runs, strict=True):
+        yield _together(results, network)
 
 
 def _checked(strengths: Sequence[float]) -> list[float]:

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 from pam.data import MultitaskDataset
 from pam.networks import GroupedNetwork
-from pam.registry import Registry
+from pam.registry import PRUNER, Registry
+from pam.source import entry_points
 
 
 @dataclass(frozen=True)
@@ -46,5 +47,6 @@ class Pruner(Protocol):
     ) -> Iterator[Pruned]: ...
 
 
-PRUNERS: Registry[Pruner] = Registry("pruning method")
+PRUNERS: Registry[Pruner] = Registry(PRUNER, entry_points.load)
 register = PRUNERS.register
+"""A ``forecast`` names the options that are schedules: option -> what it is if not given."""

@@ -2,20 +2,21 @@
 
 import copy
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Literal
 
 import torch
 
 from pam.data import MultitaskDataset
-from pam.errors import ConfigError
 from pam.networks import Group, GroupedNetwork
 from pam.pruning.fine_tuning import curve_rows
 from pam.pruning.fine_tuning import fine_tune as train_pruned
 from pam.pruning.registry import Pruned
 from pam.pruning.units import Key, PerUnit, connected, remove, spared_groups, unit_keys
+from pam.ranges import Fraction, PruneGroups, ScheduleSettings
 from pam.seeds import derive_seed
 
-SCOPES = ("global", "layer")
+Scope = Literal["global", "layer"]
+"""What competes for removal: the units of all layers, or of every layer among themselves."""
 
 Score = Callable[[GroupedNetwork, float], PerUnit]
 """From a network and the strength it is to be pruned at to a score of every unit."""
@@ -24,14 +25,14 @@ Score = Callable[[GroupedNetwork, float], PerUnit]
 def prune_by_score(
     network: GroupedNetwork,
     data: MultitaskDataset,
-    strengths: Sequence[float],
+    strengths: Sequence[Fraction],
     score: Score,
     *,
     name: str,
     seed: int,
-    scope: str = "global",
-    prune_groups: str = "all",
-    fine_tune: Mapping[str, Any] | None = None,
+    scope: Scope = "global",
+    prune_groups: PruneGroups = "all",
+    fine_tune: ScheduleSettings | None = None,
 ) -> Iterator[Pruned]:
     """Prune progressively; a strength is the fraction of the hidden units that is removed.
 
@@ -50,13 +51,8 @@ def prune_by_score(
         fine_tune: schedule after removal.
 
     Raises:
-        ConfigError: for an option or a strength outside its range.
         DivergenceError: if fine-tuning diverges.
     """
-    if scope not in SCOPES:
-        raise ConfigError(f"{name}: scope is one of {', '.join(SCOPES)}, not '{scope}'")
-    if not all(0 < strength < 1 for strength in strengths):
-        raise ConfigError(f"{name}: strengths are fractions in (0, 1), not {list(strengths)}")
     spared = spared_groups(network, prune_groups)
     initial = _sizes(network, scope)
     current = copy.deepcopy(network)

@@ -1,36 +1,45 @@
 """Taylor pruning: first-order importance of a gate (Molchanov et al., CVPR 2019)."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from math import inf
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from pam.data import MultitaskDataset
-from pam.errors import ConfigError
 from pam.networks import GroupedNetwork
 from pam.pruning.events import Events, least_important
 from pam.pruning.fine_tuning import curve_rows
 from pam.pruning.fine_tuning import fine_tune as train_pruned
 from pam.pruning.registry import Pruned, register
 from pam.pruning.units import connected, remove, spared_groups, unit_keys
+from pam.ranges import (
+    BatchSize,
+    BelowOne,
+    Count,
+    Fraction,
+    Positive,
+    PruneGroups,
+    ScheduleSettings,
+)
 from pam.seeds import derive_seed
 
 
-@register("taylor")
+@register("taylor", title="Taylor (P2)", paper="Molchanov et al., CVPR 2019", order=1)
 def taylor(
     network: GroupedNetwork,
     data: MultitaskDataset,
-    strengths: Sequence[float],
+    strengths: Sequence[Fraction],
     *,
     seed: int,
-    criterion: str = "squared",
-    momentum: float = 0.9,
-    interval: int = 10,
-    event_fraction: float = 0.02,
-    prune_groups: str = "all",
-    learning_rate: float = 0.01,
-    batch_size: int = 32,
-    fine_tune: Mapping[str, Any] | None = None,
+    criterion: Literal["squared", "absolute"] = "squared",
+    momentum: BelowOne = 0.9,
+    interval: Count = 10,
+    event_fraction: Annotated[float, Field(gt=0, le=1)] = 0.02,
+    prune_groups: PruneGroups = "all",
+    learning_rate: Positive = 0.01,
+    batch_size: BatchSize = 32,
+    fine_tune: ScheduleSettings | None = None,
 ) -> Iterator[Pruned]:
     """Prune progressively; a strength is the fraction of the hidden units that is removed.
 
@@ -53,16 +62,6 @@ def taylor(
         batch_size: of the steps between events.
         fine_tune: schedule after removal.
     """
-    if criterion not in ("squared", "absolute"):
-        raise ConfigError(f"taylor: criterion is 'squared' or 'absolute', not '{criterion}'")
-    if not 0 <= momentum < 1 or not 0 < event_fraction <= 1 or interval < 1:
-        raise ConfigError(
-            "taylor: momentum must be in [0, 1), event_fraction in (0, 1] and interval >= 1"
-        )
-    if not 0 < learning_rate < inf or batch_size < 1:
-        raise ConfigError("taylor: learning_rate must be positive and batch_size >= 1")
-    if not all(0 < strength < 1 for strength in strengths):
-        raise ConfigError(f"taylor: strengths are fractions in (0, 1), not {list(strengths)}")
     spared = spared_groups(network, prune_groups)
     initial = sum(units for _, units in unit_keys(network))
     per_event = max(1, round(event_fraction * initial))

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from pam.errors import ConfigError
 from pam.networks import Assembly, Group, GroupedNetwork
 from pam.networks.architecture import IMAGE
 
@@ -27,12 +26,7 @@ def spared_groups(network: GroupedNetwork, prune_groups: str) -> set[Group]:
         network: whose groups are meant.
         prune_groups: ``"all"`` spares none, ``"shared"`` those of one of several tasks, as in
             the PAM authors' later runs. A network of a single task is always pruned whole.
-
-    Raises:
-        ConfigError: for another value.
     """
-    if prune_groups not in ("all", "shared"):
-        raise ConfigError(f"option 'prune_groups' is 'all' or 'shared', not '{prune_groups}'")
     if prune_groups == "all" or len(network.tasks) == 1:
         return set()
     return {group for groups in network.widths.values() for group in groups if len(group) == 1}

@@ -2,38 +2,45 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pam.data import MultitaskDataset
-from pam.errors import ConfigError
 from pam.networks import GroupedNetwork
 from pam.pruning.bottleneck import Bottleneck, kl_coefficients
+from pam.pruning.fine_tuning import DEFAULT as FINE_TUNE
 from pam.pruning.fine_tuning import curve_rows
 from pam.pruning.fine_tuning import fine_tune as train_pruned
 from pam.pruning.registry import Pruned, register
 from pam.pruning.units import connected, remove, scale, spared_groups
+from pam.ranges import Finite, NotNegative, Positive, PruneGroups, ScheduleSettings
 from pam.seeds import derive_seed
 from pam.training import fit, schedule_from
 
 PENALTY: Mapping[str, Any] = {"stages": [{"epochs": 2, "learning_rate": 0.01}]}
 
 
-@register("vibnet")
+@register(
+    "vibnet",
+    title="VIBNet (P1)",
+    paper="Dai et al., ICML 2018",
+    order=0,
+    forecast={"penalty": PENALTY, "fine_tune": FINE_TUNE},
+)
 def vibnet(
     network: GroupedNetwork,
     data: MultitaskDataset,
-    strengths: Sequence[float],
+    strengths: Sequence[Positive],
     *,
     seed: int,
-    kl_factor: float = 1e-4,
-    multipliers: str | Mapping[str, float] = "inverse_side",
-    conv_multiplier: float = 1.0,
-    fc_multiplier: float = 1.0,
-    prune_groups: str = "all",
-    threshold: float = 0.0,
-    gate_learning_rate: float = 1.0,
-    penalty: Mapping[str, Any] | None = None,
-    fine_tune: Mapping[str, Any] | None = None,
+    kl_factor: Positive = 1e-4,
+    multipliers: Literal["inverse_side"] | Mapping[str, NotNegative] = "inverse_side",
+    conv_multiplier: NotNegative = 1.0,
+    fc_multiplier: NotNegative = 1.0,
+    prune_groups: PruneGroups = "all",
+    threshold: Finite = 0.0,
+    gate_learning_rate: Positive = 1.0,
+    penalty: ScheduleSettings | None = None,
+    fine_tune: ScheduleSettings | None = None,
 ) -> Iterator[Pruned]:
     """Prune progressively; a strength multiplies the Kullback-Leibler penalty.
 
@@ -60,8 +67,6 @@ def vibnet(
         penalty: schedule at every strength with gates.
         fine_tune: schedule after removal.
     """
-    if kl_factor <= 0 or gate_learning_rate <= 0:
-        raise ConfigError("vibnet: kl_factor and gate_learning_rate must be positive")
     schedule = schedule_from(PENALTY if penalty is None else penalty, "vibnet option 'penalty'")
     coefficients = kl_coefficients(
         network.architecture, multipliers, {"conv": conv_multiplier, "fc": fc_multiplier}

@@ -1,34 +1,11 @@
-"""How mergers, pruners and layers are called and ordered in tables and figures."""
+"""How mergers, pruners, data sets, architectures and layers are called and ordered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-_MERGINGS = {
-    "none": "B1 none",
-    "mtz": "B2 MTZ",
-    "all_shared": "all shared",
-    "zipit": "ZipIt!",
-    "random": "random (control)",
-    "pam": "PAM",
-}
-_PRUNINGS = {
-    "vibnet": "VIBNet (P1)",
-    "taylor": "Taylor (P2)",
-    "l1": "L1 norm",
-    "random": "random (control)",
-}
-_DATASETS = {
-    "fashion_mnist": "Fashion-MNIST",
-    "celeba": "CelebA",
-    "lfw": "LFW",
-    "cartoon_faces": "cartoon faces (synthetic)",
-    "cifar10": "CIFAR-10 attributes",
-}
-_ARCHITECTURES = {
-    "lenet5": "LeNet-5",
-    "vgg16": "VGG-16",
-    "resnet18": "ResNet-18",
-    "resnet34": "ResNet-34",
-}
+from pam.registry import ARCHITECTURE, DATASET, MERGER, PRUNER, Description, Kind
+from pam.source.signatures import describe, registered
+
 _BACKENDS = {
     "torch": "PyTorch",
     "compile": "torch.compile",
@@ -36,27 +13,77 @@ _BACKENDS = {
 }
 
 
-def merging_name(merging: str) -> str:
-    """Return the display name of a merger: ``pam_gain`` is ``PAM gain``."""
-    if merging in _MERGINGS:
-        return _MERGINGS[merging]
-    head, _, tail = merging.partition("_")
-    return f"{_MERGINGS.get(head, head)} {tail.replace('_', ' ')}".strip()
+# Published experiments may name a data set that runs here under another one.
+_ELSEWHERE = {"cifar10": "CIFAR-10 attributes"}
 
 
-def pruning_name(pruning: str) -> str:
-    """Return the display name of a pruner."""
-    return _PRUNINGS.get(pruning, pruning.replace("_", " "))
+class Names:
+    """How the rows of a run are called and ordered: by what their methods say of themselves.
 
+    Args:
+        config: of the run, as its manifest holds it. It says which method a row runs; a row that
+            it does not name runs the method of its own name, or of what stands before a ``_``.
+    """
 
-def dataset_name(dataset: str) -> str:
-    """Return the display name of a data set."""
-    return _DATASETS.get(dataset, dataset.replace("_", " "))
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        experiments = (config or {}).get("experiments", {}).values()
+        self._methods: dict[tuple[Kind, str], str] = {}
+        for section, kind in (("merging", MERGER), ("relatedness", MERGER), ("pruning", PRUNER)):
+            for experiment in experiments:
+                for row, options in experiment.get(section, {}).items():
+                    self._methods.setdefault((kind, row), options.get("method") or row)
 
+    def merging(self, row: str) -> str:
+        """Return the display name of a merging row: ``pam_gain`` of method ``pam`` is PAM gain."""
+        return self._title(MERGER, row)
 
-def architecture_name(architecture: str) -> str:
-    """Return the display name of an architecture."""
-    return _ARCHITECTURES.get(architecture, architecture)
+    def pruning(self, row: str) -> str:
+        """Return the display name of a pruning row."""
+        return self._title(PRUNER, row)
+
+    def dataset(self, name: str) -> str:
+        """Return the display name of a data set."""
+        return _ELSEWHERE.get(name) or self._title(DATASET, name)
+
+    def architecture(self, name: str) -> str:
+        """Return the display name of an architecture."""
+        return self._title(ARCHITECTURE, name)
+
+    def family(self, row: str) -> str:
+        """Return the family of a merging row's method: ``"pam"`` for PAM and its variants."""
+        return self._described(MERGER, row).family
+
+    def order_mergings(self, rows: Iterable[str]) -> list[str]:
+        """Return merging rows in table order: baselines and controls, others, PAM, its variants."""
+        return self._ordered(MERGER, rows)
+
+    def order_prunings(self, rows: Iterable[str]) -> list[str]:
+        """Return pruning rows in table order: the paper's, then peers and controls, then others."""
+        return self._ordered(PRUNER, rows)
+
+    def papers(self, mergings: Iterable[str] = (), prunings: Iterable[str] = ()) -> dict[str, str]:
+        """Return display name -> publication of those methods that have one, in table order."""
+        methods = [self._described(MERGER, row) for row in self.order_mergings(mergings)]
+        methods += [self._described(PRUNER, row) for row in self.order_prunings(prunings)]
+        return {one.title: one.paper for one in methods if one.paper}
+
+    def _described(self, kind: Kind, row: str) -> Description:
+        known = registered(kind)
+        method = self._methods.get((kind, row), row)
+        if method not in known:
+            # A row of a run whose configuration or plug-in is not at hand.
+            method = next((one for one in (row.partition("_")[0],) if one in known), method)
+        return describe(kind, method) if method in known else Description(method)
+
+    def _title(self, kind: Kind, row: str) -> str:
+        method = self._described(kind, row)
+        if row == method.name:
+            return method.title
+        variant = row.removeprefix(f"{method.name}_")
+        return f"{method.title} {variant.replace('_', ' ')}"
+
+    def _ordered(self, kind: Kind, rows: Iterable[str]) -> list[str]:
+        return sorted(set(rows), key=lambda row: (self._described(kind, row).order, row))
 
 
 def backend_name(backend: str) -> str:
@@ -77,24 +104,6 @@ def size_name(n_tasks: float) -> str:
 def file_stem(experiments: Sequence[str], experiment: str, name: str) -> str:
     """Return what a table's or figure's files are called: led by the experiment if not alone."""
     return name if len(experiments) == 1 else f"{experiment}-{name}"
-
-
-def order_mergings(mergings: Iterable[str]) -> list[str]:
-    """Return mergers in table order: baselines and controls, others, PAM, its variants."""
-    before = [name for name in _MERGINGS if name != "pam"]
-
-    def rank(name: str) -> tuple[int, str]:
-        if name in before:
-            return before.index(name), ""
-        return len(before) + (1 if name == "pam" else 2 if name.startswith("pam_") else 0), name
-
-    return sorted(set(mergings), key=rank)
-
-
-def order_prunings(prunings: Iterable[str]) -> list[str]:
-    """Return pruners in the paper's order, P1 before P2, then peers and controls, then others."""
-    known = list(_PRUNINGS)
-    return sorted(set(prunings), key=lambda p: (known.index(p) if p in known else len(known), p))
 
 
 def backend_rank(backend: str) -> tuple[int, str]:
@@ -121,33 +130,31 @@ def pooled(combinations: Sequence[str]) -> dict[str, list[str]]:
     return labels
 
 
-class Names:
-    """How the rows of a run are called and ordered: by what their methods say of themselves."""
+def merging_name(merging: str) -> str:
+    """Return the display name of a merger."""
+    return Names().merging(merging)
 
-    def merging(self, row: str) -> str:
-        """Return the display name of a merging row."""
-        return merging_name(row)
 
-    def pruning(self, row: str) -> str:
-        """Return the display name of a pruning row."""
-        return pruning_name(row)
+def pruning_name(pruning: str) -> str:
+    """Return the display name of a pruner."""
+    return Names().pruning(pruning)
 
-    def dataset(self, name: str) -> str:
-        """Return the display name of a data set."""
-        return dataset_name(name)
 
-    def architecture(self, name: str) -> str:
-        """Return the display name of an architecture."""
-        return architecture_name(name)
+def dataset_name(dataset: str) -> str:
+    """Return the display name of a data set."""
+    return Names().dataset(dataset)
 
-    def family(self, row: str) -> str:
-        """Return the family of a merging row's method: ``"pam"`` for PAM and its variants."""
-        return "pam" if row == "pam" or row.startswith("pam_") else row
 
-    def order_mergings(self, rows: Iterable[str]) -> list[str]:
-        """Return merging rows in table order: baselines and controls, others, PAM, its variants."""
-        return order_mergings(rows)
+def architecture_name(architecture: str) -> str:
+    """Return the display name of an architecture."""
+    return Names().architecture(architecture)
 
-    def order_prunings(self, rows: Iterable[str]) -> list[str]:
-        """Return pruning rows in table order: the paper's, then peers and controls, then others."""
-        return order_prunings(rows)
+
+def order_mergings(mergings: Iterable[str]) -> list[str]:
+    """Return mergers in table order."""
+    return Names().order_mergings(mergings)
+
+
+def order_prunings(prunings: Iterable[str]) -> list[str]:
+    """Return pruners in table order."""
+    return Names().order_prunings(prunings)

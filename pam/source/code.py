@@ -9,16 +9,22 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pam.errors import ConfigError
-from pam.names import hint
-from pam.source.entry_points import declared
-from pam.source.modules import Modules
+from pam.files import json_hash
+from pam.source.entry_points import plugin_modules, source_modules
+from pam.source.modules import REGISTER
+from pam.source.signatures import descriptions
 
 HASH_LENGTH = 12
 
 # Which arguments and keys there are decides nothing that a hash of the configuration does not say,
 # where files lie decides nothing at all, and of the source only the plug-in that is found counts.
-OUTSIDE = frozenset({"pam.cli", "pam.config", "pam.history", "pam.runs", "pam.source"})
+OUTSIDE = frozenset(
+    {
+        *("pam.cli", "pam.config", "pam.history", "pam.ranges", "pam.registry"),
+        *("pam.runs", "pam.source"),
+    }
+)
+NAMES = "pam.reporting.names"
 
 Plugins = Mapping[str, str | None]
 """Package -> registered name; None: everything that is registered there."""
@@ -46,31 +52,13 @@ def module_hashes(module: str, plugins: Plugins | None = None) -> dict[str, str]
     return {name: full[:HASH_LENGTH] for name, full in _digests(module, plugins).items()}
 
 
-@cache
-def source_modules() -> Modules:
-    """Return the modules of this package and of those that installed plug-ins live in."""
-    return Modules(plugins=[one.module for one in declared()])
-
-
-def plugin_modules(package: str, registered: str | None) -> set[str]:
-    """Return the modules that register ``registered``, or anything, with ``package``.
-
-    Raises:
-        ConfigError: if no module registers it.
-    """
-    modules = source_modules()
-    found = modules.plugins(package, registered)
-    if registered and not found:
-        absent = [one.said for one in declared() if one.module in modules.missing]
-        known = hint(registered, modules.names(package))
-        why = f"{absent[0]} names a module that is not there" if absent else known
-        raise ConfigError(f"no module of {package} registers '{registered}'; {why}")
-    return found
-
-
 def _digests(module: str, plugins: Plugins | None) -> dict[str, str]:
     covered = _covered(module, tuple(sorted((plugins or {}).items())))
-    return {name: _module_hash(name) for name in covered}
+    digests = {name: _module_hash(name) for name in covered}
+    if NAMES in digests:
+        # What methods are called is read from where they are registered.
+        digests["descriptions"] = json_hash([repr(one) for one in descriptions()])
+    return digests
 
 
 @cache
@@ -92,7 +80,8 @@ def _module_hash(name: str) -> str:
 def _normalised(node: Any) -> Any:
     """Return a syntax tree as nested tuples without positions, docstrings and empty fields.
 
-    Empty fields differ between Python versions, which must not change a hash.
+    Empty fields differ between Python versions, which must not change a hash. How a method
+    describes itself decides nothing that it computes.
     """
     if isinstance(node, list):
         return tuple(_normalised(item) for item in node if not _is_docstring(item))
@@ -101,9 +90,14 @@ def _normalised(node: Any) -> Any:
     fields = [
         (name, _normalised(value))
         for name in node._fields
+        if not (name == "keywords" and _registers(node))
         if (value := getattr(node, name, None)) is not None and value != []
     ]
     return (type(node).__name__, *fields)
+
+
+def _registers(call: ast.AST) -> bool:
+    return isinstance(call, ast.Call) and ast.unparse(call.func).endswith(REGISTER)
 
 
 def _is_docstring(node: Any) -> bool:

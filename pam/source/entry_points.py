@@ -9,6 +9,10 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from pam.errors import ConfigError
+from pam.names import hint
+from pam.source.modules import Modules
+
 GROUP = "pam.plugins"
 
 
@@ -51,3 +55,25 @@ def load() -> tuple[str, ...]:
             said = " ".join(f"{type(error).__name__}: {error}".split())
             problems.append(f"{one.said} cannot be imported: {said}")
     return tuple(problems)
+
+
+@cache
+def source_modules() -> Modules:
+    """Return the modules of this package and of those that installed plug-ins live in."""
+    return Modules(plugins=[one.module for one in declared()])
+
+
+def plugin_modules(package: str, registered: str | None) -> set[str]:
+    """Return the modules that register ``registered``, or anything, with ``package``.
+
+    Raises:
+        ConfigError: if no module registers it.
+    """
+    modules = source_modules()
+    found = modules.plugins(package, registered)
+    if registered and not found:
+        known = hint(registered, modules.names(package))
+        absent = [one.said for one in declared() if one.module in modules.missing]
+        why = f"{absent[0]} names a module that is not there" if absent else known
+        raise ConfigError(f"no module of {package} registers '{registered}'; {why}")
+    return found

@@ -20,6 +20,13 @@ PACKAGE = Path(__file__).resolve().parents[1].name
 REGISTER = "register"
 
 
+class Registration(NamedTuple):
+    """A call of ``register``, and what it stands on as a decorator."""
+
+    call: ast.Call
+    target: ast.AST | None
+
+
 class Import(NamedTuple):
     """One imported thing: ``from module import name``, or ``import module`` with no name."""
 
@@ -102,33 +109,42 @@ class Module:
         }
         return frozenset(names | stored) - {None}
 
+    def constant(self, name: str) -> ast.expr | None:
+        """Return what a statement of the module itself assigns to a name, if one does."""
+        for statement in self.tree.body:
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
+                    return value
+        return None
+
     @property
     def registered(self) -> Collection[tuple[str, str]]:
-        """What the module registers: ``("pam.merging", "mine")`` for ``@register("mine")``.
-
-        Only names that are written out as text are seen.
-        """
+        """``("pam.merging", "mine")`` for ``@register("mine")``; names written as text only."""
         return self.registrations.keys()
 
     @cached_property
-    def registrations(self) -> dict[tuple[str, str], ast.AST]:
-        """What is registered under which name: what a decorator stands on, else the call."""
+    def registrations(self) -> dict[tuple[str, str], Registration]:
+        """What is registered under which name; see :attr:`registered`."""
         if REGISTER.encode() not in self._source:
             return {}
-        decorated = {
+        targets = {
             id(decorator): node
             for node in ast.walk(self.tree)
             for decorator in getattr(node, "decorator_list", [])
         }
         calls = [
-            ((self._registry_of(node.func), node.args[0].value), decorated.get(id(node), node))
+            ((self._registry_of(node.func), node.args[0].value), node)
             for node in ast.walk(self.tree)
             if isinstance(node, ast.Call)
             and node.args
             and isinstance(node.args[0], ast.Constant)
             and isinstance(node.args[0].value, str)
         ]
-        return {(package, name): node for (package, name), node in calls if package}
+        return {
+            (package, name): Registration(call, targets.get(id(call)))
+            for (package, name), call in calls
+            if package
+        }
 
     def _registry_of(self, function: ast.expr) -> str | None:
         """Return the package whose ``register`` a call calls, or None if it calls another thing."""
@@ -184,10 +200,7 @@ class Modules:
         return _spread(entries, self.used_by, without)
 
     def plugins(self, package: str, registered: str | None = None) -> set[str]:
-        """Return the modules that register ``registered``, or anything, with ``package``.
-
-        They are modules of that package, of this project's plug-ins, or of installed plug-ins.
-        """
+        """Return the modules that register ``registered``, or anything, with ``package``."""
         return {
             module
             for module, name in self._entered(package)

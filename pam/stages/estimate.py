@@ -4,16 +4,14 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
-from pam.cli.options import GIVEN_TO_DATASET, check_options
-from pam.cli.planned import STAGES, Plan, Range, plan_of
-from pam.config import Config, load_config
-from pam.cost.planning import Machine
-from pam.data import DATASETS
-from pam.data.sizes import DataSize, expected_size, prepared_size
+from pam.config import Config, check_plugins, load_config
+from pam.data.registry import DataSize, expected_size
+from pam.data.store import prepared_size
 from pam.reporting.tables.text_table import TextTable
 from pam.runs.cells import Cell, all_cells
 from pam.runs.paths import Paths
 from pam.runs.stages import CELL_STAGES
+from pam.stages.planning import STAGES, Machine, Plan, Range
 
 MICRO, TERA, PETA = 1e-6, 1e12, 1e15
 HOUR = 3600.0
@@ -26,13 +24,14 @@ LAUNCH_MICROSECONDS = {"GPU": 100.0, "CPU": 60.0}
 def run(arguments: Namespace) -> int:
     """Print jobs and estimate; nothing is computed, and nothing written."""
     config = load_config(arguments.config)
+    check_plugins(config)
     processor = "CPU" if config.device == "cpu" else "GPU"
     rate = arguments.rate or SUSTAINED_TFLOPS[processor]
     launch = arguments.launch_us or LAUNCH_MICROSECONDS[processor]
     results = arguments.results or Paths(f"results/{Path(arguments.config).stem}").results
     machine = Machine(rate * TERA, launch * MICRO)
     sizes = {name: _data_size(config, name, Paths(results)) for name in config.experiments}
-    plans = {name: plan_of(config, name, size, machine) for name, size in sizes.items()}
+    plans = {name: _plan(config, name, size, machine) for name, size in sizes.items()}
     assumed = f"{rate:g} TFLOP/s, and at least {launch:g} µs per operation of a step"
     print(jobs_table(config).to_markdown())
     print(hours_table(plans, sizes, processor, assumed).to_markdown(), end="")
@@ -68,7 +67,7 @@ def hours_table(
             rows.append([name, *data, *[UNKNOWN] * (len(STAGES) + 2)])
             continue
         stages = plan.stages()
-        total = {stage: total[stage].plus(work) for stage, work in stages.items()}
+        total = {stage: total[stage] + work for stage, work in stages.items()}
         rows.append([name, *data, *_estimates(stages)])
     rows.append(["sum", "", "", *_estimates(total)])
     header = ["experiment", "training images", "input", *STAGES, f"{processor} hours", "PFLOP"]
@@ -101,28 +100,23 @@ def _notes(processor: str, assumed: str, unknown: list[str]) -> list[str]:
 
 def _data_size(config: Config, name: str, paths: Paths) -> DataSize:
     made = config.experiment(name)
-    dataset = DATASETS.get(made.dataset)
-    check_options(f"experiments.{name}.data", dataset, made.data, GIVEN_TO_DATASET)
-    prepared = prepared_size(
-        Path(paths.artefact(Cell("prepare", name))).parent, made.dataset, made.data
-    )
+    prepared = prepared_size(paths.folder(Cell.of("prepare", name)), made.dataset, made.data)
     return prepared or expected_size(made.dataset, made.data)
+
+
+def _plan(config: Config, name: str, size: DataSize, machine: Machine) -> Plan | None:
+    """Return the plan of an experiment; None if the size of its data is unknown."""
+    if size.input_shape is None or size.training_images is None:
+        return None
+    return Plan(config, name, size.input_shape, size.training_images, machine)
 
 
 def _estimates(stages: dict[str, Range]) -> list[str]:
     """Return hours per stage, hours in all, and PFLOP in all."""
-    both = sum_of(stages)
+    both = sum(stages.values(), Range())
     hours = [_span(work.low.seconds / HOUR, work.high.seconds / HOUR) for work in stages.values()]
     everything = _span(both.low.seconds / HOUR, both.high.seconds / HOUR)
     return [*hours, everything, _span(both.low.flops / PETA, both.high.flops / PETA)]
-
-
-def sum_of(stages: dict[str, Range]) -> Range:
-    """Return the estimate of all stages together."""
-    both = Range()
-    for work in stages.values():
-        both = both.plus(work)
-    return both
 
 
 def _span(low: float, high: float) -> str:

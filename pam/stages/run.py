@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pam.config import Config
+from pam.config.options import check_experiment
 from pam.durable.resuming import resumable
 from pam.errors import DataError
 from pam.files import write_json
@@ -99,6 +100,7 @@ def run(
     """
     started, clock = datetime.now(UTC), _Clock()
     check_cell(config, cell, where)
+    check_experiment(config, cell.experiment)
     # Data are prepared where there may be no GPU.
     device = set_up(config.threads, "cpu" if cell.stage == "prepare" else config.device)
     job = Job(config, cell, device, options)

@@ -133,7 +133,12 @@ CONFIGS = {
         "[2, 3, 5]",
         "widths: has too few values",
     ),
-    "batch": ("train", "batch_size: 16", "batch_size: 64", "do not fill one batch of 64"),
+    "batch": (
+        "train",
+        "batch_size: 16",
+        "batch_size: 64",
+        "train.batch_size: must be at most 48, the images",
+    ),
     "merging method": ("merge", "none: {}", "none: {method: nome}", "did you mean 'none'?"),
     "merging method, checked": ("config", "none: {}", "none: {method: nome}", "mean 'none'?"),
     "option of the merging": ("merge", "none: {}", "none: {epochs: 3}", "epochs"),

@@ -1,33 +1,49 @@
-"""Options of plug-ins in a configuration: checked before anything runs, and explained."""
+"""Options of plug-ins: checked before anything runs, the same everywhere, and explained."""
 
 import ast
+import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from pam import ConfigError
 from pam.config import check_plugins, explain, json_schema, parse_config
-from pam.config.options import option_keys
-from pam.config.schema import keys
-from pam.source.modules import ROOT
-from pam.source.signatures import Signature, _signature_of, signature
+from pam.config.schema import keys, option_keys
+from pam.data import DATASETS, load
+from pam.merging import MERGERS, merge
+from pam.networks import ARCHITECTURES, build
+from pam.pruning import PRUNERS, prune
+from pam.registry import MERGER, Registry
+from pam.source.modules import ROOT, Module, Registration
+from pam.source.signatures import (
+    Signature,
+    describe,
+    registered,
+    signature,
+    signature_in_source,
+    signature_of,
+)
+from tests.small import make_data, make_networks, side_by_side
 
 CONFIG = """\
 seeds: [0]
 experiments:
   tiny:
     dataset: digits
-    data: {tile: 8}
+    data: {tile: 8, train_strips: 64}
+    tasks: [A, B]
     architecture: lenet5
     network: {widths: [2, 3, 5, 4]}
-    train: {stages: [{epochs: 1, learning_rate: 0.01}]}
+    train: {batch_size: 16, stages: [{epochs: 1, learning_rate: 0.01}]}
     merging: {none: {}, pam: {samples: 16}}
-    pruning: {taylor: {strengths: [0.2]}}
+    pruning: {taylor: {strengths: [0.2, 0.5]}}
     relatedness: {pam: {alpha: 0.5}}
 """
+REGISTRIES = (DATASETS, ARCHITECTURES, MERGERS, PRUNERS)
+PLUGINS = [(registry, name) for registry in REGISTRIES for name in registry]
 
 
 def test_what_is_right_passes():
@@ -40,19 +56,87 @@ WRONG = {
     "merger": ("none: {}", "nine: {}", "registers 'nine'"),
     "pruner": ("taylor:", "tailor:", "registers 'tailor'"),
     "option of the data set": ("tile: 8", "tiel: 8", "option of experiments.tiny.data 'tiel'; did"),
-    "type of the data set": ("tile: 8", "tile: 8.5", "experiments.tiny.data.tile: must be a valid"),
+    "type of the data set": ("tile: 8", "tile: 8.5", "experiments.tiny.data.tile: must be a whole"),
+    "range of the data set": ("tile: 8", "tile: 7", "tile: must be greater than or equal to 8"),
     "option of the network": ("widths:", "width:", "did you mean 'widths'?"),
     "too few values": ("[2, 3, 5, 4]", "[2, 3, 5]", "network.widths: has too few values"),
+    "too many values": ("[2, 3, 5, 4]", "[2, 3, 5, 4, 6]", "network.widths: has too many values"),
+    "width of 0": ("[2, 3, 5, 4]", "[2, 0, 5, 4]", "widths[1]: must be greater than or equal to 1"),
     "option of a merger": ("samples: 16", "sample: 16", "did you mean 'samples'?"),
-    "type of a merger": ("samples: 16", "samples: many", "merging.pam.samples: must be"),
+    "type of a merger": ("samples: 16", "samples: many", "merging.pam.samples: must be a whole"),
+    "range of a merger": (
+        "samples: 16",
+        "alpha: 7",
+        "merging.pam.alpha: must be in [0, 1] unless alpha_unit is 'nats', not 7",
+    ),
+    "range within a table": ("samples: 16", "alpha: {fc: 1.5}", "merging.pam.alpha.fc: must be in"),
+    "choice": (
+        "samples: 16",
+        "removed: all",
+        "merging.pam.removed: must be 'drop', 'drop_constant'",
+    ),
     "option of none": ("none: {}", "none: {retrain: null}", "option of experiments.tiny.merging"),
     "option of a relative": ("alpha: 0.5", "alfa: 0.5", "relatedness.pam 'alfa'; did you mean 'al"),
-    "option of a pruner": ("[0.2]", "[0.2], momentun: 1", "did you mean 'momentum'?"),
+    "option that is passed on": ("none: {}", "random: {alpha: 7}", "merging.random.alpha: must be"),
+    "option that nothing takes": (
+        "none: {}",
+        "random: {alfa: 0.7}",
+        "'alfa'; did you mean 'alpha'",
+    ),
+    "option of a pruner": ("0.5]", "0.5], momentun: 1", "did you mean 'momentum'?"),
+    "range of a pruner": ("0.5]", "0.5], momentum: 1", "taylor.momentum: must be less than 1"),
+    "strength": ("[0.2, 0.5]", "[0.2, 1]", "taylor.strengths[1]: must be less than 1, not 1"),
+    "schedule": (
+        "samples: 16",
+        "retrain: {stages: [{epochs: -1, learning_rate: 1}]}",
+        "merging.pam.retrain.stages[0].epochs: must be greater than or equal to 0",
+    ),
+    "key of a schedule": (
+        "samples: 16",
+        "retrain: {stages: [], bach_size: 3}",
+        "merging.pam.retrain.bach_size: unknown key; did you mean 'batch_size'?",
+    ),
+    "more samples than images": (
+        "samples: 16",
+        "samples: 65",
+        "merging.pam.samples: must be at most 64, the images of the training part, not 65",
+    ),
+    "batch of more than all": (
+        "batch_size: 16",
+        "batch_size: 65",
+        "train.batch_size: must be at mo",
+    ),
+    "batch of a schedule": (
+        "samples: 16",
+        "retrain: {batch_size: 65, stages: []}",
+        "merging.pam.retrain.batch_size: must be at most 64",
+    ),
+    "batch of a pruner": ("0.5]", "0.5], batch_size: 65", "taylor.batch_size: must be at most 64"),
+    "one task": (
+        "tasks: [A, B]",
+        "tasks: [A]",
+        "experiments.tiny.tasks: the experiment names the tasks A, but the data set has A, B",
+    ),
+    "too few tasks": (
+        "tile: 8, train_strips: 64}\n    tasks: [A, B]",
+        "tasks: {A: [1, 2]}}\n    tasks: [A]",
+        "experiments.tiny.merging.pam: 'pam' merges at least 2 tasks, not 1",
+    ),
+    "other tasks": (
+        "tasks: [A, B]",
+        "tasks: [A, C]",
+        "names the tasks A, C, but the data set has A",
+    ),
+    "tasks of the options": (
+        "tile: 8, train_strips: 64}",
+        "tasks: {T0: [1, 2], T1: [3]}}",
+        "names the tasks A, B, but the data set has T0, T1",
+    ),
     "method": ("none: {}", "x: {metod: none}", "registers 'x'"),
     "method of a row": ("none: {}", "none: {metod: none}", "did you mean 'method'?"),
-    "what is given": ("[0.2]", "[0.2], seed: 1", "unknown option of experiments.tiny.pruning"),
+    "what is given": ("0.5]", "0.5], seed: 1", "unknown option of experiments.tiny.pruning"),
     "no folder": (
-        "dataset: digits\n    data: {tile: 8}",
+        "dataset: digits\n    data: {tile: 8, train_strips: 64}",
         "dataset: image_attributes",
         "experiments.tiny.data: 'image_attributes' needs the option 'folder'",
     ),
@@ -68,9 +152,71 @@ def test_what_is_wrong_is_said_before_anything_runs(name):
     assert says in str(caught.value)
 
 
-def test_an_open_method_takes_any_option():
-    check_plugins(parse_config(CONFIG.replace("none: {}", "random: {anything: 1}"), "c"))
-    assert signature("pam.merging", "random").is_open
+def test_other_units_have_other_ranges():
+    check_plugins(parse_config(CONFIG.replace("samples: 16", "alpha: 7, alpha_unit: nats"), "c"))
+
+
+CALLS = {
+    "data": lambda **options: load("digits", **options),
+    "network": lambda **options: build("lenet5", (1, 8, 32), 2, **options),
+    "merging": lambda **options: merge(make_networks(), "pam", make_data(), **options),
+    "pruning": lambda **options: prune(
+        side_by_side(make_networks()), "taylor", make_data(), **{"strength": 0.5, **options}
+    ),
+}
+REFUSED = [
+    ("data", {"tile": 7}),
+    ("data", {"tiel": 8}),
+    ("network", {"widths": [2, 0, 5, 4]}),
+    ("merging", {"alpha": 7}),
+    ("merging", {"retrain": {"stages": [{"epochs": 1, "learning_rate": 0}]}}),
+    ("merging", {"samples": 65}),
+    ("pruning", {"interval": 0}),
+]
+ROWS = {"data": "data", "network": "network", "merging": "merging.pam", "pruning": "pruning.taylor"}
+NAMES = {"data": "data.digits", "network": "network.lenet5"}
+
+
+@pytest.mark.parametrize(("section", "options"), REFUSED)
+def test_python_says_what_the_configuration_says(section, options):
+    with pytest.raises(ConfigError) as called:
+        CALLS[section](**options)
+    config = parse_config(CONFIG, "c").model_dump()
+    experiment = config["experiments"]["tiny"]
+    place = experiment
+    for key in ROWS[section].split("."):
+        place = place[key]
+    place.update(options)
+    with pytest.raises(ConfigError) as checked:
+        check_plugins(parse_config(json.dumps(config), "c"))
+    key = NAMES.get(section, ROWS[section])
+    said = str(checked.value).replace(f"experiments.tiny.{ROWS[section]}", key)
+    assert str(called.value).partition("; known")[0] == said.partition("; known")[0]
+
+
+def test_a_default_that_nobody_gave_is_capped():
+    assert signature(MERGER, "pam").options["samples"].default_value > 40
+    assert merge(make_networks(), "pam", make_data(40)).notes
+
+
+def test_what_cannot_stand_in_a_configuration_is_refused():
+    with pytest.raises(ConfigError, match=r"merging\.pam\.layers: must be a plain value, not \{"):
+        merge(make_networks(), "pam", make_data(), layers={"f3"})
+
+
+@pytest.mark.parametrize(("registry", "name"), PLUGINS, ids=lambda one: getattr(one, "kind", one))
+def test_source_and_function_say_the_same(registry: Registry[Any], name):
+    assert describe(registry.kind, name) == registry.describe(name)
+    assert name in registered(registry.kind)
+    source, function = signature(registry.kind, name), signature_of(registry, name)
+    assert source.is_open == function.is_open
+    assert list(source.options) == list(function.options)
+    for option, other in function.options.items():
+        known = source.options[option]
+        assert known.default_value == other.default_value
+        if option not in registry.kind.given:
+            assert known.adapter and other.adapter
+            assert known.adapter.json_schema() == other.adapter.json_schema()
 
 
 def test_nothing_is_imported():
@@ -83,8 +229,12 @@ def test_nothing_is_imported():
     assert subprocess.run([sys.executable, "-c", program, path]).returncode == 0
 
 
-def read(source: str) -> Signature:
-    return _signature_of(ast.parse(source).body[0])
+def read(source: str, module: Module | None = None) -> Signature:
+    return signature_in_source(ast.parse(source).body[-1], module)
+
+
+def schema(hint: Any) -> dict[str, Any]:
+    return TypeAdapter(hint).json_schema()
 
 
 def test_a_signature_as_the_source_tells_it():
@@ -105,22 +255,36 @@ def method(networks: Networks, data, *, a: int, b: float | Mapping[str, float] =
         **dict.fromkeys(("networks", "data", "a")),
         **{"b": "0.001", "c": "None", "d": "1", "e": "2"},
     }
-    assert options["a"].hint is int
-    assert options["b"].hint == float | Mapping[str, float]
-    assert options["c"].hint == tuple[int, int] | None
-    assert [options[name].hint for name in ("networks", "data", "d", "e")] == [None] * 4
+    assert options["a"].adapter.json_schema() == schema(int)
+    assert options["b"].adapter.json_schema() == schema(float | dict[str, float])
+    assert options["c"].adapter.json_schema() == schema(tuple[int, int] | None)
+    assert [options[name].adapter for name in ("networks", "data", "d", "e")] == [None] * 4
     assert options["b"].meaning == "first line, second line: with a colon."
     assert options["a"].meaning == ""
 
 
+def test_ranges_may_be_written_out_or_named(tmp_path):
+    (tmp_path / "one.py").write_text("LOW = 3\nHere = Annotated[int, Field(ge=LOW)]\n")
+    module = Module(tmp_path / "one.py", tmp_path, "")
+    options, _ = read(
+        "def f(a: Here, b: Annotated[float, Field(gt=0, lt=2)], c: Share, "
+        "d: Literal['x', 'y'], e: There): pass",
+        module,
+    )
+    assert options["a"].adapter.json_schema() == {"minimum": 3, "type": "integer"}
+    assert options["b"].adapter.json_schema()["exclusiveMaximum"] == 2
+    assert options["c"].adapter.json_schema()["maximum"] == 1
+    assert options["d"].adapter.json_schema()["enum"] == ["x", "y"]
+    assert options["e"].adapter is None
+
+
 def test_other_things_than_functions_take_anything(monkeypatch):
-    assert read("def f(a: Sequence[Any] = ()): pass").options["a"].hint == Sequence[Any]
-    node = ast.parse("class Thing: pass").body[0]
-    module = type("Module", (), {"registrations": {("pam.merging", "thing"): node}})
+    node = ast.parse("register('thing')").body[0].value
+    module = type("Module", (), {"registrations": {("pam.merging", "x"): Registration(node, None)}})
     modules = type("Modules", (), {"by_name": {"m": module}})
     monkeypatch.setattr("pam.source.signatures.plugin_modules", lambda *_: {"m"})
     monkeypatch.setattr("pam.source.signatures.source_modules", lambda: modules)
-    assert signature("pam.merging", "thing") == Signature({}, is_open=True)
+    assert signature.__wrapped__(MERGER, "x") == Signature({}, is_open=True)
 
 
 @pytest.mark.parametrize("name", option_keys())
@@ -153,6 +317,7 @@ def test_every_key_has_a_description_and_every_number_a_unit():
         ("experiments.tiny.train.batch_size", "Unit: images. Default: 32."),
         ("lenet5.widths", "units of c1, c2, f3 and f4. Default: [6, 16, 120, 84]."),
         ("folder", "folder of the splits. Required."),
+        ("taylor.strengths", "fractions in (0, 1), increasing. Required."),
     ],
 )
 def test_explain_knows_options(key, says):

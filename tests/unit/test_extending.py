@@ -67,6 +67,37 @@ def test_the_profile_of_the_page_is_valid(site):
     assert "1 prepare, 4 train, 10 merge, 20 prune, 20 measure" in done.stdout
 
 
+def test_a_wrong_option_of_a_plugin_is_refused_with_its_range(site, tmp_path):
+    text = FILES["workflow/config/mine.yaml"].replace("share_above: 0.2", "share_above: 2")
+    (tmp_path / "mine.yaml").write_text(text)
+    done = python(
+        site, "-m", "pam.cli", "config", "--config", str(tmp_path / "mine.yaml"), "--check"
+    )
+    assert done.returncode == 2
+    assert "merging.active_most.share_above: must be less than or equal to 1, not 2" in done.stderr
+
+
+def test_tables_and_figures_call_a_plugin_by_its_title_and_import_nothing(site):
+    code = """
+import sys
+from pam.config import load_config
+from pam.reporting.names import Names
+names = Names(load_config(sys.argv[1]).model_dump())
+print(names.merging("active"), names.merging("active_most"), names.pruning("quiet"), sep="|")
+print(names.dataset("bars"), names.architecture("shallow"), sep="|")
+print(*names.order_mergings(["pam", "active_most", "mtz", "active", "none"]), sep="|")
+print(names.papers(["pam", "active", "active_most"], ["quiet"]))
+assert "torch" not in sys.modules and "my_plugins" not in sys.modules
+"""
+    done = python(site, "-c", code, str(site / "workflow" / "config" / "mine.yaml"))
+    assert done.stdout.splitlines() == [
+        "Active|Active most|Quiet first",
+        "bright bars|Shallow",
+        "none|mtz|active|active_most|pam",
+        "{'Active': 'Mine et al., 2027', 'PAM': 'He et al., KDD 2021'}",
+    ], done.stderr
+
+
 def test_a_changed_plugin_touches_its_own_cells_only_and_nothing_is_imported(site):
     code = """
 import json, sys

@@ -305,16 +305,16 @@ def test_bad_tasks_are_named(pets, text, said):
     assert said in found and str(pets / "tasks.yaml") in found
     if "YAML" not in said:
         found = refused(pets, pam.ConfigError, tasks=yaml.safe_load(text) or {})
-        assert "option 'tasks'" in found
+        assert "option 'tasks'" in found or "image_attributes.tasks" in found
 
 
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"size": -1}, "'size'"),
-        ({"seed": True}, "'seed'"),
-        ({"train_images": 0}, "'train_images'"),
-        ({"validation_fraction": 0}, "'validation_fraction'"),
+        ({"size": -1}, "image_attributes.size: must be"),
+        ({"seed": True}, "image_attributes.seed: must be"),
+        ({"train_images": 0}, "image_attributes.train_images: must be"),
+        ({"validation_fraction": 0}, "image_attributes.validation_fraction: must be"),
         ({"sizes": 3}, "did you mean 'size'"),
     ],
 )

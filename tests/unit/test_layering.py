@@ -7,7 +7,9 @@ import pytest
 
 from pam.source.modules import Modules
 
-GROUND = {"errors", "names", "seeds", "files", "groups", "registry", "torchvision_shim"}
+GROUND = {
+    *("errors", "names", "seeds", "files", "groups", "ranges", "registry", "torchvision_shim"),
+}
 BELOW = {"training": {"data", "networks", "information"}}
 BELOW["merging"] = BELOW["training"] | {"training"}
 BELOW["pruning"] = BELOW["merging"]

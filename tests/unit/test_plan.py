@@ -11,13 +11,21 @@ from pathlib import Path
 import pytest
 
 from pam.cli.main import main
-from pam.cli.planned import merged_sizes, plan_of, retrainings
 from pam.config import load_config, parse_config
 from pam.cost import analytic_macs
-from pam.cost.planning import Machine, Size, single, training
+from pam.stages.planning import (
+    Machine,
+    Plan,
+    Size,
+    forecast_of,
+    merged_sizes,
+    single,
+    training,
+)
 from pam.data import load, save_dataset
-from pam.data.sizes import DataSize, expected_size, prepared_size
-from pam.errors import ConfigError, DataError
+from pam.data.registry import DataSize, expected_size
+from pam.data.store import prepared_size
+from pam.errors import DataError
 from pam.merging import merge
 from pam.networks import GroupedNetwork
 from pam.training import fit, schedule_from
@@ -79,7 +87,8 @@ def test_a_merged_network_lies_within_the_foreseen_sizes(method, tasks):
     networks = make_networks(tasks)
     merged = merge(networks, method, make_data(tasks=tasks), seed=0, **options)
     architecture = networks["A"].architecture
-    low, high = merged_sizes(method, options, architecture, len(tasks))
+    forecast = forecast_of(method, options, architecture)
+    low, high = merged_sizes(forecast, architecture, len(tasks))
     assert low.macs <= hidden_macs(merged) <= high.macs
     groups = max(len(merged.widths[layer]) for layer in merged.hidden_layers)
     one = single(architecture).operations
@@ -101,7 +110,7 @@ def test_a_merger_retrains_as_often_as_foreseen(method, more):
     options = MERGERS[method] | more
     networks = make_networks()
     merged = merge(networks, method, make_data(), seed=0, **options)
-    expected = retrainings(method, options, networks["A"].architecture)
+    expected = forecast_of(method, options, networks["A"].architecture).trainings
     assert len(merged.notes["curve"]) == expected
 
 
@@ -129,7 +138,7 @@ def test_training_takes_the_steps_of_the_loop(samples):
 
 def test_stages_add_up_to_all_jobs():
     config = parse_config(CONFIG.format(device="cpu"), "c.yaml")
-    plan = plan_of(config, "tiny", DataSize((1, 8, 32), 70), LAUNCHES_ONLY)
+    plan = Plan(config, "tiny", (1, 8, 32), 70, LAUNCHES_ONLY)
     stages = plan.stages()
     # Of 70 images two batches of 32; one of 13 operations per node that computes; two seeds.
     epoch = 2 * 13 * 2
@@ -218,11 +227,11 @@ def test_an_impossible_rate_is_one_sentence(rate, tmp_path, capsys):
     assert f"needs a number above 0, not '{rate}'" in capsys.readouterr().err
 
 
-def test_bad_options_are_named():
-    text = CONFIG.format(device="cpu").replace("epochs: 4,", "epochs: many,")
-    config = parse_config(text, "c.yaml")
-    with pytest.raises(ConfigError, match=r"pruning\.vibnet\.fine_tune: epochs"):
-        plan_of(config, "tiny", DataSize((1, 8, 32), 70), LAUNCHES_ONLY).stages()
+def test_bad_options_are_named(tmp_path, capsys):
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG.format(device="cpu").replace("epochs: 4,", "epochs: many,"))
+    assert main(["plan", "--config", str(path)]) == 2
+    assert "pruning.vibnet.fine_tune.stages[0].epochs: must be a whole" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "workflow" / "config").glob("*.yaml")), ids=str)

@@ -118,7 +118,7 @@ def test_zipit_works_for_residual_networks():
 
 @pytest.mark.parametrize("within", [-0.1, 1.1, "all", True])
 def test_zipit_refuses_a_share_that_is_none(within):
-    with pytest.raises(ConfigError, match="within must be in"):
+    with pytest.raises(ConfigError, match=r"zipit\.within: must be"):
         merge(make_networks(), "zipit", DATA, within=within)
 
 
@@ -232,11 +232,11 @@ def test_random_pruning_takes_every_unit_sooner_or_later():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"scope": "network"}, "scope is one of global, layer, not 'network'"),
-        ({"strengths": (0.5, 1)}, "strengths are fractions in"),
-        ({"prune_groups": "none"}, "'prune_groups' is 'all' or 'shared'"),
-        ({"fine_tune": {}}, "a list of 'stages'"),
-        ({"norm": 1}, "unexpected keyword"),
+        ({"scope": "network"}, "scope: must be 'global' or 'layer', not 'network'"),
+        ({"strengths": (0.5, 1)}, r"strengths\[1\]: must be less than 1, not 1"),
+        ({"prune_groups": "none"}, "prune_groups: must be 'all' or 'shared', not 'none'"),
+        ({"fine_tune": {}}, r"fine_tune\.stages: this required key is missing"),
+        ({"norm": 1}, "unknown option of pruning.* 'norm'"),
     ],
 )
 def test_bad_options_are_refused(method, options, sentence):

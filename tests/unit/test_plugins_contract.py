@@ -9,7 +9,14 @@ from pam.source.modules import ROOT, Modules
 
 CONTRACT = {
     *("pam.data", "pam.networks", "pam.merging", "pam.pruning"),
-    *("pam.information", "pam.training", "pam.errors", "pam.seeds", "pam.durable.checkpoints"),
+    *(
+        "pam.information",
+        "pam.training",
+        "pam.errors",
+        "pam.ranges",
+        "pam.seeds",
+        "pam.durable.checkpoints",
+    ),
 }
 FILES = sorted((ROOT / "pam" / "plugins").glob("[!_]*.py"))
 

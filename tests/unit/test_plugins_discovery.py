@@ -89,7 +89,6 @@ def test_the_projects_own_plugins_need_no_installation(tmp_path):
     # -S: no site-packages folder, so no metadata of this project or any other.
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
-        "from pam.provenance import stage_modules, STAGES\n"
         "from pam.source.modules import Modules\n"
         "print(*sorted(Modules().plugins('pam.merging', 'zipit')))"
     )

@@ -168,7 +168,7 @@ def test_strengths_rise_from_above_zero(method, strengths):
 
 
 def test_taylor_does_not_remove_everything():
-    with pytest.raises(ConfigError, match="taylor: strengths are fractions"):
+    with pytest.raises(ConfigError, match=r"taylor\.strengths\[1\]: must be less than 1, not 1"):
         run(make_network(), "taylor", [0.5, 1.0])
 
 
@@ -176,13 +176,13 @@ def test_unknown_methods_and_options_are_refused():
     with pytest.raises(ConfigError, match="unknown pruning method 'tailor'; did you mean 'taylor'"):
         list(prune_progressively(make_network(), "tailor", DATA, [0.5]))
     for method in ("vibnet", "taylor"):
-        with pytest.raises(ConfigError, match=f"pruning method '{method}'.*'strenght'"):
+        with pytest.raises(ConfigError, match=f"unknown option of pruning.{method} 'strenght'"):
             run(make_network(), method, strenght=3)
 
 
 @both
 def test_a_bad_fine_tuning_schedule_is_refused(method):
-    with pytest.raises(ConfigError, match=r"fine_tune.*unknown key 'epochs'"):
+    with pytest.raises(ConfigError, match=r"fine_tune\.epochs: unknown key"):
         run(make_network(), method, fine_tune={"stages": [], "epochs": 3})
 
 

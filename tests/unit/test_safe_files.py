@@ -209,7 +209,7 @@ def test_a_name_cannot_leave_its_folder(name, tmp_path):
         assert name in Folder(tmp_path / "images")
 
 
-@pytest.mark.parametrize("folder", ["../mine", "/etc", "a/../../b", 3])
+@pytest.mark.parametrize("folder", ["../mine", "/etc", "a/../../b"])
 def test_a_folder_of_pictures_lies_below_the_raw_data(folder, tmp_path):
     with pytest.raises(ConfigError, match="'folder' must be the name of a folder below"):
         pam.data.load("image_attributes", tmp_path, folder=folder)

@@ -158,7 +158,7 @@ def node_inputs(
     def stop(_: torch.nn.Module, arguments: tuple[Tensor]) -> None:
         raise _Reached(arguments[0])
 
-    block = network.blocks[node.name][network.group_name(reader)]
+    block = network.blocks[node.name][network.block_name(reader)]
     hook = block.register_forward_pre_hook(stop)
     try:
         with torch.inference_mode():

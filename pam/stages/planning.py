@@ -1,0 +1,244 @@
+"""What training will take, foreseen from the configuration alone: no data, no weights.
+
+How much a merger shares decides what its network costs, and is known only once it has merged. So
+every estimate has two ends: the cheapest network that the merger may make, and the dearest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pam.config import Config, Experiment, Merging, Pruning
+from pam.config.options import PAIR
+from pam.cost.analytic import links
+from pam.merging import MERGERS, Forecast
+from pam.networks import Architecture, Gate, Widths
+from pam.networks import architecture as build_architecture
+from pam.pruning import PRUNERS
+from pam.pruning.fine_tuning import DEFAULT as FINE_TUNE
+from pam.source.signatures import signature_of
+from pam.training import Schedule, schedule_from
+
+STAGES = ("train", "merge", "prune", "relate")
+"""The stages that train."""
+FORWARD_AND_BACKWARD = 3
+"""Forward passes that a step of training is worth: the backward pass takes two."""
+FLOPS_PER_MAC = 2
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How fast one job computes.
+
+    Attributes:
+        flops_per_second: sustained in training.
+        launch_seconds: least time of an operation of a training step, however small: that of
+            its forward and backward pass and of its share of the optimiser's.
+    """
+
+    flops_per_second: float
+    launch_seconds: float
+
+
+@dataclass(frozen=True)
+class Size:
+    """A network, as far as the time of a training step depends on it.
+
+    Attributes:
+        macs: multiply-accumulates of one image, forward; the output layers are left out.
+        operations: nodes of the architecture that compute, once per group of a layer.
+    """
+
+    macs: int
+    operations: int
+
+
+class Sizes(NamedTuple):
+    """The two ends of what a network may be."""
+
+    low: Size
+    high: Size
+
+
+@dataclass(frozen=True)
+class Work:
+    """What some training takes.
+
+    Attributes:
+        flops: additions and multiplications, forward and backward.
+        seconds: time of one machine.
+    """
+
+    flops: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(self.flops + other.flops, self.seconds + other.seconds)
+
+    def __mul__(self, times: float) -> "Work":
+        return Work(self.flops * times, self.seconds * times)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The two ends of an estimate."""
+
+    low: Work = Work()
+    high: Work = Work()
+
+    def __add__(self, other: "Range") -> "Range":
+        return Range(self.low + other.low, self.high + other.high)
+
+    def __mul__(self, times: float) -> "Range":
+        return Range(self.low * times, self.high * times)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides how long the jobs of one experiment train.
+
+    Attributes:
+        config: the run.
+        name: of the experiment.
+        input_shape: (channels, height, width) of its images.
+        images: of its training part.
+        machine: what it runs on.
+    """
+
+    config: Config
+    name: str
+    input_shape: tuple[int, int, int]
+    images: int
+    machine: Machine
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment of this name."""
+        return self.config.experiment(self.name)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The operations of its networks.
+
+        Raises:
+            ConfigError: for an unknown architecture or option.
+            ShapeError: if the images are too small for it.
+        """
+        made = self.experiment
+        return build_architecture(made.architecture, self.input_shape, **made.network)
+
+    def stages(self) -> dict[str, Range]:
+        """Return stage -> training of all its jobs; see ``STAGES``.
+
+        Raises:
+            ConfigError: for an unknown method or option, or a schedule that cannot be.
+            ShapeError: if the images are too small for the architecture.
+        """
+        made, seeds = self.experiment, len(self.config.seeds)
+        size = single(self.architecture)
+        trained = self._training(Sizes(size, size), made.train.schedule)
+        merged = pruned = related = Range()
+        tasks = len(made.tasks)
+        for merging in made.merging.values():
+            merged += self._merging(merging, tasks)
+            sizes = merged_sizes(self._forecast(merging), self.architecture, tasks)
+            for pruning in made.pruning.values():
+                pruned += self._pruning(pruning, sizes)
+        for merging in made.relatedness.values():
+            # The first task with itself and with every other one.
+            related += self._merging(merging, PAIR) * tasks
+        ranges = (trained * tasks, merged, pruned, related)
+        return {stage: one * seeds for stage, one in zip(STAGES, ranges, strict=True)}
+
+    def _forecast(self, merging: Merging) -> Forecast:
+        return forecast_of(merging.method, merging.options, self.architecture)
+
+    def _merging(self, merging: Merging, tasks: int) -> Range:
+        forecast, architecture = self._forecast(merging), self.architecture
+        if "retrain" not in signature_of(MERGERS, merging.method).options:
+            return Range()
+        sizes = merged_sizes(forecast, architecture, tasks)
+        if forecast.trainings > 1:
+            # Layers not merged yet stand side by side while those before are retrained.
+            apart = size_of("side_by_side", architecture, tasks).macs
+            sizes = Sizes(sizes.low, _mixed(max(sizes.high.macs, apart), architecture, tasks))
+        schedule = merging.options.get("retrain") or forecast.schedule
+        return self._training(sizes, schedule) * forecast.trainings
+
+    def _pruning(self, pruning: Pruning, sizes: Sizes) -> Range:
+        options = signature_of(PRUNERS, pruning.method).options
+        schedules = PRUNERS.forecast(pruning.method) or {"fine_tune": FINE_TUNE}
+        once = Range()
+        for option, default in schedules.items():
+            if option in options:
+                once += self._training(sizes, pruning.options.get(option) or default)
+        return once * len(pruning.strengths)
+
+    def _training(self, sizes: Sizes, settings: Settings) -> Range:
+        schedule = schedule_from(settings)
+        return Range(*(training(size, schedule, self.images, self.machine) for size in sizes))
+
+
+def forecast_of(method: str, options: Settings, architecture: Architecture) -> Forecast:
+    """Return what a merger will make and train; of one that does not say, any network."""
+    forecast = MERGERS.forecast(method)
+    return Forecast() if forecast is None else forecast(options, architecture)
+
+
+def merged_sizes(forecast: Forecast, architecture: Architecture, tasks: int) -> Sizes:
+    """Return the smallest and the largest network that a merger may make of single-task ones."""
+    low = size_of(forecast.cheapest, architecture, tasks)
+    high = size_of(forecast.dearest, architecture, tasks)
+    if low == high:
+        return Sizes(low, high)
+    one = single(architecture)
+    return Sizes(Size(low.macs, one.operations), _mixed(high.macs, architecture, tasks))
+
+
+def single(architecture: Architecture) -> Size:
+    """Return the size of a single-task network, and of several zipped into one of its width."""
+    operations = sum(not isinstance(node, Gate) for node in architecture.nodes)
+    return Size(_macs(architecture, architecture.units), operations)
+
+
+def size_of(kind: str, architecture: Architecture, tasks: int) -> Size:
+    """Return the size of a network of some tasks; see :data:`pam.merging.registry.Size`."""
+    one = single(architecture)
+    match kind:
+        case "zipped":
+            return one
+        case "side_by_side":
+            return Size(tasks * one.macs, tasks * one.operations)
+    units = {layer: tasks * width for layer, width in architecture.units.items()}
+    return Size(_macs(architecture, units), one.operations)
+
+
+def training(size: Size, schedule: Schedule, images: int, machine: Machine) -> Work:
+    """Return what training takes, validation left out.
+
+    Args:
+        size: of the network.
+        schedule: an incomplete last batch of an epoch is dropped.
+        images: of the training part.
+        machine: a step takes the time of its operations or of its launches, whichever is longer.
+    """
+    epochs = sum(stage.epochs for stage in schedule.stages)
+    steps = epochs * (images // schedule.batch_size)
+    flops = FLOPS_PER_MAC * FORWARD_AND_BACKWARD * size.macs * schedule.batch_size
+    seconds = max(flops / machine.flops_per_second, size.operations * machine.launch_seconds)
+    return Work(flops, seconds) * steps
+
+
+def _mixed(macs: int, architecture: Architecture, tasks: int) -> Size:
+    """Return the size of a network with a group of every task alone, and the shared one."""
+    return Size(macs, (tasks + 1) * single(architecture).operations)
+
+
+def _macs(architecture: Architecture, units: Mapping[str, int]) -> int:
+    """Return the operations of one group per hidden layer, of so many units."""
+    group = frozenset(["all"])
+    widths: Widths = {layer: {group: width} for layer, width in units.items()}
+    widths[architecture.output] = {}
+    return sum(link.macs for link in links(architecture, widths, group))
