@@ -101,16 +101,16 @@ assert "torch" not in sys.modules and "my_plugins" not in sys.modules
 def test_a_changed_plugin_touches_its_own_cells_only_and_nothing_is_imported(site):
     code = """
 import json, sys
-from pam.provenance import code_hash, stage_modules
+from pam.source.code import code_hash, module_hashes
 from pam.config import check_plugins, load_config
 check_plugins(load_config(sys.argv[1]))
 print(json.dumps({
-    "active": code_hash("merge", method="active", architecture="shallow"),
-    "pam": code_hash("merge", method="pam", architecture="lenet5"),
-    "quiet": code_hash("prune", method="quiet", architecture="lenet5"),
-    "bars": code_hash("prepare", dataset="bars"),
+    "active": code_hash("pam.stages.merge", {"pam.merging": "active", "pam.networks": "shallow"}),
+    "pam": code_hash("pam.stages.merge", {"pam.merging": "pam", "pam.networks": "lenet5"}),
+    "quiet": code_hash("pam.stages.prune", {"pam.pruning": "quiet", "pam.networks": "lenet5"}),
+    "bars": code_hash("pam.stages.prepare", {"pam.data": "bars"}),
 }))
-assert "pam.merging.activations" in stage_modules("merge", method="active")
+assert "pam.merging.activations" in module_hashes("pam.stages.merge", {"pam.merging": "active"})
 assert "torch" not in sys.modules and "my_plugins" not in sys.modules
 """
 

@@ -13,6 +13,12 @@ import pytest
 from pam.cli.main import main
 from pam.config import load_config, parse_config
 from pam.cost import analytic_macs
+from pam.data import load, save_dataset
+from pam.data.registry import DataSize, expected_size
+from pam.data.store import prepared_size
+from pam.errors import DataError
+from pam.merging import merge
+from pam.networks import GroupedNetwork
 from pam.stages.planning import (
     Machine,
     Plan,
@@ -22,12 +28,6 @@ from pam.stages.planning import (
     single,
     training,
 )
-from pam.data import load, save_dataset
-from pam.data.registry import DataSize, expected_size
-from pam.data.store import prepared_size
-from pam.errors import DataError
-from pam.merging import merge
-from pam.networks import GroupedNetwork
 from pam.training import fit, schedule_from
 from tests.small import SHORT, STILL, make_data, make_network, make_networks
 

@@ -122,11 +122,11 @@ for look in (lambda: MERGERS.get("ill"), lambda: list(MERGERS)):
 
 HASHES = """
 import json, sys
-from pam.provenance import code_hash, stage_modules
+from pam.source.code import code_hash, module_hashes
 print(json.dumps([
-    code_hash("merge", method="mine"),
-    code_hash("merge", method="zipit"),
-    list(stage_modules("merge", method="mine")),
+    code_hash("pam.stages.merge", {"pam.merging": "mine"}),
+    code_hash("pam.stages.merge", {"pam.merging": "zipit"}),
+    list(module_hashes("pam.stages.merge", {"pam.merging": "mine"})),
 ]))
 assert not {"torch", "good"} & set(sys.modules)
 """
@@ -138,7 +138,9 @@ assert not {"torch", "good"} & set(sys.modules)
 )
 def test_the_hash_covers_what_a_plugin_uses_of_its_package(site, changed, counts):
     mine, zipit, modules = json.loads(said(site, HASHES))
-    assert {"good.merger", "good.inside", "pam.merging.registry", "pam.cli.merge"} <= set(modules)
+    assert {"good.merger", "good.inside", "pam.merging.registry", "pam.stages.merge"} <= set(
+        modules
+    )
     assert "good.apart" not in modules
     with (site / "good" / changed).open("a") as file:
         file.write("\nANOTHER = 1\n")
@@ -151,10 +153,10 @@ def test_an_entry_point_without_a_module_is_named(site):
     install(site, "lost", {"away": "lost.gone", "beyond": "nowhere.at_all"}, {})
     code = """
 from pam.errors import ConfigError
-from pam.provenance import code_hash
-code_hash("merge", method="mine")
+from pam.source.code import code_hash
+code_hash("pam.stages.merge", {"pam.merging": "mine"})
 try:
-    code_hash("merge", method="away")
+    code_hash("pam.stages.merge", {"pam.merging": "away"})
 except ConfigError as error:
     print(error)
 """
@@ -170,8 +172,8 @@ def test_a_module_without_a_package_can_be_a_plugin(tmp_path):
         "import pam.merging as m\n@m.register('single')\ndef single(): ...\n"
     )
     code = (
-        "from pam.provenance import code_hash, stage_modules\ncode_hash('merge', method='single')\n"
-        "print('one_file' in stage_modules('merge', method='single'))\n"
+        "from pam.source.code import code_hash, module_hashes\ncode_hash('pam.stages.merge', {'pam.merging': 'single'})\n"
+        "print('one_file' in module_hashes('pam.stages.merge', {'pam.merging': 'single'}))\n"
         "from pam.merging import MERGERS\nprint(MERGERS.get('single').__module__)"
     )
     assert said(tmp_path, code).split() == ["True", "one_file"]
