@@ -149,6 +149,19 @@ def test_the_hash_covers_what_a_plugin_uses_of_its_package(site, changed, counts
     assert zipit_after == zipit
 
 
+def test_a_title_touches_tables_and_figures_only(site):
+    code = """
+from pam.provenance import code_hash
+print(code_hash("merge", method="mine"), code_hash("tables"), code_hash("figures"))
+"""
+    merge, *shown = said(site, code).split()
+    path = site / "good" / "merger.py"
+    path.write_text(path.read_text().replace('@register("mine")', '@register("mine", title="M")'))
+    merge_after, *shown_after = said(site, code).split()
+    assert merge_after == merge
+    assert all(before != after for before, after in zip(shown, shown_after, strict=True))
+
+
 def test_an_entry_point_without_a_module_is_named(site):
     install(site, "lost", {"away": "lost.gone", "beyond": "nowhere.at_all"}, {})
     code = """
