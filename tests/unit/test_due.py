@@ -158,7 +158,7 @@ MORE = "\nMORE = 1\n"
 CODE = [
     ("data", "data/digits.py", "", MORE, ALL),
     ("train", "stages/train.py", 'description="train"', 'description="learn"', TRAIN | NETWORKS),
-    ("architecture", "networks/lenet.py", "!= 4", "!= 5", TRAIN | NETWORKS),
+    ("architecture", "networks/lenet.py", "kernel=5", "kernel=3", TRAIN | NETWORKS),
     ("merger none", "merging/none.py", "", MORE, {"merge none"} | pruned(["none"])),
     ("merger pam", "merging/pam.py", "", MORE, {"merge pam"} | RELATE | pruned(["pam"])),
     ("pruner taylor", "pruning/taylor.py", "", MORE, pruned(prunings=["taylor"])),

@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -249,7 +248,6 @@ def test_a_dry_run_of_reproduce_shows_plan_and_open_jobs_only(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=outer, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Estimated CPU hours" in done.stdout
-    assert re.search(r"^train +4$", done.stdout, re.MULTILINE)
-    # Snakemake's own folder aside, nothing is left behind, and no lock.
-    assert {path.name for path in tmp_path.iterdir()} - {".snakemake"} == {"workflow"}
-    assert not list(tmp_path.glob(".snakemake/*.lock"))
+    assert "\ntrain: 4\n" in done.stdout
+    # Nothing is left behind, and no lock.
+    assert {path.name for path in tmp_path.iterdir()} == {"workflow"}
