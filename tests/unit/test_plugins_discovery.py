@@ -151,8 +151,10 @@ def test_the_hash_covers_what_a_plugin_uses_of_its_package(site, changed, counts
 
 def test_a_title_touches_tables_and_figures_only(site):
     code = """
-from pam.provenance import code_hash
-print(code_hash("merge", method="mine"), code_hash("tables"), code_hash("figures"))
+from pam.runs.cells import stage_code
+from pam.source.code import code_hash
+merge = code_hash("pam.stages.merge", {"pam.merging": "mine"})
+print(merge, stage_code("tables"), stage_code("figures"))
 """
     merge, *shown = said(site, code).split()
     path = site / "good" / "merger.py"
