@@ -8,6 +8,7 @@ from pathlib import Path
 from pam.errors import DataError
 from pam.reporting.figures import FIGURES, figure_modules, n_seeds
 from pam.reporting.names import file_stem
+from pam.reporting.run import Run
 from pam.reporting.storage import experiments
 
 MAX_SVG_BYTES = 300_000
@@ -59,7 +60,7 @@ def pictures(results: Path, figures: Path) -> list[Picture]:
 
 
 def _known(results: Path, figures: Path, stems: set[str]) -> Iterator[Picture]:
-    modules, names = figure_modules(), experiments(results)
+    modules, run, names = figure_modules(), Run(results), experiments(results)
     for experiment in names:
         for figure in FIGURES:
             stem, module = file_stem(names, experiment, figure), modules[figure]
@@ -70,7 +71,7 @@ def _known(results: Path, figures: Path, stems: set[str]) -> Iterator[Picture]:
                     title=module.TITLE,
                     caption=module.NOTE,
                     sources=tuple(module.SOURCES),
-                    n=n_seeds(results, experiment, module),
+                    n=n_seeds(run, experiment, module),
                     uri=_embedded(figures, stem),
                 )
 
