@@ -32,16 +32,12 @@ def draw(run: Run, experiment: str) -> Figure | None:
     # Combinations of as many tasks stand side by side.
     groups = dots.groupby(["pruning", "merging", "n_tasks"])["combination"]
     aside = (groups.cumcount() + 0.5) / groups.transform("size") - 0.5
+    sizes["x"] = sizes["n_tasks"] + beside(sizes["merging"], list(looks))
     dots["x"] = dots["n_tasks"] + beside(dots["merging"], list(looks)) + 0.6 / len(looks) * aside
     numbers = {number: f"{number:.0f}" for number in sorted(sizes["n_tasks"].unique())}
-    panels = facets(
-        sizes.assign(x=sizes["n_tasks"] + beside(sizes["merging"], list(looks))),
-        None,
-        "pruning",
-        size=(max(0.13 * len(looks) * len(numbers) + 0.6, 2.4), 2.7),
-        x="tasks that run",
-        y="computation (MFLOPs)",
-    )
+    labels = ("tasks that run", "computation (MFLOPs)")
+    size = max(0.13 * len(looks) * len(numbers) + 0.6, 2.4), 2.7
+    panels = facets(sizes, None, "pruning", size, labels)
     for axes, rows in panels:
         points = select(dots, pruning=rows["pruning"].iloc[0])
         scatter(axes, points, "x", "y", "merging", looks, s=7, alpha=0.45)

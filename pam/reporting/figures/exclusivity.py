@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from pam.reporting.exclusivity import removals
 from pam.reporting.figures import style
 from pam.reporting.figures.information import coordinates
-from pam.reporting.figures.panels import facets, lines, named, scatter, with_place
+from pam.reporting.figures.panels import facets, marked_lines, named, scatter, with_place
 from pam.reporting.run import Run
 
 SOURCES = ("exclusivity", "operating_points")
@@ -40,21 +40,16 @@ def draw(run: Run, experiment: str) -> Figure | None:
     rows = with_place(rows, "merging", "pruning", "layer")
     neurons = rows.drop_duplicates(["place", "seed", "neuron", "task"])
     data = pd.concat([rows, neurons.assign(column=_INFORMATION)])
-    panels = facets(
-        data.assign(column=pd.Categorical(data["column"], data["column"].unique())),
-        "place",
-        "column",
-        size=(2.3, 1.75),
-        x="removed neurons",
-        y="test accuracy (%)",
-    )
+    data["column"] = pd.Categorical(data["column"], data["column"].unique())
+    labels = ("removed neurons", "test accuracy (%)")
+    panels = facets(data, "place", "column", (2.3, 1.75), labels)
     for axes, cells in panels:
         if axes in panels.grid[:, -1]:
             _information(axes, cells, looks)
             continue
         # Networks of other seeds may have fewer neurons left: a mean is over all seeds or none.
         cells = cells[cells["step"] <= cells.groupby("seed")["step"].max().min()]
-        lines(axes, cells, "step", "accuracy", "task", looks, marked=True)
+        marked_lines(axes, cells, "step", "accuracy", "task", looks)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     one, others = tasks if len(tasks) == 2 else ("one task", "others")
     for first, *others_of_row, last in panels.grid:

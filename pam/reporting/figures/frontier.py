@@ -41,15 +41,9 @@ def draw(run: Run, experiment: str) -> Figure | None:
     matched = select(run.table("matched"), experiment=experiment, delta=DEFAULT_DELTA)
     matched = matched.assign(x=1e-6 * matched["flops_mean"], y=100 * matched["accuracy_mean"])
     measured, matched = named(run, measured), named(run, matched)
+    labels = ("computation (MFLOPs)", "test accuracy (%)")
     panels = facets(
-        measured,
-        "pruning",
-        "combination",
-        size=(2.2, 1.8),
-        x="computation (MFLOPs)",
-        y="test accuracy (%)",
-        sharex="col",
-        sharey="col",
+        measured, "pruning", "combination", (2.2, 1.8), labels, sharex="col", sharey="col"
     )
     for axes, points in panels:
         of_column = select(measured, combination=points["combination"].iloc[0])

@@ -30,17 +30,9 @@ def draw(run: Run, experiment: str) -> Figure | None:
     means = _means(groups, chosen_strengths(run.folder, experiment))
     means = spread(_varied(named(run, means)))
     means["pruning"] = means["pruning"].cat.rename_categories({"": "merged"})
-    n_mergings = len(levels(means["merging"]))
-    panels = facets(
-        means,
-        "pruning",
-        "layer",
-        size=(1.75, max(1.15, 0.17 * n_mergings + 0.3)),
-        x="neurons (channels)",
-        y="",
-        sharex="col",
-        sharey=True,
-    )
+    size = 1.75, max(1.15, 0.17 * len(levels(means["merging"])) + 0.3)
+    labels = ("neurons (channels)", "")
+    panels = facets(means, "pruning", "layer", size, labels, sharex="col", sharey=True)
     for axes, rows in panels:
         stacked_bars(axes, rows, "merging", "neurons", "group", looks)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -31,16 +31,11 @@ def draw(run: Run, experiment: str) -> Figure | None:
     across, up = tasks if len(tasks) == 2 else ("one task", "the others")
     neurons = spread(named(run, coordinates(neurons).reset_index()))
     looks = style.group_looks(neurons["group"])
-    panels = facets(
-        neurons,
-        "merging",
-        "layer",
-        size=(1.75, 1.9),
-        x=f"information about {across}\n(% of label entropy)",
-        y=f"about {up}\n(% of label entropy)",
-        sharex="col",
-        sharey="col",
+    labels = (
+        f"information about {across}\n(% of label entropy)",
+        f"about {up}\n(% of label entropy)",
     )
+    panels = facets(neurons, "merging", "layer", (1.75, 1.9), labels, sharex="col", sharey="col")
     for axes, points in panels:
         scatter(axes, points, "x", "y", "group", looks, s=11, alpha=0.55)
         means = points.groupby("group", as_index=False)[["x", "y"]].mean()

@@ -49,15 +49,10 @@ def draw(run: Run, experiment: str) -> Figure | None:
         runner=pd.Categorical(runners, list(rows.values())),
         batch=timed["batch_size"].astype("category").cat.rename_categories(columns),
     )
+    # In an order that depends on nothing, so that no merger hides the others.
+    labels = ("computation of one image (MFLOPs)", "time of one pass (ms)")
     panels = facets(
-        # In an order that depends on nothing, so that no merger hides the others.
-        timed.sample(frac=1, random_state=0),
-        "runner",
-        "batch",
-        size=(4.6, 2.9),
-        x="computation of one image (MFLOPs)",
-        y="time of one pass (ms)",
-        sharex=True,
+        timed.sample(frac=1, random_state=0), "runner", "batch", (4.6, 2.9), labels, sharex=True
     )
     look = {"style": "n_tasks", "markers": {n: one.marker for n, one in sizes.items()}}
     look |= {"s": 7, "alpha": 0.35, "rasterized": True}

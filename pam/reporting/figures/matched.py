@@ -36,15 +36,9 @@ def draw(run: Run, experiment: str) -> Figure | None:
     matched = named(run, matched)
     matched["x"] = place + beside(matched["merging"], list(looks))
     reached = matched.groupby("pruning")["flops_mean"].any()
-    panels = facets(
-        matched,
-        "pruning",
-        None,
-        size=(width, 1.9),
-        x="tasks that run",
-        y="computation (MFLOPs)",
-        height_ratios=[1 if reached[name] else 0.5 for name in levels(matched["pruning"])],
-    )
+    heights = [1 if reached[name] else 0.5 for name in levels(matched["pruning"])]
+    labels = ("tasks that run", "computation (MFLOPs)")
+    panels = facets(matched, "pruning", None, (width, 1.9), labels, height_ratios=heights)
     for axes, rows in panels:
         costs(axes, rows, looks, words)
         colours = [looks[name].colour for name in rows["merging"]]
@@ -55,9 +49,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
             # Above the whisker, or beside one that has no end.
             open_above = row.flops_high == np.inf
             end = row.flops_mean if open_above else np.fmax(row.flops_mean, row.flops_high)
-            put = {"textcoords": "offset points", "fontsize": 6}
-            put["ha"] = "left" if open_above else "center"
-            axes.annotate(text, (row.x, 1e-6 * end), (3 * open_above, 4), **put)
+            put = {"textcoords": "offset points", "ha": "left" if open_above else "center"}
+            axes.annotate(text, (row.x, 1e-6 * end), (3 * open_above, 4), fontsize=6, **put)
         if not few:
             axes.tick_params(axis="x", labelrotation=90, labelsize=6)
     return panels.with_legend(style.marks(looks.values(), "none"))

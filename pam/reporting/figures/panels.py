@@ -24,6 +24,8 @@ from pam.reporting.names import combination_name, order_combinations
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
 
+_MOST_PLACES = 6
+
 
 def named(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows with display names of methods, combinations and layers, as ordered categories.
@@ -41,8 +43,8 @@ def named(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     for column in columns.keys() & {*rows}:
         order, name = columns[column]
         labels = {"": ""} | {value: name(value) for value in order(rows[column]) if value}
-        levels = dict.fromkeys(labels[value] for value in labels if value in {*rows[column]})
-        categories[column] = pd.Categorical(rows[column].map(labels), list(levels))
+        known = dict.fromkeys(labels[value] for value in labels if value in {*rows[column]})
+        categories[column] = pd.Categorical(rows[column].map(labels), list(known))
     return rows.assign(**categories)
 
 
@@ -52,9 +54,6 @@ def with_place(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
     place = rows[columns[0]].astype(str).str.cat(rows[list(columns[1:])].astype(str), sep=", ")
     first = place.unique()[:_MOST_PLACES]
     return rows.assign(place=pd.Categorical(place, first)).dropna(subset="place")
-
-
-_MOST_PLACES = 6
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,8 @@ def facets(
     data: pd.DataFrame,
     rows: str | None,
     columns: str | None,
-    *,
     size: tuple[float, float],
-    x: str,
-    y: str,
+    labels: tuple[str, str],
     **subplots: object,
 ) -> Facets:
     """Return the panels of a figure, a row and a column per value; cells without data stay blank.
@@ -101,8 +98,7 @@ def facets(
         rows: name of a column with values that have a row each, named left of it; None for one row.
         columns: the same of columns, named above them.
         size: width and height of a panel, in inches.
-        x: label below the lowest panels.
-        y: label left of the first column.
+        labels: what stands below the lowest panels, and left of those in the first column.
         subplots: further arguments of :meth:`matplotlib.figure.Figure.subplots`.
     """
     down, across = (levels(data[name]) if name else [""] for name in (rows, columns))
@@ -116,8 +112,8 @@ def facets(
         if cells.empty:
             axes.set_axis_off()
             continue
-        left = "\n".join(label for label in (row, y) if label)
-        panels.append((axes, cells, "" if i + 1 < len(down) else x, "" if j else left))
+        left = "\n".join(label for label in (row, labels[1]) if label)
+        panels.append((axes, cells, "" if i + 1 < len(down) else labels[0], "" if j else left))
     return Facets(figure, grid, panels)
 
 
@@ -136,22 +132,20 @@ def scatter(
 
 
 def lines(
-    axes: Axes,
-    rows: pd.DataFrame,
-    x: str,
-    y: str,
-    column: str,
-    looks: Mapping,
-    marked: bool = False,
-    **look: object,
+    axes: Axes, rows: pd.DataFrame, x: str, y: str, column: str, looks: Mapping, **look: object
 ) -> None:
     """Draw a line per value of a column, through means over seeds with their 95 % intervals."""
     if len(rows):
         arguments = {"errorbar": _seed_interval} | _colours(column, looks) | look
-        if marked:
-            points = {"dashes": False, "markersize": 4, "mew": 0.4}
-            arguments = points | _markers(column, looks) | arguments
         sns.lineplot(rows, x=x, y=y, ax=axes, **arguments)
+
+
+def marked_lines(
+    axes: Axes, rows: pd.DataFrame, x: str, y: str, column: str, looks: Mapping, **look: object
+) -> None:
+    """Draw the same with a marker at every mean."""
+    points = {"dashes": False, "markersize": 4, "mew": 0.4} | _markers(column, looks)
+    lines(axes, rows, x, y, column, looks, **(points | look))
 
 
 def _colours(column: str, looks: Mapping[str, Look]) -> dict[str, object]:

@@ -40,7 +40,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
     rows = pd.concat([pairs.assign(column=pairs["stage"]), found.assign(column=_LAYERS)])
     rows = with_place(named(run, rows), "pruning", "merging")
     rows["column"] = pd.Categorical(rows["column"], [*_LOOKS, _LAYERS])
-    panels = facets(rows, "place", "column", size=(2.4, 2.05), x="", y="")
+    panels = facets(rows, "place", "column", (2.4, 2.05), ("", ""))
     for axes in panels.grid[:, :-1].flat:
         axes.set_title("no pair left")
     for axes, cells in panels:

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from pam.reporting.curves import select
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import facets, lines, named, spread
-from pam.reporting.relatedness import ALL_LAYERS, shares
+from pam.reporting.figures.panels import facets, marked_lines, named, spread
+from pam.reporting.relatedness import ALL_LAYERS, layers_of, shares
 from pam.reporting.run import Run
 
 SOURCES = ("relatedness",)
@@ -30,21 +30,13 @@ def draw(run: Run, experiment: str) -> Figure | None:
     if found.empty:
         return None
     found = named(run, found[found["part"].isin(_LOOKS)])
+    found["layer"] = pd.Categorical(found["layer"], layers_of(found))
     whole = found["layer"] == ALL_LAYERS
     found = pd.concat([found[whole], spread(found[~whole], 5)])
-    panels = facets(
-        found,
-        "merging",
-        "layer",
-        size=(1.9, 2.0),
-        x="label information (nats)",
-        y="neurons (%)",
-        sharex=True,
-        sharey=True,
-    )
-    look = {"estimator": None, "marked": True}
+    labels = ("label information (nats)", "neurons (%)")
+    panels = facets(found, "merging", "layer", (1.9, 2.0), labels, sharex=True, sharey=True)
     for axes, points in panels:
-        lines(axes, points, "information", "mean", "part", _LOOKS, **look)
+        marked_lines(axes, points, "information", "mean", "part", _LOOKS, estimator=None)
         colours = [_LOOKS[part].colour for part in points["part"]]
         axes.vlines(points["information"], points["low"], points["high"], colours, lw=1.0)
         axes.set_ylim(-3, 103)

@@ -61,11 +61,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
 
 
 def draw_totals(
-    axes: Axes,
-    jobs: pd.DataFrame,
-    times: Sequence[RuleTime],
-    column: str,
-    looks: Mapping[str, style.Look],
+    axes: Axes, jobs: pd.DataFrame, times: Sequence[RuleTime], column: str, looks: Mapping
 ) -> None:
     """Draw a bar of wall clock per rule, in a piece per look, over a thin one of processor time.
 
