@@ -9,19 +9,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from benchmarks.rows import FOLDER, write_csv
 from pam.files import atomic_path
 from pam.reporting.figures import style
-from pam.reporting.figures.resources import draw_totals
+from pam.reporting.figures.resources import PROCESSOR, draw_totals
 from pam.reporting.statistics.resources import duration, rule_times, shares
-from pam.reporting.storage import read_table, select
+from pam.reporting.storage import read_table
 
 FIELDS = ("run", "rule", "jobs", "wall_s", "cpu_s", "share")
-COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE)
 NOTE = "wall clock of all jobs of a rule, as each measured itself; jobs may have run side by side"
 
 
@@ -52,28 +49,16 @@ def draw(runs: Sequence[Path]) -> Figure:
     panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=rules)[:, 0]
     for axes, (name, jobs) in zip(panels, tables.items(), strict=True):
         times = rule_times(jobs)
+        experiments = sorted(jobs["experiment"].unique())
         looks = {
-            experiment: {"color": COLOURS[index % len(COLOURS)]}
-            for index, experiment in enumerate(sorted(jobs["experiment"].unique()))
+            name: look._replace(label=name) for name, look in style.group_looks(experiments).items()
         }
-        centres = [2.0 * index for index in range(len(times))]
-        parts = [_parts(select(jobs, rule=time.rule), looks) for time in times]
-        draw_totals(axes, times, centres, parts)
-        axes.set_ylim(centres[-1] + 1, -1)
+        draw_totals(axes, jobs, times, "experiment", looks)
         whole = duration(sum(time.total for time in times))
         axes.set_title(f"{name}: {len(jobs):,} jobs, {whole} together")
-        handles = [Patch(label=experiment, **look) for experiment, look in looks.items()]
-        handles.append(Patch(label="processor time", color=style.PROCESSOR))
-        axes.legend(handles=handles, loc="lower right")
+        axes.legend(handles=style.patches([*looks.values(), PROCESSOR]), loc="lower right")
     style.stamp(figure, NOTE)
     return figure
-
-
-def _parts(
-    jobs: pd.DataFrame, looks: dict[str, dict[str, object]]
-) -> list[tuple[float, dict[str, object]]]:
-    walls = jobs.groupby("experiment")["wall_s"].sum()
-    return [(walls[name], look) for name, look in looks.items() if name in walls]
 
 
 def main() -> None:

@@ -4,10 +4,12 @@ import pandas as pd
 import pytest
 
 from pam import ConfigError
+from pam.files import write_json
 from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import FIGURES, combinations, render_figures, style
-from pam.reporting.figures.style import spread
-from tests.reporting_fixtures import FIVE_TASKS, fail, write_records
+from pam.reporting.figures.panels import spread
+from pam.reporting.run import Run
+from tests.reporting_fixtures import FIVE_TASKS, failed_record, write_records
 from tests.validation_fixtures import write_validation_records
 
 OF_THE_CONDITIONS = ("relatedness", "exclusivity", "redundancy")
@@ -83,7 +85,7 @@ def test_conditions_have_their_figures_without_any_comparison(tmp_path):
     }
 
 
-def test_a_group_of_one_seed_that_is_pruned_away_leaves_an_empty_panel(tmp_path):
+def test_a_group_that_is_pruned_away_from_every_network_has_no_panel(tmp_path):
     records = write_validation_records(tmp_path, seeds=(0,))
     aggregate(records, tmp_path)
     for name in ("redundancy", "redundancy_samples"):
@@ -106,7 +108,7 @@ def test_a_merger_without_networks_leaves_the_others_drawn(tmp_path):
     axes = {"mergings": ("none", "mtz", "pam"), "prunings": ("vibnet",), "seeds": (0, 1)}
     records = write_records(tmp_path, tasks=("A", "B", "C"), **axes)
     for seed in (0, 1):
-        fail(tmp_path / "measured" / "fashion" / f"mtz-vibnet-{seed}.json")
+        write_json(tmp_path / "measured" / "fashion" / f"mtz-vibnet-{seed}.json", failed_record())
     aggregate(records, tmp_path)
     only = ["matched", "combinations"]
     assert names_of(render_figures(tmp_path, tmp_path, only=only)) == set(only)
@@ -119,7 +121,7 @@ def test_a_pruner_that_no_merger_stands_says_so_in_its_panel(run, tmp_path):
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     (experiment,) = set(table["experiment"])
     with style.house_style():
-        panels = combinations.draw(tmp_path, experiment).axes
+        panels = combinations.draw(Run(tmp_path), experiment).axes
     said = {axes.get_title(loc="left"): [text.get_text() for text in axes.texts] for axes in panels}
     assert said["VIBNet (P1)"] == []
     assert said["Taylor (P2)"] == ["no merger comes within\n1 percentage point"]
@@ -129,4 +131,5 @@ def test_a_pruner_that_no_merger_stands_says_so_in_its_panel(run, tmp_path):
     ("most", "chosen"), [(2, "ag"), (3, "adg"), (4, "aceg"), (7, "abcdefg"), (9, "abcdefg")]
 )
 def test_layers_are_spread_evenly_with_both_ends(most, chosen):
-    assert spread(list("abcdefg"), most) == list(chosen)
+    layers = pd.DataFrame({"layer": list("gfedcba")})
+    assert sorted(spread(layers, most)["layer"]) == list(chosen)

@@ -133,16 +133,22 @@ def test_settings_have_rows_and_panels_of_their_own(run, tmp_path):
     same = numbers.groupby(["merging", "combination"])["time_vs_none_mean"]
     assert (same.max() - same.min()).max() < 1e-3
     with style.house_style():
-        panels = figure.draw(folder, "fashion").axes
+        panels = figure.draw(Run(folder), "fashion").axes
     assert [axes.get_title(loc="left") for axes in panels] == [
-        *("single images, PyTorch", "batch of 64, PyTorch"),
-        *("single images, ONNX Runtime", "batch of 64, ONNX Runtime"),
+        *("single images", "batch of 64"),
+        *("", ""),
     ]
+    time = "time of one pass (ms)"
+    assert [axes.get_ylabel() for axes in panels] == [
+        *(f"PyTorch\n{time}", ""),
+        *(f"ONNX Runtime\n{time}", ""),
+    ]
+    assert all(len(axes.collections) for axes in panels)
 
 
 def test_one_setting_is_one_panel_and_the_same_bytes_every_time(run, tmp_path):
     with style.house_style():
-        (axes,) = figure.draw(run, "fashion").axes
+        (axes,) = figure.draw(Run(run), "fashion").axes
     assert axes.get_title(loc="left") == "single images"
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     drawn = [render_figures(run, tmp_path / name, only=["latency"]) for name in "ab"]

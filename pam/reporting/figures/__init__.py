@@ -1,12 +1,13 @@
 """Figures of a run, drawn from its CSV files alone: one module per figure.
 
 A module has ``SOURCES`` (the CSV files it reads), ``TITLE`` (what it shows, for lists of figures),
-``NOTE`` (one line printed under the figure) and ``draw(folder, experiment)``, which returns a
+``NOTE`` (one line printed under the figure) and ``draw(run, experiment)``, which returns a
 matplotlib figure, or None where there is no data.
 """
 
 import warnings
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 
@@ -16,21 +17,13 @@ from pam.reporting.names import file_stem
 from pam.reporting.origins import NOTHING_STALE, Stale, origin_of, stale_notes
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
+from pam.reporting.statistics.curves import select
 from pam.reporting.statistics.matched import OK
 from pam.runs.paths import ORIGINS
 
 FIGURES = (
-    "frontier",
-    "matched",
-    "combinations",
-    "groups",
-    "information",
-    "training",
-    "relatedness",
-    "exclusivity",
-    "redundancy",
-    "latency",
-    "resources",
+    *("frontier", "matched", "combinations", "groups", "information", "training"),
+    *("relatedness", "exclusivity", "redundancy", "latency", "resources"),
 )
 
 
@@ -60,34 +53,27 @@ def render_figures(
     """
     from pam.reporting.figures import style
 
-    modules = figure_modules()
     names = FIGURES if only is None else only
-    unknown = [name for name in names if name not in FIGURES]
-    if unknown:
-        raise ConfigError(f"unknown figure '{unknown[0]}'; known: {', '.join(FIGURES)}")
-    folder, out, paths = Path(csv_folder), Path(out_folder), []
+    sources = {name: sources_of(name) for name in names}
+    run, out, paths = Run(csv_folder, stale), Path(out_folder), []
     out.mkdir(parents=True, exist_ok=True)
-    run = Run(folder, stale)
-    known = run.experiments
-    origins = {}
-    for experiment in known:
-        for name in names:
-            module = modules[name]
-            with style.house_style():
-                figure = module.draw(folder, experiment)
-                if figure is None:
-                    if only is not None:
-                        warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
-                    continue
-                source = style.source_hash(folder, module.SOURCES)
-                n = n_seeds(run, experiment, module)
-                where = f"{folder.resolve().name}/{experiment} · seeds: n = {n}"
-                notes = stale_notes(stale, experiment, module.SOURCES)
-                style.stamp(figure, module.NOTE, f"{where} · csv sha256 {source}", *notes)
-                stem = file_stem(known, experiment, name)
-                origin = origin_of(run, experiment, "figures", module.SOURCES)
-                origins[stem] = {"figure": name, **origin}
-                paths += style.save(figure, out / stem, origins[stem])
+    origins: dict[str, dict[str, object]] = {}
+    with style.house_style():
+        for experiment, name in product(run.experiments, names):
+            module = figure_modules()[name]
+            figure = module.draw(run, experiment)
+            if figure is None:
+                if only is not None:
+                    warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
+                continue
+            n = n_seeds(run, experiment, module)
+            source = style.source_hash(run.folder, sources[name])
+            where = f"{run.profile}/{experiment} · seeds: n = {n} · csv sha256 {source}"
+            style.stamp(figure, module.NOTE, where, *stale_notes(stale, experiment, sources[name]))
+            origin = origin_of(run, experiment, "figures", sources[name])
+            stem = file_stem(run.experiments, experiment, name)
+            origins[stem] = {"figure": name, **origin}
+            paths += style.save(figure, out / stem, origins[stem])
     if only is None:
         write_json(out / ORIGINS, origins)
     return paths
@@ -99,7 +85,7 @@ def n_seeds(run: Run, experiment: str, module: ModuleType) -> int:
     name = own if "seed" in TABLES[own].columns else "measurements"
     # Where nothing is said of success, only what succeeded left rows.
     succeeded = {"status": OK} if "status" in TABLES[name].columns else {}
-    return run.rows(name, experiment=experiment, **succeeded)["seed"].nunique()
+    return select(run.table(name), experiment=experiment, **succeeded)["seed"].nunique()
 
 
 def sources_of(figure: str) -> tuple[str, ...]:
@@ -130,16 +116,6 @@ def figure_modules() -> dict[str, ModuleType]:
         training,
     )
 
-    return {
-        "frontier": frontier,
-        "matched": matched,
-        "combinations": combinations,
-        "groups": groups,
-        "information": information,
-        "training": training,
-        "relatedness": relatedness,
-        "exclusivity": exclusivity,
-        "redundancy": redundancy,
-        "latency": latency,
-        "resources": resources,
-    }
+    conditions = (relatedness, exclusivity, redundancy)
+    modules = (frontier, matched, combinations, groups, information, training, *conditions)
+    return dict(zip(FIGURES, (*modules, latency, resources), strict=True))

@@ -1,21 +1,15 @@
 """Figure: do exclusive groups still repeat each other once a network is pruned?"""
 
-from itertools import product
-from pathlib import Path
-
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from pam.reporting.figures import style
-from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
+from pam.reporting.figures.panels import beside, facets, levels, named, scatter, spread, with_place
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
 from pam.reporting.statistics.analyses import AFTER, BEFORE, before_and_after, correlations
-from pam.reporting.statistics.matched import OK
-from pam.reporting.storage import read_table, select
+from pam.reporting.statistics.curves import select
 
 SOURCES = ("redundancy", "redundancy_samples")
 TITLE = "Do exclusive groups repeat each other?"
@@ -26,92 +20,66 @@ NOTE = (
     "network that has such neurons"
 )
 
-_MOST_ROWS = 6
-_LOOKS = {BEFORE: (style.GREY, "s"), AFTER: (style.VERMILION, "o")}
+_LOOKS = {
+    BEFORE: style.Look("before pruning", style.GREY, "s"),
+    AFTER: style.Look("after pruning", style.VERMILION, "o"),
+}
+_LAYERS = "all layers"
 
 
-def draw(folder: Path, experiment: str) -> Figure | None:
-    """Return the figure of one experiment; None where no correlation was measured.
+def draw(run: Run, experiment: str) -> Figure | None:
+    """Return panels of a pair of neurons before and after pruning, and of all layers.
 
-    Rows are pruning schemes and mergers; the first two columns are scatters before and after
-    pruning, the third the mean largest correlation of every layer.
+    Rows are networks. None where no correlation was measured.
     """
-    found = select(correlations(Run(folder), experiment), quantity="mean_max_correlation")
+    found = select(correlations(run, experiment), quantity="mean_max_correlation")
     if found.empty:
         return None
-    rows = select(read_table(folder, "redundancy"), experiment=experiment, status=OK)
-    samples = select(read_table(folder, "redundancy_samples"), experiment=experiment)
-    axes_of = ["pruning", "merging"]
-    places = [
-        place
-        for place in product(order_prunings(found["pruning"]), order_mergings(found["merging"]))
-        if len(select(found, **dict(zip(axes_of, place, strict=True))))
-    ][:_MOST_ROWS]
-    figure = style.new_figure(7.6, 2.05 * len(places) + 0.8)
-    panels = figure.subplots(len(places), 3, squeeze=False)
-    for row, place in zip(panels, places, strict=True):
-        where = dict(zip(axes_of, place, strict=True))
-        stages = before_and_after(select(samples, **where))
-        named = before_and_after(select(rows, **where))
-        for axes, stage in zip(row, (BEFORE, AFTER), strict=False):
-            pair = _scatter(axes, select(stages, stage=stage), select(named, stage=stage), stage)
-            axes.set_xlabel(f"neuron of task {pair[0]}" if pair else "")
-            axes.set_ylabel(f"neuron of task {pair[1]}" if pair else "")
-        title = f"{pruning_name(place[0])}, {merging_name(place[1])}"
-        row[0].set_ylabel(f"{title}\n{row[0].get_ylabel()}")
-        _summary(row[2], select(found, **where))
-    panels[0][2].set_title("all layers")
-    handles = [
-        Line2D([], [], color=colour, marker=marker, ls="none", ms=5, label=f"{stage} pruning")
-        for stage, (colour, marker) in _LOOKS.items()
-    ]
-    style.top_legend(figure, handles)
-    return figure
+    samples = select(run.table("redundancy_samples"), experiment=experiment)
+    pairs = _deepest_pairs(before_and_after(samples))
+    rows = pd.concat([pairs.assign(column=pairs["stage"]), found.assign(column=_LAYERS)])
+    rows = with_place(named(run, rows), "pruning", "merging")
+    rows["column"] = pd.Categorical(rows["column"], [*_LOOKS, _LAYERS])
+    panels = facets(rows, "place", "column", (2.4, 2.05), ("", ""))
+    for axes in panels.grid[:, :-1].flat:
+        axes.set_title("no pair left")
+    for axes, cells in panels:
+        (_summary if axes in panels.grid[:, -1] else _scatter)(axes, cells)
+    for axes, cells, _, network in panels.panels:
+        one, other = (f"neuron of task {cells[f'task_{side}'].iloc[0]}" for side in "ab")
+        summary = axes in panels.grid[:, -1]
+        axes.set_ylabel("mean of largest |r|" if summary else f"{network}\n{other}".strip())
+        axes.set_xlabel("layer" if summary else one)
+    return panels.with_legend(style.marks(_LOOKS.values(), "none"))
 
 
-def _scatter(
-    axes: Axes, samples: pd.DataFrame, rows: pd.DataFrame, stage: str
-) -> tuple[str, str] | None:
-    """Draw the most correlated pair of one network; return its tasks, or None if there is none."""
-    if samples.empty:
-        axes.set_title(f"{stage}: no pair left")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        return None
-    samples = select(samples, seed=samples["seed"].min())
-    layer = max(samples["layer"], key=natural_key)
-    samples = select(samples, layer=layer)
-    first = samples.iloc[0]
-    tasks = {name: first[name] for name in ("task_a", "task_b")}
-    samples = select(samples, **tasks)
-    x, y = samples["value_a"].to_numpy(), samples["value_b"].to_numpy()
-    colour, _ = _LOOKS[stage]
-    look = {"ms": 2.4, "alpha": 0.5, "mew": 0, "rasterized": True}
-    axes.plot(x, y, "o", color=colour, **look)
-    constant = min(np.ptp(x), np.ptp(y)) == 0
-    strength = "undefined" if constant else f"{np.corrcoef(x, y)[0, 1]:.2f}"
-    axes.set_title(f"{stage}: {layer}, r = {strength}")
-    neuron = select(rows, seed=first["seed"], layer=layer, **tasks)
+def _deepest_pairs(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return the samples of one pair per network: of the first seed, in its deepest layer."""
+    network = ["pruning", "merging", "stage"]
+    pair = ["seed", "layer", "task_a", "task_b"]
+    order = sorted(samples["layer"].unique(), key=natural_key, reverse=True)
+    depth = samples["layer"].map(order.index)
+    ranked = samples.assign(depth=depth).sort_values(["seed", "depth"], kind="stable")
+    return samples.merge(ranked.drop_duplicates(network)[[*network, *pair]], on=[*network, *pair])
+
+
+def _scatter(axes: Axes, pair: pd.DataFrame) -> None:
+    """Draw the outputs of two neurons, and their correlation as the title."""
+    stage, values = pair["stage"].iloc[0], pair[["value_a", "value_b"]]
+    look = {"s": 9, "alpha": 0.5, "rasterized": True}
+    scatter(axes, pair, "value_a", "value_b", "stage", _LOOKS, **look)
+    constant = (values.max() == values.min()).any()
+    r = "undefined" if constant else f"{values.corr().iloc[0, 1]:.2f}"
+    axes.set_title(f"{stage}: {pair['layer'].iloc[0]}, r = {r}")
     axes.locator_params(nbins=4)
-    style.grid(axes, "both")
-    named = [
-        f"{tasks[f'task_{side}']} (unit {neuron[f'neuron_{side}'].iloc[0]:.0f})"
-        if len(neuron) and neuron[f"neuron_{side}"].notna().all()
-        else tasks[f"task_{side}"]
-        for side in "ab"
-    ]
-    return named[0], named[1]
 
 
 def _summary(axes: Axes, found: pd.DataFrame) -> None:
-    layers = style.spread(sorted(found["layer"].unique(), key=natural_key), 8)
-    for stage, (colour, marker) in _LOOKS.items():
-        points = select(found, stage=stage).set_index("layer").reindex(layers)
-        x = np.arange(len(layers)) + (0.1 if stage == AFTER else -0.1)
-        axes.vlines(x, points["low"], points["high"], color=colour, lw=1.0)
-        axes.plot(x, points["mean"], marker, color=colour, ms=5)
+    layers = levels(spread(found)["layer"])
+    shown = found[found["layer"].isin(layers)]
+    x = shown["layer"].astype(str).map(layers.index) + beside(shown["stage"], list(_LOOKS), 0.4)
+    colours = [_LOOKS[stage].colour for stage in shown["stage"]]
+    axes.vlines(x, shown["low"], shown["high"], colours, lw=1.0)
+    scatter(axes, shown.assign(x=x), "x", "mean", "stage", _LOOKS, s=34)
     axes.set_xticks(range(len(layers)), layers)
-    axes.set_xlim(-0.5, len(layers) - 0.5)
-    axes.set_ylim(0, 1.02)
-    axes.set_ylabel("mean of largest |r|")
-    style.grid(axes)
+    axes.set(xlim=(-0.5, len(layers) - 0.5), ylim=(0, 1.02))

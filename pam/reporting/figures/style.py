@@ -1,4 +1,4 @@
-"""The look of every figure: colours, markers, sizes, and files that are the same byte for byte."""
+"""The look of every figure: theme, colours and markers, and files that are the same every time."""
 
 import hashlib
 import json
@@ -6,61 +6,71 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
+import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pam.files import atomic_path
-from pam.reporting.names import merging_name, order_mergings
+from pam.reporting.names import Names
+from pam.reporting.statistics.curves import SHARED
+from pam.reporting.statistics.matched import REFERENCES
 
 # Okabe and Ito's palette: told apart by people with any common colour blindness.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
-GREY = "#8A8A8A"
+GREY, LIGHT, DARK = "#8A8A8A", "#B5B5B5", "#444444"
 
-_FIXED = {
-    "none": (BLACK, "s"),
-    "mtz": (ORANGE, "^"),
-    "all_shared": (SKY, "D"),
-    "pam": (VERMILION, "o"),
-}
-_FREE = [(BLUE, "v"), (GREEN, "P"), (PURPLE, "X"), ("#7A5C00", "<"), ("#004B35", ">")]
+REMOVED = "removed"
+DPI = 200
+MAX_INCHES = 14.0
+NOTE_LETTERS_PER_INCH = 21
 
-TASK_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY)
-SHARED_COLOUR = "#B5B5B5"
-PROCESSOR = "#555555"
-HATCHES = ("////", "\\\\\\\\", "....", "xxxx", "++++", "oooo")
 
-SETTINGS = {
+class Look(NamedTuple):
+    """How a merging, a task or a group is drawn; marker and hatch do without colour."""
+
+    label: str
+    colour: str
+    marker: str
+    hatch: str = ""
+
+
+_FAMILIES = {"pam": (VERMILION, "o", "")}
+"""Family -> colour, marker and hatch of the first of its mergings; the others count on."""
+
+_MERGINGS = (
+    *((BLACK, "s", ""), (ORANGE, "^", "///"), (SKY, "D", "..."), (BLUE, "v", "\\\\\\")),
+    *((GREEN, "P", "xxx"), (PURPLE, "X", "+++"), ("#7A5C00", "<", "ooo"), ("#004B35", ">", "---")),
+)
+_TASKS = (
+    *((BLUE, "^", "////"), (ORANGE, "v", "\\\\\\\\"), (GREEN, "P", "....")),
+    *((PURPLE, "X", "xxxx"), (VERMILION, "<", "++++"), (SKY, "D", "oooo")),
+)
+
+_SETTINGS = {
     "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.titlesize": 8.5,
-    "axes.labelsize": 8,
-    "legend.fontsize": 7.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
     "axes.linewidth": 0.7,
+    "axes.edgecolor": BLACK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
     "axes.titley": 1.0,
-    "axes.axisbelow": True,
+    "axes.grid": True,
     "grid.color": "#E4E4E4",
-    "grid.linewidth": 0.6,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "lines.linewidth": 1.5,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "lines.linewidth": 1.3,
     "hatch.linewidth": 0.5,
     "legend.frameon": False,
     "svg.fonttype": "path",
     "svg.hashsalt": "pam",
 }
-DPI = 200
-MAX_INCHES = 14.0
 
 
 @contextmanager
@@ -68,7 +78,7 @@ def house_style() -> Iterator[None]:
     """Draw what is inside in the style of the project, whatever the user's matplotlibrc says."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(SETTINGS)
+        sns.set_theme(context="paper", style="ticks", font_scale=0.83, rc=_SETTINGS)
         yield
 
 
@@ -80,41 +90,50 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def merging_styles(mergings: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return (colour, marker) of every merger; the marker tells them apart in black and white."""
-    free = iter(_FREE * len(list(mergings := order_mergings(mergings))))
-    return {name: _FIXED.get(name) or next(free) for name in mergings}
+def merging_looks(names: Names, mergings: Iterable[str]) -> dict[str, Look]:
+    """Return display name -> look of mergings, in table order, dealt out in that order.
+
+    The baselines have theirs whether they are shown or not, and so has the head of a family, so
+    that a merging looks the same in most figures.
+    """
+    shown = set(mergings)
+    free = iter(_MERGINGS * (len(shown) + 1))
+    families, looks = dict(_FAMILIES), {}
+    for row in names.order_mergings({*shown, *REFERENCES}):
+        look = families.pop(names.family(row), None) or next(free)
+        looks[row] = Look(names.merging(row), *look)
+    return {look.label: look for row, look in looks.items() if row in shown}
 
 
-def merging_handles(mergings: Sequence[str], **line: object) -> list[Line2D]:
-    """Return legend entries of mergers."""
-    return [
-        Line2D([], [], color=colour, marker=marker, label=merging_name(name), ms=5, **line)
-        for name, (colour, marker) in merging_styles(mergings).items()
-    ]
+def group_looks(groups: Iterable[str]) -> dict[str, Look]:
+    """Return the look of every group: tasks first, what is shared and what is removed last."""
+    common = {SHARED: Look("shared by all tasks", LIGHT, "o"), REMOVED: Look(REMOVED, BLACK, "d")}
+    own = sorted({*groups} - {*common}, key=lambda name: (name.count("&"), name))
+    looks = {
+        name: Look(f"{'shared by' if '&' in name else 'exclusive to'} {name}", *look)
+        for name, look in zip(own, _TASKS * len(own), strict=False)
+    }
+    return looks | {name: look for name, look in common.items() if name in {*groups}}
 
 
-def bar_handles(mergings: Sequence[str]) -> list[Patch]:
-    """Return legend entries of mergers drawn as bars."""
-    return [
-        Patch(label=merging_name(name), **bar_style(name, colour))
-        for name, (colour, _) in merging_styles(mergings).items()
-    ]
+def marks(looks: Iterable[Look], line: str = "-") -> list[Artist]:
+    """Return legend entries of what is drawn as markers, joined by lines."""
+    look = {"ms": 5, "ls": line}
+    return [Line2D([], [], color=c, marker=m, label=label, **look) for label, c, m, _ in looks]
 
 
-def bar_style(merging: str, colour: str) -> dict[str, object]:
-    """Return fill and hatch of a merger's bars; the hatch tells them apart in black and white."""
-    hatch = {"none": "", "mtz": "///", "all_shared": "...", "pam": ""}.get(merging, "\\\\\\")
-    return {"facecolor": colour, "edgecolor": "white", "hatch": hatch, "linewidth": 0.0}
+def patches(looks: Iterable[Look]) -> list[Artist]:
+    """Return legend entries of what is drawn as bars."""
+    look = {"lw": 0, "edgecolor": "white"}
+    return [Patch(label=label, facecolor=c, hatch=h, **look) for label, c, _, h in looks]
 
 
-def top_legend(figure: Figure, handles: Sequence[object], columns: int | None = None) -> None:
-    """Put a legend above the panels, where it covers no data."""
-    columns = columns or len(handles)
+def top_legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Put a legend above the panels, where it covers no data, in rows as wide as the figure."""
+    inches = 0.55 + 0.06 * max(len(handle.get_label()) for handle in handles)
+    rows = -(-len(handles) // max(1, int(figure.get_figwidth() / inches)))
+    columns = -(-len(handles) // rows)
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.4)
-
-
-NOTE_LETTERS_PER_INCH = 21
 
 
 def stamp(figure: Figure, *lines: str) -> None:
@@ -123,24 +142,6 @@ def stamp(figure: Figure, *lines: str) -> None:
     text = "\n".join(textwrap.fill(line, letters) for line in lines)
     # Not figure.text: the supxlabel is the only free text that the layout makes room for.
     figure.supxlabel(text, fontsize=5.5, color="#666666", x=0.995, ha="right")
-
-
-def spread(names: Sequence[str], most: int) -> list[str]:
-    """Return at most ``most`` of the names, evenly spread, the first and the last among them."""
-    if len(names) <= most:
-        return list(names)
-    return [names[round(index * (len(names) - 1) / (most - 1))] for index in range(most)]
-
-
-def grid(axes: Axes, axis: str = "y") -> None:
-    """Draw light lines behind the data, across one axis or both."""
-    axes.grid(True, axis=axis)
-
-
-def say_empty(axes: Axes, why: str) -> None:
-    """Say in a panel without data why it has none; its upward axis would mean nothing."""
-    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color="#666666")
-    axes.set_yticks([])
 
 
 def source_hash(folder: str | Path, names: Sequence[str]) -> str:
@@ -156,8 +157,8 @@ def save(figure: Figure, stem: Path, origin: Mapping[str, object]) -> list[Path]
 
     Both carry ``origin`` as JSON in their metadata, under "Description".
     """
-    said = {"Description": json.dumps(origin, sort_keys=True)}
-    metadata = {"png": {**said, "Software": None}, "svg": {**said, "Date": None, "Creator": None}}
+    text = {"Description": json.dumps(origin, sort_keys=True)}
+    metadata = {"png": {**text, "Software": None}, "svg": {**text, "Date": None, "Creator": None}}
     # One layout for both files: it is most of the work.
     layout = figure.get_layout_engine()
     if layout is not None:

@@ -1,0 +1,256 @@
+"""Panels of a figure: one per value of two columns, and what several figures draw in them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
+
+from pam.reporting.figures.style import DARK, GREY, Look, new_figure, top_legend
+from pam.reporting.names import combination_name, order_combinations
+from pam.reporting.run import Run
+from pam.reporting.schema import natural_key
+from pam.reporting.statistics.bootstrap import mean_interval
+from pam.reporting.statistics.curves import select
+from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, NOT_REACHED
+
+_MOST_PLACES = 6
+
+
+def named(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with display names of methods, combinations and layers, as ordered categories.
+
+    The order is that of tables; the empty name, of what is not yet merged or pruned, comes first.
+    """
+    names = run.names
+    columns = {
+        "pruning": (names.order_prunings, names.pruning),
+        "merging": (names.order_mergings, names.merging),
+        "combination": (order_combinations, combination_name),
+        "layer": (lambda layers: sorted(set(layers), key=natural_key), str),
+    }
+    categories = {}
+    for column in columns.keys() & {*rows}:
+        order, name = columns[column]
+        labels = {"": ""} | {value: name(value) for value in order(rows[column]) if value}
+        known = dict.fromkeys(labels[value] for value in labels if value in {*rows[column]})
+        categories[column] = pd.Categorical(rows[column].map(labels), list(known))
+    return rows.assign(**categories)
+
+
+def with_place(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return named rows of the first six combinations of some columns, named in ``place``."""
+    rows = rows.sort_values(list(columns), kind="stable")
+    place = rows[columns[0]].astype(str).str.cat(rows[list(columns[1:])].astype(str), sep=", ")
+    first = place.unique()[:_MOST_PLACES]
+    return rows.assign(place=pd.Categorical(place, first)).dropna(subset="place")
+
+
+@dataclass(frozen=True)
+class Facets:
+    """A figure of panels, labelled at its edges; iterate over it to draw each panel's rows.
+
+    Attributes:
+        figure: the figure.
+        grid: (rows, columns) array of its panels.
+        panels: every panel that has data, with its rows of the data and its two labels.
+    """
+
+    figure: Figure
+    grid: NDArray[np.object_]
+    panels: Sequence[tuple[Axes, pd.DataFrame, str, str]]
+
+    def __iter__(self) -> Iterator[tuple[Axes, pd.DataFrame]]:
+        for axes, cells, x, y in self.panels:
+            # Where there is no label, seaborn writes the name of the column.
+            axes.set(xlabel=" ", ylabel=" ")
+            yield axes, cells
+            axes.set(xlabel=x, ylabel=y)
+
+    def with_legend(self, handles: Sequence[Artist]) -> Figure:
+        """Return the figure with a legend above its panels."""
+        top_legend(self.figure, handles)
+        return self.figure
+
+
+def facets(
+    data: pd.DataFrame,
+    rows: str | None,
+    columns: str | None,
+    size: tuple[float, float],
+    labels: tuple[str, str],
+    **subplots: object,
+) -> Facets:
+    """Return the panels of a figure, a row and a column per value; cells without data stay blank.
+
+    Args:
+        data: what is drawn.
+        rows: name of a column with values that have a row each, named left of it; None for one row.
+        columns: the same of columns, named above them.
+        size: width and height of a panel, in inches.
+        labels: what stands below the lowest panels, and left of those in the first column.
+        subplots: further arguments of :meth:`matplotlib.figure.Figure.subplots`.
+    """
+    down, across = (levels(data[name]) if name else [""] for name in (rows, columns))
+    figure = new_figure(len(across) * size[0] + 0.9, len(down) * size[1] + 0.9)
+    grid = figure.subplots(len(down), len(across), squeeze=False, **subplots)
+    panels = []
+    for (i, row), (j, column) in product(enumerate(down), enumerate(across)):
+        axes, where = grid[i, j], {rows: row, columns: column}
+        cells = select(data, **{name: value for name, value in where.items() if name})
+        axes.set_title("" if i else column)
+        if cells.empty:
+            axes.set_axis_off()
+            continue
+        left = "\n".join(label for label in (row, labels[1]) if label)
+        panels.append((axes, cells, "" if i + 1 < len(down) else labels[0], "" if j else left))
+    return Facets(figure, grid, panels)
+
+
+def levels(values: pd.Series) -> list[Any]:
+    """Return the different values of a column, in the order of its categories if it has any."""
+    return list(values.astype("category").cat.remove_unused_categories().cat.categories)
+
+
+def scatter(
+    axes: Axes, rows: pd.DataFrame, x: str, y: str, column: str, looks: Mapping, **look: object
+) -> None:
+    """Draw a mark per row, with the colour and the marker of its value of a column."""
+    if len(rows):
+        arguments = {"linewidth": 0} | _colours(column, looks) | _markers(column, looks) | look
+        sns.scatterplot(rows, x=x, y=y, ax=axes, **arguments)
+
+
+def lines(
+    axes: Axes, rows: pd.DataFrame, x: str, y: str, column: str, looks: Mapping, **look: object
+) -> None:
+    """Draw a line per value of a column, through means over seeds with their 95 % intervals."""
+    if len(rows):
+        arguments = {"errorbar": _seed_interval} | _colours(column, looks) | look
+        sns.lineplot(rows, x=x, y=y, ax=axes, **arguments)
+
+
+def marked_lines(
+    axes: Axes, rows: pd.DataFrame, x: str, y: str, column: str, looks: Mapping, **look: object
+) -> None:
+    """Draw the same with a marker at every mean."""
+    points = {"dashes": False, "markersize": 4, "mew": 0.4} | _markers(column, looks)
+    lines(axes, rows, x, y, column, looks, **(points | look))
+
+
+def _colours(column: str, looks: Mapping[str, Look]) -> dict[str, object]:
+    palette = {name: look.colour for name, look in looks.items()}
+    return {"hue": column, "hue_order": list(looks), "palette": palette, "legend": False}
+
+
+def _markers(column: str, looks: Mapping[str, Look]) -> dict[str, object]:
+    return {"style": column, "markers": {name: look.marker for name, look in looks.items()}}
+
+
+def _seed_interval(values: pd.Series) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of a mean, as seaborn wants it; no chance is in it."""
+    estimate = mean_interval(list(values), range(len(values)), "figure")
+    return estimate.low, estimate.high
+
+
+def stacked_bars(
+    axes: Axes, rows: pd.DataFrame, y: str, length: str, column: str, looks: Mapping[str, Look]
+) -> None:
+    """Draw a bar per category of ``y``, from left to right in hatched pieces, one per look.
+
+    Pieces are told apart by their values of ``column``; rows of the same piece add up.
+    """
+    colours = _colours(column, dict(reversed(looks.items())))
+    bars = {"multiple": "stack", "discrete": True, "shrink": 0.8, "alpha": 1, "linewidth": 0}
+    sns.histplot(rows, y=y, weights=length, ax=axes, **colours, **bars)
+    hatches = {to_rgba(look.colour): look.hatch for look in looks.values()}
+    for bar in list(axes.patches):
+        if bar.get_width():
+            bar.set(hatch=hatches[bar.get_facecolor()], edgecolor="white", linewidth=0)
+        else:
+            bar.remove()
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False, axis="y")
+
+
+def costs(
+    axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], places: Mapping[float, str]
+) -> None:
+    """Draw costs at matched accuracy; above them a line stands for costs that are infinite.
+
+    An interval that ends at infinity ends at that line, with an arrow; a merging that does not
+    reach the accuracy has its mark on the line. A mark with a white centre is an upper bound.
+
+    Args:
+        axes: where; costs go upwards from 0.
+        rows: columns ``x``, ``merging``, ``status``, ``flops_mean``, ``flops_low`` and
+            ``flops_high``.
+        looks: merging -> its look.
+        places: where groups of mergings stand across, one apart, and what they are called.
+    """
+    mean, low, high = (1e-6 * rows[f"flops_{part}"] for part in ("mean", "low", "high"))
+    if mean.isna().all():
+        words = f"no merger comes within\n{DEFAULT_DELTA:g} percentage point"
+        centre = {"transform": axes.transAxes, "ha": "center", "va": "center", "color": DARK}
+        axes.text(0.5, 0.5, words, **centre)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        return
+    missed, unbounded = rows["status"] == NOT_REACHED, np.isinf(high)
+    top = 1.08 * pd.concat([mean, high[~unbounded]]).max()
+    infinite = missed.any() or unbounded.any()
+    line = 1.1 * top if infinite else top
+    end = high.clip(upper=line - 0.02 * top)
+    colours = np.array([looks[name].colour for name in rows["merging"]])
+    axes.vlines(rows["x"], low, end, colours, lw=1.0)
+    axes.scatter(rows["x"][unbounded], end[unbounded], 7, colours[unbounded], "^", zorder=3)
+    marks = rows.assign(y=mean.mask(missed, line)).dropna(subset="y")
+    edge = {"s": 18, "zorder": 4, "linewidth": 0.3, "clip_on": False}
+    scatter(axes, marks, "x", "y", "merging", looks, **edge)
+    bound = rows["status"] == BOUND
+    axes.scatter(rows["x"][bound], mean[bound], 4, "white", zorder=5)
+    ticks = {tick: f"{tick:g}" for tick in MaxNLocator(5).tick_values(0, top) if 0 <= tick <= top}
+    if infinite:
+        ticks[line] = "not\nreached"
+        axes.axhline(line, color=GREY, lw=0.7, ls="--", zorder=1)
+    axes.set_yticks(list(ticks), list(ticks.values()))
+    axes.set_ylim(0, 1.04 * line)
+    axes.set_xticks(list(places), list(places.values()))
+    axes.set_xlim(min(places) - 0.5, max(places) + 0.5)
+    axes.tick_params(axis="x", length=0)
+    axes.grid(False, axis="x")
+    for place in list(places)[1:]:
+        axes.axvline(place - 0.5, color="#DDDDDD", lw=0.6, zorder=0)
+
+
+def beside(column: pd.Series, names: Sequence[str], width: float = 0.82) -> pd.Series:
+    """Return how far from the middle of a place each of several marks stands side by side."""
+    n = len(names)
+    shift = {name: width * ((index + 0.5) / n - 0.5) for index, name in enumerate(names)}
+    return column.astype(str).map(shift)
+
+
+def spread(rows: pd.DataFrame, most: int = 8) -> pd.DataFrame:
+    """Return the rows of at most so many layers, evenly spread, the first and the last included."""
+    layers = levels(rows["layer"])
+    if len(layers) > most:
+        layers = [layers[round(i * (len(layers) - 1) / (most - 1))] for i in range(most)]
+    return rows[rows["layer"].isin(layers)]
+
+
+def log_axis(axis: Axis) -> None:
+    """Number a logarithmic axis at 1, 2, 5, 10, or at 1, 3, 10 where those would touch."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 80 * low else (1.0, 3.0)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
