@@ -11,6 +11,7 @@ from torch import nn
 
 from pam.errors import ConfigError
 from pam.networks import architecture
+from pam.pruning import prune_progressively
 from pam.pruning.bottleneck import Bottleneck, kl_coefficients
 from pam.pruning.units import connected, remove, scale, unit_keys
 from pam.pruning.vibnet import vibnet
@@ -454,4 +455,4 @@ def test_an_overwhelming_penalty_leaves_one_path_with_open_gates():
 )
 def test_bad_options_are_refused(options):
     with pytest.raises(ConfigError):
-        pruned(make_network(), make_data(), [1.0], **options)
+        list(prune_progressively(make_network(), "vibnet", make_data(), [1.0], seed=0, **options))
