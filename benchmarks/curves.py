@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,12 +16,8 @@ from pam.reporting.figures import style
 GROWTH = "growth with "
 """How the case of a row begins that belongs to a curve; the name of the axis and a comma follow."""
 
-_LOOKS = tuple(
-    {"color": colour, "marker": marker, "ms": 4}
-    for colour, marker in zip(
-        (style.BLUE, style.VERMILION, style.GREEN, style.PURPLE), "os^D", strict=True
-    )
-)
+_COLOURS = [style.BLUE, style.VERMILION, style.GREEN, style.PURPLE]
+_MARKERS = ["o", "s", "^", "D"]
 _WAYS = {
     PEER_OVER_OURS: "time of the peer over ours (right of 1: ours is faster)",
     OURS_OVER_PEER: "our time over the peer's (left of 1: ours is faster)",
@@ -57,15 +54,17 @@ def _growth(rows: Sequence[Row]) -> Figure:
         panels[axis][kind].append(row)
     figure = style.new_figure(2.6 * len(panels) + 0.4, 2.8)
     for axes, (axis, lines) in zip(_side_by_side(figure, len(panels)), panels.items(), strict=True):
-        for look, (kind, line) in zip(_LOOKS, lines.items(), strict=False):
-            x = [float(sizes(row)[axis]) for row in line]
-            axes.plot(x, [float(row["seconds"]) for row in line], label=kind, **look)
+        every = [(kind, row) for kind, line in lines.items() for row in line]
+        kinds = [kind for kind, _ in every]
+        x = [float(sizes(row)[axis]) for _, row in every]
+        y = [float(row["seconds"]) for _, row in every]
+        look = {"palette": _COLOURS[: len(lines)], "markers": _MARKERS[: len(lines)]}
+        sns.lineplot(x=x, y=y, hue=kinds, style=kinds, dashes=False, errorbar=None, ax=axes, **look)
         axes.set(xscale="log", yscale="log", xlabel=axis, ylabel="seconds")
-        axes.set_xticks(x, [f"{value:g}" for value in x])
+        axes.set_xticks(sorted(set(x)), [f"{value:g}" for value in sorted(set(x))])
         axes.set_xticks([], minor=True)
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
-        style.grid(axes, "both")
         axes.legend()
     return figure
 
@@ -100,7 +99,7 @@ def _ratio_panel(axes: Axes, rows: Sequence[Row]) -> None:
     left, right = axes.get_xlim()
     # Between two powers of ten no tick would have a number.
     axes.xaxis.set_minor_formatter("{x:g}" if right < 10 * left else "")
-    style.grid(axes, "x")
+    axes.grid(False, axis="y")
 
 
 def _labels(rows: Sequence[Row]) -> list[str]:
@@ -126,13 +125,14 @@ def _values(rows: Sequence[Row]) -> Figure:
             true = float(row["true_value"])
             lines["ours"][true] = float(row["value"]), float(row["difference"])
             lines[row["peer"]][true] = float(row["peer_value"]), float(row["peer_difference"])
-        for look, (name, points) in zip(_LOOKS, lines.items(), strict=False):
+        looks = zip(_COLOURS, _MARKERS, lines.items(), strict=False)
+        for colour, marker, (name, points) in looks:
             y, errors = zip(*points.values(), strict=True)
-            axes.errorbar(list(points), y, errors, label=name, lw=1, **look)
+            look = {"color": colour, "marker": marker, "ms": 4, "lw": 1}
+            axes.errorbar(list(points), y, errors, label=name, **look)
         known = list(lines["ours"])
         axes.plot(known, known, color=style.GREY, lw=0.8)
         axes.set(title=f"{samples} samples", xlabel="known value (nats)", ylabel="estimate (nats)")
-        style.grid(axes, "both")
         axes.legend()
     return figure
 

@@ -1,13 +1,15 @@
 import struct
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pam import ConfigError
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.figures import FIGURES, combinations, render_figures, style
-from pam.reporting.figures.panels import spread
+from pam.reporting.figures import FIGURES, combinations, groups, render_figures, style
+from pam.reporting.figures.panels import costs, spread
+from pam.reporting.names import Names
 from pam.reporting.run import Run
 from tests.reporting_fixtures import FIVE_TASKS, failed_record, write_records
 from tests.validation_fixtures import write_validation_records
@@ -133,3 +135,42 @@ def test_a_pruner_that_no_merger_stands_says_so_in_its_panel(run, tmp_path):
 def test_layers_are_spread_evenly_with_both_ends(most, chosen):
     layers = pd.DataFrame({"layer": list("gfedcba")})
     assert sorted(spread(layers, most)["layer"]) == list(chosen)
+
+
+def test_costs_are_drawn_to_the_end_of_their_intervals_and_infinite_ones_on_a_line_above():
+    looks = style.merging_looks(Names(), ["none", "pam", "zipit"])
+    names = list(looks)
+    rows = pd.DataFrame({"x": [0.0, 1.0, 2.0], "merging": names})
+    rows = rows.assign(status=["ok", "ok", "not reached"], flops_mean=[1e6, 2e6, np.nan])
+    rows = rows.assign(flops_low=[5e5, 1e6, np.nan], flops_high=[9e6, np.inf, np.nan])
+    with style.house_style():
+        axes = style.new_figure(3, 3).subplots()
+        costs(axes, rows, looks, {0.0: "A", 1.0: "B", 2.0: "C"})
+    whiskers, arrows, marks, _ = axes.collections
+    ends = [segment[:, 1].tolist() for segment in whiskers.get_segments()[:2]]
+    line = dict(zip(map(str, axes.get_yticklabels()), axes.get_yticks(), strict=True))
+    (line,) = [y for text, y in line.items() if "reached" in text]
+    assert ends[0] == [0.5, 9.0]
+    assert ends[1][0] == 1.0 and 9.0 < ends[1][1] < line == marks.get_offsets()[2, 1]
+    assert arrows.get_offsets().tolist() == [[1.0, ends[1][1]]]
+
+
+def test_a_merging_looks_the_same_whether_the_baselines_are_shown_or_not():
+    every = style.merging_looks(Names(), ["none", "mtz", "all_shared", "pam", "pam_zip"])
+    some = style.merging_looks(Names(), ["pam_zip", "pam", "all_shared"])
+    assert some.items() <= every.items()
+    assert list(some) == ["all shared", "PAM", "PAM zip"]
+    assert len({(look.colour, look.marker) for look in every.values()}) == 5
+
+
+def test_layers_of_one_size_in_every_network_are_no_column(run, tmp_path):
+    for name in groups.SOURCES:
+        (tmp_path / f"{name}.csv").write_bytes((run / f"{name}.csv").read_bytes())
+    table = pd.read_csv(run / "groups.csv")
+    networks = table.drop_duplicates(["merging", "pruning", "strength", "seed", "stage"])
+    outputs = networks.assign(layer="output", group="A", neurons=3)
+    pd.concat([table, outputs]).to_csv(tmp_path / "groups.csv", index=False)
+    with style.house_style():
+        panels = groups.draw(Run(tmp_path), "fashion").axes
+    titles = {axes.get_title(loc="left") for axes in panels} - {""}
+    assert titles == set(table["layer"])

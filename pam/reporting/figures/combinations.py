@@ -42,6 +42,6 @@ def draw(run: Run, experiment: str) -> Figure | None:
         points = select(dots, pruning=rows["pruning"].iloc[0])
         scatter(axes, points, "x", "y", "merging", looks, s=7, alpha=0.45)
         known = rows.assign(y=1e-6 * rows["flops_mean"]).dropna(subset="y")
-        lines(axes, known, "x", "y", "merging", looks, estimator=None)
+        lines(axes, known, "x", "y", "merging", looks)
         costs(axes, rows, looks, numbers)
     return panels.with_legend(style.marks(looks.values()))

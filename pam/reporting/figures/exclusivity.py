@@ -7,7 +7,14 @@ from matplotlib.ticker import MaxNLocator
 
 from pam.reporting.figures import style
 from pam.reporting.figures.information import coordinates
-from pam.reporting.figures.panels import facets, marked_lines, named, scatter, with_place
+from pam.reporting.figures.panels import (
+    facets,
+    marked_lines,
+    named,
+    over_seeds,
+    scatter,
+    with_place,
+)
 from pam.reporting.run import Run
 from pam.reporting.statistics.analyses import removals
 
@@ -49,7 +56,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
             continue
         # Networks of other seeds may have fewer neurons left: a mean is over all seeds or none.
         cells = cells[cells["step"] <= cells.groupby("seed")["step"].max().min()]
-        marked_lines(axes, cells, "step", "accuracy", "task", looks)
+        means = over_seeds(cells, ["task", "step"], "accuracy")
+        marked_lines(axes, means, "step", "accuracy", "task", looks)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     one, others = tasks if len(tasks) == 2 else ("one task", "others")
     for first, *others_of_row, last in panels.grid:

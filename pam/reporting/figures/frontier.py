@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -57,14 +56,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
         log_axis(axes.xaxis)
         scatter(axes, points, "x", "y", "merging", looks, s=11, alpha=0.35)
         fits = pd.concat([_fit(rows) for _, rows in points.groupby("merging")])
-        lines(axes, fits, "x", "y", "merging", looks, estimator=None)
-        bands = {str(name): band for name, band in fits.dropna(subset="low").groupby("merging")}
-        outlines = [
-            np.r_[band[["x", "low"]].to_numpy(), band[["x", "high"]].to_numpy()[::-1]]
-            for band in bands.values()
-        ]
-        colours = [looks[name].colour for name in bands]
-        axes.add_collection(PolyCollection(outlines, facecolors=colours, alpha=0.1), autolim=False)
+        lines(axes, fits, "x", "y", "merging", looks)
         place = {name: points[name].iloc[0] for name in ("pruning", "combination")}
         large = select(matched, **place).dropna(subset="x")
         scatter(axes, large, "x", "y", "merging", looks, s=28, linewidth=0.6, zorder=5)

@@ -82,6 +82,6 @@ def _medians(axes: Axes, points: pd.DataFrame, looks: dict[str, style.Look]) -> 
     bins = np.floor(_BINS_PER_DECADE * np.log10(points["flops"])).rename("bin")
     binned = points[points["n_tasks"].isin(ends)].groupby(["merging", "n_tasks", bins])
     middle = binned[["x", "median_ms"]].median().reset_index()
-    look = {"style": "n_tasks", "dashes": ends, "estimator": None, "linewidth": 1.6, "zorder": 4}
+    look = {"style": "n_tasks", "dashes": ends, "linewidth": 1.6, "zorder": 4}
     look["path_effects"] = [Stroke(linewidth=3.0, foreground="white"), Normal()]
     lines(axes, middle, "x", "median_ms", "merging", looks, **look)

@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
@@ -42,8 +43,9 @@ def named(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     categories = {}
     for column in columns.keys() & {*rows}:
         order, name = columns[column]
-        labels = {"": ""} | {value: name(value) for value in order(rows[column]) if value}
-        known = dict.fromkeys(labels[value] for value in labels if value in {*rows[column]})
+        labels = {"": ""} | {value: name(value) for value in order(rows[column].unique()) if value}
+        present = set(rows[column].unique())
+        known = dict.fromkeys(label for value, label in labels.items() if value in present)
         categories[column] = pd.Categorical(rows[column].map(labels), list(known))
     return rows.assign(**categories)
 
@@ -134,10 +136,18 @@ def scatter(
 def lines(
     axes: Axes, rows: pd.DataFrame, x: str, y: str, column: str, looks: Mapping, **look: object
 ) -> None:
-    """Draw a line per value of a column, through means over seeds with their 95 % intervals."""
-    if len(rows):
-        arguments = {"errorbar": _seed_interval} | _colours(column, looks) | look
-        sns.lineplot(rows, x=x, y=y, ax=axes, **arguments)
+    """Draw a line per value of a column, and a band where rows have ``low`` and ``high``."""
+    if rows.empty:
+        return
+    sns.lineplot(rows, x=x, y=y, estimator=None, ax=axes, **_colours(column, looks), **look)
+    if "low" in rows:
+        bands = dict(list(rows.dropna(subset="low").groupby(column, observed=True)))
+        outlines = [
+            np.r_[band[[x, "low"]].to_numpy(), band[[x, "high"]].to_numpy()[::-1]]
+            for band in bands.values()
+        ]
+        colours = [looks[name].colour for name in bands]
+        axes.add_collection(PolyCollection(outlines, facecolors=colours, alpha=0.12, lw=0))
 
 
 def marked_lines(
@@ -157,10 +167,19 @@ def _markers(column: str, looks: Mapping[str, Look]) -> dict[str, object]:
     return {"style": column, "markers": {name: look.marker for name, look in looks.items()}}
 
 
-def _seed_interval(values: pd.Series) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of a mean, as seaborn wants it; no chance is in it."""
-    estimate = mean_interval(list(values), range(len(values)), "figure")
-    return estimate.low, estimate.high
+def over_seeds(rows: pd.DataFrame, cell: Sequence[str], value: str) -> pd.DataFrame:
+    """Return the mean of a value per cell, and its 95 % bootstrap interval ``low, high``.
+
+    Args:
+        rows: one per cell and seed, in the order of seeds; values are at least 0.
+        cell: names of the columns that tell cells apart.
+        value: name of the column with the values.
+    """
+    found = [
+        (*key, *mean_interval(list(values), range(len(values)), "figure")[1:])
+        for key, values in rows.groupby(list(cell), observed=True)[value]
+    ]
+    return pd.DataFrame(found, columns=[*cell, value, "low", "high"])
 
 
 def stacked_bars(

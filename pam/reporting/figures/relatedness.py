@@ -36,7 +36,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
     labels = ("label information (nats)", "neurons (%)")
     panels = facets(found, "merging", "layer", (1.9, 2.0), labels, sharex=True, sharey=True)
     for axes, points in panels:
-        marked_lines(axes, points, "information", "mean", "part", _LOOKS, estimator=None)
+        means = points.drop(columns=["low", "high"])
+        marked_lines(axes, means, "information", "mean", "part", _LOOKS)
         colours = [_LOOKS[part].colour for part in points["part"]]
         axes.vlines(points["information"], points["low"], points["high"], colours, lw=1.0)
         axes.set_ylim(-3, 103)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import facets, levels, marked_lines, named
+from pam.reporting.figures.panels import facets, levels, marked_lines, named, over_seeds
 from pam.reporting.run import Run
 from pam.reporting.statistics.curves import select
 
@@ -37,7 +37,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
     looks |= style.merging_looks(run.names, set(rows["merging"]) - {""})
     panels = facets(curves, "quantity", "column", (2.1, 1.7), ("epoch", ""), sharex="col")
     for axes, points in panels:
-        marked_lines(axes, points, "epoch", "value", "curve", looks)
+        means = over_seeds(points, ["curve", "epoch"], "value")
+        marked_lines(axes, means, "epoch", "value", "curve", looks)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     # The penalty of a pruner is part of its loss, so only accuracies have one scale.
     limits = [limit for axes in panels.grid[0] for limit in axes.get_ylim()]
