@@ -87,7 +87,7 @@ WHOLE_RUNS_INTRO = """\
 Where the time of whole runs goes, by `python -m benchmarks.whole_runs` from what jobs measured of
 themselves. Pruning is the largest part: it trains a network once per strength, all tasks at once.
 What was done about it, and about what every job pays before it computes, is in
-[decision 14](decisions/0014-warm-jobs.md): steps that load no compiler, jobs that start as forks.
+[decision 14](decisions/0014-fused-step.md): steps that load no compiler.
 """
 
 COLUMNS = {
