@@ -7,9 +7,8 @@ import pandas as pd
 
 from pam.errors import ConfigError, DataError
 from pam.reporting.statistics.matched import REFERENCES
-from pam.runs.manifest import MANIFEST, Job, Manifest, read_manifest
 from pam.runs.paths import record_of
-from pam.runs.record import OK, read_record
+from pam.runs.record import MANIFEST, OK, JobRecord, Manifest, read_manifest, read_record
 from pam.runs.stages import AXES, CELL_STAGES, stages_of_table
 
 _AXIS_COLUMNS = [axis.column or name for name, axis in AXES.items()]
@@ -36,7 +35,7 @@ class Run:
         self.manifest = read_manifest(folder) if is_aggregated else Manifest(config={}, jobs={})
         self._newest = newest
 
-    def job(self, name: str) -> Job | None:
+    def job(self, name: str) -> JobRecord | None:
         """Return what is known of a job, None if nothing is.
 
         Raises:
@@ -46,10 +45,12 @@ class Run:
         if path.is_file() and (self._newest or not listed):
             record = read_record(path)
             facts = record.provenance.model_dump()
-            return Job.model_validate(facts | {"status": record.status, "reason": record.reason})
+            return JobRecord.model_validate(
+                facts | {"status": record.status, "reason": record.reason}
+            )
         return listed
 
-    def parents(self, job: Job) -> list[str]:
+    def parents(self, job: JobRecord) -> list[str]:
         """Return the jobs that wrote what a job read, those of later stages first."""
         names = sorted({record_of(path) for path in job.parents})
         return sorted(names, key=lambda name: rank(self.job(name)), reverse=True)
@@ -66,7 +67,7 @@ class Run:
         return known
 
 
-def rank(job: Job | None) -> int:
+def rank(job: JobRecord | None) -> int:
     """Return a job's place among the stages; -1 if it is of none that is known."""
     return CELL_STAGES.index(job.rule) if job and job.rule in CELL_STAGES else -1
 

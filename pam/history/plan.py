@@ -19,10 +19,9 @@ from pam.runs.cells import (
     parents_of,
     settings_of,
 )
-from pam.runs.manifest import Manifest, read_manifest
 from pam.runs.paths import ORIGINS, Paths, path_in_run
 from pam.runs.raw_data import cell_raw_hash
-from pam.runs.record import Record, read_record
+from pam.runs.record import Manifest, Record, read_manifest, read_record
 from pam.runs.stages import STAGES
 
 NEW = "not made yet"

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from pam.errors import ConfigError
 from pam.runs.cells import cell_plugins, stage_module
-from pam.runs.manifest import MANIFEST, read_manifest
-from pam.runs.record import Provenance
+from pam.runs.record import MANIFEST, Provenance, read_manifest
 from pam.runs.stages import AXES, EVERYWHERE, STAGES, ancestors, method_axis, stages_of_table
 from pam.source.code import code_hash
 

@@ -16,7 +16,7 @@ from pam.history.targets import Target
 from pam.reporting.origins import experiment_hash
 from pam.runs.cells import stage_code
 from pam.runs.hashes import content_hash
-from pam.runs.manifest import Job
+from pam.runs.record import JobRecord
 from pam.runs.stages import AXES, method_axis, stage_of
 
 SAME, CHANGED = "unchanged", "CHANGED"
@@ -143,12 +143,12 @@ def _job(run: Run, name: str, shown: set[str]) -> Node:
     return node
 
 
-def _job_facts(folder: Path, job: Job) -> dict[str, Any]:
+def _job_facts(folder: Path, job: JobRecord) -> dict[str, Any]:
     """Return what the record says of a job, and what is true of it today."""
     stage, axis = stage_of(job.rule), method_axis(job.rule)
     keys = (*stage.keys, stage.asks, AXES[axis].section if axis else "")
     return {
-        **job.model_dump(include=set(Job.model_fields)),
+        **job.model_dump(include=set(JobRecord.model_fields)),
         "settings": {key: job.config[key] for key in keys if key in job.config},
         "code": _state_of_code(job),
         "git": _git(job),
@@ -158,11 +158,11 @@ def _job_facts(folder: Path, job: Job) -> dict[str, Any]:
     }
 
 
-def _state_of_code(job: Job) -> str:
+def _state_of_code(job: JobRecord) -> str:
     return _compared(job.code_hash, present_code(job), CURRENT, STALE)
 
 
-def _git(job: Job) -> str:
+def _git(job: JobRecord) -> str:
     """Return the commit that a job ran, and whether the sources had other changes."""
     git = job.environment.git
     if not git:
@@ -170,7 +170,7 @@ def _git(job: Job) -> str:
     return f"{(git.commit or 'no commit')[:12]} ({'dirty' if git.dirty else 'clean'})"
 
 
-def _machine(job: Job) -> str:
+def _machine(job: JobRecord) -> str:
     """Return where a job ran, on what, and with which torch."""
     known, device = job.environment, job.environment.device or job.device
     where = f"{device} ({known.cpu})" if device == "cpu" else device
@@ -223,7 +223,7 @@ def _counted(values: Iterable[str]) -> str:
     return ", ".join(f"{count} {value}" for value, count in Counter(values).items())
 
 
-def _cell_facts(folder: Path, job: Job) -> dict[str, Any]:
+def _cell_facts(folder: Path, job: JobRecord) -> dict[str, Any]:
     states = sorted(state["state"] for state in _states(folder, job.artefacts).values())
     return {
         "status": job.status,

@@ -8,7 +8,7 @@ import pandas as pd
 from pam.reporting.names import Names
 from pam.reporting.origins import NOTHING_STALE, Stale
 from pam.reporting.storage import as_numbers, read_text_table, select
-from pam.runs.manifest import MANIFEST, Manifest, read_manifest
+from pam.runs.record import MANIFEST, Manifest, read_manifest
 
 _NAMING = ("measurements", "relatedness", "exclusivity", "redundancy")
 """The CSV files that tell which experiments there are, and on what data and architecture."""

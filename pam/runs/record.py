@@ -1,20 +1,24 @@
-"""The record of a job: what came of it, the rows it measured, and all that is behind them."""
+"""The record of a job, and the manifest of a run: what came of it, and all that is behind it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pam.errors import DataError
 from pam.files import read_json
 
 OK = "ok"
+MANIFEST = "manifest.json"
 
 
 class Part(BaseModel):
     """A part of a file of a run: what is not named may be there too, and is kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
+
+
+_Model = TypeVar("_Model", bound=Part)
 
 
 class Git(Part):
@@ -80,20 +84,50 @@ class Record(Part):
     provenance: Provenance
 
 
+class JobRecord(Provenance):
+    """What is behind a job's result, and what came of it."""
+
+    status: str = OK
+    reason: str = ""
+    seeds: dict[str, int] = Field(default_factory=dict)
+    threads: int | None = None
+    device: str = ""
+    command: str = ""
+
+
+class Manifest(Part):
+    """What a run consists of; jobs by their record's path in the run."""
+
+    config: dict[str, Any]
+    jobs: dict[str, JobRecord]
+    csv: dict[str, str] = Field(default_factory=dict)
+    code_hash: str = ""
+    aggregated_on: Environment = Environment()
+
+
 def read_record(path: str | Path) -> Record:
     """Return the record of a job.
 
     Raises:
         DataError: if it is missing, damaged, or not a record.
     """
+    return _read(Path(path), Record)
+
+
+def read_manifest(results: str | Path) -> Manifest:
+    """Return the manifest of a run.
+
+    Raises:
+        DataError: if it is missing, damaged, or not a manifest.
+    """
+    return _read(Path(results) / MANIFEST, Manifest)
+
+
+def _read(path: Path, model: type[_Model]) -> _Model:
     try:
-        return Record.model_validate(read_json(path))
+        return model.model_validate(read_json(path))
     except ValidationError as error:
-        raise DataError(f"{path} is no record: {first_problem(error)}") from error
-
-
-def first_problem(error: ValidationError) -> str:
-    """Return where the first thing lies that does not fit a model, and what it is."""
-    first = error.errors(include_url=False)[0]
-    where = ".".join(map(str, first["loc"])) or "the file"
-    return f"{where}: {first['msg']}"
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        kind = model.__name__.lower()
+        raise DataError(f"{path} is no {kind}: {where}: {first['msg']}") from error

@@ -29,7 +29,7 @@ from pam.networks.family import load_family, save_family
 from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import MATCHED
 from pam.reporting.storage import read_table, write_rows
-from pam.runs.manifest import read_manifest
+from pam.runs.record import read_manifest
 from pam.stages.failures import read_failure
 from tests.picture_files import encode, pixels
 from tests.reporting_fixtures import train_record

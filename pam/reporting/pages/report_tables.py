@@ -9,8 +9,7 @@ from typing import Any
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.tables.text_table import TextTable
-from pam.runs.manifest import Manifest
-from pam.runs.record import Environment
+from pam.runs.record import Environment, Manifest
 
 SLOWEST = 8
 _SHORT = 12

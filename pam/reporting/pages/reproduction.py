@@ -23,7 +23,7 @@ from pam.reporting.storage import select
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
 from pam.reporting.tables.comparison import comparison, matched_sizes
 from pam.reporting.tables.text_table import Document, TextTable
-from pam.runs.manifest import Manifest
+from pam.runs.record import Manifest
 
 Runs = Sequence[Run]
 Builder = Callable[[Run, str], Document | None]
