@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from pam.cost.analytic import paper_flops, parameters
-from pam.cost.counting import macs_of_parts
+from pam.cost.counting import macs_of_parts, paper_flops, parameters
 from pam.cost.latency import latencies
 from pam.data.dataset import MultitaskDataset
 from pam.errors import ConfigError

@@ -3,8 +3,8 @@
 import pytest
 
 import pam
-from pam.cost import timing as module
-from pam.cost.timing import Times, time_interleaved
+from pam.cost import latency as module
+from pam.cost.latency import Times, time_interleaved
 
 
 class Clock:
