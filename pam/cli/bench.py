@@ -13,7 +13,7 @@ from pam.files import check_room
 from pam.stages.device import set_up
 
 if TYPE_CHECKING:
-    from pam.bench.contenders import Contender
+    from pam.bench import Contender
     from pam.cost import Timing
 
 
@@ -103,16 +103,27 @@ def run(arguments: Namespace) -> int:
         raise ConfigError(f"--out must end in .csv, not '{arguments.out}'")
     check_room(Path(arguments.out).parent)
     device = set_up(max(arguments.threads), arguments.device)
-    from pam.bench.contenders import Choice, contenders
-    from pam.bench.rows import latency_rows, printed, write
+    from pam.bench import latency_rows, network_of_file, networks_of_run, printed, write
     from pam.cost import usable_backends
 
     backends, notes = usable_backends(dict.fromkeys(arguments.backends), device)
     _tell(notes)
     if not backends:
         raise ConfigError("no backend is left to time")
-    choice = Choice(arguments.experiment, arguments.pruning, arguments.seed, arguments.delta)
-    chosen, notes = contenders(arguments.results, choice, arguments.networks)
+    chosen, notes = [], []
+    if arguments.results:
+        which = (arguments.experiment, arguments.pruning, arguments.seed, arguments.delta)
+        chosen, notes = networks_of_run(arguments.results, *which)
+    chosen += map(network_of_file, arguments.networks)
+    if not chosen:
+        reasons = "; ".join(notes)
+        raise ConfigError(
+            f"no merging of {arguments.results} is accurate enough to be timed: {reasons}"
+        )
+    names = [contender.name for contender in chosen]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ConfigError(f"{name} is named twice")
     _tell(notes)
     for contender in chosen:
         contender.network.to(device)

@@ -246,8 +246,8 @@ def macs_of_parts(
     """Return the multiply-accumulates of each part of a module, which is traced once.
 
     Args:
-        whole: as for :func:`macs`, errors too; what it computes with is in submodules, e.g. the sub-network
-            of all tasks.
+        whole: as for :func:`macs`, errors too; what it computes with is in submodules, e.g. the
+            sub-network of all tasks.
         parts: hold some of the submodules of ``whole``, by the same names, and call each with an
             input of the same shape as ``whole`` does, e.g. the sub-networks of combinations.
         input_shape: (channels, height, width).
