@@ -306,7 +306,7 @@ def test_the_command_stops_when_nothing_works(plugin, capsys):
         (["--pruner", "tailor"], "unknown pruning method 'tailor'; did you mean 'taylor'?"),
         (
             ["--merger", "pam", "--options", "alfa=1"],
-            "unknown option of merger 'pam' 'alfa'; did you mean 'alpha'?",
+            "unknown option of merging.pam 'alfa'; did you mean 'alpha'?",
         ),
     ],
 )
