@@ -26,12 +26,8 @@ def add_parser(commands: Commands) -> None:
         "pam bench latency --results results/quick --experiment digits_lenet5 --pruning taylor \\\n"
         "    --out latency.csv",
     )
-    _add_latency(parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True))
-
-
-def _add_latency(benchmarks: Commands) -> None:
     parser = add_command(
-        benchmarks,
+        parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True),
         "latency",
         "time the networks of several mergers in turn, for every combination of tasks",
         "pam bench latency --results results/quick --experiment digits_lenet5 \\\n"
@@ -70,9 +66,9 @@ def _add_latency(benchmarks: Commands) -> None:
     parser.add_argument(
         "--combinations", nargs="+", metavar="TASKS", help="such as A 'A&B'; default: all"
     )
-    counts = {"nargs": "+", "type": count, "metavar": "N"}
-    parser.add_argument("--batch-sizes", default=[1, 64], help="default: 1 64", **counts)
-    parser.add_argument("--threads", default=[1], help="default: 1", **counts)
+    number = {"type": count, "metavar": "N"}
+    parser.add_argument("--batch-sizes", nargs="+", default=[1, 64], help="default: 1 64", **number)
+    parser.add_argument("--threads", nargs="+", default=[1], help="default: 1", **number)
     parser.add_argument(
         "--backends",
         nargs="+",
@@ -80,12 +76,8 @@ def _add_latency(benchmarks: Commands) -> None:
         metavar="NAME",
         help="torch, compile, onnxruntime; default: torch",
     )
-    parser.add_argument(
-        "--rounds", type=count, default=30, metavar="N", help="timed rounds; default: 30"
-    )
-    parser.add_argument(
-        "--warmup", type=count, default=3, metavar="N", help="rounds before; default: 3"
-    )
+    parser.add_argument("--rounds", default=30, help="timed rounds; default: 30", **number)
+    parser.add_argument("--warmup", default=3, help="rounds before; default: 3", **number)
     parser.add_argument(
         "--device",
         choices=("cpu", "cuda", "auto"),
