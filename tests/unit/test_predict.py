@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from pam.cli.main import main
-from pam.deploy import About, open_model
+from pam.deploy import About
 from pam.deploy.predicting import read_picture
 from tests.unit.test_bad_input import one_sentence
 
@@ -304,8 +304,3 @@ def test_onnx_predicts_without_torch(model, folder):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("bright") == 2
-
-
-def test_about_comes_back_as_it_was(model):
-    about = open_model(model).about
-    assert About.of_entries(json.loads(json.dumps(about.entries())), model) == about
