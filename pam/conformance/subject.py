@@ -38,10 +38,8 @@ WIDTHS = (2, 3, 6, 5)
 TOLERANCE = 1e-5
 SEED = 7
 
-GroupOf = Callable[[int, str, Sequence[str]], Group]
-"""From (number of a unit in its network, task, all tasks) to the group that the unit joins."""
-
-GROUPINGS: dict[str, GroupOf] = {
+# From (number of a unit in its network, task, all tasks) to the group that the unit joins.
+GROUPINGS: dict[str, Callable[[int, str, Sequence[str]], Group]] = {
     "everything shared": lambda number, owner, tasks: frozenset(tasks),
     "nothing shared": lambda number, owner, tasks: frozenset({owner}),
     # First unit of a network shared by all, second exclusive, third of two tasks, and again.

@@ -92,7 +92,15 @@ def export(
         path = Path(out)
         if path.suffix != FORMATS[format]:
             path /= f"{source.name}-{'+'.join(combination)}{FORMATS[format]}"
-        about, card = _about(source, dataset, combination), card_of(path)
+        about = About(
+            input_shape=dataset.input_shape,
+            mean=dataset.mean,
+            std=dataset.std,
+            tasks={t: [dataset.label_names[i] for i in dataset.tasks[t]] for t in combination},
+            version=pam.__version__,
+            origin={**source.origin, "combination": "&".join(combination)},
+        )
+        card = card_of(path)
         with atomic_path(path) as temporary, atomic_path(card) as temporary_card:
             temporary.write_bytes(pack(combination, about))
             model = open_trusted(temporary, format, threads)
@@ -141,21 +149,6 @@ def _check_fit(network: GroupedNetwork, dataset: MultitaskDataset) -> None:
                 f"task '{task}' has {outputs} outputs in the network, but "
                 f"{len(dataset.tasks[task])} labels in data set '{dataset.name}'"
             )
-
-
-def _about(source: Source, dataset: MultitaskDataset, combination: Sequence[str]) -> About:
-    labels = {
-        task: [dataset.label_names[column] for column in dataset.tasks[task]]
-        for task in combination
-    }
-    return About(
-        input_shape=dataset.input_shape,
-        mean=dataset.mean,
-        std=dataset.std,
-        tasks=labels,
-        version=pam.__version__,
-        origin={**source.origin, "combination": "&".join(combination)},
-    )
 
 
 def _check(model: Model, network: GroupedNetwork, dataset: MultitaskDataset, path: Path) -> float:
