@@ -22,8 +22,7 @@ from benchmarks.inputs import Shape
 from benchmarks.rows import Case, Row, command_line, save, times_faster
 from benchmarks.timing import interleaved
 from pam.cost import paper_flops
-from pam.cost.analytic import links
-from pam.cost.counting import macs_of_parts
+from pam.cost.counting import links, macs_of_parts
 from pam.networks import Assembly, GroupedNetwork, build
 from pam.networks.subnetwork import view
 

@@ -1,6 +1,6 @@
 """A run around one pruned network with random weights, small enough to export in a moment."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,43 +27,26 @@ from tests.small import (
 EXPERIMENT = "tiny"
 
 
-@dataclass(frozen=True)
 class Exported:
     """The folder of a run, and what is in it.
 
     Its network of strength 0.5 is what :meth:`export` exports unless told otherwise.
     """
 
-    folder: Path
-    cell: dict
+    def __init__(self, folder: Path, cell: dict) -> None:
+        self.folder, self.cell, self.out = folder, cell, folder / "exported"
+        self.pruned = self._artefact("prune", "pam", "taylor", 0)
+        self.merged = self._artefact("merge", "pam", 0)
+        self.single = self._artefact("train", "A", 0)
+        self.measured = self._artefact("measure", "pam", "taylor", 0)
+        self.data_folder = Paths(str(folder)).folder(Cell.of("prepare", EXPERIMENT))
 
-    @property
-    def paths(self) -> Paths:
-        return Paths(str(self.folder))
-
-    @property
-    def out(self) -> Path:
-        return self.folder / "exported"
-
-    @property
-    def pruned(self) -> Path:
-        return Path(self.paths.artefact(Cell.of("prune", EXPERIMENT, "pam", "taylor", 0)))
-
-    @property
-    def merged(self) -> Path:
-        return Path(self.paths.artefact(Cell.of("merge", EXPERIMENT, "pam", 0)))
-
-    @property
-    def single(self) -> Path:
-        return Path(self.paths.artefact(Cell.of("train", EXPERIMENT, "A", 0)))
-
-    @property
-    def measured(self) -> Path:
-        return Path(self.paths.artefact(Cell.of("measure", EXPERIMENT, "pam", "taylor", 0)))
+    def _artefact(self, stage: str, *axes: str | int) -> Path:
+        return Path(Paths(str(self.folder)).artefact(Cell.of(stage, EXPERIMENT, *axes)))
 
     @cached_property
     def data(self) -> MultitaskDataset:
-        return load_dataset(self.paths.folder(Cell.of("prepare", EXPERIMENT)))
+        return load_dataset(self.data_folder)
 
     @cached_property
     def network(self) -> GroupedNetwork:
@@ -87,7 +70,7 @@ class Exported:
     def export(self, *words: str, out: Path | None = None) -> int:
         usual = {
             "--network": str(self.pruned),
-            "--data": self.paths.folder(Cell.of("prepare", EXPERIMENT)),
+            "--data": self.data_folder,
             "--out": str(out or self.out),
         }
         if "--network" not in words and "--strength" not in words:
@@ -113,14 +96,13 @@ def scores_by(network: GroupedNetwork, data: MultitaskDataset) -> dict[str, np.n
 def make_run(folder: Path, tasks: tuple[str, ...] = ("A", "B", "C")) -> Exported:
     """Write data, a single-task network, a merged one, and one pruned at two strengths."""
     own = dict(zip(tasks, "ABC", strict=False))
-    paths = Paths(str(folder))
     data = replace(make_data(16), tasks={task: TASKS[one] for task, one in own.items()})
-    data_hash = save_dataset(data, paths.folder(Cell.of("prepare", EXPERIMENT)))
     cell = {
         **{"experiment": EXPERIMENT, "merging": "pam", "pruning": "taylor", "seed": 0},
-        **{"config_hash": "c" * 12, "code_hash": "d" * 12, "data_hash": data_hash},
+        **{"config_hash": "c" * 12, "code_hash": "d" * 12},
     }
     made = Exported(folder, cell)
+    cell["data_hash"] = save_dataset(data, made.data_folder)
 
     def shared(*widths: int) -> GroupedNetwork:
         networks = make_networks("".join(own.values()), widths)

@@ -13,7 +13,7 @@ from pam.files import check_room
 from pam.stages.device import set_up
 
 if TYPE_CHECKING:
-    from pam.bench.contenders import Contender
+    from pam.bench import Contender
     from pam.cost import Timing
 
 
@@ -26,12 +26,8 @@ def add_parser(commands: Commands) -> None:
         "pam bench latency --results results/quick --experiment digits_lenet5 --pruning taylor \\\n"
         "    --out latency.csv",
     )
-    _add_latency(parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True))
-
-
-def _add_latency(benchmarks: Commands) -> None:
     parser = add_command(
-        benchmarks,
+        parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True),
         "latency",
         "time the networks of several mergers in turn, for every combination of tasks",
         "pam bench latency --results results/quick --experiment digits_lenet5 \\\n"
@@ -70,9 +66,9 @@ def _add_latency(benchmarks: Commands) -> None:
     parser.add_argument(
         "--combinations", nargs="+", metavar="TASKS", help="such as A 'A&B'; default: all"
     )
-    counts = {"nargs": "+", "type": count, "metavar": "N"}
-    parser.add_argument("--batch-sizes", default=[1, 64], help="default: 1 64", **counts)
-    parser.add_argument("--threads", default=[1], help="default: 1", **counts)
+    number = {"type": count, "metavar": "N"}
+    parser.add_argument("--batch-sizes", nargs="+", default=[1, 64], help="default: 1 64", **number)
+    parser.add_argument("--threads", nargs="+", default=[1], help="default: 1", **number)
     parser.add_argument(
         "--backends",
         nargs="+",
@@ -80,12 +76,8 @@ def _add_latency(benchmarks: Commands) -> None:
         metavar="NAME",
         help="torch, compile, onnxruntime; default: torch",
     )
-    parser.add_argument(
-        "--rounds", type=count, default=30, metavar="N", help="timed rounds; default: 30"
-    )
-    parser.add_argument(
-        "--warmup", type=count, default=3, metavar="N", help="rounds before; default: 3"
-    )
+    parser.add_argument("--rounds", default=30, help="timed rounds; default: 30", **number)
+    parser.add_argument("--warmup", default=3, help="rounds before; default: 3", **number)
     parser.add_argument(
         "--device",
         choices=("cpu", "cuda", "auto"),
@@ -103,16 +95,27 @@ def run(arguments: Namespace) -> int:
         raise ConfigError(f"--out must end in .csv, not '{arguments.out}'")
     check_room(Path(arguments.out).parent)
     device = set_up(max(arguments.threads), arguments.device)
-    from pam.bench.contenders import Choice, contenders
-    from pam.bench.rows import latency_rows, printed, write
+    from pam.bench import latency_rows, network_of_file, networks_of_run, printed, write
     from pam.cost import usable_backends
 
     backends, notes = usable_backends(dict.fromkeys(arguments.backends), device)
     _tell(notes)
     if not backends:
         raise ConfigError("no backend is left to time")
-    choice = Choice(arguments.experiment, arguments.pruning, arguments.seed, arguments.delta)
-    chosen, notes = contenders(arguments.results, choice, arguments.networks)
+    chosen, notes = [], []
+    if arguments.results:
+        which = (arguments.experiment, arguments.pruning, arguments.seed, arguments.delta)
+        chosen, notes = networks_of_run(arguments.results, *which)
+    chosen += map(network_of_file, arguments.networks)
+    if not chosen:
+        reasons = "; ".join(notes)
+        raise ConfigError(
+            f"no merging of {arguments.results} is accurate enough to be timed: {reasons}"
+        )
+    names = [contender.name for contender in chosen]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ConfigError(f"{name} is named twice")
     _tell(notes)
     for contender in chosen:
         contender.network.to(device)

@@ -29,7 +29,7 @@ def run(arguments: Namespace) -> int:
     """Run the tests of the plug-in's kind; the exit code is 2 if one fails.
 
     Raises:
-        ConfigError: if pytest is missing, the plug-in is unknown, or it has no such option.
+        ConfigError: if pytest is missing, the plug-in is unknown, or options do not fit it.
     """
     try:
         import pytest

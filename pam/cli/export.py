@@ -48,12 +48,9 @@ def add_parser(commands: Commands) -> None:
         metavar="PATH",
         help=f"folder, or the file itself if it ends in {', '.join(FORMATS.values())}",
     )
-    parser.add_argument(
-        "--rounds", type=count, default=50, metavar="N", help="timed rounds; default: 50"
-    )
-    parser.add_argument(
-        "--threads", type=count, default=1, metavar="N", help="threads to time with; default: 1"
-    )
+    number = {"type": count, "metavar": "N"}
+    parser.add_argument("--rounds", default=50, help="timed rounds; default: 50", **number)
+    parser.add_argument("--threads", default=1, help="threads to time with; default: 1", **number)
 
 
 def run(arguments: Namespace) -> int:

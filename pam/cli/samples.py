@@ -86,15 +86,12 @@ def choose(split: "Split", column: int, label: int) -> "Tensor":
 
 def side_by_side(images: "Tensor") -> "Tensor":
     """Return up to four images in one row on white ground, uint8 (height, width, 3)."""
-    import torch
+    from torch.nn.functional import pad
 
-    _, _, height, width = images.shape
-    gap = max(1, width // 16)
-    row = torch.full((height, IMAGES_PER_SIDE * (width + gap) - gap, 3), _WHITE, dtype=torch.uint8)
-    for position, image in enumerate(images.expand(-1, 3, -1, -1)):
-        left = position * (width + gap)
-        row[:, left : left + width] = image.permute(1, 2, 0)
-    return row
+    gap = max(1, images.shape[-1] // 16)
+    missing = IMAGES_PER_SIDE - len(images)
+    framed = pad(images.expand(-1, 3, -1, -1), (0, gap, 0, 0, 0, 0, 0, missing), value=_WHITE)
+    return framed.permute(2, 0, 3, 1).flatten(1, 2)[:, :-gap]
 
 
 def make_title(dataset: "MultitaskDataset", title: str | None) -> str:

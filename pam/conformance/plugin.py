@@ -40,7 +40,7 @@ class Suite:
         """Find the plug-in.
 
         Raises:
-            UsageError: if none is named, it is unknown, or it has no such option.
+            UsageError: if none is named, it is unknown, or options do not fit it.
         """
         from pam.conformance.subject import Subject
         from pam.errors import ConfigError

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pam.conformance.examples import (
+from pam.conformance.subject import (
     MIXED,
     TOLERANCE,
+    Subject,
     check_file,
     check_parts,
     check_refused,
@@ -17,7 +18,6 @@ from pam.conformance.examples import (
     tensors_of,
     with_biases,
 )
-from pam.conformance.subject import Subject
 from pam.cost import analytic_macs, macs
 from pam.errors import ShapeError
 from pam.networks import (

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pam.conformance.examples import check_refused, draw_before
-from pam.conformance.subject import Subject
+from pam.conformance.subject import Subject, check_refused, draw_before
 from pam.data import MultitaskDataset, Split, data_hash, load, load_dataset, save_dataset
 from pam.networks import build
 from pam.source.code import code_hash

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pam.conformance.examples import (
+from pam.conformance.subject import (
     SEED,
     TASKS,
+    Subject,
     check_file,
     check_parts,
     check_refused,
@@ -20,7 +21,6 @@ from pam.conformance.examples import (
     squares,
     tensors_of,
 )
-from pam.conformance.subject import Subject
 from pam.merging import merge
 from pam.networks import GroupedNetwork
 from pam.source.code import code_hash

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pam.conformance.examples import (
+from pam.conformance.subject import (
     GROUPINGS,
     MIXED,
     SEED,
     SHARED,
+    Subject,
     check_file,
     check_parts,
     check_refused,
@@ -23,7 +24,6 @@ from pam.conformance.examples import (
     squares,
     tensors_of,
 )
-from pam.conformance.subject import Subject
 from pam.pruning import Pruned, prune_progressively
 from pam.source.code import code_hash
 

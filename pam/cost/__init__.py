@@ -1,15 +1,15 @@
 """What running a combination of tasks costs: FLOPs, parameters, latency, and with what accuracy."""
 
-from pam.cost.analytic import (
+from pam.cost.backends import BACKENDS, onnx_session, torch_threads, usable_backends
+from pam.cost.counting import (
     analytic_macs,
+    macs,
     paper_flops,
     paper_flops_of_widths,
     paper_parameters_of_widths,
     parameters,
 )
-from pam.cost.backends import BACKENDS, onnx_session, torch_threads, usable_backends
-from pam.cost.counting import macs, macs_by_operator
-from pam.cost.latency import Timing, latencies
+from pam.cost.latency import Spread, Times, Timing, latencies, time_interleaved
 from pam.cost.measure import (
     LatencyOptions,
     TaskAccuracy,
@@ -17,7 +17,6 @@ from pam.cost.measure import (
     measure_network,
     task_accuracy,
 )
-from pam.cost.timing import Spread, Times, time_interleaved
 
 __all__ = [
     "BACKENDS",
@@ -30,7 +29,6 @@ __all__ = [
     "failed_rows",
     "latencies",
     "macs",
-    "macs_by_operator",
     "measure_network",
     "onnx_session",
     "paper_flops",

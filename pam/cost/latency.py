@@ -1,16 +1,17 @@
-"""How long sub-networks take: those of all networks and backends in turn, round after round."""
+"""Wall times of calls and sub-networks in interleaved rounds: a slow moment hits all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
-from typing import Any
+from time import perf_counter_ns
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pam.cost.backends import Backend, Call, make_backend, torch_threads
-from pam.cost.timing import Times, check_rounds, time_interleaved
 from pam.errors import ConfigError, DataError
 from pam.groups import combination_name, parse_combination
 from pam.networks import GroupedNetwork
@@ -23,6 +24,77 @@ TOLERANCE = 1e-4
 """Largest difference between the scores of a backend and those of torch; scores are in (-1, 1)."""
 
 Tasks = tuple[str, ...]
+Name = TypeVar("Name", bound=Hashable)
+
+
+class Spread(NamedTuple):
+    """Median, 5th and 95th percentile over rounds, in milliseconds."""
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+
+
+@dataclass(frozen=True, eq=False)
+class Times:
+    """Wall time of one call, round by round.
+
+    Attributes:
+        ms: (rounds,) float64 milliseconds. Element i of two calls of the same run was timed in the
+            same round, so their ratios are paired.
+    """
+
+    ms: NDArray[np.float64]
+
+    @property
+    def spread(self) -> Spread:
+        """Median, 5th and 95th percentile."""
+        low, median, high = (float(value) for value in np.percentile(self.ms, (5, 50, 95)))
+        return Spread(median, low, high)
+
+
+def time_interleaved(
+    calls: Mapping[Name, Callable[[], object]],
+    *,
+    rounds: int = 20,
+    warmup: int = 3,
+    after_round: Callable[[], object] | None = None,
+) -> dict[Name, Times]:
+    """Time calls in rounds A B C, A B C, ... and return the times of each.
+
+    Threads, and the mode that networks run in, are the caller's.
+
+    Args:
+        calls: name -> what is timed; its result is thrown away. One that only starts work, e.g. on
+            a GPU, must wait for it.
+        rounds: how often each is timed.
+        warmup: how many rounds run before, untimed.
+        after_round: called, untimed, after each timed round, e.g. to show progress.
+
+    Raises:
+        ConfigError: if ``rounds`` is below 1 or ``warmup`` below 0.
+    """
+    _check_rounds(rounds, warmup)
+    for _ in range(warmup):
+        for call in calls.values():
+            call()
+    times = np.empty((len(calls), rounds))
+    for round_ in range(rounds):
+        for row, call in enumerate(calls.values()):
+            start = perf_counter_ns()
+            call()
+            times[row, round_] = (perf_counter_ns() - start) / 1e6
+        if after_round is not None:
+            after_round()
+    return {name: Times(row) for name, row in zip(calls, times, strict=True)}
+
+
+def _check_rounds(rounds: int, warmup: int) -> None:
+    if rounds < 1 or warmup < 0:
+        raise ConfigError(
+            f"timing needs at least 1 round and a warm-up of at least 0 rounds, not {rounds} and "
+            f"{warmup}"
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +167,7 @@ def latencies(
             f"latency needs batch sizes and threads of at least 1, not {list(batch_sizes)} and "
             f"{list(threads)}"
         )
-    check_rounds(rounds, warmup)
+    _check_rounds(rounds, warmup)
     made = {name: make_backend(name) for name in backends}
     asked = _asked(networks, combinations)
     after = progress or (lambda: None)
@@ -151,21 +223,17 @@ def _ready(
             call = eager[name]
             if backend != REFERENCE:
                 call = runs.call(networks[name], tasks, images[name], threads)
-                where = f"{name}, {combination_name(tasks)}"
-                _check_scores(call(), expected[name], backend, where)
+                for ours, theirs in zip(call(), expected[name], strict=True):
+                    difference = float(np.abs(_array(ours) - _array(theirs)).max())
+                    if not difference <= TOLERANCE:
+                        raise DataError(
+                            f"backend '{backend}' computes other scores than torch for {name}, "
+                            f"{combination_name(tasks)}: they differ by {difference:.2g}, more "
+                            f"than {TOLERANCE:g}"
+                        )
             calls[name, tasks, backend] = call
             after()
     return calls
-
-
-def _check_scores(scores: Sequence[Any], expected: Sequence[Any], backend: str, where: str) -> None:
-    for ours, theirs in zip(scores, expected, strict=True):
-        difference = float(np.abs(_array(ours) - _array(theirs)).max())
-        if not difference <= TOLERANCE:
-            raise DataError(
-                f"backend '{backend}' computes other scores than torch for {where}: they differ "
-                f"by {difference:.2g}, more than {TOLERANCE:g}"
-            )
 
 
 def _array(scores: Any) -> np.ndarray:

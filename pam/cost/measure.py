@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from pam.cost.analytic import paper_flops, parameters
-from pam.cost.counting import macs_of_parts
+from pam.cost.counting import macs_of_parts, paper_flops, parameters
 from pam.cost.latency import latencies
 from pam.data.dataset import MultitaskDataset
 from pam.errors import ConfigError
@@ -83,8 +82,7 @@ def measure_network(
         ShapeError: if the network does not fit the data set.
         DataError: if a backend of ``latency`` computes other scores than torch.
     """
-    cell, run = _columns(cell, CELL), _columns(run, RUN)
-    _check_singles(singles, network.tasks)
+    cell, run = _checked(cell, run, singles, network.tasks)
     subnetworks = {
         combination: view(network, combination) for combination in network.combinations()
     }
@@ -116,36 +114,32 @@ def failed_rows(
 ) -> Rows:
     """Return the rows of a cell whose network could not be made; what is not known is None.
 
-    Args:
-        tasks: the tasks of the data set, in order.
-        singles: task -> accuracy of the single-task network.
-        cell: the columns in ``CELL``.
-        run: the columns in ``RUN``.
-        status: the kind of failure, e.g. ``"collapsed"``; not ``"ok"``.
-
-    Raises:
-        ConfigError: if a column or the single-task accuracy of a task is missing.
+    ``tasks`` are those of the data set, in order; ``status`` is the kind of failure, e.g.
+    ``"collapsed"``. The rest, and the errors, are those of :func:`measure_network`.
     """
     tasks = list(tasks)
-    cell, run = _columns(cell, CELL), _columns(run, RUN)
-    _check_singles(singles, tasks)
+    cell, run = _checked(cell, run, singles, tasks)
     unknown: dict[str, int | None] = dict.fromkeys(("flops", "macs", "parameters"))
     costs = dict.fromkeys(all_combinations(tasks), unknown)
     rows = _accuracy_rows(costs, tasks, {}, singles, cell, run, status)
     return {**rows, "groups": [], "latency": []}
 
 
-def _columns(values: Mapping[str, Any], names: tuple[str, ...]) -> Row:
-    missing = [name for name in names if name not in values]
-    if missing:
-        raise ConfigError(f"a measurement lacks the column '{missing[0]}'")
-    return {name: values[name] for name in names}
-
-
-def _check_singles(singles: Mapping[str, TaskAccuracy], tasks: Iterable[str]) -> None:
+def _checked(
+    cell: Mapping[str, Any],
+    run: Mapping[str, Any],
+    singles: Mapping[str, TaskAccuracy],
+    tasks: Iterable[str],
+) -> tuple[Row, Row]:
+    """Return the columns of cell and run in their order."""
+    for values, names in ((cell, CELL), (run, RUN)):
+        for name in names:
+            if name not in values:
+                raise ConfigError(f"a measurement lacks the column '{name}'")
     for task in tasks:
         if task not in singles:
             raise ConfigError(f"the accuracy of the single-task network of '{task}' is missing")
+    return {name: cell[name] for name in CELL}, {name: run[name] for name in RUN}
 
 
 def _accuracy_rows(

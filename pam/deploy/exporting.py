@@ -1,26 +1,34 @@
-"""From a network to files that run elsewhere: written, checked, and each with its card."""
+"""From a network to files that run elsewhere: written, checked, timed, and each with its card."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
+import torch
 import yaml
 
 import pam
-from pam.cost import macs, paper_flops, parameters
+from pam.cost import Spread, macs, paper_flops, parameters, time_interleaved, torch_threads
 from pam.data import MultitaskDataset
-from pam.deploy.measuring import IMAGES, accuracies, check, time_model
 from pam.deploy.model import FORMATS, About, Model, format_module, open_trusted
 from pam.deploy.source import Source
-from pam.errors import ConfigError, ShapeError
+from pam.errors import ConfigError, DataError, ShapeError
 from pam.files import atomic_path, file_hash
 from pam.networks import GroupedNetwork
 from pam.runs.machine import environment
 
+TOLERANCE = 1e-5
+"""Largest difference between a score of a file and the network's."""
+
+IMAGES = 64
+"""How many test images a file is compared on, one at a time and all at once."""
+
+_BATCH = 128
 _TEMPLATES = Path(__file__).parent / "templates"
 _CELL = ("experiment", "dataset", "architecture", "task", "merging", "pruning", "strength", "seed")
 _HASHES = {
@@ -65,7 +73,8 @@ def export(
         dataset: the data that it was made with.
         combinations: tasks in the order of the network's.
         format: a key of :data:`pam.deploy.FORMATS`.
-        out: a folder, or the file for a single combination if it ends as files of the format do.
+        out: a folder for files like ``<name>-A+C.onnx``, or, if it ends as files of the format
+            do, the file of the only combination.
         rounds: of timing one image.
         threads: of timing.
 
@@ -77,34 +86,39 @@ def export(
     _check_out(Path(out), format, len(combinations))
     _check_fit(source.network, dataset)
     network = source.network.eval()
-    some = {task for combination in combinations for task in combination}
-    pack = format_module(format).packer(network, [task for task in network.tasks if task in some])
+    some = [task for task in network.tasks if any(task in one for one in combinations)]
+    pack = format_module(format).packer(network, some)
     for combination in combinations:
-        path = path_of(out, format, source.name, combination)
-        about, card = _about(source, dataset, combination), card_of(path)
+        path = Path(out)
+        if path.suffix != FORMATS[format]:
+            path /= f"{source.name}-{'+'.join(combination)}{FORMATS[format]}"
+        about = About(
+            input_shape=dataset.input_shape,
+            mean=dataset.mean,
+            std=dataset.std,
+            tasks={t: [dataset.label_names[i] for i in dataset.tasks[t]] for t in combination},
+            version=pam.__version__,
+            origin={**source.origin, "combination": "&".join(combination)},
+        )
+        card = card_of(path)
         with atomic_path(path) as temporary, atomic_path(card) as temporary_card:
             temporary.write_bytes(pack(combination, about))
             model = open_trusted(temporary, format, threads)
-            difference = check(model, network, dataset, path)
-            facts = _facts(source, dataset, combination, model) | {
-                "format": format,
-                "file": path.name,
-                "written": temporary,
-                "difference": difference,
-                "timing": time_model(model, rounds, threads),
-                "rounds": rounds,
-                "threads": threads,
-            }
-            temporary_card.write_text(_card(facts), encoding="utf-8")
+            difference = _check(model, network, dataset, path)
+            text = _card(
+                source,
+                dataset,
+                model,
+                temporary,
+                format=format,
+                file=path.name,
+                difference=difference,
+                timing=_time(model, rounds, threads),
+                rounds=rounds,
+                threads=threads,
+            )
+            temporary_card.write_text(text, encoding="utf-8")
         yield Exported(path, card, difference)
-
-
-def path_of(out: str | Path, format: str, name: str, combination: Iterable[str]) -> Path:
-    """Return the file of a combination: ``out`` itself, or ``<name>-A+C`` in the folder ``out``."""
-    out = Path(out)
-    if out.suffix == FORMATS[format]:
-        return out
-    return out / f"{name}-{'+'.join(combination)}{FORMATS[format]}"
 
 
 def card_of(path: Path) -> Path:
@@ -137,42 +151,54 @@ def _check_fit(network: GroupedNetwork, dataset: MultitaskDataset) -> None:
             )
 
 
-def _about(source: Source, dataset: MultitaskDataset, combination: Sequence[str]) -> About:
-    labels = {
-        task: [dataset.label_names[column] for column in dataset.tasks[task]]
-        for task in combination
-    }
-    return About(
-        input_shape=dataset.input_shape,
-        mean=dataset.mean,
-        std=dataset.std,
-        tasks=labels,
-        version=pam.__version__,
-        origin={**source.origin, "combination": "&".join(combination)},
-    )
+def _check(model: Model, network: GroupedNetwork, dataset: MultitaskDataset, path: Path) -> float:
+    """Return the largest difference between the scores of a file and those of its network.
+
+    Both see the same batches of test images; the file gets pixels. ``path`` is for the error.
+    """
+    largest = 0.0
+    for size in (1, IMAGES):
+        batches = dataset.test.images[:IMAGES].split(size)
+        made = [model.scores(batch.numpy()) for batch in batches]
+        with torch.inference_mode():
+            wanted = [
+                network(dataset.normalise(batch), list(model.about.tasks)) for batch in batches
+            ]
+        for task in model.about.tasks:
+            differences = [
+                np.abs(ours[task] - theirs[task].numpy()).max()
+                for ours, theirs in zip(made, wanted, strict=True)
+            ]
+            difference = float(np.max(differences))
+            # A score that is no number must not pass.
+            if not difference <= TOLERANCE:
+                raise DataError(
+                    f"{path} is not kept: at batch size {size} a score of task '{task}' differs "
+                    f"from the network's by {difference:.1e}, more than {TOLERANCE:.0e}"
+                )
+            largest = max(largest, difference)
+    return largest
 
 
-def _facts(
-    source: Source, dataset: MultitaskDataset, combination: Sequence[str], model: Model
-) -> dict[str, Any]:
-    """Return what the card says besides what the file is called, and how it was checked."""
-    if set(combination) <= source.accuracies.keys():
-        accuracy, measured = source.accuracies, source.measured_in
-    else:
-        accuracy, measured = accuracies(model, dataset), "measured with this file"
-    cost = partial(_cost, tasks=combination)
-    return {
-        "source": source,
-        "model": model,
-        "about": model.about,
-        "accuracies": {task: accuracy[task] for task in combination},
-        "measured": measured,
-        "dataset": dataset.name,
-        "images": len(dataset.test),
-        "checked": min(IMAGES, len(dataset.test)),
-        "cost": cost(source.network),
-        "cost_before": cost(source.merged) if source.merged else None,
-    }
+def _accuracies(model: Model, dataset: MultitaskDataset) -> dict[str, float]:
+    """Return task -> accuracy of a file on the test part, as :func:`pam.cost.task_accuracy`."""
+    right = dict.fromkeys(model.about.tasks, 0)
+    split = dataset.test
+    batches = zip(split.images.split(_BATCH), split.labels.split(_BATCH), strict=True)
+    for images, labels in batches:
+        for task, score in model.scores(images.numpy()).items():
+            wanted = labels[:, dataset.tasks[task]].numpy()
+            right[task] += int((score * wanted > 0).sum())
+    return {task: n / (len(split) * len(dataset.tasks[task])) for task, n in right.items()}
+
+
+def _time(model: Model, rounds: int, threads: int) -> Spread:
+    """Return how long a file takes for one image; ONNX Runtime got its threads before."""
+    shape = (1, *model.about.input_shape)
+    image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    with torch_threads(threads), torch.inference_mode():
+        times = time_interleaved({"file": lambda: model.run(image)}, rounds=rounds)
+    return times["file"].spread
 
 
 def _cost(network: GroupedNetwork, tasks: Sequence[str]) -> dict[str, int]:
@@ -183,26 +209,43 @@ def _cost(network: GroupedNetwork, tasks: Sequence[str]) -> dict[str, int]:
     }
 
 
-def _card(facts: Mapping[str, Any]) -> str:
-    """Return the card of a file as Markdown."""
-    written: Path = facts["written"]
-    source, machine = facts["source"], environment()
-    origin = source.origin
-    template = _templates().get_template("card.md")
-    return template.render(
-        **facts,
-        bytes=written.stat().st_size,
-        sha256=file_hash(written),
-        cell={name: origin[name] for name in _CELL if origin.get(name) not in (None, "")},
-        hashes={said: origin[name] for name, said in _HASHES.items() if origin.get(name)},
-        config=_yaml(source.config) if source.config else None,
-        machine=machine,
-        date=datetime.now(UTC).date().isoformat(),
+def _card(
+    source: Source, dataset: MultitaskDataset, model: Model, written: Path, **making: Any
+) -> str:
+    """Return the card of a file as Markdown; ``making`` is how it was made and checked."""
+    combination, origin = list(model.about.tasks), source.origin
+    if set(combination) <= source.accuracies.keys():
+        accuracy, measured = source.accuracies, source.measured_in
+    else:
+        accuracy, measured = _accuracies(model, dataset), "measured with this file"
+    config = dict(source.config or {})
+    return (
+        _templates()
+        .get_template("card.md")
+        .render(
+            **making,
+            model=model,
+            about=model.about,
+            accuracies={task: accuracy[task] for task in combination},
+            measured=measured,
+            dataset=dataset.name,
+            images=len(dataset.test),
+            checked=min(IMAGES, len(dataset.test)),
+            cost=_cost(source.network, combination),
+            cost_before=_cost(source.merged, combination) if source.merged else None,
+            bytes=written.stat().st_size,
+            sha256=file_hash(written),
+            cell={name: origin[name] for name in _CELL if origin.get(name) not in (None, "")},
+            hashes={said: origin[name] for name, said in _HASHES.items() if origin.get(name)},
+            config=yaml.safe_dump(
+                config, sort_keys=False, default_flow_style=None, width=100
+            ).strip()
+            if config
+            else None,
+            machine=environment(),
+            date=datetime.now(UTC).date().isoformat(),
+        )
     )
-
-
-def _yaml(config: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(config), sort_keys=False, default_flow_style=None, width=100).strip()
 
 
 @cache

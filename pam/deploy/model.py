@@ -89,18 +89,15 @@ class About:
                 origin=dict(entries["pam.origin"]),
                 threshold=float(entries["pam.threshold"]),
             )
-            about._check()
+            if min(about.input_shape) < 1:
+                raise ValueError(f"images of {about.input_shape}")
+            if not len(about.mean) == len(about.std) == channels or 0 in about.std:
+                raise ValueError(f"a normalisation by {about.mean} and {about.std}")
+            if not about.tasks or not all(about.tasks.values()):
+                raise ValueError(f"tasks without labels: {about.tasks}")
             return about
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} describes itself incompletely: {error!r}") from error
-
-    def _check(self) -> None:
-        if min(self.input_shape) < 1:
-            raise ValueError(f"images of {self.input_shape}")
-        if not len(self.mean) == len(self.std) == self.input_shape[0] or 0 in self.std:
-            raise ValueError(f"a normalisation by {self.mean} and {self.std}")
-        if not self.tasks or not all(self.tasks.values()):
-            raise ValueError(f"tasks without labels: {self.tasks}")
 
     def normalise(self, pixels: np.ndarray) -> np.ndarray:
         """Return float32 images, ``(x / 255 - mean) / std`` per channel.
@@ -150,7 +147,11 @@ def open_model(path: str | Path, threads: int = 1) -> Model:
             network does not take the images or give the scores that it says it does.
     """
     path = Path(path)
-    format = format_of(path)
+    formats = {suffix: name for name, suffix in FORMATS.items()}
+    if path.suffix not in formats:
+        known = ", ".join(formats)
+        raise ConfigError(f"{path} is no exported network: its name must end in one of {known}")
+    format = formats[path.suffix]
     if format in PROGRAMS:
         raise ConfigError(
             f"{path} is not opened: a {path.suffix} file can hold any program, and torch would run "
@@ -193,19 +194,6 @@ def _check_scores(model: Model, path: Path) -> None:
                     f"{path} has {len(labels[task])} labels of task '{task}', but gives {dtype} "
                     f"scores of shape {scored} for {size} images"
                 )
-
-
-def format_of(path: Path) -> str:
-    """Return the format that a suffix stands for.
-
-    Raises:
-        ConfigError: if it stands for none.
-    """
-    for name, suffix in FORMATS.items():
-        if path.suffix == suffix:
-            return name
-    known = ", ".join(FORMATS.values())
-    raise ConfigError(f"{path} is no exported network: its name must end in one of {known}")
 
 
 def format_module(name: str) -> ModuleType:

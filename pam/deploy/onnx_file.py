@@ -12,8 +12,6 @@ from pam.deploy.model import IMAGES, About, Model
 from pam.errors import DataError, ShapeError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-
     from pam.networks import GroupedNetwork
 
 MOST_BYTES = 2**31 - 2**20
@@ -46,21 +44,17 @@ def packer(
 
     def pack(combination: Sequence[str], about: About) -> bytes:
         part = part_of(recorded, combination)
-        _strip(part)
+        graph = part.graph
+        values = [*graph.input, *graph.output, *graph.value_info, *graph.initializer]
+        for noted in [part, graph, *graph.node, *values]:
+            # What the exporter notes of itself: folders of this machine, and much more.
+            noted.ClearField("metadata_props")
         part.doc_string = f"opset {part.opset_import[0].version}, IR version {part.ir_version}"
         for key, value in about.entries().items():
             part.metadata_props.add(key=key, value=json.dumps(value))
         return part.SerializeToString()
 
     return pack
-
-
-def _strip(model: "ModelProto") -> None:
-    """Remove what the exporter notes of itself: folders of this machine, and much more."""
-    graph = model.graph
-    values = [*graph.input, *graph.output, *graph.value_info, *graph.initializer]
-    for noted in [model, graph, *graph.node, *values]:
-        noted.ClearField("metadata_props")
 
 
 def open_file(path: Path, threads: int) -> Model:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +32,11 @@ def image_files(paths: Iterable[str | Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(one for one in path.iterdir() if _is_image(one))
+        seen = (one for one in path.iterdir() if one.suffix.lower() in SUFFIXES)
+        found = sorted(one for one in seen if not one.name.startswith(".") and one.is_file())
         if not found:
             raise DataError(f"{path} holds no image file ({', '.join(sorted(SUFFIXES))})")
         yield from found
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def mode_of(input_shape: tuple[int, int, int]) -> str:
@@ -120,7 +118,19 @@ def predict(model: Model, files: Sequence[Path]) -> Iterator[Prediction | DataEr
     mode_of(model.about.input_shape)
     for start in range(0, len(files), _BATCH):
         read = [_read(file, model) for file in files[start : start + _BATCH]]
-        yield from _predict(model, read)
+        pixels = [one.pixels for one in read if isinstance(one, Picture)]
+        scores = model.scores(np.stack(pixels)) if pixels else {}
+        positions = count()
+        for one in read:
+            if isinstance(one, DataError):
+                yield one
+                continue
+            position = next(positions)
+            named = {
+                task: dict(zip(labels, scores[task][position].tolist(), strict=True))
+                for task, labels in model.about.tasks.items()
+            }
+            yield Prediction(one.file, named, one.resized)
 
 
 def _read(file: Path, model: Model) -> Picture | DataError:
@@ -128,19 +138,3 @@ def _read(file: Path, model: Model) -> Picture | DataError:
         return read_picture(file, model.about.input_shape)
     except DataError as error:
         return error
-
-
-def _predict(model: Model, read: Sequence[Picture | DataError]) -> Iterator[Prediction | DataError]:
-    pictures = [one for one in read if isinstance(one, Picture)]
-    scores = model.scores(np.stack([one.pixels for one in pictures])) if pictures else {}
-    position = 0
-    for one in read:
-        if isinstance(one, DataError):
-            yield one
-            continue
-        named = {
-            task: dict(zip(labels, scores[task][position].tolist(), strict=True))
-            for task, labels in model.about.tasks.items()
-        }
-        yield Prediction(one.file, named, one.resized)
-        position += 1

@@ -88,8 +88,9 @@ def _step(node: fx.Node, subnetwork: fx.GraphModule) -> Step:
     if node.op == "output":
         return {"scores": fx.node.map_arg(node.args[0], lambda made: made.name)}
     if node.op == "call_module":
-        call, weights, options = _of_module(subnetwork.get_submodule(str(node.target)))
-        known = subnetwork.get_submodule(str(node.target)).state_dict()
+        module = subnetwork.get_submodule(str(node.target))
+        call, weights, options = _of_module(module)
+        known = module.state_dict()
         own = [f"{node.target}.{name}" if name in known else None for name in weights]
     else:
         call, own, options = _NAMES[node.target], [], dict(node.kwargs)
@@ -134,8 +135,11 @@ class Stepwise(nn.Module):
             for name, tensor in weights.items()
         }
         *calls, last = steps
+        for step in calls:
+            if step["call"] not in CALLS:
+                raise ValueError(f"unknown call '{step['call']}'")
         self._steps = [
-            (step["name"], _function(step["call"]), step["arguments"], step["options"])
+            (step["name"], CALLS[step["call"]], step["arguments"], step["options"])
             for step in calls
         ]
         self._scores = dict(last["scores"])
@@ -146,12 +150,6 @@ class Stepwise(nn.Module):
         for name, function, arguments, options in self._steps:
             values[name] = function(*_looked_up(arguments, values), **options)
         return {task: values[name] for task, name in self._scores.items()}
-
-
-def _function(name: str) -> Callable[..., Tensor]:
-    if name not in CALLS:
-        raise ValueError(f"unknown call '{name}'")
-    return CALLS[name]
 
 
 def _looked_up(argument: Any, values: Mapping[str, Tensor]) -> Any:

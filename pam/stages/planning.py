@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pam.config import Config, Experiment, Merging, Pruning
 from pam.config.options import PAIR
-from pam.cost.analytic import links
+from pam.cost.counting import links
 from pam.merging import MERGERS, Forecast
 from pam.networks import Architecture, Gate, Widths
 from pam.networks import architecture as build_architecture

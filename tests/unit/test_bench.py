@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 
 import pam
-from pam.bench.contenders import Choice, network_of_file, networks_of_run
-from pam.bench.rows import COLUMNS, latency_rows
+from pam.bench import COLUMNS, latency_rows, network_of_file, networks_of_run
 from pam.cli.main import main
 from pam.cost import Times, Timing, paper_flops
 from pam.networks.family import load_family, save_family
 from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import LATENCY
 from pam.reporting.statistics.bootstrap import median_interval
-from pam.reporting.statistics.curves import select
-from pam.reporting.storage import read_table
+from pam.reporting.storage import read_table, select
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths
 from pam.stages.failures import Failure, save_failure
@@ -79,7 +77,7 @@ def test_networks_that_share_nothing_each_have_their_own_strength(run):
     points = select(read_table(run, "operating_points"), merging="none", seed=0, delta=1.0)
     said = select(points, combination="A&B")["strengths"].item()
     strengths = {part.split(": ")[0]: float(part.split(": ")[1]) for part in said.split(", ")}
-    contenders, notes = networks_of_run(str(run), Choice())
+    contenders, notes = networks_of_run(str(run))
     assert [contender.name for contender in contenders] == list(MERGINGS) and not notes
     none = contenders[0]
     family = load_family(Paths(str(run)).artefact(Cell.of("prune", "fashion", "none", "vibnet", 0)))
@@ -110,10 +108,10 @@ def test_a_merging_that_is_not_accurate_enough_is_left_out_with_a_note(tmp_path,
 
     (tmp_path / "pruned").symlink_to(run / "pruned")
     lose("mtz")
-    contenders, notes = networks_of_run(str(tmp_path), Choice(seed=0))
+    contenders, notes = networks_of_run(str(tmp_path), seed=0)
     assert [contender.name for contender in contenders] == ["none", "pam"]
     assert notes == ["'mtz', delta 1: not reached, so not timed"]
-    _, notes = networks_of_run(str(tmp_path), Choice(seed=1))
+    _, notes = networks_of_run(str(tmp_path), seed=1)
     assert notes == ["'mtz', delta 1: not there for this seed, so not timed"]
     lose(*MERGINGS)
     assert bench("--results", tmp_path, "--seed", 0, "--out", tmp_path / "x.csv") == 2
@@ -139,7 +137,7 @@ def timing(name, *milliseconds, backend="torch"):
 
 
 def test_speed_ups_are_medians_of_ratios_within_rounds(run):
-    contenders, _ = networks_of_run(str(run), Choice())
+    contenders, _ = networks_of_run(str(run))
     timings = [
         timing("none", 2, 20, 12),
         timing("pam", 1, 5, 2),
@@ -203,7 +201,7 @@ def test_several_prunings_must_be_told_apart(tmp_path):
     mergings, prunings = ("none",), ("vibnet", "taylor")
     aggregate(write_records(tmp_path, mergings=mergings, prunings=prunings, seeds=(0,)), tmp_path)
     with pytest.raises(pam.ConfigError, match="several of --pruning: taylor, vibnet; name one"):
-        networks_of_run(str(tmp_path), Choice())
+        networks_of_run(str(tmp_path))
 
 
 def test_a_file_says_why_it_holds_no_network(tmp_path):

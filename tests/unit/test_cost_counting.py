@@ -7,48 +7,22 @@ import torch
 from torch import nn
 
 import pam
-from pam.cost import analytic_macs, macs, macs_by_operator
-from pam.networks import GroupedNetwork, architecture, build
+from pam.cost import analytic_macs, macs
+from pam.networks import build
 
 SHAPE = (1, 12, 20)
 
 
 def test_a_lenet_by_hand():
     network = build("lenet5", (1, 28, 28), 5)
-    by_operator = macs_by_operator(network.subnetwork("A"), (1, 28, 28))
-    assert by_operator == {
-        "conv": 25 * 1 * 784 * 6 + 25 * 6 * 196 * 16,
-        "linear": 7 * 7 * 16 * 120 + 120 * 84 + 84 * 5,
-    }
-    assert macs(network.subnetwork("A"), (1, 28, 28)) == sum(by_operator.values())
+    convolutions = 25 * 1 * 784 * 6 + 25 * 6 * 196 * 16
+    linear = 7 * 7 * 16 * 120 + 120 * 84 + 84 * 5
+    assert macs(network.subnetwork("A"), (1, 28, 28)) == convolutions + linear
 
 
 def test_vgg_at_32_pixels_equals_the_analytic_count():
     network = build("vgg16", (3, 32, 32), 4, width=0.05, hidden=7)
     assert macs(network.subnetwork("A"), (3, 32, 32)) == analytic_macs(network, "A")
-
-
-def two_tasks():
-    a, b = frozenset("A"), frozenset("B")
-    widths = {layer: {a: 2, b: 3, a | b: 1} for layer in ("c1", "c2", "f3", "f4")}
-    return GroupedNetwork(architecture("lenet5", SHAPE), {"A": 2, "B": 3}, widths)
-
-
-def test_branches_that_do_not_run_are_not_counted():
-    network = two_tasks()
-    parts = {name: macs(network.subnetwork(name), SHAPE) for name in ("A", "B", "A&B")}
-    # The units of {A, B} are the only ones that both single tasks run.
-    shared = GroupedNetwork(
-        network.architecture,
-        {"A": 2, "B": 3},
-        {layer: {frozenset("AB"): 1} for layer in network.hidden_layers},
-    )
-    trunk = macs(shared.subnetwork("A&B"), SHAPE) - analytic_outputs(shared)
-    assert parts["A"] + parts["B"] - parts["A&B"] == trunk
-
-
-def analytic_outputs(network):
-    return sum(block.weight.numel() for block in network.blocks["f5"].values())
 
 
 def test_a_computed_but_unused_branch_is_not_counted():

@@ -41,12 +41,19 @@ WORDS = {
     "no rounds": ({"--rounds": "0"}, "needs a whole number above 0, not '0'"),
     "no network": ({"--network": "no.safetensors"}, "no.safetensors does not exist"),
     "no data": ({"--data": "nowhere"}, "nowhere"),
+    "a strength of the only network": (
+        {"--network": "{merged}", "--strength": "0.5"},
+        "was not pruned: it has no --strength",
+    ),
+    "no strength of several": ({"--network": "{pruned}"}, "give --strength: 0.5, 2"),
 }
 
 
 @pytest.mark.parametrize("name", WORDS)
 def test_wrong_argument(name, made, tmp_path, capsys):
     words, says = WORDS[name]
+    files = {"merged": made.merged, "pruned": made.pruned}
+    words = {option: word.format(**files) for option, word in words.items()}
     one_sentence(capsys, exit_code(made, words, tmp_path / "out"), says)
     assert not (tmp_path / "out").exists()
 
@@ -97,16 +104,6 @@ def test_wrong_network(stage: str, damage: Callable[[Path], None], made, tmp_pat
     strength = {"--strength": "0.5"} if stage == "pruned" and damage is not no_network else {}
     code = exit_code(made, {"--network": str(path), **strength}, tmp_path / "out")
     one_sentence(capsys, code, NETWORKS[damage])
-
-
-def test_a_strength_where_there_is_one_network(made, tmp_path, capsys):
-    words = {"--network": str(made.merged), "--strength": "0.5"}
-    one_sentence(capsys, exit_code(made, words, tmp_path), "was not pruned: it has no --strength")
-
-
-def test_no_strength_where_there_are_several(made, tmp_path, capsys):
-    words = {"--network": str(made.pruned)}
-    one_sentence(capsys, exit_code(made, words, tmp_path), "give --strength: 0.5, 2")
 
 
 def test_a_file_that_was_exported_is_no_network(made, tmp_path, capsys):

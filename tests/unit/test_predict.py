@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from pam.cli.main import main
-from pam.deploy import About, open_model
+from pam.deploy import About
 from pam.deploy.predicting import read_picture
 from tests.unit.test_bad_input import one_sentence
 
@@ -185,47 +185,6 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
 
 
-def of_others(path: Path) -> None:
-    write_model(path, **dict.fromkeys(About((1, 1, 1), [], [], {}, "").entries()))
-
-
-def of_the_future(path: Path) -> None:
-    write_model(path, **{"pam.format": 99})
-
-
-def no_tasks(path: Path) -> None:
-    write_model(path, **{"pam.tasks": 3})
-
-
-def no_labels(path: Path) -> None:
-    write_model(path, **{"pam.tasks": [{"task": "A", "labels": []}]})
-
-
-def another_mean(path: Path) -> None:
-    write_model(path, **{"pam.normalisation": {"mean": [0.5, 0.5], "std": [0.5]}})
-
-
-def another_input(path: Path) -> None:
-    write_model(path, names=("pixels", "B"))
-
-
-def another_output(path: Path) -> None:
-    write_model(path, names=("images", "C"))
-
-
-def more_labels(path: Path) -> None:
-    tasks = [{"task": "A", "labels": ["bright", "dark", "grey"]}]
-    write_model(path, **{"pam.tasks": tasks})
-
-
-def larger_images(path: Path) -> None:
-    write_model(path, **{"pam.input_shape": [1, 9, 9]})
-
-
-def one_image_at_a_time(path: Path) -> None:
-    write_model(path, batch=1)
-
-
 def weights_elsewhere(path: Path) -> None:
     weights = numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
     values = [
@@ -238,33 +197,46 @@ def weights_elsewhere(path: Path) -> None:
     onnx.save(model, path, save_as_external_data=True, location="w.bin", size_threshold=0)
 
 
-def two_channels(path: Path) -> None:
-    write_model(path, channels=2)
-
-
+# What is done to the model's file, or what it is written with; then what the sentence says.
 MODELS = {
-    not_onnx: "light.onnx is damaged or not an ONNX model",
-    cut: "light.onnx is damaged or not an ONNX model",
-    of_others: "light.onnx was not written by `pam export`",
-    of_the_future: "light.onnx has the unknown format 99",
-    no_tasks: "light.onnx describes itself incompletely",
-    no_labels: 'describes itself incompletely: ValueError("tasks without labels',
-    another_mean: "describes itself incompletely: ValueError('a normalisation by [0.5, 0.5]",
-    another_input: "light.onnx does not run on 1 images of (1, 6, 8)",
-    another_output: "light.onnx does not run on 1 images of (1, 6, 8)",
-    more_labels: "has 3 labels of task 'A', but gives float32 scores of shape (1, 2) for 1 images",
-    larger_images: "light.onnx does not run on 1 images of (1, 9, 9)",
-    one_image_at_a_time: "light.onnx does not run on 2 images",
-    weights_elsewhere: "light.onnx is damaged or not an ONNX model",
-    two_channels: "takes images of 2 channels, files have 1 or 3",
-    Path.unlink: "light.onnx does not exist",
+    "not onnx": (not_onnx, "light.onnx is damaged or not an ONNX model"),
+    "cut": (cut, "light.onnx is damaged or not an ONNX model"),
+    "weights elsewhere": (weights_elsewhere, "light.onnx is damaged or not an ONNX model"),
+    "missing": (Path.unlink, "light.onnx does not exist"),
+    "of others": (
+        dict.fromkeys(About((1, 1, 1), [], [], {}, "").entries()),
+        "light.onnx was not written by `pam export`",
+    ),
+    "of the future": ({"pam.format": 99}, "light.onnx has the unknown format 99"),
+    "no tasks": ({"pam.tasks": 3}, "light.onnx describes itself incompletely"),
+    "no labels": (
+        {"pam.tasks": [{"task": "A", "labels": []}]},
+        'describes itself incompletely: ValueError("tasks without labels',
+    ),
+    "another mean": (
+        {"pam.normalisation": {"mean": [0.5, 0.5], "std": [0.5]}},
+        "describes itself incompletely: ValueError('a normalisation by [0.5, 0.5]",
+    ),
+    "another input": ({"names": ("pixels", "B")}, "does not run on 1 images of (1, 6, 8)"),
+    "another output": ({"names": ("images", "C")}, "does not run on 1 images of (1, 6, 8)"),
+    "more labels": (
+        {"pam.tasks": [{"task": "A", "labels": ["bright", "dark", "grey"]}]},
+        "has 3 labels of task 'A', but gives float32 scores of shape (1, 2) for 1 images",
+    ),
+    "larger images": ({"pam.input_shape": [1, 9, 9]}, "does not run on 1 images of (1, 9, 9)"),
+    "one at a time": ({"batch": 1}, "light.onnx does not run on 2 images"),
+    "two channels": ({"channels": 2}, "takes images of 2 channels, files have 1 or 3"),
 }
 
 
-@pytest.mark.parametrize("damage", MODELS, ids=lambda damage: damage.__name__)
-def test_wrong_model(damage, model, folder, capsys):
-    damage(model)
-    one_sentence(capsys, predict(model, folder), MODELS[damage])
+@pytest.mark.parametrize("name", MODELS)
+def test_wrong_model(name, model, folder, capsys):
+    damage, says = MODELS[name]
+    if callable(damage):
+        damage(model)
+    else:
+        write_model(model, **damage)
+    one_sentence(capsys, predict(model, folder), says)
 
 
 def test_a_damaged_model_of_torch(tmp_path, folder, capsys):
@@ -332,8 +304,3 @@ def test_onnx_predicts_without_torch(model, folder):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("bright") == 2
-
-
-def test_about_comes_back_as_it_was(model):
-    about = open_model(model).about
-    assert About.of_entries(json.loads(json.dumps(about.entries())), model) == about
