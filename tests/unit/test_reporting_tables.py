@@ -7,7 +7,7 @@ from pam.reporting.names import merging_name, order_mergings, order_prunings, pr
 from pam.reporting.published import published
 from pam.reporting.storage import read_text_table
 from pam.reporting.tables.cells import ratio_cell
-from pam.reporting.tables.render import TABLE_NAMES, render_tables
+from pam.reporting.tables.render import SOURCES, render_tables
 from pam.reporting.tables.text_table import TextTable, latex
 from tests.reporting_fixtures import FIVE_TASKS, all_combinations, fail, write_records
 from tests.validation_fixtures import write_validation_records
@@ -22,7 +22,7 @@ def run(tmp_path_factory):
 
 def test_every_table_with_rows_in_three_formats(run):
     folder, paths = run
-    names = set(TABLE_NAMES) - {"relatedness", "exclusivity", "redundancy"}
+    names = set(SOURCES) - {"relatedness", "exclusivity", "redundancy"}
     assert {path.name for path in paths} == {
         f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")
     }

@@ -86,16 +86,10 @@ def mean_interval(values: Iterable[float], seeds: Iterable[int], *axes: str) -> 
         seeds: the seeds, each once.
         axes: what the draws should depend on, beside the seeds.
     """
-    known = sorted(
-        (seed, value) for seed, value in zip(seeds, values, strict=True) if value == value
-    )
-    if not known:
-        return Estimate(0, np.nan, np.nan, np.nan)
-    column = np.array([value for _, value in known], dtype=np.float64)
-    if len(known) == 1:
-        return Estimate(1, float(column[0]), np.nan, np.nan)
-    means = resample_counts([int(seed) for seed, _ in known], *axes) @ column / len(known)
-    return Estimate(len(known), float(column.mean()), *percentile_interval(means))
+    known = {
+        int(seed): value for seed, value in zip(seeds, values, strict=True) if not np.isnan(value)
+    }
+    return ratio_interval(known, dict.fromkeys(known, 1.0), *axes)
 
 
 def ratio_interval(above: Mapping[int, float], below: Mapping[int, float], *axes: str) -> Estimate:

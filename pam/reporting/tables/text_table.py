@@ -7,29 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "_": r"\_",
-    "#": r"\#",
-    "$": r"\$",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "≈": r"$\approx$",
-    "∞": r"$\infty$",
-    "δ": r"$\delta$",
-    "†": r"$\dagger$",
-    "‡": r"$\ddagger$",
-    "×": r"$\times$",
-    "−": r"$-$",
-    "—": "---",
-    "–": "--",
-}
+_SYMBOLS = {"≤": "leq", "≥": "geq", "≈": "approx", "∞": "infty", "δ": "delta"}
+_SYMBOLS |= {"†": "dagger", "‡": "ddagger", "×": "times"}
+_LATEX = str.maketrans(
+    {letter: rf"\{letter}" for letter in "&%_#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {symbol: rf"$\{command}$" for symbol, command in _SYMBOLS.items()}
+    | {"−": "$-$", "—": "---", "–": "--"}
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +111,7 @@ class TextTable:
 
 def latex(text: str) -> str:
     """Return text with everything escaped that means something to LaTeX."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    return text.translate(_LATEX)
 
 
 @dataclass(frozen=True)
