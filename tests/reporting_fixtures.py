@@ -95,15 +95,8 @@ def cell_record(
     for strength in STRENGTHS:
         keep = float(np.exp(-strength * (1.1 if pruning == "vibnet" else 0.9)))
         keep *= 1.0 if strength == 0 else float(np.exp(random.normal(0, 0.08)))
-        cell = {
-            "experiment": experiment,
-            "dataset": "fashion_mnist",
-            "architecture": "lenet5",
-            "merging": merging,
-            "pruning": pruning,
-            "strength": strength,
-            "seed": seed,
-        }
+        cell: Row = {"experiment": experiment, "dataset": "fashion_mnist", "architecture": "lenet5"}
+        cell |= {"merging": merging, "pruning": pruning, "strength": strength, "seed": seed}
         widths = group_widths(merging, keep, tasks)
         rated = [_accuracy_row(cell, task, widths, random) for task in tasks]
         rows["accuracies"] += rated
@@ -141,43 +134,24 @@ def _measurement_row(cell: Row, combination: str, rated: list[Row], widths: dict
         name: float(np.mean([row[name] for row in chosen]))
         for name in ("accuracy", "validation_accuracy", "single_task_accuracy")
     }
-    cost = flops(widths, set(tasks))
-    return {
-        **cell,
-        "combination": combination,
-        "n_tasks": len(tasks),
-        "status": "ok",
-        **mean,
-        "accuracy_drop": 100 * (mean["single_task_accuracy"] - mean["accuracy"]),
-        "flops": cost,
-        "macs": cost // 2,
-        "parameters": cost // 40,
-        "threads": 1,
-        "device": "cpu",
-        "config_hash": "c0ffee",
-        "code_hash": "c0de",
-        "data_hash": "da7a",
-    }
+    cost, drop = flops(widths, set(tasks)), mean["single_task_accuracy"] - mean["accuracy"]
+    row = cell | {"combination": combination, "n_tasks": len(tasks), "status": "ok"} | mean
+    row |= {"accuracy_drop": 100 * drop, "flops": cost, "macs": cost // 2, "parameters": cost // 40}
+    row |= {"threads": 1, "device": "cpu"}
+    return row | {"config_hash": "c0ffee", "code_hash": "c0de", "data_hash": "da7a"}
 
 
 def _latency_row(cell: Row, combination: str, widths: dict) -> Row:
     median = 0.2 + flops(widths, set(combination.split("&"))) / 4e7
-    return {
-        **cell,
-        "combination": combination,
-        "batch_size": 1,
-        "threads": 1,
-        "backend": "torch",
-        "median_ms": median,
-        "low_ms": 0.9 * median,
-        "high_ms": 1.2 * median,
-        "rounds": 30,
-    }
+    row = cell | {"combination": combination, "batch_size": 1, "threads": 1, "backend": "torch"}
+    times = {"median_ms": median, "low_ms": 0.9 * median, "high_ms": 1.2 * median}
+    return row | times | {"rounds": 30}
 
 
 def merge_record(experiment: str, merging: str, seed: int, tasks: tuple[str, ...] = TASKS) -> Row:
     """Return the record of one merge job: information per neuron, and the retraining curve."""
     random = generator("merge", merging, seed)
+    cell = {"experiment": experiment, "architecture": "lenet5", "merging": merging, "seed": seed}
     rows = []
     for layer, groups in group_widths(merging, 1.0, tasks).items():
         index = 0
@@ -188,21 +162,10 @@ def merge_record(experiment: str, merging: str, seed: int, tasks: tuple[str, ...
                 for task in tasks:
                     level = depth * (0.25 if group in tasks and task != group else 1.0)
                     level *= 1.0 if origin == task else 0.6
-                    rows.append(
-                        {
-                            "experiment": experiment,
-                            "architecture": "lenet5",
-                            "merging": merging,
-                            "seed": seed,
-                            "layer": layer,
-                            "neuron": index,
-                            "origin": origin,
-                            "group": group,
-                            "task": task,
-                            "information_nats": 0.5 * level * float(random.gamma(4, 0.25)),
-                            "label_entropy_nats": LABEL_ENTROPY,
-                        }
-                    )
+                    information = 0.5 * level * float(random.gamma(4, 0.25))
+                    row = {"layer": layer, "neuron": index, "origin": origin, "group": group}
+                    row |= {"task": task, "information_nats": information}
+                    rows.append(cell | row | {"label_entropy_nats": LABEL_ENTROPY})
                 index += 1
     curve = _training_rows(experiment, "merge", seed, 3, 0.86, merging=merging)
     return record_of({"neuron_information": rows, "training": curve})
