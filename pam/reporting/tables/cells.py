@@ -18,7 +18,7 @@ DASH_NOTES = {
     "‡": "‡ failed or not measured; the reasons are in failures.csv.",
     "≤": "≤: already the cheapest network measured meets δ, so the cost lies at or below this; "
     "≥: the same of the merger it is compared with.",
-    "(": "In round brackets: both costs of the ratio are only upper bounds.",
+    "\n(": "In round brackets: both costs of the ratio are only upper bounds.",
     "n =": "n is given where fewer seeds than in the rest of the table could be used.",
 }
 
@@ -115,17 +115,11 @@ def noted_table(
     notes: Iterable[str] = (),
 ) -> TextTable:
     """Return a table with the explanations of the signs in its cells, then further notes."""
-    signs = notes_for([cell for row in rows for cell in row[labels:]])
-    return TextTable(title, header, rows, labels, frozenset(strong), [*signs, *notes])
-
-
-def notes_for(cells: Sequence[str]) -> list[str]:
-    """Return the explanations of the signs that occur in cells."""
-    text = "\n".join(cells)
-    signs = {sign: sign in text for sign in ("†", "‡", "n =")}
-    signs |= {"≤": "≤" in text or "≥" in text}
-    signs |= {"(": any(cell.startswith("(") for cell in cells)}
-    return [DASH_NOTES[sign] for sign in DASH_NOTES if signs[sign]]
+    text = "".join(f"\n{cell}" for row in rows for cell in row[labels:])
+    # ≤ and ≥ share a note; the one on brackets is on cells that begin with one.
+    text = text.replace("≥", "≤")
+    known = [note for sign, note in DASH_NOTES.items() if sign in text]
+    return TextTable(title, header, rows, labels, frozenset(strong), [*known, *notes])
 
 
 def explained(document: Document, run: Run, experiment: str) -> Document:

@@ -8,11 +8,9 @@ from pam.files import write_json, write_text
 from pam.reporting.names import file_stem
 from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes
 from pam.reporting.schema import TABLES
-from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
+from pam.reporting.tables import analyses, overviews
 from pam.reporting.tables.cells import explained
 from pam.reporting.tables.comparison import comparison
-from pam.reporting.tables.latency import latency
-from pam.reporting.tables.overviews import headline, operating_points, resources, sensitivity
 from pam.reporting.tables.text_table import Document
 from pam.runs.paths import ORIGINS
 
@@ -20,14 +18,14 @@ Builder = Callable[[Run, str], Document | None]
 
 _TABLES: dict[Builder, tuple[str, ...]] = {
     comparison: ("measurements", "matched", "matched_sizes", "failures"),
-    sensitivity: ("matched", "measurements", "failures"),
-    operating_points: ("operating_points", "measurements", "failures"),
-    headline: ("headline", "measurements"),
-    relatedness: ("relatedness",),
-    exclusivity: ("exclusivity", "operating_points"),
-    redundancy: ("redundancy",),
-    latency: ("latency", "operating_points"),
-    resources: ("resources",),
+    overviews.sensitivity: ("matched", "measurements", "failures"),
+    overviews.operating_points: ("operating_points", "measurements", "failures"),
+    overviews.headline: ("headline", "measurements"),
+    analyses.relatedness: ("relatedness",),
+    analyses.exclusivity: ("exclusivity", "operating_points"),
+    analyses.redundancy: ("redundancy",),
+    overviews.latency: ("latency", "operating_points"),
+    overviews.resources: ("resources",),
 }
 
 SOURCES = {build.__name__: sources for build, sources in _TABLES.items()}
