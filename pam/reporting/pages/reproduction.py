@@ -1,7 +1,7 @@
 """One page: every table of the paper, reported beside measured."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -47,7 +47,13 @@ def reproduction_page(folders: Iterable[str | Path], notes: str = "") -> str:
     Raises:
         DataError: if a folder holds no run, or one of its files is missing or damaged.
     """
-    runs = _read_runs(folders)
+    runs = sorted(map(Run, folders), key=lambda run: run.profile)
+    for run in runs:
+        if not (run.folder / "measurements.csv").is_file():
+            raise DataError(f"{run.folder} holds no run: measurements.csv is not there")
+    for one, other in pairwise(runs):
+        if one.profile == other.profile:
+            raise DataError(f"two of the runs are called '{one.profile}'")
     parts = [
         _INTRO.read_text(encoding="utf-8").format(delta=DEFAULT_DELTA),
         _section("Headline", _HEADLINE, *(table.to_markdown() for table in headline_tables(runs))),
@@ -64,18 +70,6 @@ def reproduction_page(folders: Iterable[str | Path], notes: str = "") -> str:
     if notes:
         parts.append(f"## Notes\n\n{notes.strip()}\n")
     return "\n".join(part.rstrip() + "\n" for part in parts if part)
-
-
-def _read_runs(folders: Iterable[str | Path]) -> list[Run]:
-    """Return the runs in folders, sorted by name."""
-    runs = sorted(map(Run, folders), key=lambda run: run.profile)
-    for run in runs:
-        if not (run.folder / "measurements.csv").is_file():
-            raise DataError(f"{run.folder} holds no run: measurements.csv is not there")
-    for name, count in Counter(run.profile for run in runs).items():
-        if count > 1:
-            raise DataError(f"two of the runs are called '{name}'")
-    return runs
 
 
 def _of_the_paper(runs: Runs, section: str, dataset: str) -> str:

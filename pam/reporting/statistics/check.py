@@ -196,13 +196,10 @@ def smallest_found(one: Groups, other: Groups, level: float) -> Array:
 
 
 def corrected(p: Array) -> Array:
-    """Return p values corrected for their number by Benjamini and Hochberg; NaN, no test, stays.
+    """Return p values (tests,) corrected by Benjamini and Hochberg; NaN, no test, stays.
 
     Of the tests at or below a level, the share of those whose groups do not differ is on average
     at most that level; if no groups differ, that is the chance of finding any.
-
-    Args:
-        p: (tests,) in 0..1 or NaN.
     """
     result = np.full(len(p), np.nan)
     tested = ~np.isnan(p)

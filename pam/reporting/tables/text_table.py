@@ -39,11 +39,7 @@ class TextTable:
     notes: Sequence[str] = field(default_factory=tuple)
 
     def to_markdown(self, level: int = 3) -> str:
-        """Return the table in Markdown, columns aligned in the source as well.
-
-        Args:
-            level: of the heading that the title becomes.
-        """
+        """Return the table in Markdown under a heading of a level, aligned in the source too."""
         rows = [list(self.header), *self._cells("**{}**".format)]
         rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
         widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
