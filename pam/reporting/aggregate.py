@@ -30,11 +30,6 @@ def aggregate(
     ``measurements.csv`` with its status.
     Then come the files that are computed from those, see :func:`derive`.
 
-    Args:
-        records: JSON files of the jobs (``status``, ``reason``, ``rows``, ``provenance``).
-        folder: where the CSV files go.
-        deltas: see :data:`pam.reporting.statistics.matched.DELTAS`.
-
     Returns:
         What was read, by path.
 

@@ -48,11 +48,11 @@ class Rows:
     """How the rows of two runs with the same cell and seed agree.
 
     Attributes:
-        common: how many there are.
-        identical: of them, byte for byte the same.
-        equal: of them, the same in every number; the code may be another one.
-        unsteady: of them, of the same code, settings, data and device, but with other numbers.
-        other_settings: of them, of other settings.
+        common: how many there are; the others are numbers of these.
+        identical: byte for byte the same.
+        equal: the same in every number; the code may be another one.
+        unsteady: of the same code, settings, data and device, but with other numbers.
+        other_settings: of other settings.
     """
 
     common: int

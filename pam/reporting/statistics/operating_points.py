@@ -78,10 +78,9 @@ def _strengths(points: Sequence[tuple[Curve, int]]) -> str:
 
 
 def chosen_strengths(run: Run, experiment: str) -> pd.DataFrame:
-    """Return the strengths that meet the default delta with all tasks running.
+    """Return the strengths, as text, that meet the default delta with all tasks running.
 
-    Returns:
-        One row per (pruning, merging, seed) that has any, and ``strengths`` as text.
+    There is one row per (pruning, merging, seed) that has any.
     """
     points = run.rows("operating_points", experiment=experiment, delta=DEFAULT_DELTA)
     everything = order_combinations(points["combination"])[-1:]
