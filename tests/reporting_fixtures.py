@@ -33,6 +33,9 @@ SHARES = {
 }
 EFFICIENCY = {"none": 1.0, "mtz": 0.75, "all_shared": 0.8, "pam": 1.1, "pam_gain": 1.25}
 
+RUN = {"threads": 1, "device": "cpu"}
+RUN |= {"config_hash": "c0ffee", "code_hash": "c0de", "data_hash": "da7a"}
+
 Row = dict[str, Any]
 
 
@@ -84,6 +87,12 @@ def flops(widths: dict[str, dict[str, int]], tasks: set[str]) -> int:
     return total
 
 
+def cell_axes(experiment: str, merging: str, pruning: str, strength: float, seed: int) -> Row:
+    """Return the columns that tell a network."""
+    cell: Row = {"experiment": experiment, "dataset": "fashion_mnist", "architecture": "lenet5"}
+    return cell | {"merging": merging, "pruning": pruning, "strength": strength, "seed": seed}
+
+
 def cell_record(
     experiment: str, merging: str, pruning: str, seed: int, tasks: tuple[str, ...] = TASKS
 ) -> Row:
@@ -95,15 +104,7 @@ def cell_record(
     for strength in STRENGTHS:
         keep = float(np.exp(-strength * (1.1 if pruning == "vibnet" else 0.9)))
         keep *= 1.0 if strength == 0 else float(np.exp(random.normal(0, 0.08)))
-        cell = {
-            "experiment": experiment,
-            "dataset": "fashion_mnist",
-            "architecture": "lenet5",
-            "merging": merging,
-            "pruning": pruning,
-            "strength": strength,
-            "seed": seed,
-        }
+        cell = cell_axes(experiment, merging, pruning, strength, seed)
         widths = group_widths(merging, keep, tasks)
         rated = [_accuracy_row(cell, task, widths, random) for task in tasks]
         rows["accuracies"] += rated
@@ -123,15 +124,11 @@ def _accuracy_row(cell: Row, task: str, widths: dict, random: np.random.Generato
     cost = flops(widths, {task}) * EFFICIENCY[cell["merging"]]
     margin = -0.4 + 1.8 * (4e5 / cost) ** 0.8 + random.normal(0, 0.12)
     single = SINGLE_TEST[task] + 0.002 * (cell["seed"] - 1)
-    return {
-        **cell,
-        "task": task,
-        "status": "ok",
-        "accuracy": round(single - (margin + random.normal(0, 0.12)) / 100, 6),
-        "validation_accuracy": round(single + 0.004 - margin / 100, 6),
-        "single_task_accuracy": single,
-        "single_task_validation_accuracy": single + 0.004,
-    }
+    accuracy = round(single - (margin + random.normal(0, 0.12)) / 100, 6)
+    row = cell | {"task": task, "status": "ok", "accuracy": accuracy}
+    row |= {"validation_accuracy": round(single + 0.004 - margin / 100, 6)}
+    singles = {"single_task_accuracy": single, "single_task_validation_accuracy": single + 0.004}
+    return row | singles
 
 
 def _measurement_row(cell: Row, combination: str, rated: list[Row], widths: dict) -> Row:
@@ -141,43 +138,23 @@ def _measurement_row(cell: Row, combination: str, rated: list[Row], widths: dict
         name: float(np.mean([row[name] for row in chosen]))
         for name in ("accuracy", "validation_accuracy", "single_task_accuracy")
     }
-    cost = flops(widths, set(tasks))
-    return {
-        **cell,
-        "combination": combination,
-        "n_tasks": len(tasks),
-        "status": "ok",
-        **mean,
-        "accuracy_drop": 100 * (mean["single_task_accuracy"] - mean["accuracy"]),
-        "flops": cost,
-        "macs": cost // 2,
-        "parameters": cost // 40,
-        "threads": 1,
-        "device": "cpu",
-        "config_hash": "c0ffee",
-        "code_hash": "c0de",
-        "data_hash": "da7a",
-    }
+    cost, drop = flops(widths, set(tasks)), mean["single_task_accuracy"] - mean["accuracy"]
+    row = cell | {"combination": combination, "n_tasks": len(tasks), "status": "ok"} | mean
+    row |= {"accuracy_drop": 100 * drop, "flops": cost, "macs": cost // 2, "parameters": cost // 40}
+    return row | RUN
 
 
 def _latency_row(cell: Row, combination: str, widths: dict) -> Row:
     median = 0.2 + flops(widths, set(combination.split("&"))) / 4e7
-    return {
-        **cell,
-        "combination": combination,
-        "batch_size": 1,
-        "threads": 1,
-        "backend": "torch",
-        "median_ms": median,
-        "low_ms": 0.9 * median,
-        "high_ms": 1.2 * median,
-        "rounds": 30,
-    }
+    row = cell | {"combination": combination, "batch_size": 1, "threads": 1, "backend": "torch"}
+    times = {"median_ms": median, "low_ms": 0.9 * median, "high_ms": 1.2 * median}
+    return row | times | {"rounds": 30}
 
 
 def merge_record(experiment: str, merging: str, seed: int, tasks: tuple[str, ...] = TASKS) -> Row:
     """Return the record of one merge job: information per neuron, and the retraining curve."""
     random = generator("merge", merging, seed)
+    cell = {"experiment": experiment, "architecture": "lenet5", "merging": merging, "seed": seed}
     rows = []
     for layer, groups in group_widths(merging, 1.0, tasks).items():
         index = 0
@@ -188,21 +165,10 @@ def merge_record(experiment: str, merging: str, seed: int, tasks: tuple[str, ...
                 for task in tasks:
                     level = depth * (0.25 if group in tasks and task != group else 1.0)
                     level *= 1.0 if origin == task else 0.6
-                    rows.append(
-                        {
-                            "experiment": experiment,
-                            "architecture": "lenet5",
-                            "merging": merging,
-                            "seed": seed,
-                            "layer": layer,
-                            "neuron": index,
-                            "origin": origin,
-                            "group": group,
-                            "task": task,
-                            "information_nats": 0.5 * level * float(random.gamma(4, 0.25)),
-                            "label_entropy_nats": LABEL_ENTROPY,
-                        }
-                    )
+                    information = 0.5 * level * float(random.gamma(4, 0.25))
+                    row = {"layer": layer, "neuron": index, "origin": origin, "group": group}
+                    row |= {"task": task, "information_nats": information}
+                    rows.append(cell | row | {"label_entropy_nats": LABEL_ENTROPY})
                 index += 1
     curve = _training_rows(experiment, "merge", seed, 3, 0.86, merging=merging)
     return record_of({"neuron_information": rows, "training": curve})
@@ -235,24 +201,16 @@ def _training_rows(
     axes = {"merging": "", "pruning": "", "strength": None, "task": ""} | axes
     random = generator(stage, *map(str, axes.values()), seed)
     start = {"train": 0.2, "merge": 0.08, "prune": 0.05}.get(stage, 0.01)
-    return [
-        {
-            "experiment": experiment,
-            "dataset": "fashion_mnist",
-            "architecture": "lenet5",
-            "stage": stage,
-            **axes,
-            "seed": seed,
-            "step": epoch - 1 + (6 if stage == "fine_tune" else 0),
-            "epoch": epoch,
-            "learning_rate": 0.01 if epoch < 0.8 * epochs else 0.001,
-            "loss": 0.3 + (1 - final) * float(np.exp(-epoch / 4)) + random.normal(0, 0.005),
-            "validation_accuracy": final
-            - start * float(np.exp(-epoch / 2.5))
-            + random.normal(0, 0.002),
-        }
-        for epoch in range(1, epochs + 1)
-    ]
+    curve = {"experiment": experiment, "dataset": "fashion_mnist", "architecture": "lenet5"}
+    curve |= {"stage": stage, "seed": seed} | axes
+    rows = []
+    for epoch in range(1, epochs + 1):
+        loss = 0.3 + (1 - final) * float(np.exp(-epoch / 4)) + random.normal(0, 0.005)
+        accuracy = final - start * float(np.exp(-epoch / 2.5)) + random.normal(0, 0.002)
+        row = curve | {"step": epoch - 1 + 6 * (stage == "fine_tune"), "epoch": epoch}
+        row |= {"learning_rate": 0.01 if epoch < 0.8 * epochs else 0.001}
+        rows.append(row | {"loss": loss, "validation_accuracy": accuracy})
+    return rows
 
 
 def fail(path: Path, status: str = "diverged", reason: str = "the loss is not finite") -> None:

@@ -13,7 +13,7 @@ from pam.files import file_hash
 from pam.history.jobs import Run, jobs_behind, rank, select_rows
 from pam.history.stale import present_code
 from pam.history.targets import Target
-from pam.reporting.origins import experiment_hash
+from pam.reporting.run import experiment_hash
 from pam.runs.cells import stage_code
 from pam.runs.hashes import content_hash
 from pam.runs.record import JobRecord

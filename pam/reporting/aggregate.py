@@ -6,14 +6,7 @@ from typing import Any
 
 from pam.errors import DataError
 from pam.reporting.run import Run
-from pam.reporting.schema import (
-    HEADLINE,
-    MATCHED,
-    MATCHED_SIZES,
-    MEASURED,
-    MEASUREMENTS,
-    OPERATING_POINTS,
-)
+from pam.reporting.schema import DERIVED, MEASURED, MEASUREMENTS
 from pam.reporting.statistics.curves import families
 from pam.reporting.statistics.headline import headline_rows
 from pam.reporting.statistics.matched import DELTAS, Matches, matched_rows, matched_size_rows
@@ -36,11 +29,6 @@ def aggregate(
     ``failures.csv`` and, if it should have measured a cell but did not, a row of
     ``measurements.csv`` with its status.
     Then come the files that are computed from those, see :func:`derive`.
-
-    Args:
-        records: JSON files of the jobs (``status``, ``reason``, ``rows``, ``provenance``).
-        folder: where the CSV files go.
-        deltas: percentage points of validation accuracy at which mergers are compared.
 
     Returns:
         What was read, by path.
@@ -69,22 +57,17 @@ def aggregate(
 def derive(folder: str | Path, deltas: Sequence[float] = DELTAS) -> None:
     """Write the CSV files that are computed from the measured ones in the same folder.
 
-    These are matched.csv, matched_sizes.csv, operating_points.csv and headline.csv.
-
-    Args:
-        folder: where the CSV files lie and go.
-        deltas: percentage points of validation accuracy at which mergers are compared.
-
     Raises:
         DataError: if a measured CSV file is missing or damaged.
     """
     run = Run(folder)
     curves = families(run)
     compared = [Matches(*one) for one in curves]
-    write_rows(folder, MATCHED, matched_rows(compared, deltas))
-    write_rows(folder, MATCHED_SIZES, matched_size_rows(compared, deltas))
-    write_rows(folder, OPERATING_POINTS, operating_point_rows(curves, deltas))
-    write_rows(folder, HEADLINE, headline_rows(run))
+    rows = matched_rows(compared, deltas), matched_size_rows(compared, deltas)
+    # The last table reads the first: its rows are computed only when they are written.
+    rows += operating_point_rows(curves, deltas), headline_rows(run)
+    for table, of_table in zip(DERIVED, rows, strict=True):
+        write_rows(folder, table, of_table)
 
 
 def _order(read: tuple[Path, Record]) -> tuple[int, Path]:

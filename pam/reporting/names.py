@@ -6,12 +6,7 @@ from typing import Any
 from pam.registry import ARCHITECTURE, DATASET, MERGER, PRUNER, Description, Kind
 from pam.source.signatures import describe, registered
 
-_BACKENDS = {
-    "torch": "PyTorch",
-    "compile": "torch.compile",
-    "onnxruntime": "ONNX Runtime",
-}
-
+_BACKENDS = {"torch": "PyTorch", "compile": "torch.compile", "onnxruntime": "ONNX Runtime"}
 
 # Published experiments may name a data set that runs here under another one.
 _ELSEWHERE = {"cifar10": "CIFAR-10 attributes"}
@@ -49,6 +44,10 @@ class Names:
         """Return the display name of an architecture."""
         return self._title(ARCHITECTURE, name)
 
+    def setting(self, dataset: str, architecture: str) -> str:
+        """Return the display names of both: ``LeNet-5 on Fashion-MNIST``."""
+        return f"{self.architecture(architecture)} on {self.dataset(dataset)}"
+
     def family(self, row: str) -> str:
         """Return the family of a merging row's method: ``"pam"`` for PAM and its variants."""
         return self._described(MERGER, row).family
@@ -70,9 +69,9 @@ class Names:
     def _described(self, kind: Kind, row: str) -> Description:
         known = registered(kind)
         method = self._methods.get((kind, row), row)
-        if method not in known:
+        if method not in known and row.partition("_")[0] in known:
             # A row of a run whose configuration or plug-in is not at hand.
-            method = next((one for one in (row.partition("_")[0],) if one in known), method)
+            method = row.partition("_")[0]
         return describe(kind, method) if method in known else Description(method)
 
     def _title(self, kind: Kind, row: str) -> str:
@@ -138,16 +137,6 @@ def merging_name(merging: str) -> str:
 def pruning_name(pruning: str) -> str:
     """Return the display name of a pruner."""
     return Names().pruning(pruning)
-
-
-def dataset_name(dataset: str) -> str:
-    """Return the display name of a data set."""
-    return Names().dataset(dataset)
-
-
-def architecture_name(architecture: str) -> str:
-    """Return the display name of an architecture."""
-    return Names().architecture(architecture)
 
 
 def order_mergings(mergings: Iterable[str]) -> list[str]:

@@ -1,21 +1,32 @@
 """One run as tables, figures and pages read it: its CSV files, its manifest, names of its rows."""
 
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from pam.reporting.names import Names
-from pam.reporting.origins import NOTHING_STALE, Stale
 from pam.reporting.storage import as_numbers, read_text_table, select
+from pam.runs.cells import stage_code
 from pam.runs.record import MANIFEST, Manifest, read_manifest
+
+Stale = Mapping[tuple[str, str], str]
+"""(experiment, CSV file) -> the stages, in words, whose code is no longer that of its rows."""
+
+NOTHING_STALE: Stale = {}
 
 _NAMING = ("measurements", "relatedness", "exclusivity", "redundancy")
 """The CSV files that tell which experiments there are, and on what data and architecture."""
 
 
 class Run:
-    """The CSV files of one run, each read once.
+    """The CSV files of one run, each read once; nobody may change what the methods return.
+
+    All methods raise :class:`pam.errors.DataError` if a file is missing or damaged.
 
     Attributes:
         folder: where the CSV files lie.
@@ -34,39 +45,23 @@ class Run:
         return self.folder.resolve().name
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return one CSV file, see :func:`pam.reporting.storage.read_table`; do not change it.
-
-        Raises:
-            DataError: if the file is missing or damaged.
-        """
+        """Return one CSV file, see :func:`pam.reporting.storage.read_table`."""
         if name not in self._tables:
             self._tables[name] = as_numbers(self.text_table(name), self.folder / f"{name}.csv")
         return self._tables[name]
 
     def text_table(self, name: str) -> pd.DataFrame:
-        """Return one CSV file with every cell as text; do not change it.
-
-        Raises:
-            DataError: if the file is missing or damaged.
-        """
+        """Return one CSV file with every cell as text."""
         if name not in self._texts:
             self._texts[name] = read_text_table(self.folder, name)
         return self._texts[name]
 
     def rows(self, name: str, **values: str | float) -> pd.DataFrame:
-        """Return the rows of :meth:`table` whose columns have the given values.
-
-        Raises:
-            DataError: if the file is missing or damaged.
-        """
+        """Return the rows of :meth:`table` whose columns have the given values."""
         return select(self.table(name), **values)
 
     def text_rows(self, name: str, **values: str) -> pd.DataFrame:
-        """Return the rows of :meth:`text_table` whose columns have the given values.
-
-        Raises:
-            DataError: if the file is missing or damaged.
-        """
+        """Return the rows of :meth:`text_table` whose columns have the given values."""
         return select(self.text_table(name), **values)
 
     @cached_property
@@ -90,12 +85,42 @@ class Run:
 
     def title(self, experiment: str) -> str:
         """Return what an experiment is about: ``LeNet-5 on Fashion-MNIST``."""
-        dataset, architecture = self.setting(experiment)
-        return f"{self.names.architecture(architecture)} on {self.names.dataset(dataset)}"
+        return self.names.setting(*self.setting(experiment))
 
     @cached_property
     def names(self) -> Names:
         """How the run's mergings, prunings, data sets and architectures are called and ordered."""
-        if not (self.folder / MANIFEST).is_file():
-            return Names()
-        return Names(read_manifest(self.folder).config)
+        return Names(self.manifest.config if (self.folder / MANIFEST).is_file() else None)
+
+
+def stale_notes(stale: Stale, experiment: str, sources: Iterable[str]) -> list[str]:
+    """Return the note for what shows an experiment's rows of some CSV files; [] if all are new."""
+    stages = [stale[experiment, name] for name in sources if (experiment, name) in stale]
+    words = "; ".join(dict.fromkeys(stages))
+    return [f"Stale: from rows of earlier code ({words})"] if words else []
+
+
+def origin_of(run: Run, experiment: str, stage: str, sources: Iterable[str]) -> dict[str, Any]:
+    """Return run, experiment, hash of the drawing code, and CSV name -> sha256 of the rows used.
+
+    The same rows and code give the same origin at any time on any machine.
+
+    Args:
+        run: whose rows are drawn.
+        experiment: what is shown.
+        stage: ``"tables"`` or ``"figures"``.
+        sources: names of the CSV files that are read.
+    """
+    hashes = {name: _hash(run.text_rows(name, experiment=experiment)) for name in sorted(sources)}
+    origin = {"profile": run.profile, "experiment": experiment}
+    return origin | {"code_hash": stage_code(stage), "csv": hashes}
+
+
+def experiment_hash(folder: str | Path, name: str, experiment: str) -> str:
+    """Return the sha256 (hex) of the rows that a CSV file of a run has of one experiment."""
+    return _hash(select(read_text_table(folder, name), experiment=experiment))
+
+
+def _hash(rows: pd.DataFrame) -> str:
+    cells = [list(rows.columns), *rows.to_numpy().tolist()]
+    return hashlib.sha256(json.dumps(cells, separators=(",", ":")).encode()).hexdigest()

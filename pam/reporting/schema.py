@@ -55,7 +55,7 @@ class Table:
 
     def sort_key(self, row: Mapping[str, Any]) -> tuple:
         """Return what a row is sorted by: numbers by value, words with their numbers in order."""
-        return tuple(_order(self.columns[name], row[name], name) for name in self.key)
+        return tuple(_order(name, row[name], self.columns[name]) for name in self.key)
 
     def _format(self, name: str, value: Any) -> str:
         decimals = self.columns[name]
@@ -78,8 +78,7 @@ def format_number(value: Any, decimals: int) -> str:
     """Return a number with fixed decimals, never ``-0``; empty for None and NaN.
 
     Raises:
-        ValueError: if the value is not a number, or has a fraction where ``decimals`` is 0
-            and it is not computed (a float).
+        ValueError, TypeError: if the value is not a number.
         OverflowError: if it is a whole number that no float can hold.
     """
     if is_empty(value):
@@ -89,7 +88,7 @@ def format_number(value: Any, decimals: int) -> str:
     return text.lstrip("-") if float(text) == 0 else text
 
 
-def _order(decimals: int | None, value: Any, name: str) -> tuple:
+def _order(name: str, value: Any, decimals: int | None) -> tuple:
     if is_empty(value):
         return (0,)
     if decimals is not TEXT:

@@ -43,17 +43,13 @@ def read_table(folder: str | Path, name: str) -> pd.DataFrame:
     """Return one CSV of a run: words as ``str`` (empty if none), numbers as float64 (NaN if none).
 
     Raises:
-        DataError: if the file is missing, damaged, or has other columns than the schema.
+        DataError: as :func:`read_text_table`, or if a cell is no number where one is due.
     """
     return as_numbers(read_text_table(folder, name), Path(folder) / f"{name}.csv")
 
 
 def as_numbers(texts: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Return a copy of :func:`read_text_table` with the number columns of the schema as float64.
-
-    Raises:
-        DataError: if a cell is no number where one is due.
-    """
+    """Return :func:`read_table` from the rows of :func:`read_text_table` of the file ``path``."""
     columns = TABLES[path.stem].columns.items()
     numbers = [name for name, decimals in columns if decimals is not TEXT]
     try:

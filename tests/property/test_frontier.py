@@ -81,39 +81,33 @@ def test_order_of_points_changes_nothing(rows, level, random):
     assert np.allclose(fits[0].fit, fits[1].fit, atol=1e-9)
 
 
-@given(
-    st.lists(st.floats(0.05, 3), min_size=2, max_size=12),
-    st.lists(st.floats(0.05, 3), min_size=2, max_size=12),
-    st.floats(0.01, 0.99),
-)
-def test_noise_free_frontier_gives_the_analytic_crossing(steps, drops, share):
-    size = min(len(steps), len(drops))
-    x, y = np.cumsum(steps[:size]), 30 - np.cumsum(drops[:size])
-    level = y[0] + share * (y[-1] - y[0])
-    position, bound = fit_decreasing(x, y, np.ones((1, size))).first_below(level)
+@st.composite
+def noise_free(draw):
+    """Points (x, y) that fall strictly, and a level between the first and the last."""
+    size = draw(st.integers(2, 12))
+    steps, drops = (
+        draw(st.lists(st.floats(0.05, 3), min_size=size, max_size=size)) for _ in range(2)
+    )
+    x, y = np.cumsum(steps), 30 - np.cumsum(drops)
+    return x, y, y[0] + draw(st.floats(0.01, 0.99)) * (y[-1] - y[0])
+
+
+@given(noise_free())
+def test_noise_free_frontier_gives_the_analytic_crossing(frontier):
+    x, y, level = frontier
+    position, bound = fit_decreasing(x, y, np.ones((1, len(x)))).first_below(level)
     assert not bound[0]
     # np.interp needs increasing abscissae: the frontier read the other way round.
     assert position[0] == pytest.approx(np.interp(-level, -y, x), abs=1e-6)
 
 
-@given(
-    st.lists(st.floats(0.05, 3), min_size=2, max_size=12),
-    st.lists(st.floats(0.05, 3), min_size=2, max_size=12),
-    st.floats(0.01, 0.99),
-    st.integers(0, 11),
-    st.floats(0.001, 5),
-    st.floats(0.001, 5),
-)
-def test_a_dominated_point_does_not_make_a_frontier_cheaper(
-    steps, drops, share, index, costlier, worse
-):
-    size = min(len(steps), len(drops))
-    x, y = np.cumsum(steps[:size]), 30 - np.cumsum(drops[:size])
-    level = y[0] + share * (y[-1] - y[0])
-    before, _ = fit_decreasing(x, y, np.ones((1, size))).first_below(level)
-    index %= size
+@given(noise_free(), st.integers(0, 11), st.floats(0.001, 5), st.floats(0.001, 5))
+def test_a_dominated_point_does_not_make_a_frontier_cheaper(frontier, index, costlier, worse):
+    x, y, level = frontier
+    before, _ = fit_decreasing(x, y, np.ones((1, len(x)))).first_below(level)
+    index %= len(x)
     x, y = np.append(x, x[index] + costlier), np.append(y, y[index] + worse)
-    after, _ = fit_decreasing(x, y, np.ones((1, size + 1))).first_below(level)
+    after, _ = fit_decreasing(x, y, np.ones((1, len(x)))).first_below(level)
     assert after[0] >= before[0] - 1e-9
 
 
@@ -143,14 +137,11 @@ def test_increasing_mirrors_decreasing():
     assert np.allclose(fit_increasing(x, y, np.ones((1, 3))).fit, [[1, 2.5, 2.5]])
 
 
-def test_resamples_of_few_seeds_are_listed():
+def test_resamples_of_few_seeds_are_listed_of_many_depend_on_seeds_and_axes_alone():
     counts = resample_counts([3, 5, 9], "axes")
     assert counts.shape == (27, 3)
     assert np.all(counts.sum(axis=1) == 3)
     assert np.array_equal(counts.mean(axis=0), [1, 1, 1])
-
-
-def test_resamples_of_many_seeds_depend_on_seeds_and_axes_alone():
     seeds = list(range(8))
     assert np.array_equal(resample_counts(seeds, "a"), resample_counts(seeds, "a"))
     assert not np.array_equal(resample_counts(seeds, "a"), resample_counts(seeds, "b"))
@@ -210,9 +201,8 @@ def test_equal_mergers_have_ratio_one_in_every_resample(n_seeds, random_seed, de
     margin = 20 - np.log(flops) + random.normal(0, 0.5, len(seeds)) - 6
     order = random.permutation(len(seeds))
     one = FittedCurves([curve(flops, margin, seeds)], range(n_seeds)).match(delta)
-    other = FittedCurves([curve(flops[order], margin[order], seeds[order])], range(n_seeds)).match(
-        delta
-    )
+    shuffled = curve(flops[order], margin[order], seeds[order])
+    other = FittedCurves([shuffled], range(n_seeds)).match(delta)
     finite = np.isfinite(one.flops)
     assert np.array_equal(finite, np.isfinite(other.flops))
     assert np.all(one.flops[finite] / other.flops[finite] == 1.0)

@@ -1,7 +1,6 @@
 """The report of a run: complete, self-contained, and it works in a browser."""
 
 import base64
-import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -11,6 +10,7 @@ import pytest
 
 from pam import DataError
 from pam.cli.main import main
+from pam.files import read_json, write_json
 from pam.reporting.aggregate import aggregate
 from pam.reporting.pages.report import CATEGORIES, order, report_page
 from pam.reporting.run import Run
@@ -67,11 +67,8 @@ def page(text) -> Page:
     return Page(text)
 
 
-def test_every_element_is_closed(page):
+def test_every_element_is_closed_and_every_figure_is_there_with_caption_and_n(page):
     assert page.open == []
-
-
-def test_every_figure_is_there_with_caption_and_n(page):
     stems = {path.stem for path in FIGURES.iterdir()}
     shown = {figure["id"].removeprefix("figure-") for figure in page.all("figure")}
     assert shown == stems
@@ -106,7 +103,7 @@ def test_every_category_and_what_it_must_hold(page):
     assert links <= {f"#{one}" for one in ids if one}
     assert {f"#{anchor}" for anchor in CATEGORIES} <= links
     words = page.said("main")
-    manifest = json.loads((RUN / "manifest.json").read_text())
+    manifest = read_json(RUN / "manifest.json")
     job = next(iter(manifest["jobs"].values()))
     for said in (
         "all 261 jobs ended well",
@@ -139,15 +136,13 @@ def failed_run(tmp_path) -> Path:
     """A run of which one cell failed, with a reason that looks like HTML."""
     records = write_records(tmp_path, seeds=(0,))
     broken = next(path for path in records if path.parent.parent.name == "measured")
-    reason = "<script>alert(1)</script> & more"
-    fail(broken, reason=reason)
+    fail(broken, reason="<script>alert(1)</script> & more")
     aggregate(records, tmp_path)
     job = {"status": "ok", "rule": "measure", "started": "2026-01-01T10:00:00+00:00"}
     job |= {"ended": "yesterday", "code_hash": "c0de", "config_hash": "c0ffee"}
     job |= {"data_hash": "da7a", "environment": {}}
     jobs = {"a.json": job, "b.json": {**job, "status": "diverged"}}
-    manifest = {"config": {}, "jobs": jobs}
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    write_json(tmp_path / "manifest.json", {"config": {}, "jobs": jobs})
     (tmp_path / "figures").mkdir()
     return tmp_path
 
@@ -187,8 +182,7 @@ def test_a_picture_that_is_no_figure_is_shown_too(failed_run):
 
 
 def test_the_command_writes_the_page_beside_the_results(failed_run, capsys):
-    manifest = {"config": {"experiments": {}}, "jobs": {}}
-    (failed_run / "manifest.json").write_text(json.dumps(manifest))
+    write_json(failed_run / "manifest.json", {"config": {"experiments": {}}, "jobs": {}})
     words = ["report", "--results", str(failed_run), "--figures", str(failed_run / "figures")]
     assert main(words) == 0
     assert (failed_run / "report.html").read_text().startswith("<!DOCTYPE html>")
@@ -206,9 +200,9 @@ def test_the_command_writes_the_page_beside_the_results(failed_run, capsys):
 )
 def test_a_wrong_manifest_is_named(failed_run, change, says):
     path = failed_run / "manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = read_json(path)
     change(manifest)
-    path.write_text(json.dumps(manifest))
+    write_json(path, manifest)
     with pytest.raises(DataError, match=says):
         report_page(failed_run, failed_run / "figures")
 
@@ -216,12 +210,8 @@ def test_a_wrong_manifest_is_named(failed_run, change, says):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1,234 [1, 2]", "1234"),
-        ("≤ 0.50", "0.50"),
-        ("−3", "-3"),
-        ("—†", "nan"),
-        ("∞", "inf"),
-        ("–", "nan"),
+        *(("1,234 [1, 2]", "1234"), ("≤ 0.50", "0.50"), ("−3", "-3")),
+        *(("—†", "nan"), ("∞", "inf"), ("–", "nan")),
     ],
 )
 def test_numbers_are_sorted_by_value(text, value):

@@ -23,13 +23,8 @@ from pam.reporting.statistics.analyses import (
 from pam.reporting.statistics.bootstrap import mean_interval
 from pam.reporting.storage import select, write_rows
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
-from tests.validation_fixtures import (
-    LAYERS,
-    PAIRS,
-    exclusivity_record,
-    relatedness_record,
-    write_validation_records,
-)
+from tests import validation_fixtures as fixtures
+from tests.validation_fixtures import LAYERS, PAIRS, write_validation_records
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +74,7 @@ def test_all_layers_are_their_sum(run):
 
 
 def test_failed_pairs_are_left_out(tmp_path):
-    rows = relatedness_record("related", 0)["rows"]["relatedness"]
+    rows = fixtures.relatedness_record("related", 0)["rows"]["relatedness"]
     counts = ("neurons", "shared", "exclusive_a", "exclusive_b", "removed")
     broken = [row | dict.fromkeys(counts) | {"status": "diverged"} for row in rows[:3]]
     write_rows(tmp_path, RELATEDNESS, [*broken, *rows[3:]])
@@ -107,7 +102,7 @@ def test_correlations_are_means_over_seeds(run):
 
 
 def test_the_operating_point_is_what_loses_neurons(tmp_path):
-    rows = exclusivity_record("fashion", "vibnet", 0)["rows"]["exclusivity"]
+    rows = fixtures.exclusivity_record("fashion", "vibnet", 0)["rows"]["exclusivity"]
     every = [row | {"strength": strength} for strength in (0.5, 1.0, 2.0) for row in rows]
     write_rows(tmp_path, EXCLUSIVITY, every)
     point = dict.fromkeys(OPERATING_POINTS.columns) | {"experiment": "fashion", "delta": 1.0}
@@ -124,15 +119,13 @@ def test_losses_are_those_of_half_the_neurons(run):
     place = {"pruning": "taylor", "layer": "f4", "exclusive_to": "B"}
     rows = select(numbers, **place)
     half = rows.groupby("seed")["step"].max().min() // 2
-    loss = [
-        100 * (select(rows, seed=seed, task="B", step=0)["accuracy"].iloc[0])
-        - 100 * (select(rows, seed=seed, task="B", step=half)["accuracy"].iloc[0])
-        for seed in (0, 1, 2)
-    ]
+    before, after = (
+        select(rows, task="B", step=step).set_index("seed")["accuracy"] for step in (0, half)
+    )
     (table,) = exclusivity(run, "fashion").tables
     row = next(row for row in table.rows if row[0].startswith("Taylor") and row[2:4] == ["f4", "B"])
     assert row[4:6] == ["3", f"{half:.0f}"]
-    assert row[6].startswith(f"{np.mean(loss):.1f} [")
+    assert row[6].startswith(f"{100 * (before - after).mean():.1f} [")
 
 
 @pytest.mark.parametrize("build", [relatedness, redundancy, exclusivity])

@@ -33,16 +33,11 @@ def test_missing_and_unknown_columns_are_both_named(row):
         MEASUREMENTS.format_row(row)
 
 
-def test_word_where_a_number_is_due_is_named(row):
-    row["flops"] = "many"
-    with pytest.raises(DataError, match=r"'flops'.*'many'"):
-        MEASUREMENTS.format_row(row)
-
-
+@pytest.mark.parametrize("value", ["many", 10**400])
 @pytest.mark.parametrize("column", ["flops", "accuracy", "seed"])
-def test_a_number_too_large_for_a_float_is_named(column, row, tmp_path):
-    row[column] = 10**400
-    with pytest.raises(DataError, match=rf"'{column}'.* needs a number, not 1000"):
+def test_what_is_no_number_or_too_large_for_a_float_is_named(column, value, row, tmp_path):
+    row[column] = value
+    with pytest.raises(DataError, match=rf"'{column}'.* needs a number, not {value!r:.4}"):
         write_rows(tmp_path, MEASUREMENTS, [row])
 
 
@@ -83,9 +78,7 @@ def test_words_that_look_like_missing_values_stay_words(tmp_path):
     failure = dict.fromkeys(FAILURES.columns) | {"experiment": "NA", "reason": 'a "b", c'}
     write_rows(tmp_path, FAILURES, [failure])
     frame = read_table(tmp_path, "failures")
-    assert frame["experiment"][0] == "NA"
-    assert frame["reason"][0] == 'a "b", c'
-    assert frame["merging"][0] == ""
+    assert frame.loc[0, ["experiment", "reason", "merging"]].tolist() == ["NA", 'a "b", c', ""]
 
 
 def test_files_that_cannot_be_used_are_named(tmp_path):

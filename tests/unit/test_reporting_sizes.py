@@ -15,9 +15,8 @@ NUMBERS = {1: 5, 2: 10, 3: 10, 4: 5, 5: 1}
 
 
 def records_of(folder):
-    return write_records(
-        folder, mergings=MERGINGS, prunings=("vibnet",), seeds=(0, 1), tasks=FIVE_TASKS
-    )
+    axes = {"mergings": MERGINGS, "prunings": ("vibnet",), "seeds": (0, 1)}
+    return write_records(folder, tasks=FIVE_TASKS, **axes)
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +50,9 @@ def test_a_size_costs_the_mean_of_its_combinations(tables):
 
 
 def test_the_size_of_all_tasks_is_their_one_combination(tables):
-    matched, sizes = tables
-    shared = ["merging", "delta", "status", "n", *(c for c in sizes if c.startswith("flops"))]
-    assert (
-        select(sizes, n_tasks=5)[shared]
-        .reset_index(drop=True)
-        .equals(select(matched, n_tasks=5)[shared].reset_index(drop=True))
-    )
+    shared = ["merging", "delta", "status", "n", *(c for c in tables[1] if c.startswith("flops"))]
+    one, other = (select(rows, n_tasks=5)[shared].reset_index(drop=True) for rows in tables)
+    assert one.equals(other)
 
 
 def test_a_ratio_is_one_of_mean_costs(tables):

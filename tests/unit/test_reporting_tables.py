@@ -3,11 +3,12 @@ import pytest
 
 from pam import ConfigError
 from pam.reporting.aggregate import aggregate
-from pam.reporting.names import merging_name, order_mergings, order_prunings, pruning_name
+from pam.reporting.names import Names
 from pam.reporting.published import published
-from pam.reporting.storage import read_text_table
+from pam.reporting.schema import TABLES
+from pam.reporting.storage import read_table, read_text_table
 from pam.reporting.tables.cells import ratio_cell
-from pam.reporting.tables.render import TABLE_NAMES, render_tables
+from pam.reporting.tables.render import SOURCES, render_tables
 from pam.reporting.tables.text_table import TextTable, latex
 from tests.reporting_fixtures import FIVE_TASKS, all_combinations, fail, write_records
 from tests.validation_fixtures import write_validation_records
@@ -22,7 +23,7 @@ def run(tmp_path_factory):
 
 def test_every_table_with_rows_in_three_formats(run):
     folder, paths = run
-    names = set(TABLE_NAMES) - {"relatedness", "exclusivity", "redundancy"}
+    names = set(SOURCES) - {"relatedness", "exclusivity", "redundancy"}
     assert {path.name for path in paths} == {
         f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")
     }
@@ -62,9 +63,8 @@ def test_paper_stands_beside_the_measured_figures(run):
 def test_other_settings_have_no_paper_columns(tmp_path):
     records = write_records(tmp_path, mergings=("none", "pam"), prunings=("vibnet",), seeds=(0,))
     aggregate(records, tmp_path)
-    for name in ("measurements",):
-        path = tmp_path / f"{name}.csv"
-        path.write_text(path.read_text().replace("fashion_mnist", "digits"))
+    path = tmp_path / "measurements.csv"
+    path.write_text(path.read_text().replace("fashion_mnist", "digits"))
     render_tables(tmp_path)
     text = (tmp_path / "tables" / "comparison.md").read_text()
     assert "paper PAM" not in text and "LeNet-5 on digits" in text
@@ -90,22 +90,15 @@ def test_there_is_no_ratio_to_a_baseline_that_never_comes_within_delta():
     assert ratio_cell(merger, {"status": "ok"}, "flops_vs_mtz") == "0.00 [0.00, 0.00]"
 
 
-def test_fewer_seeds_are_named(tmp_path):
-    records = write_records(tmp_path, mergings=("none", "pam"), prunings=("vibnet",))
-    fail(tmp_path / "measured" / "fashion" / "pam-vibnet-1.json")
-    aggregate(records, tmp_path)
-    render_tables(tmp_path)
-    assert "(n = 2)" in (tmp_path / "tables" / "comparison.md").read_text()
-
-
-def test_several_experiments_have_their_own_files(tmp_path):
-    records = []
-    for experiment in ("one", "two"):
-        axes = {"mergings": ("none", "pam"), "prunings": ("vibnet",), "seeds": (0,)}
-        records += write_records(tmp_path, experiment, **axes)
+def test_fewer_seeds_are_named_and_experiments_have_their_own_files(tmp_path):
+    axes = {"mergings": ("none", "pam"), "prunings": ("vibnet",), "seeds": (0, 1)}
+    records = [path for name in ("one", "two") for path in write_records(tmp_path, name, **axes)]
+    fail(tmp_path / "measured" / "two" / "pam-vibnet-1.json")
     aggregate(records, tmp_path)
     names = {path.name for path in render_tables(tmp_path)}
     assert {"one-comparison.md", "two-comparison.md"} <= names
+    one, two = ((tmp_path / "tables" / f"{n}-comparison.md").read_text() for n in ("one", "two"))
+    assert "(n = 1)" in two and "(n = 1)" not in one
 
 
 def test_repeated_words_are_left_blank_only_under_the_same_words():
@@ -118,24 +111,15 @@ def test_latex_is_escaped():
 
 
 def test_display_names_in_order():
-    names = ["pam_gain", "pam", "random", "zipit", "all_shared", "mtz", "none", "another_one"]
-    assert [merging_name(name) for name in order_mergings(names)] == [
-        "B1 none",
-        "B2 MTZ",
-        "all shared",
-        "ZipIt!",
-        "random (control)",
-        "another one",
-        "PAM",
-        "PAM gain",
+    names = Names()
+    rows = ["pam_gain", "pam", "random", "zipit", "all_shared", "mtz", "none", "another_one"]
+    assert [names.merging(row) for row in names.order_mergings(rows)] == [
+        *("B1 none", "B2 MTZ", "all shared", "ZipIt!", "random (control)", "another one"),
+        *("PAM", "PAM gain"),
     ]
-    names = ["another_one", "random", "l1", "taylor", "vibnet"]
-    assert [pruning_name(name) for name in order_prunings(names)] == [
-        "VIBNet (P1)",
-        "Taylor (P2)",
-        "L1 norm",
-        "random (control)",
-        "another one",
+    rows = ["another_one", "random", "l1", "taylor", "vibnet"]
+    assert [names.pruning(row) for row in names.order_prunings(rows)] == [
+        *("VIBNet (P1)", "Taylor (P2)", "L1 norm", "random (control)", "another one")
     ]
 
 
@@ -168,6 +152,7 @@ def test_conditions_have_their_tables(tmp_path):
     assert names == {"related-relatedness.md", "fashion-exclusivity.md", "fashion-redundancy.md"}
 
 
-def test_no_rows_no_tables(tmp_path):
+def test_no_records_give_empty_files_and_no_tables(tmp_path):
     aggregate([], tmp_path)
+    assert all(len(read_table(tmp_path, name)) == 0 for name in TABLES)
     assert render_tables(tmp_path) == []

@@ -19,12 +19,9 @@ from pam.source.modules import ROOT
 from tests.reporting_fixtures import write_records
 from tests.validation_fixtures import write_validation_records
 
-ENVIRONMENT = {
-    "cpu": "a processor",
-    "cores": 2,
-    "device": None,
-    "git": {"commit": "0123456789abcdef", "dirty": False},
-}
+ENVIRONMENT = {"cpu": "a processor", "cores": 2, "device": None}
+ENVIRONMENT |= {"git": {"commit": "0123456789abcdef", "dirty": False}}
+NOTES = "### What we think\n\nA *judgement*.\n"
 
 
 def make_run(folder, dataset="fashion_mnist", **axes):
@@ -49,7 +46,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(runs):
-    return reproduction_page(runs, "### What we think\n\nA *judgement*.\n")
+    return reproduction_page(runs, NOTES)
 
 
 def sections(page):
@@ -59,25 +56,18 @@ def sections(page):
 
 def test_what_was_not_run_has_its_command():
     found = sections(reproduction_page([]))
-    assert list(found) == [
-        "Headline",
-        "Fashion-MNIST, two tasks",
-        "CelebA, two tasks",
-        "LFW, five tasks",
-        "Stand-ins for the five tasks of LFW",
-        "Label relatedness",
-        "Validation of the conditions",
-    ]
-    assert "4.87 × | not run here" in found["Headline"]
-    assert "2.01 × | not run here" in found["Headline"]
-    for title, profile in {
+    profiles = {
         "Fashion-MNIST, two tasks": "fashion_mnist",
         "CelebA, two tasks": "paper",
         "LFW, five tasks": "paper",
         "Stand-ins for the five tasks of LFW": "cartoon",
         "Label relatedness": "cartoon",
         "Validation of the conditions": "fashion_mnist",
-    }.items():
+    }
+    assert list(found) == ["Headline", *profiles]
+    assert "4.87 × | not run here" in found["Headline"]
+    assert "2.01 × | not run here" in found["Headline"]
+    for title, profile in profiles.items():
         assert f"`make reproduce PROFILE={profile}`" in found[title]
     for architecture in ("VGG-16", "ResNet-18", "ResNet-34"):
         assert f"### {architecture} on CelebA" in found["CelebA, two tasks"]
@@ -130,12 +120,9 @@ def test_measured_settings_stand_in_their_sections(page):
     assert "0123456" in found["Where it ran"]
 
 
-def test_notes_stand_in_the_page_as_they_are(page):
-    assert page.endswith("## Notes\n\n### What we think\n\nA *judgement*.\n")
-
-
-def test_the_order_of_runs_changes_nothing(runs, page):
-    assert reproduction_page(reversed(runs), "### What we think\n\nA *judgement*.\n") == page
+def test_notes_stand_in_the_page_as_they_are_and_the_order_of_runs_changes_nothing(runs, page):
+    assert page.endswith(f"## Notes\n\n{NOTES}")
+    assert reproduction_page(reversed(runs), NOTES) == page
 
 
 def test_folders_that_are_no_runs_are_named(tmp_path, runs):
@@ -150,7 +137,7 @@ def test_the_command_writes_the_page(tmp_path, runs, page):
     arguments = Namespace(results=runs, out=str(out), notes=str(notes))
     with pytest.raises(DataError, match=r"notes\.md cannot be read"):
         command.run(arguments)
-    notes.write_text("### What we think\n\nA *judgement*.\n")
+    notes.write_text(NOTES)
     assert command.run(arguments) == 0
     assert out.read_text() == page
 

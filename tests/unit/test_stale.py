@@ -8,7 +8,7 @@ from pam.files import read_json, write_json
 from pam.history.stale import present_code, stale_stages, stale_tables
 from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import style
-from pam.reporting.origins import stale_notes
+from pam.reporting.run import stale_notes
 from pam.reporting.schema import TABLES
 from pam.runs.record import Provenance
 from pam.runs.stages import AXES, method_axis

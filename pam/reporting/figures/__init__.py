@@ -14,8 +14,7 @@ from types import ModuleType
 from pam.errors import ConfigError
 from pam.files import write_json
 from pam.reporting.names import file_stem
-from pam.reporting.origins import NOTHING_STALE, Stale, origin_of, stale_notes
-from pam.reporting.run import Run
+from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.curves import select
 from pam.reporting.statistics.matched import OK

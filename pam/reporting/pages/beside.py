@@ -31,11 +31,8 @@ _PAPERS, _OURS = "PAM", "its variants"
 def reported_of(dataset: str, architecture: str, name: str, combinations: Iterable) -> pd.DataFrame:
     """Return the paper's figures of an experiment, empty where they are not known.
 
-    Args:
-        dataset: of the experiment.
-        architecture: of the experiment.
-        name: ``comparison`` or ``sizes``.
-        combinations: task combinations, or numbers of tasks for ``sizes``.
+    ``name`` is ``comparison``, and ``combinations`` are those of tasks; or ``sizes``, and they are
+    numbers of tasks.
     """
     column = "n_tasks" if name == "sizes" else "combination"
     every = pd.MultiIndex.from_product([PRUNINGS, combinations, MERGINGS])
@@ -75,10 +72,10 @@ def costs_and_accuracies(
                 *(names.pruning(place[0]), place[1], names.merging(place[2])),
                 unknown if np.isnan(flops) else f"{1e-6 * flops:.2f}",
                 NOT_RUN if row is None else cost_cell(row, n),
-                _relative(row, flops),
+                _difference(row, "flops", flops),
                 unknown if np.isnan(accuracy) else f"{100 * accuracy:.2f}",
                 NOT_RUN if row is None else accuracy_cell(row, n),
-                _points(row, accuracy),
+                _difference(row, "accuracy", accuracy),
                 "—" if row is None else f"{row['n']:.0f}",
             ]
         )
@@ -90,10 +87,7 @@ def costs_and_accuracies(
 def single_tasks(run: Run | None, experiment: str, known: pd.DataFrame) -> TextTable:
     """Return the accuracy of the single-task networks that everything starts from.
 
-    Args:
-        run: the run that has the experiment; None if none has.
-        experiment: its name.
-        known: rows of ``published("single_tasks")``.
+    ``known`` are rows of ``published("single_tasks")``; no run is one that lacks the experiment.
     """
     reported = dict(zip(known["task"], 100 * known["accuracy"], strict=True))
     measured = pd.DataFrame(columns=["task", "seed", "single_task_accuracy"])
@@ -171,18 +165,14 @@ def _all_factors(factors: Sequence[tuple[Run, Row]]) -> TextTable:
     return TextTable("Of every run", [*header, "reported", "measured", "n"], rows, 6)
 
 
-def _relative(row: Row | None, reported: float) -> str:
-    """Return measured against reported FLOPs in percent."""
-    if row is None or np.isnan(reported) or np.isnan(row["flops_mean"]):
+def _difference(row: Row | None, name: str, reported: float) -> str:
+    """Return measured FLOPs against reported ones in percent, accuracy in percentage points."""
+    measured = np.nan if row is None else row[f"{name}_mean"]
+    if np.isnan(reported) or np.isnan(measured):
         return "—"
-    return f"{_signed(100 * (row['flops_mean'] / reported - 1), '.0f')} %"
-
-
-def _points(row: Row | None, reported: float) -> str:
-    """Return measured minus reported accuracy in percentage points."""
-    if row is None or np.isnan(reported) or np.isnan(row["accuracy_mean"]):
-        return "—"
-    return _signed(100 * (row["accuracy_mean"] - reported), ".2f")
+    if name == "flops":
+        return f"{_signed(100 * (measured / reported - 1), '.0f')} %"
+    return _signed(100 * (measured - reported), ".2f")
 
 
 def _signed(value: float, digits: str) -> str:

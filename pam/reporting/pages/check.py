@@ -93,11 +93,9 @@ def _tables(check: Check) -> list[str]:
     if len(different):
         header = [*_LABELS, "quantity", "run", "reference", "corrected p"]
         rows = [
-            [
-                *(*_labels(row), _UNITS[row["quantity"]][0]),
-                *(_side(row, "run"), _side(row, "reference"), f"{row['p_corrected']:.2g}"),
-            ]
+            [*_labels(row), _UNITS[row["quantity"]][0], *sides, f"{row['p_corrected']:.2g}"]
             for _, row in different.head(MOST_ROWS).iterrows()
+            for sides in [(_side(row, "run"), _side(row, "reference"))]
         ]
         tables.append(_table("Cells that differ: mean ± sd (n)", header, rows, len(different)))
     for verdict, title in ((MISSING, "Missing cells"), (NEW, "Cells only this run has")):

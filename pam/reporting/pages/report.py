@@ -14,9 +14,8 @@ import yaml
 from pam.errors import DataError
 from pam.reporting.figures import FIGURES, figure_modules, n_seeds
 from pam.reporting.names import file_stem
-from pam.reporting.origins import NOTHING_STALE, Stale
 from pam.reporting.pages import report_tables
-from pam.reporting.run import Run
+from pam.reporting.run import NOTHING_STALE, Run, Stale
 from pam.reporting.statistics.resources import duration, rule_times
 from pam.reporting.tables.render import documents
 from pam.reporting.tables.text_table import Document
@@ -43,15 +42,9 @@ _NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure.
+    """One figure: stem of its file, what it shows, and the image as a ``data:`` address.
 
-    Attributes:
-        name: its file's name without suffix.
-        title: what it shows.
-        uri: the image as a ``data:`` address.
-        caption: how to read it; empty if not known.
-        sources: names of the CSV files it is drawn from.
-        n: number of seeds it rests on; None if not known.
+    Of a figure that is no other picture: how to read it, the CSV files it is drawn from, its seeds.
     """
 
     name: str

@@ -1,10 +1,12 @@
-"""The report's tables of what was run, on which machines and files, and how long jobs took."""
+"""The report's tables of what was run, on which machines and files, and how long jobs took.
+
+Those of a run raise :class:`pam.errors.DataError` if a CSV file is missing or damaged.
+"""
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
@@ -18,36 +20,26 @@ _SHORT = 12
 def experiments(run: Run) -> TextTable:
     """Return what the configuration asked for, one row per experiment."""
     names, rows = run.names, []
-    for name, section in _sections(run.manifest.config.get("experiments")).items():
-        merging, pruning, relatedness = (
-            _sections(section.get(key)) for key in ("merging", "pruning", "relatedness")
-        )
+    for name, section in run.manifest.config.get("experiments", {}).items():
+        pruning = section.get("pruning", {})
         pruners = [
             f"{names.pruning(row)}: "
             + ", ".join(f"{strength:g}" for strength in pruning[row].get("strengths") or [])
             for row in names.order_prunings(pruning)
         ]
-        rows.append(
-            [
-                name,
-                names.dataset(str(section.get("dataset"))),
-                names.architecture(str(section.get("architecture"))),
-                ", ".join(map(str, section.get("tasks") or [])),
-                ", ".join(map(names.merging, names.order_mergings(merging))) or "–",
-                "; ".join(pruners) or "–",
-                ", ".join(map(names.merging, names.order_mergings(relatedness))) or "–",
-            ]
+        mergers, related_by = (
+            ", ".join(map(names.merging, names.order_mergings(section.get(key, {})))) or "–"
+            for key in ("merging", "relatedness")
         )
+        data = [names.dataset(section["dataset"]), names.architecture(section["architecture"])]
+        tasks = ", ".join(section["tasks"])
+        rows.append([name, *data, tasks, mergers, "; ".join(pruners) or "–", related_by])
     header = ["experiment", "data", "architecture", "tasks", "mergers", "pruners at strengths"]
     return _table("", [*header, "related by"], rows)
 
 
 def slowest_jobs(run: Run) -> TextTable:
-    """Return the jobs that took longest, the slowest first.
-
-    Raises:
-        DataError: if ``resources.csv`` is missing or damaged.
-    """
+    """Return the jobs that took longest, the slowest first."""
     jobs = run.table("resources").sort_values("wall_s", ascending=False, kind="stable")
     rows = [
         [
@@ -63,21 +55,13 @@ def slowest_jobs(run: Run) -> TextTable:
 
 
 def failures(run: Run) -> TextTable:
-    """Return the cells that failed, with reasons and logs.
-
-    Raises:
-        DataError: if ``failures.csv`` is missing or damaged.
-    """
+    """Return the cells that failed, with reasons and logs."""
     rows = run.text_table("failures").replace("", "–")
     return _table("", list(rows.columns), rows.to_numpy().tolist())
 
 
 def csv_files(run: Run) -> TextTable:
-    """Return the CSV files behind tables and figures: sha256, rows and size.
-
-    Raises:
-        DataError: if one is missing or damaged.
-    """
+    """Return the CSV files behind tables and figures: sha256, rows and size."""
     rows = []
     for name in TABLES:
         count, content = len(run.text_table(name)), (run.folder / f"{name}.csv").read_bytes()
@@ -115,8 +99,8 @@ def jobs(manifest: Manifest) -> TextTable:
     """Return every job with its status, its hashes, and when and where it ended."""
     rows = [
         [
-            *(name.removesuffix(".json"), job.status),
-            *(text[:_SHORT] for text in (job.config_hash, job.code_hash, job.data_hash)),
+            *(name.removesuffix(".json"), job.status, job.config_hash[:_SHORT]),
+            *(job.code_hash[:_SHORT], job.data_hash[:_SHORT]),
             *(job.environment.host or "–", job.ended),
         ]
         for name, job in manifest.jobs.items()
@@ -151,12 +135,6 @@ def _counted(title: str, header: Sequence[str], kinds: Iterable[tuple[str, ...]]
     """Return how many jobs there are of every kind."""
     rows = [[*kind, f"{count}"] for kind, count in sorted(Counter(kinds).items())]
     return _table(title, [*header, "jobs"], rows, numbers=1)
-
-
-def _sections(value: Any) -> dict[str, dict[str, Any]]:
-    """Return the entries of a mapping that are mappings themselves."""
-    entries = value.items() if isinstance(value, dict) else ()
-    return {str(name): entry for name, entry in entries if isinstance(entry, dict)}
 
 
 def _machine(environment: Environment) -> tuple[str, ...]:

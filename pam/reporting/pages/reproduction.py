@@ -1,7 +1,7 @@
 """One page: every table of the paper, reported beside measured."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -22,13 +22,17 @@ from pam.reporting.statistics.matched import DEFAULT_DELTA, OK
 from pam.reporting.storage import select
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
 from pam.reporting.tables.comparison import comparison, matched_sizes
-from pam.reporting.tables.text_table import Document, TextTable
+from pam.reporting.tables.render import Builder
+from pam.reporting.tables.text_table import TextTable
 from pam.runs.record import Manifest
 
 Runs = Sequence[Run]
-Builder = Callable[[Run, str], Document | None]
 
 _INTRO = Path(__file__).parent / "templates" / "reproduction.md"
+_HEADLINE = (
+    "FLOPs of the baseline divided by FLOPs of the merger at matched accuracy, the largest over "
+    "pruning schemes and task combinations. The paper's are the largest over all its data sets."
+)
 _LEVEL = 4
 """Of the headings of tables; sections have 2, experiments 3."""
 
@@ -43,10 +47,16 @@ def reproduction_page(folders: Iterable[str | Path], notes: str = "") -> str:
     Raises:
         DataError: if a folder holds no run, or one of its files is missing or damaged.
     """
-    runs = _read_runs(folders)
+    runs = sorted(map(Run, folders), key=lambda run: run.profile)
+    for run in runs:
+        if not (run.folder / "measurements.csv").is_file():
+            raise DataError(f"{run.folder} holds no run: measurements.csv is not there")
+    for one, other in pairwise(runs):
+        if one.profile == other.profile:
+            raise DataError(f"two of the runs are called '{one.profile}'")
     parts = [
         _INTRO.read_text(encoding="utf-8").format(delta=DEFAULT_DELTA),
-        _headline(runs),
+        _section("Headline", _HEADLINE, *(table.to_markdown() for table in headline_tables(runs))),
         _of_the_paper(runs, "two_tasks", "fashion_mnist"),
         _of_the_paper(runs, "two_tasks", "celeba"),
         _of_the_paper(runs, "five_tasks", "lfw"),
@@ -62,44 +72,17 @@ def reproduction_page(folders: Iterable[str | Path], notes: str = "") -> str:
     return "\n".join(part.rstrip() + "\n" for part in parts if part)
 
 
-def _read_runs(folders: Iterable[str | Path]) -> list[Run]:
-    """Return the runs in folders, sorted by name."""
-    runs = sorted(map(Run, folders), key=lambda run: run.profile)
-    for run in runs:
-        if not (run.folder / "measurements.csv").is_file():
-            raise DataError(f"{run.folder} holds no run: measurements.csv is not there")
-    for name, count in Counter(run.profile for run in runs).items():
-        if count > 1:
-            raise DataError(f"two of the runs are called '{name}'")
-    return runs
-
-
-def _headline(runs: Runs) -> str:
-    """Return the largest factors beside the paper's."""
-    intro = (
-        "FLOPs of the baseline divided by FLOPs of the merger at matched accuracy, the largest "
-        "over pruning schemes and task combinations. The paper's are the largest over all its "
-        "data sets."
-    )
-    tables = headline_tables(runs)
-    return _section("Headline", intro, *(table.to_markdown() for table in tables))
-
-
 def _of_the_paper(runs: Runs, section: str, dataset: str) -> str:
     """Return the experiments of the paper on a data set, one per architecture.
 
-    Args:
-        runs: the runs.
-        section: ``two_tasks``, or ``five_tasks``: means over all combinations of as many tasks.
-        dataset: its name.
+    ``section`` is ``two_tasks``, or ``five_tasks``: means over all combinations of as many tasks.
     """
-    parts = []
-    pooled = section == "five_tasks"
+    parts, pooled = [], section == "five_tasks"
     over = ", mean over all combinations of as many tasks" if pooled else " at matched accuracy"
     for row in select(published("experiments"), section=section, dataset=dataset).to_dict(
         "records"
     ):
-        architecture, name = row["architecture"], _setting(dataset, row["architecture"])
+        architecture, name = row["architecture"], Names().setting(dataset, row["architecture"])
         sizes = range(1, int(row["n_tasks"]) + 1)
         combinations = ("sizes", sizes) if pooled else ("comparison", ("A", "B", "A&B"))
         known = reported_of(dataset, architecture, *combinations)
@@ -129,7 +112,7 @@ def _stand_ins(runs: Runs) -> str:
     """Return what was measured with three tasks and more on data that the paper does not have."""
     profiles = {run.profile for run in runs}
     missing = [
-        f"### {_setting(row['dataset'], row['architecture'])}\n\n{_command(row['profile'])}"
+        f"### {Names().setting(row['dataset'], row['architecture'])}\n\n{_command(row['profile'])}"
         for row in select(published("experiments"), section="stand_in").to_dict("records")
         if row["profile"] not in profiles
     ]
@@ -163,13 +146,13 @@ def _label_relatedness(runs: Runs) -> str:
         "The less the labels of two tasks have in common, the fewer neurons PAM shares, says the "
         "paper. Identical and independent tasks are controls that it does not have."
     )
-    missing = [] if measured else [_command(*_profiles("relatedness"))]
+    missing = [] if measured else [_command_of("relatedness")]
     return _section("Label relatedness", intro, table.to_markdown(), *measured, *missing)
 
 
 def _conditions(runs: Runs) -> str:
     """Return the two experiments on the conditions for merging before pruning."""
-    missing = [_command(*_profiles("conditions"))]
+    missing = [_command_of("conditions")]
     one, two = (_documents(runs, build, _LEVEL) or missing for build in (exclusivity, redundancy))
     accuracy = 100 * published("exclusivity")["accuracy"].iloc[0]
     rows = [
@@ -227,7 +210,7 @@ def _not_of_the_paper(runs: Runs, chosen: Callable[[int], bool]) -> list[str]:
         for experiment, *setting in _settings(run):
             n_tasks = run.rows("measurements", experiment=experiment)["n_tasks"].max()
             if tuple(setting) not in settings and chosen(int(n_tasks)):
-                parts.append(_heading(_setting(*setting), run, experiment))
+                parts.append(_heading(Names().setting(*setting), run, experiment))
                 # Of more than two tasks, the means over all combinations of as many come first.
                 parts += _markdown(comparison(run, experiment).tables[:3])
     return parts
@@ -253,10 +236,6 @@ def _settings(run: Run) -> list[tuple[str, str, str]]:
     return sorted(set(rows.itertuples(index=False, name=None)))
 
 
-def _profiles(section: str) -> list[str]:
-    return list(select(published("experiments"), section=section)["profile"].unique())
-
-
 def _section(title: str, *parts: str) -> str:
     return "\n".join([f"## {title}\n", *(f"{part.rstrip()}\n" for part in parts)])
 
@@ -265,12 +244,12 @@ def _heading(name: str, run: Run, experiment: str) -> str:
     return f"### {name}: profile `{run.profile}`, {experiment}\n"
 
 
-def _setting(dataset: str, architecture: str) -> str:
-    return f"{Names().architecture(architecture)} on {Names().dataset(dataset)}"
-
-
 def _markdown(tables: Iterable[TextTable]) -> list[str]:
     return [table.to_markdown(_LEVEL) for table in tables]
+
+
+def _command_of(section: str) -> str:
+    return _command(*select(published("experiments"), section=section)["profile"].unique())
 
 
 def _command(*profiles: str) -> str:

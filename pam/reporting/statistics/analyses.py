@@ -82,15 +82,9 @@ def removals(run: Run, experiment: str) -> pd.DataFrame:
 
 
 def loss(rows: pd.DataFrame, step: float, experiment: str) -> Estimate:
-    """Return the accuracy lost between no and ``step`` removed neurons, mean over tasks.
+    """Return the test accuracy lost between no and ``step`` removed neurons, mean over tasks.
 
-    Args:
-        rows: rows of ``exclusivity.csv`` of one network per seed.
-        step: how many neurons are removed.
-        experiment: what the bootstrap's draws depend on.
-
-    Returns:
-        Percentage points of test accuracy, over seeds.
+    ``rows`` are of ``exclusivity.csv``, one network per seed; the loss is in percentage points.
     """
     before, after = (
         select(rows, step=number).groupby("seed")["accuracy"].mean() for number in (0, step)
@@ -102,11 +96,7 @@ def loss(rows: pd.DataFrame, step: float, experiment: str) -> Estimate:
 def before_and_after(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of unpruned networks and, of every seed, of the most pruned ones.
 
-    Args:
-        rows: rows with the axes of a cell: of ``redundancy.csv`` or ``redundancy_samples.csv``.
-
-    Returns:
-        The same columns and ``stage``, ``before`` or ``after``.
+    They have one more column: ``stage``, ``before`` or ``after``.
     """
     strongest = rows.groupby(["pruning", "merging", "seed"])["strength"].transform("max")
     before, after = rows["strength"] == 0, (rows["strength"] > 0) & (rows["strength"] == strongest)

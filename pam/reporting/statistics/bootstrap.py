@@ -1,4 +1,8 @@
-"""The bootstrap over seeds: resamples, and percentile intervals that stay honest at small n."""
+"""The bootstrap over seeds: resamples, and percentile intervals that stay honest at small n.
+
+``axes`` are what draws depend on beside the seeds: users of the same axes and seeds get the same
+draws, which is what makes ratios paired.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
@@ -22,27 +26,21 @@ class Estimate(NamedTuple):
     high: float
 
 
-def resample_counts(seeds: Sequence[int], *axes: str, resamples: int = RESAMPLES) -> Array:
-    """Return how often every seed is drawn in every resample.
+def resample_counts(seeds: Sequence[int], *axes: str) -> Array:
+    """Return how often every one of the sorted seeds is drawn in every resample.
 
-    Seeds are drawn with replacement. Where all ``n**n`` draws number at most ``resamples`` (n <= 4)
-    they are listed instead of sampled, each once, and the interval has no Monte-Carlo error.
-
-    Args:
-        seeds: the seeds, sorted.
-        axes: what the draws should depend on, beside the seeds; users of the same axes and
-            seeds get the same draws, which is what makes ratios paired.
-        resamples: number of draws where they are sampled.
+    Seeds are drawn with replacement. Where all ``n**n`` draws number at most :data:`RESAMPLES`
+    (n <= 4), they are listed, not sampled, each once: the interval has no Monte-Carlo error.
 
     Returns:
         (R, n) float64 counts; every row sums to n.
     """
     n = len(seeds)
-    if n**n <= resamples:
+    if n**n <= RESAMPLES:
         draws = np.array(list(product(range(n), repeat=n)))
     else:
         generator = np.random.default_rng(derive_seed("bootstrap", *axes, *map(int, seeds)))
-        draws = generator.integers(n, size=(resamples, n))
+        draws = generator.integers(n, size=(RESAMPLES, n))
     return (draws[:, :, None] == np.arange(n)).sum(axis=1).astype(np.float64)
 
 
@@ -62,13 +60,9 @@ def percentile_interval(values: Array) -> tuple[float, float]:
 
 
 def percentile_band(values: Array) -> tuple[Array, Array]:
-    """Return the lower and the upper ends of :func:`percentile_interval`, for many at once.
+    """Return the ends of :func:`percentile_interval`, for many at once.
 
-    Args:
-        values: (R, ...) the resamples along the first axis.
-
-    Returns:
-        Two arrays of the shape of one resample.
+    The resamples lie along the first axis of ``values``, (R, ...); both ends are of shape (...).
     """
     tail = (1 - COVERAGE) / 2
     undefined = np.isnan(values)
@@ -79,34 +73,21 @@ def percentile_band(values: Array) -> tuple[Array, Array]:
 
 
 def mean_interval(values: Iterable[float], seeds: Iterable[int], *axes: str) -> Estimate:
-    """Return the mean over seeds and its 95 % bootstrap interval; NaN values are left out.
+    """Return the mean over seeds of one value each, at least 0, and its 95 % bootstrap interval.
 
-    Args:
-        values: one value per seed, at least 0.
-        seeds: the seeds, each once.
-        axes: what the draws should depend on, beside the seeds.
+    NaN values are left out.
     """
-    known = sorted(
-        (seed, value) for seed, value in zip(seeds, values, strict=True) if value == value
-    )
-    if not known:
-        return Estimate(0, np.nan, np.nan, np.nan)
-    column = np.array([value for _, value in known], dtype=np.float64)
-    if len(known) == 1:
-        return Estimate(1, float(column[0]), np.nan, np.nan)
-    means = resample_counts([int(seed) for seed, _ in known], *axes) @ column / len(known)
-    return Estimate(len(known), float(column.mean()), *percentile_interval(means))
+    known = {
+        int(seed): value for seed, value in zip(seeds, values, strict=True) if not np.isnan(value)
+    }
+    return ratio_interval(known, dict.fromkeys(known, 1.0), *axes)
 
 
 def ratio_interval(above: Mapping[int, float], below: Mapping[int, float], *axes: str) -> Estimate:
     """Return the ratio of two means over seeds and its 95 % bootstrap interval, paired by seed.
 
-    Both means are of the seeds that both sides have, and of the same draws of them.
-
-    Args:
-        above: seed -> value, at least 0.
-        below: seed -> value, above 0.
-        axes: what the draws should depend on, beside the seeds.
+    Both means are of the seeds that both sides have, and of the same draws of them. Values are
+    at least 0, those below the line are above 0.
     """
     seeds = sorted({*above} & {*below})
     if not seeds:
@@ -122,11 +103,7 @@ def ratio_interval(above: Mapping[int, float], below: Mapping[int, float], *axes
 def median_interval(values: Sequence[float], *axes: str) -> Estimate:
     """Return the median of values, e.g. of rounds, and its 95 % bootstrap interval.
 
-    The field ``mean`` of the estimate is the median.
-
-    Args:
-        values: at least one, each at least 0.
-        axes: what the draws should depend on, beside how many values there are.
+    There is at least one value, each at least 0. The field ``mean`` of the estimate is the median.
     """
     n = len(values)
     if n == 1:

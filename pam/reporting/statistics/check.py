@@ -25,7 +25,6 @@ CELL = (
 )
 QUANTITIES = ("accuracy", "log_flops")
 ORIGIN = ("threads", "device", "config_hash", "code_hash", "data_hash")
-STATISTICS = ("n", "mean", "sd")
 
 IDENTICAL, SAME, DIFFERENT = "identical", "same", "different"
 NOT_TESTABLE, MISSING, NEW = "not testable", "missing", "new"
@@ -34,12 +33,9 @@ the reference has the cell, or it failed here; only the run has it."""
 
 
 class Groups(NamedTuple):
-    """One group of values per test.
+    """One group of values per test: ``(tests,)`` means, standard deviations and numbers.
 
-    Attributes:
-        mean: (tests,) means.
-        sd: (tests,) standard deviations, with ``n - 1`` degrees of freedom.
-        n: (tests,) numbers of values.
+    The standard deviations have ``n - 1`` degrees of freedom.
     """
 
     mean: Array
@@ -52,11 +48,11 @@ class Rows:
     """How the rows of two runs with the same cell and seed agree.
 
     Attributes:
-        common: how many there are.
-        identical: of them, byte for byte the same.
-        equal: of them, the same in every number; the code may be another one.
-        unsteady: of them, of the same code, settings, data and device, but with other numbers.
-        other_settings: of them, of other settings.
+        common: how many there are; the others are numbers of these.
+        identical: byte for byte the same.
+        equal: the same in every number; the code may be another one.
+        unsteady: of the same code, settings, data and device, but with other numbers.
+        other_settings: of other settings.
     """
 
     common: int
@@ -119,9 +115,8 @@ def check(folder: str | Path, reference: str | Path, level: float) -> Check:
 
 def groups(cells: pd.DataFrame) -> list[Groups]:
     """Return the values of the run and those of the reference."""
-    names = ("mean", "sd", "n")
     return [
-        Groups(*(cells[f"{name}_{side}"].to_numpy(float) for name in names))
+        Groups(*(cells[f"{name}_{side}"].to_numpy(float) for name in Groups._fields))
         for side in ("run", "reference")
     ]
 
@@ -137,9 +132,7 @@ def _beside(run: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     """Return statistics of both sides; cells that can be tested have the verdict ``same``."""
     key = [*CELL, "quantity"]
     sides = [
-        values.groupby(key)["value"]
-        .agg(n="count", mean="mean", sd="std")
-        .rename(columns={name: f"{name}_{side}" for name in STATISTICS})
+        values.groupby(key)["value"].agg(n="count", mean="mean", sd="std").add_suffix(f"_{side}")
         for side, values in (("run", run), ("reference", reference))
     ]
     # The same seeds with the same values.
@@ -203,13 +196,10 @@ def smallest_found(one: Groups, other: Groups, level: float) -> Array:
 
 
 def corrected(p: Array) -> Array:
-    """Return p values corrected for their number by Benjamini and Hochberg; NaN, no test, stays.
+    """Return p values (tests,) corrected by Benjamini and Hochberg; NaN, no test, stays.
 
     Of the tests at or below a level, the share of those whose groups do not differ is on average
     at most that level; if no groups differ, that is the chance of finding any.
-
-    Args:
-        p: (tests,) in 0..1 or NaN.
     """
     result = np.full(len(p), np.nan)
     tested = ~np.isnan(p)

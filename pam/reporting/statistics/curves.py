@@ -60,11 +60,9 @@ def common_seeds(curves: Sequence[Curve]) -> list[float]:
 
 
 def components(groups: Iterable[str], tasks: Iterable[str]) -> list[frozenset[str]]:
-    """Return the sets of tasks connected by a common group.
+    """Return the sets of a network's tasks that are connected by a common group.
 
-    Args:
-        groups: group names of a network, such as ``A``, ``A&C`` or ``shared`` (all tasks).
-        tasks: all tasks of the network.
+    Groups are called ``A``, ``A&C`` or ``shared`` (all tasks).
     """
     tasks = list(tasks)
     parts = [frozenset([task]) for task in tasks]
@@ -80,12 +78,8 @@ def build_curves(
 ) -> dict[str, list[Curve]]:
     """Return the curves of every combination of one (experiment, pruning, merging).
 
-    Combinations of which nothing was measured have no curves.
-
-    Args:
-        measurements: rows of that triple; rows that are not ``ok`` are left out.
-        accuracies: rows of that triple, likewise.
-        groups: rows of the experiment and merging; without any, all tasks count as connected.
+    Combinations of which nothing was measured have no curves. Rows that are not ``ok`` are left
+    out. ``groups`` are those of the experiment and merging; without any, all tasks are connected.
     """
     measured = measurements[measurements["status"] == "ok"]
     rated = accuracies[accuracies["status"] == "ok"]

@@ -82,15 +82,10 @@ class Frontier:
 
 
 def fit_decreasing(x: Array, y: Array, weights: Array) -> Frontier:
-    """Return the non-increasing least-squares fits of ``y`` against ``x``.
+    """Return the non-increasing least-squares fits of ``y`` (P,) against ``x`` (P,).
 
-    Points with the same ``x`` count as one point at their weighted mean. The result does not
-    depend on the order of the points.
-
-    Args:
-        x: (P,) positions.
-        y: (P,) values.
-        weights: (R, P) weights, at least 0; one row per fit.
+    ``weights`` (R, P), at least 0, have one row per fit. Points with the same ``x`` count as one
+    point at their weighted mean. The result does not depend on the order of the points.
     """
     order = np.lexsort((y, x))
     x, y, weights = x[order], y[order], weights[:, order]

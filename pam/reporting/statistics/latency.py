@@ -32,11 +32,7 @@ class Place(NamedTuple):
 
 
 def timed_networks(run: Run, experiment: str) -> pd.DataFrame:
-    """Return the timings of an experiment with the FLOPs of what was timed.
-
-    Returns:
-        The rows of ``latency.csv``, with the columns ``flops`` and ``n_tasks``.
-    """
+    """Return the rows of ``latency.csv`` of an experiment, with ``flops`` and ``n_tasks``."""
     timed = run.rows("latency", experiment=experiment)
     measured = run.rows("measurements", experiment=experiment, status=OK)
     return timed.merge(measured[[*_NETWORK, "flops", "n_tasks"]], on=_NETWORK)
@@ -54,14 +50,11 @@ def default_points(run: Run, experiment: str) -> pd.DataFrame:
 
 
 def matched_times(run: Run, experiment: str) -> pd.DataFrame:
-    """Return time and FLOPs of the networks at the operating points of the default delta.
+    """Return ``ms`` and ``flops`` of the networks at the operating points of the default delta.
 
-    Networks that share nothing run one after the other, each at its own strength: their times add
-    up, as their FLOPs do.
-
-    Returns:
-        One row per (pruning, merging, seed, combination, threads, backend, batch_size) whose
-        network meets delta and was timed: ``ms`` and ``flops``.
+    One row per (pruning, merging, seed, combination, threads, backend, batch_size) whose network
+    meets delta and was timed. Networks that share nothing run one after the other, each at its own
+    strength: their times add up, as their FLOPs do.
     """
     timed = run.rows("latency", experiment=experiment)
     # As the operating points write it.
@@ -107,9 +100,8 @@ class SpeedUps:
     def row(self, place: Place, merging: str, combinations: Sequence[str]) -> dict[str, Any]:
         """Return estimates for the mean over some combinations, often one.
 
-        Returns:
-            ``n`` seeds, and ``<quantity>_mean``, ``_low`` and ``_high`` of ``latency_ms`` and of
-            how many times less than each reference the network costs, such as ``time_vs_none``.
+        They are ``n`` seeds, and ``<quantity>_mean``, ``_low`` and ``_high`` of ``latency_ms`` and
+        of how many times less than each reference the network costs, such as ``time_vs_none``.
         """
         costs = self._means(place, merging, combinations)
         time = mean_interval(costs["time"].values(), costs["time"], self._experiment)

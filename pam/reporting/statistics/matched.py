@@ -18,6 +18,9 @@ from pam.reporting.statistics.curves import Curve, Family, common_seeds
 from pam.reporting.statistics.frontier import Array, fit_decreasing, fit_increasing
 
 DELTAS = (0.5, 1.0, 2.0)
+"""Percentage points of validation accuracy below the single-task networks, where mergers are
+compared; an argument ``delta`` is one such number everywhere."""
+
 DEFAULT_DELTA = 1.0
 REFERENCES = ("none", "mtz")
 
@@ -62,7 +65,7 @@ class FittedCurves:
             self._parts.append((len(curve.tasks), margin, accuracy))
 
     def match(self, delta: float) -> Match:
-        """Return the matched FLOPs and accuracy at ``delta`` percentage points."""
+        """Return the matched FLOPs and accuracy at ``delta``."""
         flops, accuracy, any_bound = 0.0, 0.0, False
         for n_tasks, margin, test_accuracy in self._parts:
             position, bound = margin.first_below(delta)
@@ -110,14 +113,7 @@ class Matches:
     def match(
         self, merging: str, combinations: Sequence[str], seeds: Sequence[float], delta: float
     ) -> Match:
-        """Return the mean over the combinations; its status is the worst of theirs.
-
-        Args:
-            merging: the merger.
-            combinations: at least one.
-            seeds: the seeds to use, sorted.
-            delta: percentage points of validation accuracy.
-        """
+        """Return the mean over the combinations, of sorted seeds; status is the worst of theirs."""
         every = [self._match(merging, name, tuple(seeds), delta) for name in combinations]
         status = max((match.status for match in every), key=(OK, BOUND, NOT_REACHED).index)
         flops = np.mean([match.flops for match in every], axis=0)
@@ -138,13 +134,11 @@ class Matches:
         self, merging: str, reference: str, combinations: Sequence[str], delta: float
     ) -> Array | None:
         """Return the ratio of matched FLOPs, paired: both mergers on the same draws of seeds."""
-        seeds = [self._seeds(one, combinations) for one in (merging, reference)]
-        common = sorted({*seeds[0]} & {*seeds[1]})
+        both = (merging, reference)
+        common = sorted(set.intersection(*({*self._seeds(one, combinations)} for one in both)))
         if not common:
             return None
-        flops, base = (
-            self.match(one, combinations, common, delta).flops for one in (merging, reference)
-        )
+        flops, base = (self.match(one, combinations, common, delta).flops for one in both)
         with np.errstate(invalid="ignore"):
             return flops / base
 
@@ -179,12 +173,7 @@ def summary(name: str, values: Array | None, only_defined: bool = False) -> dict
 def matched_rows(
     compared: Sequence[Matches], deltas: Sequence[float] = DELTAS
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of ``matched.csv``.
-
-    Args:
-        compared: one per experiment and pruning.
-        deltas: percentage points of validation accuracy below the single-task networks.
-    """
+    """Yield the rows of ``matched.csv``, of one :class:`Matches` per experiment and pruning."""
     for matches in compared:
         for combination in matches.combinations:
             for row in _rows(matches, [combination], deltas):
@@ -199,8 +188,10 @@ def matched_size_rows(
     A ratio is one of means: of what a request for so many tasks costs on average.
     """
     for matches in compared:
-        for n_tasks in sorted({_size(name) for name in matches.combinations}):
-            names = [name for name in matches.combinations if _size(name) == n_tasks]
+        sizes: dict[int, list[str]] = {}
+        for name in matches.combinations:
+            sizes.setdefault(name.count("&") + 1, []).append(name)
+        for n_tasks, names in sizes.items():
             for row in _rows(matches, names, deltas):
                 yield row | {"n_tasks": n_tasks, "combinations": len(names)}
 
@@ -213,7 +204,3 @@ def _rows(
             axes = {"experiment": matches.experiment, "pruning": matches.pruning}
             axes |= {"delta": delta, "merging": merging}
             yield axes | matches.row(merging, combinations, delta)
-
-
-def _size(combination: str) -> int:
-    return combination.count("&") + 1

@@ -25,7 +25,7 @@ def operating_point_rows(
 
     Args:
         compared: (experiment, pruning, curves of every merging).
-        deltas: percentage points of validation accuracy below the single-task networks.
+        deltas: see :data:`pam.reporting.statistics.matched.DELTAS`.
     """
     for experiment, pruning, family in compared:
         for merging, curves_of in family.items():
@@ -41,9 +41,7 @@ def operating_point_rows(
 def cheapest(curves: Sequence[Curve], delta: float) -> dict[str, Any]:
     """Return status, strengths, margin, accuracy and costs of the cheapest choice of one seed.
 
-    Args:
-        curves: the independent parts of a combination; their costs add up.
-        delta: percentage points of validation accuracy.
+    ``curves`` are the independent parts of a combination; their costs add up.
     """
     chosen = [_cheapest_index(curve, delta) for curve in curves]
     if None in chosen:
@@ -80,10 +78,9 @@ def _strengths(points: Sequence[tuple[Curve, int]]) -> str:
 
 
 def chosen_strengths(run: Run, experiment: str) -> pd.DataFrame:
-    """Return the strengths that meet the default delta with all tasks running.
+    """Return the strengths, as text, that meet the default delta with all tasks running.
 
-    Returns:
-        One row per (pruning, merging, seed) that has any, and ``strengths`` as text.
+    There is one row per (pruning, merging, seed) that has any.
     """
     points = run.rows("operating_points", experiment=experiment, delta=DEFAULT_DELTA)
     everything = order_combinations(points["combination"])[-1:]
@@ -94,20 +91,16 @@ def chosen_strengths(run: Run, experiment: str) -> pd.DataFrame:
 def parts_of(combination: str, strengths: str) -> list[tuple[str, float]]:
     """Return the tasks and the strength of each independent part of a combination.
 
-    Args:
-        combination: such as ``A&B``.
-        strengths: ``0.5`` (one part), or ``A: 0.5, B: 1`` for independent networks.
+    ``strengths`` is ``0.5`` (one part), or ``A: 0.5, B: 1`` for independent networks.
     """
     parts = [part.rpartition(": ") for part in strengths.split(", ")]
     return [(names or combination, float(value)) for names, _, value in parts]
 
 
 def strength_of(group: str, strengths: str) -> float:
-    """Return the strength at which a group was pruned, NaN if it is in no part.
+    """Return the strength at which a group, such as ``A`` or ``shared``, was pruned; NaN if not.
 
-    Args:
-        group: name of a group, such as ``A`` or ``shared``.
-        strengths: ``0.5``, or ``A: 0.5, B: 1`` for independent networks.
+    ``strengths`` are as in :func:`parts_of`.
     """
     tasks = set(group.split("&"))
     parts = parts_of(group, strengths)

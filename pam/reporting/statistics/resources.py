@@ -1,23 +1,15 @@
 """Where the time goes: run time and memory of the jobs of every rule, from ``resources.csv``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
 
-@dataclass(frozen=True)
-class RuleTime:
-    """The jobs of one rule; seconds, and megabytes.
+class RuleTime(NamedTuple):
+    """The jobs of one rule, in seconds: wall clock of all, of the median and of the slowest job.
 
-    Attributes:
-        rule: its name.
-        jobs: how many there were.
-        total: wall clock of all of them together.
-        median: wall clock of a job.
-        longest: wall clock of the slowest job.
-        cpu: processor time, all jobs.
-        memory: peak of the largest job.
+    ``cpu`` is the processor time of all (seconds), ``memory`` the peak of the largest (MB).
     """
 
     rule: str
@@ -30,11 +22,7 @@ class RuleTime:
 
 
 def rule_times(jobs: pd.DataFrame) -> list[RuleTime]:
-    """Return the rules that took time, the one that took most first.
-
-    Args:
-        jobs: rows of ``resources.csv``.
-    """
+    """Return the rules of rows of ``resources.csv``, the one that took most time first."""
     rules = jobs.groupby("rule").agg(
         jobs=("wall_s", "size"),
         total=("wall_s", "sum"),

@@ -18,7 +18,7 @@ DASH_NOTES = {
     "‡": "‡ failed or not measured; the reasons are in failures.csv.",
     "≤": "≤: already the cheapest network measured meets δ, so the cost lies at or below this; "
     "≥: the same of the merger it is compared with.",
-    "(": "In round brackets: both costs of the ratio are only upper bounds.",
+    "\n(": "In round brackets: both costs of the ratio are only upper bounds.",
     "n =": "n is given where fewer seeds than in the rest of the table could be used.",
 }
 
@@ -30,24 +30,19 @@ _PASSED_ON = re.compile(r"not (trained|merged|pruned|measured|related|analysed):
 def estimate(row: Mapping[str, Any], name: str, scale: float, digits: str) -> str:
     """Return ``1.23 [1.10, 1.40]`` for a quantity of a row of ``matched.csv``, or its dash.
 
-    Args:
-        row: a row of ``matched.csv``.
-        name: ``accuracy``, ``flops``, ``flops_vs_none`` or ``flops_vs_mtz``.
-        scale: factor from the file's unit to the table's.
-        digits: format of a number, such as ``.2f``.
+    ``scale`` is the factor from the file's unit to the table's.
     """
     mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
-    if _missing(mean):
+    if math.isnan(mean):
         return DASHES.get(row["status"], "—")
     return interval(scale * mean, scale * low, scale * high, digits)
 
 
 def interval(mean: float, low: float, high: float, digits: str) -> str:
     """Return ``1.23 [1.10, 1.40]``, ``1.23`` where there is no interval, ``—`` for NaN."""
-    text = number(mean, digits)
-    if not _missing(mean) and not _missing(low):
-        text += f" [{number(low, digits)}, {number(high, digits)}]"
-    return text
+    if math.isnan(mean) or math.isnan(low):
+        return number(mean, digits)
+    return f"{number(mean, digits)} [{number(low, digits)}, {number(high, digits)}]"
 
 
 def row_interval(row: Mapping[str, Any] | None, digits: str) -> str:
@@ -57,7 +52,7 @@ def row_interval(row: Mapping[str, Any] | None, digits: str) -> str:
 
 def number(value: float, digits: str) -> str:
     """Return a number, ``∞`` for infinity and ``—`` for NaN."""
-    if _missing(value):
+    if math.isnan(value):
         return "—"
     return "∞" if math.isinf(value) else format(value, digits)
 
@@ -78,13 +73,7 @@ def accuracy_cell(row: Mapping[str, Any] | None, n: int) -> str:
 
 
 def ratio_cell(row: Mapping[str, Any] | None, base: Mapping[str, Any] | None, name: str) -> str:
-    """Return a ratio of matched FLOPs; bounds of either side show in front of it.
-
-    Args:
-        row: the merger's row of ``matched.csv``.
-        base: the row of the merger it is compared with.
-        name: ``flops_vs_none`` or ``flops_vs_mtz``.
-    """
+    """Return the ratio ``name`` of matched FLOPs; bounds of either side show in front of it."""
     if row is None or base is None:
         return DASHES[FAILED]
     if base["status"] == NOT_REACHED:
@@ -126,17 +115,11 @@ def noted_table(
     notes: Iterable[str] = (),
 ) -> TextTable:
     """Return a table with the explanations of the signs in its cells, then further notes."""
-    signs = notes_for([cell for row in rows for cell in row[labels:]])
-    return TextTable(title, header, rows, labels, frozenset(strong), [*signs, *notes])
-
-
-def notes_for(cells: Sequence[str]) -> list[str]:
-    """Return the explanations of the signs that occur in cells."""
-    text = "\n".join(cells)
-    signs = {sign: sign in text for sign in ("†", "‡", "n =")}
-    signs |= {"≤": "≤" in text or "≥" in text}
-    signs |= {"(": any(cell.startswith("(") for cell in cells)}
-    return [DASH_NOTES[sign] for sign in DASH_NOTES if signs[sign]]
+    text = "".join(f"\n{cell}" for row in rows for cell in row[labels:])
+    # ≤ and ≥ share a note; the one on brackets is on cells that begin with one.
+    text = text.replace("≥", "≤")
+    known = [note for sign, note in DASH_NOTES.items() if sign in text]
+    return TextTable(title, header, rows, labels, frozenset(strong), [*known, *notes])
 
 
 def explained(document: Document, run: Run, experiment: str) -> Document:
@@ -156,11 +139,7 @@ def explained(document: Document, run: Run, experiment: str) -> Document:
 
 
 def causes(run: Run, experiment: str) -> list[str]:
-    """Return what went wrong in an experiment, one sentence per cause: where, status and reason.
-
-    Raises:
-        DataError: if ``failures.csv`` is missing or damaged.
-    """
+    """Return what went wrong in an experiment, one sentence per cause: where, status and reason."""
     failures = run.text_rows("failures", experiment=experiment)
     first = failures[~failures["reason"].str.match(_PASSED_ON)]
     sentences = []
@@ -172,7 +151,3 @@ def causes(run: Run, experiment: str) -> list[str]:
         where += [f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"] if seeds else []
         sentences.append(f"{', '.join(where) or 'all'}: {status.replace('_', ' ')}: {reason}")
     return sentences
-
-
-def _missing(value: Any) -> bool:
-    return value is None or math.isnan(value)

@@ -65,12 +65,8 @@ def _tables(
 ) -> list[TextTable]:
     """Return the tables of costs, accuracies and ratios, a row per pruning and combination.
 
-    Args:
-        run: gives names and order.
-        matched: rows of ``matched.csv``, the measured columns.
-        paper: rows of ``published("comparison")``, the columns on the right.
-        measured: rows of ``measurements.csv``, for the accuracy of single-task networks.
-        of: ends the titles.
+    The rows of ``matched.csv`` are the measured columns, the paper's stand on the right; those of
+    ``measurements.csv`` give the accuracy of single-task networks; ``of`` ends the titles.
     """
     names, n = run.names, int(matched["n"].max()) if len(matched) else 0
     lookup, printed = Lookup(names, matched, AXES), Lookup(names, paper, AXES)
@@ -89,12 +85,14 @@ def _tables(
         accuracies.append([*labels, number(100 * single[place[1]], ".2f")])
         accuracies[-1] += [accuracy_cell(row, n) for row in ours.values()]
         accuracies[-1] += [_paper_cell(row, "accuracy", 100) for row in theirs.values()]
+        costs_of = {merging: row.get("flops", np.nan) for merging, row in theirs.items()}
         ratios.append([*labels])
         ratios[-1] += [
             ratio_cell(ours[merging], ours.get(base), f"flops_vs_{base}") for merging, base in pairs
         ]
         ratios[-1] += [
-            _paper_ratio(theirs.get(merging), theirs.get(base)) for merging, base in paper_pairs
+            number(costs_of.get(merging, np.nan) / costs_of.get(base, np.nan), ".2f")
+            for merging, base in paper_pairs
         ]
         strong += [(index, 2 + column) for column in _cheapest([*ours.values()])]
     columns = [names.merging(merging) for merging in mergings]
@@ -118,11 +116,6 @@ def _cheapest(rows: Sequence[Row | None]) -> list[int]:
 
 def _paper_cell(row: Row, name: str, scale: float) -> str:
     return number(scale * row.get(name, np.nan), ".2f")
-
-
-def _paper_ratio(row: Row | None, base: Row | None) -> str:
-    flops, of_base = ((one or {}).get("flops", np.nan) for one in (row, base))
-    return number(flops / of_base, ".2f")
 
 
 def _ratio_name(names: Names, merging: str, base: str) -> str:

@@ -6,43 +6,30 @@ from pathlib import Path
 
 from pam.files import write_json, write_text
 from pam.reporting.names import file_stem
-from pam.reporting.origins import NOTHING_STALE, Stale, origin_of, stale_notes
-from pam.reporting.run import Run
+from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes
 from pam.reporting.schema import TABLES
-from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
+from pam.reporting.tables import analyses, overviews
 from pam.reporting.tables.cells import explained
 from pam.reporting.tables.comparison import comparison
-from pam.reporting.tables.latency import latency
-from pam.reporting.tables.overviews import headline, operating_points, resources, sensitivity
 from pam.reporting.tables.text_table import Document
 from pam.runs.paths import ORIGINS
 
-_BUILDERS: dict[str, Callable[[Run, str], Document | None]] = {
-    "comparison": comparison,
-    "sensitivity": sensitivity,
-    "operating_points": operating_points,
-    "headline": headline,
-    "relatedness": relatedness,
-    "exclusivity": exclusivity,
-    "redundancy": redundancy,
-    "latency": latency,
-    "resources": resources,
+Builder = Callable[[Run, str], Document | None]
+
+_TABLES: dict[Builder, tuple[str, ...]] = {
+    comparison: ("measurements", "matched", "matched_sizes", "failures"),
+    overviews.sensitivity: ("matched", "measurements", "failures"),
+    overviews.operating_points: ("operating_points", "measurements", "failures"),
+    overviews.headline: ("headline", "measurements"),
+    analyses.relatedness: ("relatedness",),
+    analyses.exclusivity: ("exclusivity", "operating_points"),
+    analyses.redundancy: ("redundancy",),
+    overviews.latency: ("latency", "operating_points"),
+    overviews.resources: ("resources",),
 }
 
-SOURCES = {
-    "comparison": ("measurements", "matched", "matched_sizes", "failures"),
-    "sensitivity": ("matched", "measurements", "failures"),
-    "operating_points": ("operating_points", "measurements", "failures"),
-    "headline": ("headline", "measurements"),
-    "relatedness": ("relatedness",),
-    "exclusivity": ("exclusivity", "operating_points"),
-    "redundancy": ("redundancy",),
-    "latency": ("latency", "operating_points"),
-    "resources": ("resources",),
-}
-"""The CSV files that each table is made from."""
-
-TABLE_NAMES = tuple(_BUILDERS)
+SOURCES = {build.__name__: sources for build, sources in _TABLES.items()}
+"""Name of a table -> the CSV files that it is made from."""
 
 
 def documents(run: Run) -> Iterator[tuple[str, str, Document]]:
@@ -52,8 +39,8 @@ def documents(run: Run) -> Iterator[tuple[str, str, Document]]:
         DataError: if a CSV file is missing or damaged.
     """
     for experiment in run.experiments:
-        for name, build in _BUILDERS.items():
-            document = build(run, experiment)
+        for build in _TABLES:
+            name, document = build.__name__, build(run, experiment)
             if document is None:
                 continue
             document = explained(document, run, experiment)

@@ -7,29 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "_": r"\_",
-    "#": r"\#",
-    "$": r"\$",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "≈": r"$\approx$",
-    "∞": r"$\infty$",
-    "δ": r"$\delta$",
-    "†": r"$\dagger$",
-    "‡": r"$\ddagger$",
-    "×": r"$\times$",
-    "−": r"$-$",
-    "—": "---",
-    "–": "--",
-}
+_SYMBOLS = {"≤": "leq", "≥": "geq", "≈": "approx", "∞": "infty", "δ": "delta"}
+_SYMBOLS |= {"†": "dagger", "‡": "ddagger", "×": "times"}
+_LATEX = str.maketrans(
+    {letter: rf"\{letter}" for letter in "&%_#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {symbol: rf"$\{command}$" for symbol, command in _SYMBOLS.items()}
+    | {"−": "$-$", "—": "---", "–": "--"}
+)
 
 
 @dataclass(frozen=True)
@@ -54,11 +39,7 @@ class TextTable:
     notes: Sequence[str] = field(default_factory=tuple)
 
     def to_markdown(self, level: int = 3) -> str:
-        """Return the table in Markdown, columns aligned in the source as well.
-
-        Args:
-            level: of the heading that the title becomes.
-        """
+        """Return the table in Markdown under a heading of a level, aligned in the source too."""
         rows = [list(self.header), *self._cells("**{}**".format)]
         rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
         widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
@@ -126,7 +107,7 @@ class TextTable:
 
 def latex(text: str) -> str:
     """Return text with everything escaped that means something to LaTeX."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    return text.translate(_LATEX)
 
 
 @dataclass(frozen=True)
