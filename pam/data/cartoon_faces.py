@@ -16,8 +16,14 @@ from torch import Tensor
 
 from pam.data.attributes import picture_size
 from pam.data.cartoon_drawing import ATTRIBUTES, draw_faces, draw_looks
-from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
-from pam.data.options import consecutive_tasks, named_tasks
+from pam.data.dataset import (
+    PARTS,
+    MultitaskDataset,
+    Split,
+    channel_statistics,
+    consecutive_tasks,
+    named_tasks,
+)
 from pam.data.registry import register
 from pam.ranges import BelowOne, Count, Whole
 from pam.seeds import seeded_generator

@@ -5,10 +5,16 @@ from pathlib import Path
 
 import torch
 
-from pam.data.attributes import AttributeTable, Part, Row, first, make_dataset, picture_size
-from pam.data.dataset import PARTS, MultitaskDataset
-from pam.data.images import Framing
-from pam.data.options import check_tasks, two_halves
+from pam.data.attributes import (
+    AttributeTable,
+    Framing,
+    Part,
+    Row,
+    first,
+    make_dataset,
+    picture_size,
+)
+from pam.data.dataset import PARTS, MultitaskDataset, check_tasks, two_halves
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, ZipArchive, check_md5, read_lines
 from pam.errors import DataError

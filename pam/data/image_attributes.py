@@ -7,10 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from pam.data.attributes import AttributeTable, Part, Row, draw, make_dataset, picture_size
-from pam.data.dataset import PARTS, MultitaskDataset, random_split
-from pam.data.images import Framing
-from pam.data.options import named_tasks
+from pam.data.attributes import AttributeTable, Framing, Part, Row, draw, make_dataset, picture_size
+from pam.data.dataset import PARTS, MultitaskDataset, named_tasks, random_split
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive
 from pam.errors import ConfigError, DataError

@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pam.data.attributes import AttributeTable, Part, Row, draw, make_dataset, picture_size
-from pam.data.dataset import MultitaskDataset, random_split
-from pam.data.images import Framing
-from pam.data.options import (
+from pam.data.attributes import AttributeTable, Framing, Part, Row, draw, make_dataset, picture_size
+from pam.data.dataset import (
+    MultitaskDataset,
     check_tasks,
     consecutive_tasks,
+    random_split,
 )
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive, check_md5, read_lines

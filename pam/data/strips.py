@@ -14,8 +14,14 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from pam.data.dataset import MultitaskDataset, Split, channel_statistics, random_split
-from pam.data.options import check_tasks, two_halves
+from pam.data.dataset import (
+    MultitaskDataset,
+    Split,
+    channel_statistics,
+    check_tasks,
+    random_split,
+    two_halves,
+)
 from pam.data.registry import DataSize
 from pam.errors import ConfigError
 from pam.seeds import seeded_generator

@@ -13,7 +13,7 @@ from pam.errors import ConfigError
 from pam.groups import group_name
 from pam.information import label_entropy, per_unit_information
 from pam.merging.activations import collect, draw_sample, standardised
-from pam.merging.retraining import retrain as train_lightly
+from pam.merging.registry import retrain as train_lightly
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
 
 

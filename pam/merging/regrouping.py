@@ -22,7 +22,7 @@ import torch
 
 from pam.errors import ConfigError
 from pam.information import DEFAULT_NOISE_VARIANCE, label_entropy
-from pam.information.inputs import as_labels, as_samples, check_noise_variance
+from pam.information.estimates import as_labels, as_samples, check_noise_variance
 from pam.information.joint import CandidateKernels, LabelClasses, on_all_threads
 
 TIE_TOLERANCE = 1e-12

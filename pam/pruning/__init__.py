@@ -11,8 +11,7 @@ from pam.errors import ConfigError
 from pam.groups import components
 from pam.networks import Assembly, GroupedNetwork
 from pam.pruning import taylor, vibnet  # noqa: F401 - their import registers them
-from pam.pruning.fine_tuning import curve_rows, fine_tune
-from pam.pruning.registry import PRUNERS, Pruned, Pruner, register
+from pam.pruning.registry import PRUNERS, Pruned, Pruner, curve_rows, fine_tune, register
 from pam.pruning.scored import prune_by_score
 from pam.pruning.units import Key, PerUnit, connected, remove, scale, spared_groups, unit_keys
 from pam.source.options import check_call

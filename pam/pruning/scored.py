@@ -8,9 +8,8 @@ import torch
 
 from pam.data import MultitaskDataset
 from pam.networks import Group, GroupedNetwork
-from pam.pruning.fine_tuning import curve_rows
-from pam.pruning.fine_tuning import fine_tune as train_pruned
-from pam.pruning.registry import Pruned
+from pam.pruning.registry import Pruned, curve_rows
+from pam.pruning.registry import fine_tune as train_pruned
 from pam.pruning.units import Key, PerUnit, connected, remove, spared_groups, unit_keys
 from pam.ranges import Fraction, PruneGroups, ScheduleSettings
 from pam.seeds import derive_seed

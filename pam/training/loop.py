@@ -17,9 +17,8 @@ from pam.errors import DataError, DivergenceError, ShapeError
 from pam.networks.grouped import GateFunction, GroupedNetwork
 from pam.seeds import derive_seed
 from pam.training.evaluate import task_accuracies
-from pam.training.progress import Epoch, Progress
+from pam.training.progress import Epoch, Nesterov, Progress
 from pam.training.schedule import Schedule
-from pam.training.sgd import Nesterov
 
 
 def batches(

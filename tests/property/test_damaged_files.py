@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 import pam
 from pam import PamError
 from pam.data import celeba, image_attributes, lfw, store
+from pam.data.attributes import Framing, read_images
 from pam.data.fashion_mnist import read_idx
 from pam.data.image_attributes import read_tasks
-from pam.data.images import Framing, read_images
 from pam.data.sources import Folder, TarArchive, ZipArchive
 from pam.files import META_KEY, read_json, read_tensors, write_json, write_tensors
 from pam.networks import GroupedNetwork, SingleTaskNetwork, build, pretrained

@@ -11,9 +11,8 @@ from torch import nn
 
 from pam.errors import ConfigError
 from pam.networks import architecture
-from pam.pruning.bottleneck import Bottleneck, kl_coefficients
 from pam.pruning.units import connected, remove, scale, unit_keys
-from pam.pruning.vibnet import vibnet
+from pam.pruning.vibnet import Bottleneck, kl_coefficients, vibnet
 from pam.training import Schedule, Stage, fit
 from tests.random_networks import images_for, networks
 from tests.small import (

@@ -11,7 +11,7 @@ from pam.errors import ConfigError, ShapeError
 from pam.merging import merge
 from pam.merging.activations import collect, sample_index, standardised, task_labels
 from pam.networks import architecture, build
-from pam.networks.pretrained import _torchvision_names
+from pam.networks.initial import _torchvision_names
 from pam.pruning import prune_progressively
 from pam.torchvision_shim import torchvision
 from tests.reference.information_reference import slow_mutual_information
