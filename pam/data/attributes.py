@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pam.data.dataset import MultitaskDataset, Split, channel_statistics
+from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
 from pam.data.registry import DataSize
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
@@ -98,6 +98,8 @@ def _decode(content: bytes, framing: Framing, where: str) -> np.ndarray:
 
 
 RGB = 3
+PART_OPTIONS = tuple(f"{part}_images" for part in PARTS)
+"""How options name the number of images of every part."""
 
 
 class Row(NamedTuple):

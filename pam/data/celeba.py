@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from pam.data.attributes import (
+    PART_OPTIONS,
     AttributeTable,
     Framing,
     Part,
@@ -70,14 +71,8 @@ def celeba(
         ConfigError: if an option is outside its range.
         DataError: if a file is missing or damaged, or the download fails.
     """
-    counts = {
-        "train_images": train_images,
-        "validation_images": validation_images,
-        "test_images": test_images,
-    }
+    counts = dict(zip(PART_OPTIONS, (train_images, validation_images, test_images), strict=True))
     chosen = check_tasks(two_halves(N_ATTRIBUTES) if tasks is None else tasks, N_ATTRIBUTES)
-    framing = Framing(size)
-
     folder = (DEFAULT_ROOT if root is None else root) / FOLDER
     source = _open_images(folder, download)
     table = read_attributes(folder / ATTRIBUTES)
@@ -86,7 +81,7 @@ def celeba(
     for number, part in enumerate(PARTS):
         rows = torch.nonzero(partition == number).flatten()
         parts[part] = Part(source, table, first(rows, counts[f"{part}_images"], part))
-    return make_dataset("celeba", parts, framing, chosen, {"size": size, **counts})
+    return make_dataset("celeba", parts, Framing(size), chosen, {"size": size, **counts})
 
 
 def read_attributes(path: Path) -> AttributeTable:

@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from math import sqrt
 from string import ascii_uppercase
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from pam.errors import ConfigError, DataError, ShapeError
+from pam.groups import SHARED
 
 PARTS = ("train", "validation", "test")
 _WHITE = 255
 _CHUNK = 256
+# A task's name is part of file names, and "&" joins the tasks of a combination.
+_NAME = re.compile(r"[A-Za-z0-9_]+")
+_TASKS = "option 'tasks'"
 
 
 @dataclass(frozen=True)
@@ -149,13 +152,6 @@ def random_split(
     return shuffled[count:].sort().values, shuffled[:count].sort().values
 
 
-# A task's name is part of file names, and "&" joins the tasks of a combination.
-_NAME = re.compile(r"[A-Za-z0-9_]+")
-# The name of the group of all tasks.
-_RESERVED = ("shared",)
-_TASKS = "option 'tasks'"
-
-
 def consecutive_tasks(*sizes: int) -> dict[str, list[int]]:
     """Return tasks ``A``, ``B``, ... of so many label columns each, in the order of the columns."""
     stops = accumulate(sizes)
@@ -170,75 +166,59 @@ def two_halves(n_labels: int) -> dict[str, list[int]]:
     return consecutive_tasks(n_labels // 2, n_labels - n_labels // 2)
 
 
-def check_tasks(tasks: Mapping[str, list[int]], n_labels: int) -> dict[str, list[int]]:
+def check_tasks(
+    tasks: Mapping[str, list[int]], n_labels: int, where: str = _TASKS
+) -> dict[str, list[int]]:
     """Return tasks as a plain dictionary after checking them; tasks may share labels.
 
     Args:
         tasks: task name -> label columns, e.g. ``{"A": [0, 1], "B": [1, 2]}``.
         n_labels: label columns that the data set has.
+        where: where the tasks stand, for errors.
 
     Raises:
         ConfigError: if there is no task, a name cannot be used, or columns are missing, repeated
             or outside 0..n_labels-1.
     """
-    if not isinstance(tasks, Mapping) or not tasks:
-        raise ConfigError(f"{_TASKS} must map task names to label columns, not {tasks!r}")
+    if not tasks:
+        raise ConfigError(f"{where} must map task names to label columns, not {tasks!r}")
     for name, columns in tasks.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name == SHARED:
             raise ConfigError(
-                f"{_TASKS}: {name!r} cannot be the name of a task; "
-                f"use letters, digits and '_', and not 'shared'"
+                f"{where}: {name!r} cannot be the name of a task; "
+                f"use letters, digits and '_', and not '{SHARED}'"
             )
-        if not isinstance(columns, list | tuple) or not columns:
-            raise ConfigError(f"{_TASKS}: task '{name}' needs a list of label columns")
+        if not columns:
+            raise ConfigError(f"{where}: task '{name}' needs a list of label columns")
         for column in columns:
-            if type(column) is not int:
-                raise ConfigError(
-                    f"{_TASKS}: label column {column!r} of task '{name}' is not an integer"
-                )
             if not 0 <= column < n_labels:
                 raise ConfigError(
-                    f"{_TASKS}: label column {column} of task '{name}' is outside 0..{n_labels - 1}"
+                    f"{where}: label column {column} of task '{name}' is outside 0..{n_labels - 1}"
                 )
         if len(set(columns)) != len(columns):
-            raise ConfigError(f"{_TASKS}: task '{name}' names a label column twice")
+            raise ConfigError(f"{where}: task '{name}' names a label column twice")
     return {name: list(columns) for name, columns in tasks.items()}
 
 
 def named_tasks(
-    tasks: Any, names: Sequence[str], *, numbers: bool = False, where: str = _TASKS
+    tasks: Mapping[str, Sequence[str | int]], names: Sequence[str], where: str = _TASKS
 ) -> dict[str, list[int]]:
     """Return task name -> label columns of tasks that name their columns, checked.
 
     Args:
-        tasks: task name -> column names.
+        tasks: task name -> columns, by name or by number.
         names: the names of all label columns.
-        numbers: whether a column may also be given by its number.
         where: where the tasks stand, for errors.
 
     Raises:
         ConfigError: as :func:`check_tasks`, and for a name that no column has.
     """
-
-    def column(task: str, name: object) -> object:
-        if isinstance(name, str):
-            if name not in names:
+    known = {name: column for column, name in enumerate(names)}
+    for task, columns in tasks.items():
+        for name in columns:
+            if isinstance(name, str) and name not in known:
                 raise ConfigError(
                     f"{where}: task '{task}' names the column '{name}'; known: {', '.join(names)}"
                 )
-            return names.index(name)
-        if not numbers:
-            raise ConfigError(f"{where}: column {name!r} of task '{task}' needs quotes")
-        return name
-
-    if isinstance(tasks, Mapping):
-        tasks = {
-            task: [column(task, name) for name in named]
-            if isinstance(named, list | tuple)
-            else named
-            for task, named in tasks.items()
-        }
-    try:
-        return check_tasks(tasks, len(names))
-    except ConfigError as error:
-        raise ConfigError(str(error).replace(_TASKS, where, 1)) from error
+    numbered = {task: [known.get(c, c) for c in columns] for task, columns in tasks.items()}
+    return check_tasks(numbered, len(names), where)

@@ -9,12 +9,11 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from pam.data.dataset import MultitaskDataset, Split
+from pam.data.dataset import PARTS, MultitaskDataset, Split
 from pam.data.registry import DataSize, with_defaults
 from pam.errors import DataError, PamError
 from pam.files import read_json, read_tensors, tensor_hash, write_json, write_tensors
 
-PARTS = ("train", "validation", "test")
 RECORD = "dataset.json"
 # What does not count when two data sets are compared.
 _NOT_CONTENT = ("data_hash", "origin")

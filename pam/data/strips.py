@@ -73,15 +73,6 @@ class StripOptions:
     validation_fraction: float
     seed: int
 
-    @property
-    def strips(self) -> dict[str, int]:
-        """Strips per part."""
-        return {
-            "train": self.train_strips,
-            "validation": self.validation_strips,
-            "test": self.test_strips,
-        }
-
 
 def strip_size(options: Mapping[str, Any]) -> DataSize:
     """Return what training depends on of strips that are made with these options."""
@@ -152,7 +143,7 @@ def choose_items(source: ItemSource, options: StripOptions) -> dict[str, Tensor]
     return {
         part: draw_strips(
             pool,
-            options.strips[part],
+            getattr(options, f"{part}_strips"),
             options.items_per_strip,
             seeded_generator("strips", f"{part} strips", options.seed),
         )
