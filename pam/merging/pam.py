@@ -10,7 +10,7 @@ from pam.data import MultitaskDataset
 from pam.errors import ConfigError
 from pam.information import label_entropy, mutual_information
 from pam.merging.activations import information_shares, standardised
-from pam.merging.assigning import Assignment, merge_by_assignment
+from pam.merging.assigning import Assignment, judged_layers, merge_by_assignment
 from pam.merging.registry import Forecast, register
 from pam.merging.regrouping import Grouping, regroup
 from pam.merging.trunks import separate_trunks
@@ -129,12 +129,8 @@ def _bounds(
     architecture: Architecture,
 ) -> dict[str, float]:
     """Return searched layer -> alpha."""
-    searched = architecture.hidden_layers[1:] if layers is None else layers
     bounds = {}
-    for layer in searched:
-        if layer not in architecture.hidden_layers:
-            known = ", ".join(architecture.hidden_layers)
-            raise ConfigError(f"pam: unknown layer '{layer}' in 'layers'; the layers are {known}")
+    for layer in judged_layers("pam", layers, architecture.hidden_layers):
         kind = architecture.kind(layer)
         if isinstance(alpha, Mapping) and kind not in alpha:
             raise ConfigError(f"pam: alpha names no bound for '{kind}' layers")

@@ -42,11 +42,12 @@ class Bottleneck:
 
     Attributes:
         mean, log_variance: float (units,) parameters per layer and group.
+        noise: what the noise is drawn from.
     """
 
     mean: dict[Key, nn.Parameter]
     log_variance: dict[Key, nn.Parameter]
-    _noise: torch.Generator = field(default_factory=torch.Generator, repr=False)
+    noise: torch.Generator = field(default_factory=torch.Generator, repr=False)
 
     @classmethod
     def fresh(cls, network: GroupedNetwork, seed: int) -> "Bottleneck":
@@ -66,23 +67,19 @@ class Bottleneck:
 
     def start_noise(self, seed: int) -> None:
         """Seed the noise of the steps that follow."""
-        self._noise.manual_seed(seed)
+        self.noise.manual_seed(seed)
 
     def __call__(self, layer: str, group: Group, tensor: Tensor) -> Tensor:
         mean = self.mean[layer, group]
         if not torch.is_grad_enabled():
             return tensor * per_channel(mean, tensor)
         deviation = torch.exp(0.5 * self.log_variance[layer, group])
-        noise = torch.randn(len(tensor), len(mean), generator=self._noise).to(tensor.device)
+        noise = torch.randn(len(tensor), len(mean), generator=self.noise).to(tensor.device)
         return tensor * per_channel(mean + deviation * noise, tensor)
 
     def parameters(self) -> list[nn.Parameter]:
         """Return all means and log variances."""
         return [*self.mean.values(), *self.log_variance.values()]
-
-    def generators(self) -> list[torch.Generator]:
-        """Return what the gates draw their noise from."""
-        return [self._noise]
 
     def divergence(self, coefficients: Mapping[str, float], spared: Collection[Group]) -> Tensor:
         """Return sum over units of ``coefficient / 2 * log(1 + mean^2 / variance)``, in nats.
@@ -144,12 +141,14 @@ class Bottleneck:
         return Bottleneck(
             {key: nn.Parameter(self.mean[key].detach()[keep[key]]) for key in kept},
             {key: nn.Parameter(self.log_variance[key].detach()[keep[key]]) for key in kept},
-            self._noise,
+            self.noise,
         )
 
 
 def kl_coefficients(
-    architecture: Architecture, multipliers: str | Mapping[str, float], kinds: Mapping[str, float]
+    architecture: Architecture,
+    multipliers: Literal["inverse_side"] | Mapping[str, float],
+    kinds: Mapping[str, float],
 ) -> dict[str, float]:
     """Return the coefficient of each hidden layer's divergence.
 
@@ -162,21 +161,17 @@ def kl_coefficients(
         kinds: factor for ``"conv"`` and ``"fc"`` layers.
 
     Raises:
-        ConfigError: for an unknown rule, or a table that leaves a layer out.
+        ConfigError: for a table that leaves a layer out, or names another.
     """
     layers = architecture.hidden_layers
     positions = {layer: architecture.positions(layer) for layer in layers}
     if multipliers == "inverse_side":
-        table: Mapping[str, float] = {layer: 1 / sqrt(positions[layer]) for layer in layers}
-    elif isinstance(multipliers, Mapping):
-        table = multipliers
-    else:
-        raise ConfigError(f"vibnet: multipliers is 'inverse_side' or a table, not {multipliers!r}")
-    if set(table) != set(layers):
-        wrong = sorted(set(table) ^ set(layers))[0]
+        multipliers = {layer: 1 / sqrt(positions[layer]) for layer in layers}
+    if set(multipliers) != set(layers):
+        wrong = sorted(set(multipliers) ^ set(layers))[0]
         raise ConfigError(f"vibnet: multipliers must name the layers {layers}; see '{wrong}'")
     return {
-        layer: float(table[layer]) * positions[layer] * kinds[architecture.kind(layer)]
+        layer: float(multipliers[layer]) * positions[layer] * kinds[architecture.kind(layer)]
         for layer in layers
     }
 
@@ -253,7 +248,7 @@ def vibnet(
                 factor * gates.divergence(coefficients, spared)
             ),
             after_step=gates.project,
-            generators=gates.generators(),
+            generators=[gates.noise],
             description=f"vibnet {strength:g}",
         )
         rows = curve_rows(curve, "prune")

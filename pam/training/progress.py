@@ -180,11 +180,8 @@ class Progress:
             generator.set_state(tensors[f"generator.{i}"])
         if "stage" in value:
             self.enter(value["stage"])
-            self._restore_steps(tensors)
-
-    def _restore_steps(self, tensors: Mapping[str, Tensor]) -> None:
-        buffers = self.optimiser.momentum_buffers
-        for i, buffer in enumerate(buffers):
-            buffer.copy_(tensors[f"momentum.{i}"])
-        if "losses" in tensors:
-            self.losses = list(tensors["losses"].to(buffers[0].device))
+            buffers = self.optimiser.momentum_buffers
+            for i, buffer in enumerate(buffers):
+                buffer.copy_(tensors[f"momentum.{i}"])
+            if "losses" in tensors:
+                self.losses = list(tensors["losses"].to(buffers[0].device))

@@ -12,12 +12,8 @@ from pam.networks import Assembly, build
 from tests.random_networks import (
     LAYERS,
     PHASES,
-    all_groups,
     assemblies,
-    assert_same_bits,
-    chains_and_residual,
     images_for,
-    networks,
     scores_side_by_side,
 )
 from tests.reference.dense_network import dense_lenet_scores
@@ -35,12 +31,6 @@ def assert_same_scores(left, right):
 def assert_same_tensors(ours, theirs):
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
-
-
-@deep
-@given(networks(made=chains_and_residual()))
-def test_laying_out_and_building_is_the_identity(network):
-    assert_same_bits(Assembly.of(network).network(), network)
 
 
 @few
@@ -112,54 +102,6 @@ def test_sliced_equals_masked(assembly, data):
     torch.testing.assert_close(scores, masked, atol=1e-5, rtol=0)
 
 
-@deep
-@given(assemblies(made=chains_and_residual()), st.randoms(use_true_random=False))
-def test_the_order_of_units_changes_no_output(assembly, random):
-    shuffled = assembly
-    for layer in assembly.architecture.hidden_layers:
-        order = list(range(len(assembly.groups[layer])))
-        random.shuffle(order)
-        shuffled = shuffled.take(layer, order)
-    assert_same_scores(assembly, shuffled)
-
-
-@deep
-@given(assemblies(made=chains_and_residual()), st.data())
-def test_assign_drops_the_forbidden_weights_and_no_other(assembly, data):
-    layer = data.draw(st.sampled_from(assembly.architecture.hidden_layers))
-    random = data.draw(st.randoms(use_true_random=False))
-    choices = all_groups(list(assembly.tasks))
-    groups = [random.choice(choices) for _ in assembly.groups[layer]]
-    moved = assembly.assign(layer, groups)
-    assert moved.groups == {**assembly.groups, layer: groups}
-    for node in assembly.architecture.weighted.values():
-        readers, sources = moved.groups[node.layer], moved.source_groups(node)
-        for row, reader in enumerate(readers):
-            for column, source in enumerate(sources):
-                kept = assembly.weights[node.name][row, column]
-                expected = kept if reader <= source else torch.zeros_like(kept)
-                assert torch.equal(moved.weights[node.name][row, column], expected)
-    assert_same_tensors(moved.biases, assembly.biases)
-    assert_same_tensors(moved.norms, assembly.norms)
-
-
-@deep
-@given(assemblies(made=chains_and_residual()))
-def test_units_that_serve_nothing_can_go(assembly):
-    lean = assembly.without_dead_units()
-    assert_same_scores(assembly, lean)
-    assert lean.without_dead_units().groups == lean.groups
-    # Without the units of any one group something is missing: none of those left is dead.
-    for layer in assembly.architecture.hidden_layers:
-        readers = {
-            group
-            for node in lean.nodes_reading(layer)
-            if node.layer != layer
-            for group in lean.groups[node.layer]
-        }
-        assert all(any(u <= v for u in readers) for v in lean.groups[layer])
-
-
 def renamed(assembly, names):
     """The same network for tasks of other names."""
     groups = {
@@ -168,24 +110,6 @@ def renamed(assembly, names):
     }
     tasks = {names[task]: count for task, count in assembly.tasks.items()}
     return replace(assembly, tasks=tasks, groups=groups)
-
-
-@deep
-@given(assemblies(largest=3, made=chains_and_residual()), st.booleans())
-def test_united_networks_can_be_taken_apart(assembly, first):
-    other = renamed(assembly, {"A": "D", "B": "E", "C": "F"})
-    united = Assembly.unite([assembly, other])
-    images = images_for(assembly)
-    with torch.no_grad():
-        alone, together = assembly.network().eval()(images), united.network().eval()(images)
-    for task, mirrored in zip(assembly.tasks, other.tasks, strict=True):
-        torch.testing.assert_close(together[task], alone[task], atol=1e-5, rtol=0)
-        torch.testing.assert_close(together[mirrored], alone[task], atol=1e-5, rtol=0)
-    part = assembly if first else other
-    again = united.restrict(part.tasks)
-    assert (again.tasks, again.groups) == (part.tasks, part.groups)
-    for kind in ("weights", "biases", "norms"):
-        assert_same_tensors(getattr(again, kind), getattr(part, kind))
 
 
 @few
@@ -204,7 +128,7 @@ def test_a_restricted_network_gives_the_scores_of_its_tasks():
         images = images_for(part)
         whole = united.network()(images)
         assert all(torch.equal(s, whole[task]) for task, s in part(images).items())
-    shared = united.assign("f4", [frozenset("AB")] * len(united.groups["f4"]))
+    shared = united.regroup({"f4": [frozenset("AB")] * len(united.groups["f4"])})
     with pytest.raises(ShapeError, match="share units of 'f4'"):
         shared.restrict("A")
 
@@ -217,4 +141,4 @@ def test_networks_that_do_not_fit_are_not_united():
     with pytest.raises(ShapeError, match="cannot put together"):
         Assembly.unite([one, other])
     with pytest.raises(ShapeError, match="3 groups for the 6 units of 'c1'"):
-        one.assign("c1", [frozenset("A")] * 3)
+        one.regroup({"c1": [frozenset("A")] * 3})

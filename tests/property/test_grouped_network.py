@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import torch
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pam.cost import analytic_macs, macs, parameters
@@ -14,19 +14,21 @@ from pam.networks import ARCHITECTURES, Assembly, GroupedNetwork
 from pam.networks.subnetwork import view
 from pam.networks.wiring import executed
 from tests.random_networks import (
+    PHASES,
     architectures_named,
     assemblies,
+    assert_same_bits,
     chains_and_residual,
     images_for,
     networks,
     networks_in_full_use,
+    scores_side_by_side,
+    tensors_of,
 )
 from tests.reference.dense_network import dense_lenet_scores
 from tests.reference.dense_resnet import dense_resnet_scores
 from tests.reference.dense_vgg import dense_vgg_scores
 
-# Shrinking a network this deep takes minutes and shows no more.
-PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 few = settings(max_examples=4, deadline=None, phases=PHASES)
 some = settings(max_examples=20, deadline=None, phases=PHASES)
 many = settings(max_examples=40, deadline=None, phases=PHASES)
@@ -37,12 +39,6 @@ REFERENCES = {
     "resnet18": dense_resnet_scores,
     "resnet34": dense_resnet_scores,
 }
-
-
-def scores_side_by_side(network, images):
-    """The scores of all tasks, float64: normalisations may amplify float32's rounding."""
-    with torch.no_grad():
-        return torch.cat(list(network.double()(images.double()).values()), dim=1)
 
 
 def doubled(assembly):
@@ -222,19 +218,6 @@ def test_a_gate_stands_behind_every_normalisation(network):
     ]
 
 
-def tensors_of(network):
-    """All that evaluation depends on: everything but the counter of batches."""
-    state = network.state_dict()
-    return {name: tensor for name, tensor in state.items() if not name.endswith("_tracked")}
-
-
-def assert_same_bits(left, right):
-    assert left.widths == right.widths
-    ours, theirs = tensors_of(left), tensors_of(right)
-    assert list(ours) == list(theirs)
-    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
-
-
 @many
 @given(networks(made=chains_and_residual()))
 def test_laying_out_and_building_is_the_identity(network):
@@ -284,7 +267,7 @@ def test_assign_drops_the_forbidden_weights_and_no_other(assembly, data):
     random = data.draw(st.randoms(use_true_random=False))
     choices = sorted({g for groups in assembly.groups.values() for g in groups}, key=sorted)
     groups = [random.choice(choices) for _ in assembly.groups[layer]]
-    moved = assembly.assign(layer, groups)
+    moved = assembly.regroup({layer: groups})
     assert moved.groups == {**assembly.groups, layer: groups}
     for node in assembly.architecture.weighted.values():
         readers, sources = moved.groups[node.layer], moved.source_groups(node)

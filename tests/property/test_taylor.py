@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from pam.errors import ConfigError
 from pam.networks import Assembly
+from pam.pruning import prune_progressively
 from pam.pruning.importance import Importance
 from pam.pruning.taylor import taylor
 from pam.pruning.units import connected, remove, unit_keys
@@ -464,7 +465,11 @@ def test_where_a_layer_would_be_empty_the_last_to_go_is_kept():
 )
 def test_bad_options_are_refused(strengths, options):
     with pytest.raises(ConfigError):
-        pruned(make_network(), make_data(), strengths, **options)
+        list(
+            prune_progressively(
+                make_network(), "taylor", make_data(), strengths, seed=0, **{**QUICK, **options}
+            )
+        )
 
 
 def test_importance_ranks_like_the_true_change_of_the_loss():

@@ -11,6 +11,7 @@ from torch import nn
 
 from pam.errors import ConfigError
 from pam.networks import architecture
+from pam.pruning import prune_progressively
 from pam.pruning.units import connected, remove, scale, unit_keys
 from pam.pruning.vibnet import Bottleneck, kl_coefficients, vibnet
 from pam.training import Schedule, Stage, fit
@@ -156,7 +157,7 @@ def test_by_default_a_channel_costs_the_side_of_its_map_and_a_neuron_one():
     assert found == pytest.approx({"c1": 32, "c2": 16, "f3": 1, "f4": 1})
 
 
-@pytest.mark.parametrize("table", [{"c1": 1.0}, {**dict.fromkeys(LAYERS, 1.0), "c9": 1.0}, "side"])
+@pytest.mark.parametrize("table", [{"c1": 1.0}, {**dict.fromkeys(LAYERS, 1.0), "c9": 1.0}])
 def test_multipliers_name_every_hidden_layer(table):
     with pytest.raises(ConfigError, match="vibnet: multipliers"):
         kl_coefficients(architecture("lenet5", SHAPE), table, KINDS)
@@ -453,4 +454,4 @@ def test_an_overwhelming_penalty_leaves_one_path_with_open_gates():
 )
 def test_bad_options_are_refused(options):
     with pytest.raises(ConfigError):
-        pruned(make_network(), make_data(), [1.0], **options)
+        list(prune_progressively(make_network(), "vibnet", make_data(), [1.0], seed=0, **options))

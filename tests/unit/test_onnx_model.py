@@ -30,7 +30,7 @@ def network(request):
     for layer in assembly.architecture.hidden_layers:
         groups = assembly.groups[layer]
         mixed = [frozenset("AB") if i % 2 else group for i, group in enumerate(groups)]
-        assembly = assembly.assign(layer, mixed)
+        assembly = assembly.regroup({layer: mixed})
     return assembly.network().eval()
 
 

@@ -80,20 +80,17 @@ def zip_networks(
         data: ``train`` gives the layers' inputs and the light retraining.
         plan: hidden layer -> what to zip; the layers of a step are all zipped or all left.
         weights: task -> weight of its error; they sum to 1.
-        samples: training images that the Hessians are taken from, at least 2 (all if there are
-            fewer).
+        samples: training images that the Hessians are taken from, all if there are fewer.
         retrain: schedule of the light retraining after each zipped step.
         seed: of the choice of images and of the retraining.
 
     Raises:
-        ConfigError: for a value outside its range, or an architecture that cannot be zipped.
+        ConfigError: for an architecture that cannot be zipped.
         DataError: if a weight or an activation is NaN or infinite.
         DivergenceError: if retraining diverges.
     """
     network = Assembly.unite([Assembly.of(part) for part in networks.values()]).network().eval()
-    if isinstance(samples, bool) or not isinstance(samples, int):
-        raise ConfigError(f"merging option 'samples' must be a whole number, not {samples!r}")
-    index = sample_index(data, min(samples, len(data.train)), seed)
+    index = sample_index(data, samples, seed)
     images = data.train.images[index.to(data.train.images.device)]
     network.notes["zipped"] = {}
     for layers in zip_steps(network.architecture):
