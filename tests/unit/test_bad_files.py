@@ -280,7 +280,7 @@ RECORDS = {
 @pytest.fixture
 def records(folder) -> Path:
     """A folder in which every job left an empty record."""
-    for path in map(Path, paths_in(folder).records(load_config(folder / "config.yaml"))):
+    for path in paths_in(folder).records(load_config(folder / "config.yaml")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(RECORD % "{}")
     return folder
