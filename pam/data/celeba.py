@@ -125,6 +125,7 @@ def read_partition(path: Path, table: AttributeTable) -> torch.Tensor:
 
 def _open_images(folder: Path, download: bool) -> Source:
     """Return the images after fetching what is missing and checking the files' checksums."""
+    utils = torchvision().datasets.utils
     published = torchvision().datasets.CelebA.file_list
     entries = {name: (file_id, md5) for file_id, md5, name in published}
     unpacked = (folder / IMAGES).is_dir()
@@ -135,23 +136,17 @@ def _open_images(folder: Path, download: bool) -> Source:
             f"and put it into {folder}"
         )
         if download:
-            _fetch(folder, name, file_id, md5, by_hand)
+            try:
+                utils.download_file_from_google_drive(file_id, str(folder), name, md5)
+            except Exception as error:  # gdown, which torchvision calls, has its own exceptions.
+                raise DataError(
+                    f"{name} cannot be downloaded to {folder}: {' '.join(str(error).split())}; "
+                    f"Google Drive often refuses programs: {by_hand}"
+                ) from error
         elif not (folder / name).is_file():
             raise DataError(f"{folder / name} does not exist; pass download: true, or {by_hand}")
         check_md5(folder / name, md5, f"delete it, then {by_hand}")
     return Folder(folder / IMAGES) if unpacked else ZipArchive(folder / ARCHIVE, IMAGES)
-
-
-def _fetch(folder: Path, name: str, file_id: str, md5: str, by_hand: str) -> None:
-    """Fetch a file unless it is there and whole."""
-    utils = torchvision().datasets.utils
-    try:
-        utils.download_file_from_google_drive(file_id, str(folder), name, md5)
-    except Exception as error:  # gdown, which torchvision calls, has exceptions of its own.
-        raise DataError(
-            f"{name} cannot be downloaded to {folder}: {' '.join(str(error).split())}; "
-            f"Google Drive often refuses programs: {by_hand}"
-        ) from error
 
 
 def _row(path: Path, line: int, words: list[str]) -> Row:

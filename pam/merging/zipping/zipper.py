@@ -1,7 +1,7 @@
 """Zipping a network step by step, and the layers of a step node by node."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -119,6 +119,7 @@ def _zipped(name: str, zipper: "StepZipper", notes: Mapping[str, Any]) -> Groupe
         return network
 
 
+@dataclass
 class StepZipper:
     """Zips the layers of one step, node by node.
 
@@ -127,35 +128,25 @@ class StepZipper:
     one, and the units of all tasks are joined at the end.
 
     Attributes:
+        network: what it reads from earlier steps is shared, its own layers are exclusive.
+        plan: layer of the step -> what to zip, at least one pair in each.
+        weights: task -> weight of its error; they sum to 1.
+        data: knows how to normalise the images.
+        images: uint8 (samples, channels, height, width), for the Hessians.
         notes: layer -> its pairs and their cost, once zipped.
     """
 
-    def __init__(
-        self,
-        network: GroupedNetwork,
-        plan: Mapping[str, LayerPlan],
-        weights: Mapping[str, float],
-        data: MultitaskDataset,
-        images: Tensor,
-    ) -> None:
-        """Prepare to zip.
+    network: GroupedNetwork
+    plan: Mapping[str, LayerPlan]
+    weights: Mapping[str, float]
+    data: MultitaskDataset
+    images: Tensor
+    notes: dict[str, Any] = field(default_factory=dict)
 
-        Args:
-            network: what it reads from earlier steps is shared, its own layers are exclusive.
-            plan: layer of the step -> what to zip, at least one pair in each.
-            weights: task -> weight of its error; they sum to 1.
-            data: knows how to normalise the images.
-            images: uint8 (samples, channels, height, width), for the Hessians.
-        """
-        self._network = network
-        self._assembly = Assembly.of(network)
-        self._plan = plan
-        self._weights = weights
-        self._data = data
-        self._images = images
+    def __post_init__(self) -> None:
+        self._assembly = Assembly.of(self.network)
         self._members: dict[str, dict[str, list[int]]] = {}
         self._moments: dict[str, Hessian] = {}
-        self.notes: dict[str, Any] = {}
 
     def zip(self) -> Assembly:
         """Return the network laid out with the layers of the step zipped as planned.
@@ -163,8 +154,8 @@ class StepZipper:
         Raises:
             DataError: if a weight or an activation is NaN or infinite.
         """
-        for node in self._network.architecture.weighted.values():
-            if node.layer in self._plan:
+        for node in self.network.architecture.weighted.values():
+            if node.layer in self.plan:
                 if node.layer not in self._members:
                     self._pair(node)
                 self._share(node)
@@ -175,13 +166,13 @@ class StepZipper:
 
     def _pair(self, node: Weighted) -> None:
         """Decide which units of the layer of its first node are joined."""
-        layer, plan = node.layer, self._plan[node.layer]
+        layer, plan = node.layer, self.plan[node.layer]
         makers = self._assembly.nodes_making(layer)
         deciding = [maker for maker in makers if not self._reads_step(maker)] or [node]
         groups = self._assembly.groups[layer]
         units: dict[str, list[int]] = {}
         allowed: dict[str, list[int]] = {}
-        for task in self._weights:
+        for task in self.weights:
             exclusive = [unit for unit, group in enumerate(groups) if group == {task}]
             candidates = range(len(exclusive)) if plan.candidates is None else plan.candidates[task]
             allowed[task] = sorted(candidates)
@@ -218,13 +209,13 @@ class StepZipper:
         )
 
     def _reads_step(self, node: Weighted) -> bool:
-        return self._network.architecture.source_layer(node) in self._plan
+        return self.network.architecture.source_layer(node) in self.plan
 
     def _inputs(self, node: Weighted, task: str) -> list[int]:
         """Return the units that the shared units of a node read, as a task has them."""
         if self._reads_step(node):
-            return self._members[self._network.architecture.source_layer(node)][task]
-        everyone = frozenset(self._weights)
+            return self._members[self.network.architecture.source_layer(node)][task]
+        everyone = frozenset(self.weights)
         groups = self._assembly.source_groups(node)
         return [unit for unit, group in enumerate(groups) if group == everyone]
 
@@ -243,10 +234,8 @@ class StepZipper:
     def _hessians(self, node: Weighted) -> dict[str, Hessian]:
         """Return task -> weighted Hessian of what the shared units of a node read."""
         if node.name not in self._moments:
-            network = self._assembly.network().eval() if self._reads_step(node) else self._network
-            inputs = self._inputs(node, next(iter(self._weights)))
-            self._moments[node.name] = layer_hessian(
-                network, node, self._data, self._images, inputs
-            )
+            network = self._assembly.network().eval() if self._reads_step(node) else self.network
+            inputs = self._inputs(node, next(iter(self.weights)))
+            self._moments[node.name] = layer_hessian(network, node, self.data, self.images, inputs)
         moment = self._moments[node.name]
-        return {task: moment.weighted(weight) for task, weight in self._weights.items()}
+        return {task: moment.weighted(weight) for task, weight in self.weights.items()}
