@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
+from pam.data.dataset import MultitaskDataset, Split, channel_statistics
 from pam.data.registry import DataSize
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
@@ -18,6 +18,10 @@ from pam.files import decode_image
 
 if TYPE_CHECKING:
     from PIL import Image
+
+RGB = 3
+PART_OPTIONS = tuple(f"{part}_images" for part in PARTS)
+"""How options name the number of images of every part."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,11 @@ def read_images(source: Source, names: list[str], framing: Framing, description:
     silent = not sys.stderr.isatty()
     for position, content in tqdm(files, description, len(names), unit="image", disable=silent):
         where = source.locate(names[position])
-        pixels = _decode(content, framing, where)
+        picture = decode_image(content, "RGB", where)
+        try:
+            pixels = np.asarray(framing.apply(picture)).transpose(2, 0, 1)
+        except DataError as error:
+            raise DataError(f"{where} {error}") from error
         if images is None:
             images = np.empty((len(names), *pixels.shape), dtype=np.uint8)
         elif pixels.shape != images.shape[1:]:
@@ -86,20 +94,6 @@ def read_images(source: Source, names: list[str], framing: Framing, description:
     if images is None:
         raise DataError(f"{description} has no images")
     return torch.from_numpy(images)
-
-
-def _decode(content: bytes, framing: Framing, where: str) -> np.ndarray:
-    """Return the pixels of an image file, uint8 (3, height, width)."""
-    picture = decode_image(content, "RGB", where)
-    try:
-        return np.asarray(framing.apply(picture)).transpose(2, 0, 1)
-    except DataError as error:
-        raise DataError(f"{where} {error}") from error
-
-
-RGB = 3
-PART_OPTIONS = tuple(f"{part}_images" for part in PARTS)
-"""How options name the number of images of every part."""
 
 
 class Row(NamedTuple):

@@ -211,14 +211,10 @@ def _parse(rows: Iterator[tuple[int, list[str]]], names: list[str], path: str) -
         # Beside -1, a 0 would most likely mean that the attribute is not known.
         if len(negatives) > 1:
             raise DataError(f"{path}, line {line}: the file has both 0 and -1")
-        yield Row(line, _image_name(file, path, line), [_LABELS.get(value, 0) for value in values])
-
-
-def _image_name(file: str, path: str, line: int) -> str:
-    name = PurePosixPath(file)
-    if not name.name or name.is_absolute() or ".." in name.parts:
-        raise DataError(f"{path}, line {line}: {file!r} is not a path below {IMAGES}")
-    return f"{IMAGES}/{name}"
+        name = PurePosixPath(file)
+        if not name.name or name.is_absolute() or ".." in name.parts:
+            raise DataError(f"{path}, line {line}: {file!r} is not a path below {IMAGES}")
+        yield Row(line, f"{IMAGES}/{name}", [_LABELS.get(value, 0) for value in values])
 
 
 def _csv_rows(text: str, path: str) -> Iterator[tuple[int, list[str]]]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from pam.data.dataset import PARTS, MultitaskDataset, Split
 from pam.data.registry import DataSize, with_defaults
@@ -54,7 +53,7 @@ def save_dataset(
         write_tensors(_part_path(folder, part), tensors, meta)
         parts[part] = {
             "samples": len(split),
-            "label_frequencies": _label_frequencies(split),
+            "label_frequencies": [n / len(split) for n in (split.labels == 1).sum(0).tolist()],
             "sha256": sha256,
         }
     record: dict[str, Any] = {
@@ -197,9 +196,3 @@ def _record_hash(record: dict[str, Any]) -> str:
     """Return the sha256 of a record without its hash and origin."""
     content = {key: value for key, value in record.items() if key not in _NOT_CONTENT}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _label_frequencies(split: Split) -> list[float]:
-    """Return the share of samples with each label, one number per label column."""
-    present: Tensor = (split.labels == 1).sum(0)
-    return [count / len(split) for count in present.tolist()]

@@ -108,7 +108,8 @@ def pam(
         grouping = regroup(values, labels, threshold, variance)
         groups = _settle(grouping, values, removed, everyone, origins)
         if everyone not in groups:
-            groups[_most_informative(values, labels, variance)] = everyone
+            shares = information_shares(values, labels, variance)
+            groups[int(shares.amin(0).argmax())] = everyone
         return Assignment(groups, _log(grouping, threshold))
 
     return merge_by_assignment(
@@ -156,11 +157,6 @@ def _settle(
         elif removed == "keep_exclusive":
             groups[neuron] = frozenset([origins[neuron]])
     return groups
-
-
-def _most_informative(values: Tensor, labels: Mapping[str, Tensor], noise_variance: float) -> int:
-    """Return the unit whose least share of a task's label entropy is largest, lowest index."""
-    return int(information_shares(values, labels, noise_variance).amin(0).argmax())
 
 
 def _log(grouping: Grouping, threshold: Mapping[str, float]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from pam.errors import ShapeError
 from pam.groups import Group, Widths, runs
 from pam.networks.architecture import IMAGE, Architecture, Weighted
 from pam.networks.grouped import GroupedNetwork
-from pam.networks.wiring import alive
 
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -218,15 +217,6 @@ class Assembly:
                 raise ShapeError(f"tasks {', '.join(kept)} share units of '{layer}' with others")
             part = part.take(layer, index)
         return replace(part, tasks=kept)
-
-    def without_dead_units(self) -> "Assembly":
-        """Return the assembly without units that no output depends on; outputs stay the same."""
-        wanted = alive(self.architecture, self.groups, self.tasks)
-        lean = self
-        for layer in self.architecture.hidden_layers:
-            index = [i for i, group in enumerate(self.groups[layer]) if group in wanted[layer]]
-            lean = lean.take(layer, index)
-        return lean
 
     @classmethod
     def unite(cls, parts: Sequence["Assembly"]) -> "Assembly":

@@ -122,7 +122,8 @@ def _torchvision_names(network: SingleTaskNetwork) -> dict[str, str]:
             f"there are no ImageNet weights for '{architecture.name}', only for "
             f"{', '.join(_BLOCKS)}"
         )
-    if architecture.options["width"] != 1 or not _is_whole(network):
+    units = {layer: sum(network.widths[layer].values()) for layer in network.hidden_layers}
+    if architecture.options["width"] != 1 or units != architecture.units:
         raise ConfigError(
             f"ImageNet weights need a '{architecture.name}' of width 1 that is not pruned, not of "
             f"width {architecture.options['width']}"
@@ -144,11 +145,6 @@ def _torchvision_names(network: SingleTaskNetwork) -> dict[str, str]:
         for kind in (_NORM if node in architecture.norms else ("weight", "bias"))
         if f"blocks.{node}.{group}.{kind}" in network.state_dict()
     }
-
-
-def _is_whole(network: SingleTaskNetwork) -> bool:
-    units = {layer: sum(network.widths[layer].values()) for layer in network.hidden_layers}
-    return units == network.architecture.units
 
 
 def _vgg_blocks(architecture: Architecture) -> Iterator[tuple[str, str]]:

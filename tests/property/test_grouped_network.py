@@ -280,26 +280,6 @@ def test_assign_drops_the_forbidden_weights_and_no_other(assembly, data):
         assert torch.equal(moved.norms[name], vectors)
 
 
-@many
-@given(assemblies(made=chains_and_residual()))
-def test_units_that_serve_nothing_can_go(assembly):
-    lean = assembly.without_dead_units()
-    images = images_for(assembly)
-    left, right = (scores_side_by_side(a.network().eval(), images) for a in (assembly, lean))
-    torch.testing.assert_close(left, right, atol=1e-9, rtol=0)
-    again = lean.without_dead_units()
-    assert again.groups == lean.groups
-    # Without the units of any one group something is missing: none of those left is dead.
-    for layer in assembly.architecture.hidden_layers:
-        readers = {
-            group
-            for node in lean.nodes_reading(layer)
-            if node.layer != layer
-            for group in lean.groups[node.layer]
-        }
-        assert all(any(u <= v for u in readers) for v in lean.groups[layer])
-
-
 def renamed(assembly, names):
     """The same network for tasks of other names."""
     groups = {
