@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pam.data.dataset import MultitaskDataset, Split, channel_statistics
+from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
 from pam.data.registry import DataSize
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
