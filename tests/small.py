@@ -66,7 +66,7 @@ def share_some(networks, layers=LAYERS):
     for layer in layers:
         groups = assembly.groups[layer]
         mixed = [everyone if unit % 2 else group for unit, group in enumerate(groups)]
-        assembly = assembly.assign(layer, mixed)
+        assembly = assembly.regroup({layer: mixed})
     return assembly.network()
 
 

@@ -69,7 +69,7 @@ def label_information(data: MultitaskDataset, task_a: str, task_b: str) -> float
         task_a: the task whose labels stand for activations.
         task_b: the task that is told about.
     """
-    index = sample_index(data, min(LABEL_SAMPLES, len(data.train)), seed=0)
+    index = sample_index(data, LABEL_SAMPLES, seed=0)
     x, y = (data.task_labels(data.train, task)[index] for task in (task_a, task_b))
     return mutual_information(x.to(torch.float64), y, NOISE_VARIANCE)
 

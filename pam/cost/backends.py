@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from pam.errors import ConfigError
 from pam.networks import GroupedNetwork
-from pam.networks.onnx_model import IMAGES, onnx_model, part_of
-from pam.networks.subnetwork import view
+from pam.networks.subnetwork import IMAGES, onnx_model, part_of, view
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,10 +14,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from pam.data.attributes import picture_size
+from pam.data.attributes import PART_OPTIONS, picture_size
 from pam.data.cartoon_drawing import ATTRIBUTES, draw_faces, draw_looks
-from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
-from pam.data.options import consecutive_tasks, named_tasks
+from pam.data.dataset import (
+    PARTS,
+    MultitaskDataset,
+    Split,
+    channel_statistics,
+    consecutive_tasks,
+    named_tasks,
+)
 from pam.data.registry import register
 from pam.ranges import BelowOne, Count, Whole
 from pam.seeds import seeded_generator
@@ -71,13 +77,9 @@ def cartoon_faces(
     Raises:
         ConfigError: if an option is outside its range or a task cannot be used.
     """
-    counts = {
-        "train_images": train_images,
-        "validation_images": validation_images,
-        "test_images": test_images,
-    }
+    counts = dict(zip(PART_OPTIONS, (train_images, validation_images, test_images), strict=True))
     looks = {"size": size, "correlation": correlation, "noise": noise, "seed": seed}
-    chosen = named_tasks(DEFAULT_TASKS if tasks is None else tasks, ATTRIBUTES, numbers=True)
+    chosen = named_tasks(DEFAULT_TASKS if tasks is None else tasks, ATTRIBUTES)
     parts = {part: make_part(part, counts[f"{part}_images"], **looks) for part in PARTS}
     mean, std = channel_statistics(parts["train"].images)
     return MultitaskDataset(

@@ -5,10 +5,17 @@ from pathlib import Path
 
 import torch
 
-from pam.data.attributes import AttributeTable, Part, Row, first, make_dataset, picture_size
-from pam.data.dataset import PARTS, MultitaskDataset
-from pam.data.images import Framing
-from pam.data.options import check_tasks, two_halves
+from pam.data.attributes import (
+    PART_OPTIONS,
+    AttributeTable,
+    Framing,
+    Part,
+    Row,
+    first,
+    make_dataset,
+    picture_size,
+)
+from pam.data.dataset import PARTS, MultitaskDataset, check_tasks, two_halves
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, ZipArchive, check_md5, read_lines
 from pam.errors import DataError
@@ -64,14 +71,8 @@ def celeba(
         ConfigError: if an option is outside its range.
         DataError: if a file is missing or damaged, or the download fails.
     """
-    counts = {
-        "train_images": train_images,
-        "validation_images": validation_images,
-        "test_images": test_images,
-    }
+    counts = dict(zip(PART_OPTIONS, (train_images, validation_images, test_images), strict=True))
     chosen = check_tasks(two_halves(N_ATTRIBUTES) if tasks is None else tasks, N_ATTRIBUTES)
-    framing = Framing(size)
-
     folder = (DEFAULT_ROOT if root is None else root) / FOLDER
     source = _open_images(folder, download)
     table = read_attributes(folder / ATTRIBUTES)
@@ -80,7 +81,7 @@ def celeba(
     for number, part in enumerate(PARTS):
         rows = torch.nonzero(partition == number).flatten()
         parts[part] = Part(source, table, first(rows, counts[f"{part}_images"], part))
-    return make_dataset("celeba", parts, framing, chosen, {"size": size, **counts})
+    return make_dataset("celeba", parts, Framing(size), chosen, {"size": size, **counts})
 
 
 def read_attributes(path: Path) -> AttributeTable:
@@ -124,6 +125,7 @@ def read_partition(path: Path, table: AttributeTable) -> torch.Tensor:
 
 def _open_images(folder: Path, download: bool) -> Source:
     """Return the images after fetching what is missing and checking the files' checksums."""
+    utils = torchvision().datasets.utils
     published = torchvision().datasets.CelebA.file_list
     entries = {name: (file_id, md5) for file_id, md5, name in published}
     unpacked = (folder / IMAGES).is_dir()
@@ -134,23 +136,17 @@ def _open_images(folder: Path, download: bool) -> Source:
             f"and put it into {folder}"
         )
         if download:
-            _fetch(folder, name, file_id, md5, by_hand)
+            try:
+                utils.download_file_from_google_drive(file_id, str(folder), name, md5)
+            except Exception as error:  # gdown, which torchvision calls, has its own exceptions.
+                raise DataError(
+                    f"{name} cannot be downloaded to {folder}: {' '.join(str(error).split())}; "
+                    f"Google Drive often refuses programs: {by_hand}"
+                ) from error
         elif not (folder / name).is_file():
             raise DataError(f"{folder / name} does not exist; pass download: true, or {by_hand}")
         check_md5(folder / name, md5, f"delete it, then {by_hand}")
     return Folder(folder / IMAGES) if unpacked else ZipArchive(folder / ARCHIVE, IMAGES)
-
-
-def _fetch(folder: Path, name: str, file_id: str, md5: str, by_hand: str) -> None:
-    """Fetch a file unless it is there and whole."""
-    utils = torchvision().datasets.utils
-    try:
-        utils.download_file_from_google_drive(file_id, str(folder), name, md5)
-    except Exception as error:  # gdown, which torchvision calls, has exceptions of its own.
-        raise DataError(
-            f"{name} cannot be downloaded to {folder}: {' '.join(str(error).split())}; "
-            f"Google Drive often refuses programs: {by_hand}"
-        ) from error
 
 
 def _row(path: Path, line: int, words: list[str]) -> Row:

@@ -1,16 +1,24 @@
 """The data set that the rest of the project works on: uint8 images, ±1 labels, named tasks."""
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from math import sqrt
+from string import ascii_uppercase
 
 import torch
 from torch import Tensor
 
-from pam.errors import DataError, ShapeError
+from pam.errors import ConfigError, DataError, ShapeError
+from pam.groups import SHARED
 
 PARTS = ("train", "validation", "test")
 _WHITE = 255
 _CHUNK = 256
+# A task's name is part of file names, and "&" joins the tasks of a combination.
+_NAME = re.compile(r"[A-Za-z0-9_]+")
+_TASKS = "option 'tasks'"
 
 
 @dataclass(frozen=True)
@@ -142,3 +150,75 @@ def random_split(
     shuffled = items[torch.randperm(len(items), generator=generator)]
     count = round(fraction * len(items))
     return shuffled[count:].sort().values, shuffled[:count].sort().values
+
+
+def consecutive_tasks(*sizes: int) -> dict[str, list[int]]:
+    """Return tasks ``A``, ``B``, ... of so many label columns each, in the order of the columns."""
+    stops = accumulate(sizes)
+    return {
+        name: list(range(stop - size, stop))
+        for name, size, stop in zip(ascii_uppercase, sizes, stops, strict=False)
+    }
+
+
+def two_halves(n_labels: int) -> dict[str, list[int]]:
+    """Return task ``A`` with the first half of the label columns and ``B`` with the rest."""
+    return consecutive_tasks(n_labels // 2, n_labels - n_labels // 2)
+
+
+def check_tasks(
+    tasks: Mapping[str, list[int]], n_labels: int, where: str = _TASKS
+) -> dict[str, list[int]]:
+    """Return tasks as a plain dictionary after checking them; tasks may share labels.
+
+    Args:
+        tasks: task name -> label columns, e.g. ``{"A": [0, 1], "B": [1, 2]}``.
+        n_labels: label columns that the data set has.
+        where: where the tasks stand, for errors.
+
+    Raises:
+        ConfigError: if there is no task, a name cannot be used, or columns are missing, repeated
+            or outside 0..n_labels-1.
+    """
+    if not tasks:
+        raise ConfigError(f"{where} must map task names to label columns, not {tasks!r}")
+    for name, columns in tasks.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name == SHARED:
+            raise ConfigError(
+                f"{where}: {name!r} cannot be the name of a task; "
+                f"use letters, digits and '_', and not '{SHARED}'"
+            )
+        if not columns:
+            raise ConfigError(f"{where}: task '{name}' needs a list of label columns")
+        for column in columns:
+            if not 0 <= column < n_labels:
+                raise ConfigError(
+                    f"{where}: label column {column} of task '{name}' is outside 0..{n_labels - 1}"
+                )
+        if len(set(columns)) != len(columns):
+            raise ConfigError(f"{where}: task '{name}' names a label column twice")
+    return {name: list(columns) for name, columns in tasks.items()}
+
+
+def named_tasks(
+    tasks: Mapping[str, Sequence[str | int]], names: Sequence[str], where: str = _TASKS
+) -> dict[str, list[int]]:
+    """Return task name -> label columns of tasks that name their columns, checked.
+
+    Args:
+        tasks: task name -> columns, by name or by number.
+        names: the names of all label columns.
+        where: where the tasks stand, for errors.
+
+    Raises:
+        ConfigError: as :func:`check_tasks`, and for a name that no column has.
+    """
+    known = {name: column for column, name in enumerate(names)}
+    for task, columns in tasks.items():
+        for name in columns:
+            if isinstance(name, str) and name not in known:
+                raise ConfigError(
+                    f"{where}: task '{task}' names the column '{name}'; known: {', '.join(names)}"
+                )
+    numbered = {task: [known.get(c, c) for c in columns] for task, columns in tasks.items()}
+    return check_tasks(numbered, len(names), where)

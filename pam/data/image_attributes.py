@@ -6,22 +6,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import torch
+from pydantic import TypeAdapter
 
-from pam.data.attributes import AttributeTable, Part, Row, draw, make_dataset, picture_size
-from pam.data.dataset import PARTS, MultitaskDataset, random_split
-from pam.data.images import Framing
-from pam.data.options import named_tasks
+from pam.data.attributes import (
+    PART_OPTIONS,
+    AttributeTable,
+    Framing,
+    Part,
+    Row,
+    draw,
+    make_dataset,
+    picture_size,
+)
+from pam.data.dataset import PARTS, MultitaskDataset, named_tasks, random_split
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive
 from pam.errors import ConfigError, DataError
 from pam.files import DEFAULT_ROOT
 from pam.ranges import Count, Fraction, Whole
 from pam.seeds import seeded_generator
+from pam.source.options import check_value
 
 ATTRIBUTES = "attributes.csv"
 IMAGES = "images"
 SUFFIXES = (".tar", ".tar.gz", ".tar.xz")
 _VALIDATION_FRACTION = 0.1
+_TASKS = TypeAdapter(dict[str, list[str]])
 _LABELS = {"0": -1, "-1": -1, "1": 1}
 
 
@@ -64,18 +74,11 @@ def image_attributes(
         ConfigError: if an option is outside its range, or tasks are missing or do not fit.
         DataError: if a file is missing or cannot be used.
     """
-    counts = {
-        "train_images": train_images,
-        "validation_images": validation_images,
-        "test_images": test_images,
-    }
-    inside = not Path(folder).is_absolute()
-    if not inside or ".." in Path(folder).parts:
+    counts = dict(zip(PART_OPTIONS, (train_images, validation_images, test_images), strict=True))
+    if Path(folder).is_absolute() or ".." in Path(folder).parts:
         raise ConfigError(
             f"option 'folder' must be the name of a folder below the raw data, not {folder!r}"
         )
-    framing = Framing(size)
-
     where = (DEFAULT_ROOT if root is None else root) / folder
     parts = read_parts(where, validation_fraction, seed)
     chosen = read_tasks(where / "tasks.yaml", tasks, parts["train"].table.label_names)
@@ -83,14 +86,9 @@ def image_attributes(
         generator = seeded_generator("image_attributes", f"{part} images", seed)
         rows = draw(rows, counts[f"{part}_images"], part, generator)
         parts[part] = Part(source, table, rows)
-    options = {
-        "folder": folder,
-        "size": size,
-        **counts,
-        "validation_fraction": validation_fraction,
-        "seed": seed,
-    }
-    return make_dataset("image_attributes", parts, framing, chosen, options)
+    split = {"validation_fraction": validation_fraction, "seed": seed}
+    options = {"folder": folder, "size": size} | counts | split
+    return make_dataset("image_attributes", parts, Framing(size), chosen, options)
 
 
 def read_parts(folder: Path, validation_fraction: float | None, seed: int) -> dict[str, Part]:
@@ -160,7 +158,8 @@ def read_tasks(
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path} cannot be read as YAML: {reason}") from error
-    return named_tasks(tasks, names, where=str(path))
+    check_value(str(path), _TASKS, tasks)
+    return named_tasks(tasks, names, str(path))
 
 
 def open_split(folder: Path, split: str) -> Source | None:
@@ -212,14 +211,10 @@ def _parse(rows: Iterator[tuple[int, list[str]]], names: list[str], path: str) -
         # Beside -1, a 0 would most likely mean that the attribute is not known.
         if len(negatives) > 1:
             raise DataError(f"{path}, line {line}: the file has both 0 and -1")
-        yield Row(line, _image_name(file, path, line), [_LABELS.get(value, 0) for value in values])
-
-
-def _image_name(file: str, path: str, line: int) -> str:
-    name = PurePosixPath(file)
-    if not name.name or name.is_absolute() or ".." in name.parts:
-        raise DataError(f"{path}, line {line}: {file!r} is not a path below {IMAGES}")
-    return f"{IMAGES}/{name}"
+        name = PurePosixPath(file)
+        if not name.name or name.is_absolute() or ".." in name.parts:
+            raise DataError(f"{path}, line {line}: {file!r} is not a path below {IMAGES}")
+        yield Row(line, f"{IMAGES}/{name}", [_LABELS.get(value, 0) for value in values])
 
 
 def _csv_rows(text: str, path: str) -> Iterator[tuple[int, list[str]]]:

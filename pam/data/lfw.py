@@ -12,12 +12,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pam.data.attributes import AttributeTable, Part, Row, draw, make_dataset, picture_size
-from pam.data.dataset import MultitaskDataset, random_split
-from pam.data.images import Framing
-from pam.data.options import (
+from pam.data.attributes import (
+    PART_OPTIONS,
+    AttributeTable,
+    Framing,
+    Part,
+    Row,
+    draw,
+    make_dataset,
+    picture_size,
+)
+from pam.data.dataset import (
+    MultitaskDataset,
     check_tasks,
     consecutive_tasks,
+    random_split,
 )
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive, check_md5, read_lines
@@ -84,14 +93,8 @@ def lfw(
         ConfigError: if an option is outside its range.
         DataError: if a file is missing or damaged.
     """
-    counts = {
-        "train_images": train_images,
-        "validation_images": validation_images,
-        "test_images": test_images,
-    }
+    counts = dict(zip(PART_OPTIONS, (train_images, validation_images, test_images), strict=True))
     chosen = check_tasks(DEFAULT_TASKS if tasks is None else tasks, N_ATTRIBUTES)
-    framing = Framing(size, crop)
-
     folder = (DEFAULT_ROOT if root is None else root) / FOLDER
     table = read_attributes(folder / ATTRIBUTES)
     source = _open_images(folder)
@@ -100,14 +103,9 @@ def lfw(
     for part, rows in split_people(people, validation_fraction, seed).items():
         generator = seeded_generator("lfw", part, seed)
         parts[part] = Part(source, table, draw(rows, counts[f"{part}_images"], part, generator))
-    options = {
-        "crop": crop,
-        "size": size,
-        **counts,
-        "validation_fraction": validation_fraction,
-        "seed": seed,
-    }
-    return make_dataset("lfw", parts, framing, chosen, options)
+    split = {"validation_fraction": validation_fraction, "seed": seed}
+    options = {"crop": crop, "size": size} | counts | split
+    return make_dataset("lfw", parts, Framing(size, crop), chosen, options)
 
 
 def read_attributes(path: Path) -> AttributeTable:

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
-from pam.data.dataset import MultitaskDataset, Split
+from pam.data.dataset import PARTS, MultitaskDataset, Split
 from pam.data.registry import DataSize, with_defaults
 from pam.errors import DataError, PamError
 from pam.files import read_json, read_tensors, tensor_hash, write_json, write_tensors
 
-PARTS = ("train", "validation", "test")
 RECORD = "dataset.json"
 # What does not count when two data sets are compared.
 _NOT_CONTENT = ("data_hash", "origin")
@@ -55,7 +53,7 @@ def save_dataset(
         write_tensors(_part_path(folder, part), tensors, meta)
         parts[part] = {
             "samples": len(split),
-            "label_frequencies": _label_frequencies(split),
+            "label_frequencies": [n / len(split) for n in (split.labels == 1).sum(0).tolist()],
             "sha256": sha256,
         }
     record: dict[str, Any] = {
@@ -198,9 +196,3 @@ def _record_hash(record: dict[str, Any]) -> str:
     """Return the sha256 of a record without its hash and origin."""
     content = {key: value for key, value in record.items() if key not in _NOT_CONTENT}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _label_frequencies(split: Split) -> list[float]:
-    """Return the share of samples with each label, one number per label column."""
-    present: Tensor = (split.labels == 1).sum(0)
-    return [count / len(split) for count in present.tolist()]

@@ -14,8 +14,14 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from pam.data.dataset import MultitaskDataset, Split, channel_statistics, random_split
-from pam.data.options import check_tasks, two_halves
+from pam.data.dataset import (
+    MultitaskDataset,
+    Split,
+    channel_statistics,
+    check_tasks,
+    random_split,
+    two_halves,
+)
 from pam.data.registry import DataSize
 from pam.errors import ConfigError
 from pam.seeds import seeded_generator
@@ -66,15 +72,6 @@ class StripOptions:
     items_per_strip: int
     validation_fraction: float
     seed: int
-
-    @property
-    def strips(self) -> dict[str, int]:
-        """Strips per part."""
-        return {
-            "train": self.train_strips,
-            "validation": self.validation_strips,
-            "test": self.test_strips,
-        }
 
 
 def strip_size(options: Mapping[str, Any]) -> DataSize:
@@ -146,7 +143,7 @@ def choose_items(source: ItemSource, options: StripOptions) -> dict[str, Tensor]
     return {
         part: draw_strips(
             pool,
-            options.strips[part],
+            getattr(options, f"{part}_strips"),
             options.items_per_strip,
             seeded_generator("strips", f"{part} strips", options.seed),
         )

@@ -31,7 +31,7 @@ def packer(
     Raises:
         ShapeError: if the network is larger than an ONNX file can be.
     """
-    from pam.networks.onnx_model import onnx_model, part_of
+    from pam.networks.subnetwork import onnx_model, part_of
 
     whole = network.subnetwork(tasks).eval()
     size = sum(tensor.nbytes for tensor in whole.state_dict().values())

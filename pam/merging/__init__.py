@@ -6,10 +6,9 @@ from typing import Any
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError, ShapeError
 from pam.merging import all_shared, mtz, none, pam, pam_zip  # noqa: F401 - their import registers them
-from pam.merging.activations import collect, sample_index, standardised, task_labels
-from pam.merging.registry import MERGERS, Forecast, Merger, register
+from pam.merging.activations import collect, sample_index, standardised
+from pam.merging.registry import MERGERS, Forecast, Merger, register, retrain
 from pam.merging.regrouping import Grouping, regroup
-from pam.merging.retraining import retrain
 from pam.networks import GroupedNetwork, SingleTaskNetwork
 from pam.source.options import check_call
 
@@ -25,7 +24,6 @@ __all__ = [
     "retrain",
     "sample_index",
     "standardised",
-    "task_labels",
 ]
 
 

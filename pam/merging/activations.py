@@ -28,27 +28,19 @@ class Sample(NamedTuple):
 
 
 def draw_sample(
-    data: MultitaskDataset,
-    samples: int,
-    seed: int,
-    tasks: Iterable[str] | None = None,
-    *,
-    strict: bool = False,
+    data: MultitaskDataset, samples: int, seed: int, tasks: Iterable[str] | None = None
 ) -> Sample:
     """Return training images that :func:`sample_index` draws, with labels of some or all tasks.
 
     Args:
         data: has the images in ``train``.
-        samples: how many; all if there are fewer, unless ``strict``.
+        samples: how many; all if there are fewer.
         seed: of the choice.
         tasks: whose labels are wanted; those of all tasks by default.
-        strict: refuse to draw more samples than there are.
-
-    Raises:
-        ConfigError: for fewer than two samples, or more than there are if ``strict``.
     """
-    index = sample_index(data, samples if strict else min(samples, len(data.train)), seed)
-    labels = task_labels(data, index, dict.fromkeys(data.tasks if tasks is None else tasks))
+    index = sample_index(data, samples, seed)
+    wanted = data.tasks if tasks is None else tasks
+    labels = {task: data.task_labels(data.train, task)[index] for task in wanted}
     return Sample(data.normalise(data.train.images[index]), labels)
 
 
@@ -111,13 +103,6 @@ def standardised(activations: Tensor) -> Tensor:
     deviation = centred.square().mean(0).sqrt()
     constant = deviation <= 1e-12 * activations.double().abs().amax(0).clamp_min(1e-300)
     return torch.where(constant, 0.0, activations.double() / deviation.clamp_min(1e-300))
-
-
-def task_labels(
-    data: MultitaskDataset, index: Tensor, tasks: Mapping[str, object]
-) -> dict[str, Tensor]:
-    """Return task -> int8 labels (samples, labels of the task) of training samples."""
-    return {task: data.task_labels(data.train, task)[index] for task in tasks}
 
 
 def information_shares(

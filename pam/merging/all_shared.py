@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pam.data import MultitaskDataset
 from pam.merging.registry import Forecast, register
-from pam.merging.retraining import retrain as train_lightly
+from pam.merging.registry import retrain as train_lightly
 from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
 from pam.ranges import ScheduleSettings
 

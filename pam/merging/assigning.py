@@ -13,7 +13,7 @@ from pam.errors import ConfigError
 from pam.groups import group_name
 from pam.information import label_entropy, per_unit_information
 from pam.merging.activations import collect, draw_sample, standardised
-from pam.merging.retraining import retrain as train_lightly
+from pam.merging.registry import retrain as train_lightly
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
 
 
@@ -87,7 +87,7 @@ def merge_by_assignment(
         ConfigError: if layerwise and the layers do not follow one another, as in residual networks.
     """
     assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
-    images, labels = draw_sample(data, samples, seed, networks, strict=True)
+    images, labels = draw_sample(data, samples, seed, networks)
     layers = assembly.architecture.hidden_layers
     if layerwise and not assembly.architecture.is_chain:
         raise ConfigError(
@@ -149,6 +149,22 @@ def _regrouped(assembly: Assembly, decided: Groups) -> Assembly:
     return assembly.regroup(
         {layer: [g for g in groups if g is not None] for layer, groups in decided.items()}
     )
+
+
+def judged_layers(
+    merger: str, layers: Sequence[str] | None, hidden: Sequence[str]
+) -> Sequence[str]:
+    """Return the layers that an option ``layers`` names: all hidden ones but the first for None.
+
+    Raises:
+        ConfigError: if a layer is not known; the sentence starts with the merger.
+    """
+    for layer in layers or ():
+        if layer not in hidden:
+            raise ConfigError(
+                f"{merger}: unknown layer '{layer}' in 'layers'; the layers are {', '.join(hidden)}"
+            )
+    return hidden[1:] if layers is None else layers
 
 
 def information_rows(

@@ -82,39 +82,25 @@ def shared_counts(
         shared: as given to :func:`mtz`.
 
     Raises:
-        ConfigError: for an unknown layer, a fraction outside [0, 1], a number that is not one of
-            0 ... the narrowest network's width, or shared units that could read none.
+        ConfigError: for an unknown layer, more units than the narrowest network has, or shared
+            units that could read none.
     """
     most = {layer: min(network.widths[layer].values()) for layer in network.hidden_layers}
     if shared is None:
         return most
     if not isinstance(shared, Mapping):
-        return {layer: _fraction_of(shared, width) for layer, width in most.items()}
+        least = 1 if shared > 0 else 0
+        return {layer: max(int(shared * width), least) for layer, width in most.items()}
     unknown = [layer for layer in shared if layer not in most]
     if unknown:
         raise ConfigError(f"merging option 'shared': there is no hidden layer '{unknown[0]}'")
     for layer, count in shared.items():
-        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= most[layer]:
+        if count > most[layer]:
             raise ConfigError(
                 f"merging option 'shared': layer '{layer}' can share 0 to {most[layer]} units, "
                 f"not {count!r}"
             )
     counts = {**most, **shared}
-    _check_readable(network, counts)
-    return counts
-
-
-def _fraction_of(fraction: object, width: int) -> int:
-    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)):
-        raise ConfigError(
-            f"merging option 'shared' is a fraction or layer -> units, not {fraction!r}"
-        )
-    if not 0 <= fraction <= 1:
-        raise ConfigError(f"merging option 'shared' must be a fraction in [0, 1], not {fraction}")
-    return max(int(fraction * width), 1) if fraction > 0 else 0
-
-
-def _check_readable(network: GroupedNetwork, counts: Mapping[str, int]) -> None:
     architecture = network.architecture
     for node in architecture.weighted.values():
         source = architecture.source_layer(node)
@@ -123,19 +109,18 @@ def _check_readable(network: GroupedNetwork, counts: Mapping[str, int]) -> None:
                 f"merging option 'shared': layer '{node.layer}' cannot share units, "
                 f"for '{source}' has none that they could read"
             )
+    return counts
 
 
 def task_weights(network: GroupedNetwork, alpha: Mapping[str, float] | None) -> dict[str, float]:
     """Return task -> weight, scaled to sum to 1; equal weights by default.
 
     Raises:
-        ConfigError: if the weights are not positive or do not name the network's tasks.
+        ConfigError: if the weights do not name the network's tasks.
     """
     given = dict.fromkeys(network.tasks, 1.0) if alpha is None else dict(alpha)
     if set(given) != set(network.tasks):
         raise ConfigError(
             f"merging option 'alpha' names {sorted(given)}, the tasks are {sorted(network.tasks)}"
         )
-    if not all(isinstance(w, (int, float)) and 0 < w < float("inf") for w in given.values()):
-        raise ConfigError(f"merging option 'alpha' must hold positive weights, not {given}")
     return {task: given[task] / sum(given.values()) for task in network.tasks}

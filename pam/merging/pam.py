@@ -10,7 +10,7 @@ from pam.data import MultitaskDataset
 from pam.errors import ConfigError
 from pam.information import label_entropy, mutual_information
 from pam.merging.activations import information_shares, standardised
-from pam.merging.assigning import Assignment, merge_by_assignment
+from pam.merging.assigning import Assignment, judged_layers, merge_by_assignment
 from pam.merging.registry import Forecast, register
 from pam.merging.regrouping import Grouping, regroup
 from pam.merging.trunks import separate_trunks
@@ -108,7 +108,8 @@ def pam(
         grouping = regroup(values, labels, threshold, variance)
         groups = _settle(grouping, values, removed, everyone, origins)
         if everyone not in groups:
-            groups[_most_informative(values, labels, variance)] = everyone
+            shares = information_shares(values, labels, variance)
+            groups[int(shares.amin(0).argmax())] = everyone
         return Assignment(groups, _log(grouping, threshold))
 
     return merge_by_assignment(
@@ -129,12 +130,8 @@ def _bounds(
     architecture: Architecture,
 ) -> dict[str, float]:
     """Return searched layer -> alpha."""
-    searched = architecture.hidden_layers[1:] if layers is None else layers
     bounds = {}
-    for layer in searched:
-        if layer not in architecture.hidden_layers:
-            known = ", ".join(architecture.hidden_layers)
-            raise ConfigError(f"pam: unknown layer '{layer}' in 'layers'; the layers are {known}")
+    for layer in judged_layers("pam", layers, architecture.hidden_layers):
         kind = architecture.kind(layer)
         if isinstance(alpha, Mapping) and kind not in alpha:
             raise ConfigError(f"pam: alpha names no bound for '{kind}' layers")
@@ -160,11 +157,6 @@ def _settle(
         elif removed == "keep_exclusive":
             groups[neuron] = frozenset([origins[neuron]])
     return groups
-
-
-def _most_informative(values: Tensor, labels: Mapping[str, Tensor], noise_variance: float) -> int:
-    """Return the unit whose least share of a task's label entropy is largest, lowest index."""
-    return int(information_shares(values, labels, noise_variance).amin(0).argmax())
 
 
 def _log(grouping: Grouping, threshold: Mapping[str, float]) -> dict[str, Any]:

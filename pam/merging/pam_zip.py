@@ -14,9 +14,8 @@ from typing import Any
 import torch
 
 from pam.data import MultitaskDataset
-from pam.errors import ConfigError
 from pam.merging.activations import collect, draw_sample, information_shares, standardised
-from pam.merging.assigning import information_rows
+from pam.merging.assigning import information_rows, judged_layers
 from pam.merging.registry import Forecast, register
 from pam.merging.zipping import LayerPlan, zip_networks, zip_steps
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
@@ -63,13 +62,8 @@ def pam_zip(
     """
     separate = Assembly.unite([Assembly.of(network) for network in networks.values()]).network()
     hidden = separate.hidden_layers
-    judged = hidden[1:] if layers is None else layers
-    for layer in judged:
-        if layer not in hidden:
-            raise ConfigError(
-                f"pam_zip: unknown layer '{layer}' in 'layers'; the layers are {', '.join(hidden)}"
-            )
-    images, labels = draw_sample(data, samples, seed, networks, strict=True)
+    judged = judged_layers("pam_zip", layers, hidden)
+    images, labels = draw_sample(data, samples, seed, networks)
     activations = collect(separate, images, hidden)
     plan: dict[str, LayerPlan] = {}
     sharing = True

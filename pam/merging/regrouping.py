@@ -22,7 +22,7 @@ import torch
 
 from pam.errors import ConfigError
 from pam.information import DEFAULT_NOISE_VARIANCE, label_entropy
-from pam.information.inputs import as_labels, as_samples, check_noise_variance
+from pam.information.estimates import as_labels, as_samples, check_noise_variance
 from pam.information.joint import CandidateKernels, LabelClasses, on_all_threads
 
 TIE_TOLERANCE = 1e-12
@@ -240,14 +240,11 @@ def _thresholds(
         raise ConfigError(
             f"threshold names the tasks {sorted(threshold)}, but there are {sorted(tasks)}"
         )
-    return {task: _check_threshold(threshold[task]) for task in tasks}
-
-
-def _check_threshold(threshold: float) -> float:
     try:
-        value = float(threshold)
+        values = {task: float(threshold[task]) for task in tasks}
     except (TypeError, ValueError) as error:
         raise ConfigError(f"threshold must be a number of nats, not {threshold!r}") from error
-    if not value >= 0:
-        raise ConfigError(f"threshold must be at least 0 nats, not {threshold}")
-    return value
+    for value in values.values():
+        if not value >= 0:
+            raise ConfigError(f"threshold must be at least 0 nats, not {value}")
+    return values

@@ -18,9 +18,9 @@ from pam.networks.architecture import (
     Tanh,
 )
 from pam.networks.assembly import Assembly
-from pam.networks.build import build
 from pam.networks.chain import Chain
 from pam.networks.grouped import GroupedNetwork, SingleTaskNetwork
+from pam.networks.initial import build
 from pam.networks.registry import ARCHITECTURES, architecture, register
 
 __all__ = [

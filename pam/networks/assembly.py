@@ -15,7 +15,6 @@ from pam.errors import ShapeError
 from pam.groups import Group, Widths, runs
 from pam.networks.architecture import IMAGE, Architecture, Weighted
 from pam.networks.grouped import GroupedNetwork
-from pam.networks.wiring import alive
 
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -49,10 +48,9 @@ class Assembly:
             layer: [group for group, units in widths.items() for _ in range(units)]
             for layer, widths in network.widths.items()
         }
-        weights: dict[str, Tensor] = {}
-        biases: dict[str, Tensor] = {}
+        assembly = cls(architecture, dict(network.tasks), groups, {}, {}, {})
         for node in architecture.weighted.values():
-            source = _source_groups(architecture, tuple(network.tasks), groups, node)
+            source = assembly.source_groups(node)
             blocks = network.blocks[node.name]
             device = next(blocks.parameters()).device
             taps = architecture.taps(node)
@@ -63,14 +61,13 @@ class Assembly:
                 block = blocks[network.block_name(group)]
                 kernel = block.weight.detach().reshape(len(rows), len(columns), taps)
                 weight[rows[:, None], columns[None, :]] = kernel
-            weights[node.name] = weight
+            assembly.weights[node.name] = weight
             if node.bias:
-                biases[node.name] = _side_by_side(blocks, "bias")
-        norms = {
-            name: torch.stack([_side_by_side(network.blocks[name], kind) for kind in _NORM])
-            for name in architecture.norms
-        }
-        return cls(architecture, dict(network.tasks), groups, weights, biases, norms)
+                assembly.biases[node.name] = _side_by_side(blocks, "bias")
+        for name in architecture.norms:
+            vectors = [_side_by_side(network.blocks[name], kind) for kind in _NORM]
+            assembly.norms[name] = torch.stack(vectors)
+        return assembly
 
     def network(self) -> GroupedNetwork:
         """Build the grouped network, in evaluation mode; weights without a wire are left out.
@@ -106,7 +103,10 @@ class Assembly:
 
     def source_groups(self, node: Weighted) -> list[Group]:
         """Return the group of every input unit of a weighted node; the image belongs to all."""
-        return _source_groups(self.architecture, tuple(self.tasks), self.groups, node)
+        layer = self.architecture.source_layer(node)
+        if layer == IMAGE:
+            return [frozenset(self.tasks)] * self.architecture.input_shape[0]
+        return self.groups[layer]
 
     def nodes_making(self, layer: str) -> list[Weighted]:
         """Return the weighted nodes whose outputs are the units of a layer."""
@@ -171,10 +171,6 @@ class Assembly:
         groups = {**self.groups, layer: unions}
         return replace(self, groups=groups, weights=weights, biases=biases, norms=norms)
 
-    def assign(self, layer: str, groups: Sequence[Group]) -> "Assembly":
-        """Return the assembly with the units of one layer moved; see :meth:`regroup`."""
-        return self.regroup({layer: groups})
-
     def regroup(self, groups: Mapping[str, Sequence[Group]]) -> "Assembly":
         """Return the assembly with the units of some layers moved to other groups.
 
@@ -222,15 +218,6 @@ class Assembly:
             part = part.take(layer, index)
         return replace(part, tasks=kept)
 
-    def without_dead_units(self) -> "Assembly":
-        """Return the assembly without units that no output depends on; outputs stay the same."""
-        wanted = alive(self.architecture, self.groups, self.tasks)
-        lean = self
-        for layer in self.architecture.hidden_layers:
-            index = [i for i, group in enumerate(self.groups[layer]) if group in wanted[layer]]
-            lean = lean.take(layer, index)
-        return lean
-
     @classmethod
     def unite(cls, parts: Sequence["Assembly"]) -> "Assembly":
         """Put networks of different tasks side by side; nothing connects one with another.
@@ -265,18 +252,6 @@ class Assembly:
             name: torch.cat([part.norms[name] for part in parts], dim=1) for name in first.norms
         }
         return cls(first, tasks, groups, weights, biases, norms)
-
-
-def _source_groups(
-    architecture: Architecture,
-    tasks: tuple[str, ...],
-    groups: Mapping[str, list[Group]],
-    node: Weighted,
-) -> list[Group]:
-    layer = architecture.source_layer(node)
-    if layer == IMAGE:
-        return [frozenset(tasks)] * architecture.input_shape[0]
-    return groups[layer]
 
 
 def _side_by_side(blocks: nn.ModuleDict, kind: str) -> Tensor:

@@ -23,7 +23,7 @@ from pam.groups import (
     sorted_groups,
 )
 from pam.networks.architecture import IMAGE, Add, Architecture, AveragePool, Gate, Norm, Weighted
-from pam.networks.storage import NOT_A_DESCRIPTION, check_weights, parse_description
+from pam.networks.registry import NOT_A_DESCRIPTION, check_weights, parse_description
 
 Stream = dict[Group, Tensor]
 GateFunction = Callable[[str, Group, Tensor], Tensor]

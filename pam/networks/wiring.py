@@ -25,29 +25,8 @@ def executed(
     for node in reversed(architecture.nodes):
         needed = wanted[node.name]
         if isinstance(node, Weighted):
-            needed = _read(groups.get(architecture.source_layer(node), ()), needed)
+            read = groups.get(architecture.source_layer(node), ())
+            needed = {group for group in read if any(reads(reader, group) for reader in needed)}
         for source in node.sources:
             wanted[source] |= needed
     return wanted
-
-
-def alive(
-    architecture: Architecture, groups: Groups, tasks: Iterable[str]
-) -> dict[str, set[Group]]:
-    """Return layer -> the groups on which, through any path, an output of ``tasks`` depends.
-
-    A group of a residual stage that is alive keeps all that any of its nodes reads.
-    """
-    wanted: dict[str, set[Group]] = {layer: set() for layer in architecture.layers}
-    wanted[architecture.output] = {frozenset([task]) for task in tasks}
-    before = -1
-    while before != (before := sum(map(len, wanted.values()))):
-        for node in reversed(architecture.weighted.values()):
-            source = architecture.source_layer(node)
-            if source != IMAGE:
-                wanted[source] |= _read(groups[source], wanted[node.layer])
-    return wanted
-
-
-def _read(sources: Iterable[Group], readers: Collection[Group]) -> set[Group]:
-    return {source for source in sources if any(reads(reader, source) for reader in readers)}

@@ -11,8 +11,7 @@ from pam.errors import ConfigError
 from pam.groups import components
 from pam.networks import Assembly, GroupedNetwork
 from pam.pruning import taylor, vibnet  # noqa: F401 - their import registers them
-from pam.pruning.fine_tuning import curve_rows, fine_tune
-from pam.pruning.registry import PRUNERS, Pruned, Pruner, register
+from pam.pruning.registry import PRUNERS, Pruned, Pruner, curve_rows, fine_tune, register
 from pam.pruning.scored import prune_by_score
 from pam.pruning.units import Key, PerUnit, connected, remove, scale, spared_groups, unit_keys
 from pam.source.options import check_call
@@ -87,7 +86,10 @@ def prune_progressively(
         for part in parts
     ]
     for results in zip(*runs, strict=True):
-        yield _together(results, network)
+        united = Assembly.unite([Assembly.of(result.network) for result in results])
+        together = replace(united, tasks=dict(network.tasks)).network().eval()
+        curve = [row for result in results for row in result.curve]
+        yield Pruned(results[0].strength, together, curve)
 
 
 def _checked(strengths: Sequence[float]) -> list[float]:
@@ -100,11 +102,3 @@ def _checked(strengths: Sequence[float]) -> list[float]:
     if not checked or not rising or checked[-1] == inf:
         raise ConfigError(f"strengths must be positive and strictly increasing, not {checked}")
     return checked
-
-
-def _together(results: Sequence[Pruned], network: GroupedNetwork) -> Pruned:
-    """Put the separately pruned parts of a network side by side again."""
-    united = Assembly.unite([Assembly.of(result.network) for result in results])
-    whole = replace(united, tasks=dict(network.tasks)).network().eval()
-    curve = [row for result in results for row in result.curve]
-    return Pruned(results[0].strength, whole, curve)

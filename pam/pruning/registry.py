@@ -1,13 +1,14 @@
-"""The contract of a pruner, and the registry of pruners."""
+"""The contract of a pruner, the registry of pruners, and the training that follows a removal."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from pam.data import MultitaskDataset
 from pam.networks import GroupedNetwork
 from pam.registry import PRUNER, Registry
 from pam.source import entry_points
+from pam.training import Epoch, fit, schedule_from
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,33 @@ class Pruner(Protocol):
 PRUNERS: Registry[Pruner] = Registry(PRUNER, entry_points.load)
 register = PRUNERS.register
 """A ``forecast`` names the options that are schedules: option -> what it is if not given."""
+
+
+FINE_TUNE: Mapping[str, Any] = {
+    "stages": [{"epochs": 1, "learning_rate": 0.01}, {"epochs": 1, "learning_rate": 0.001}]
+}
+
+
+def fine_tune(
+    network: GroupedNetwork,
+    data: MultitaskDataset,
+    settings: Mapping[str, Any] | None,
+    seed: int,
+    description: str,
+) -> list[Epoch]:
+    """Train a pruned network in place and return its curve.
+
+    Args:
+        network: plain, without gates.
+        data: trains on ``train``.
+        settings: a schedule as in a configuration; None for the default.
+        seed: of the order of the samples.
+        description: of the progress bar.
+    """
+    schedule = schedule_from(FINE_TUNE if settings is None else settings, "option 'fine_tune'")
+    return fit(network, data, schedule, seed, description=description)
+
+
+def curve_rows(curve: Sequence[Epoch], phase: str) -> list[dict[str, Any]]:
+    """Return epochs as JSON-able rows that name their phase (``"prune"`` or ``"fine_tune"``)."""
+    return [{"phase": phase, **asdict(epoch)} for epoch in curve]

@@ -1,6 +1,7 @@
 """Progressive pruning by any score of units: remove the lowest, fine-tune, go on from there."""
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -8,9 +9,8 @@ import torch
 
 from pam.data import MultitaskDataset
 from pam.networks import Group, GroupedNetwork
-from pam.pruning.fine_tuning import curve_rows
-from pam.pruning.fine_tuning import fine_tune as train_pruned
-from pam.pruning.registry import Pruned
+from pam.pruning.registry import Pruned, curve_rows
+from pam.pruning.registry import fine_tune as train_pruned
 from pam.pruning.units import Key, PerUnit, connected, remove, spared_groups, unit_keys
 from pam.ranges import Fraction, PruneGroups, ScheduleSettings
 from pam.seeds import derive_seed
@@ -75,10 +75,9 @@ def _part(key: Key, scope: str) -> str:
 
 
 def _sizes(network: GroupedNetwork, scope: str) -> dict[str, int]:
-    sizes: dict[str, int] = {}
+    sizes: Counter[str] = Counter()
     for key, units in unit_keys(network):
-        part = _part(key, scope)
-        sizes[part] = sizes.get(part, 0) + units
+        sizes[_part(key, scope)] += units
     return sizes
 
 

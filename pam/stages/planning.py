@@ -15,7 +15,7 @@ from pam.merging import MERGERS, Forecast
 from pam.networks import Architecture, Gate, Widths
 from pam.networks import architecture as build_architecture
 from pam.pruning import PRUNERS
-from pam.pruning.fine_tuning import DEFAULT as FINE_TUNE
+from pam.pruning.registry import FINE_TUNE
 from pam.source.signatures import signature_of
 from pam.training import Schedule, schedule_from
 

@@ -47,19 +47,23 @@ def task_accuracies(
         ):
             scores = network(dataset.normalise(images.to(device)), **options)
             for task, score in scores.items():
-                wanted = _labels_of(dataset, labels, task, score)
+                wanted = labels[:, dataset.tasks.get(task, [])].to(score.device)
+                check_outputs(task, score, wanted)
                 right[task] += int((score * wanted > 0).sum())
     return {task: n / (len(split) * len(dataset.tasks[task])) for task, n in right.items()}
 
 
-def _labels_of(dataset: MultitaskDataset, labels: Tensor, task: str, score: Tensor) -> Tensor:
-    columns = dataset.tasks.get(task, [])
-    if score.shape != (len(labels), len(columns)):
+def check_outputs(task: str, scores: Tensor, labels: Tensor) -> None:
+    """Refuse scores that have not one column per label: they would be compared all the same.
+
+    Raises:
+        ShapeError: if they have not.
+    """
+    if scores.shape != labels.shape:
         raise ShapeError(
-            f"task '{task}' has {score.shape[1]} outputs in the network "
-            f"and {len(columns)} labels in data set '{dataset.name}'"
+            f"task '{task}' has {scores.shape[1]} outputs in the network "
+            f"and {labels.shape[1]} labels in the data"
         )
-    return labels[:, columns].to(score.device)
 
 
 @contextmanager

@@ -16,10 +16,9 @@ from pam.durable import checkpoints
 from pam.errors import DataError, DivergenceError, ShapeError
 from pam.networks.grouped import GateFunction, GroupedNetwork
 from pam.seeds import derive_seed
-from pam.training.evaluate import task_accuracies
-from pam.training.progress import Epoch, Progress
+from pam.training.evaluate import check_outputs, task_accuracies
+from pam.training.progress import Epoch, Nesterov, Progress
 from pam.training.schedule import Schedule
-from pam.training.sgd import Nesterov
 
 
 def batches(
@@ -196,17 +195,10 @@ def multitask_loss(scores: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -
     Raises:
         ShapeError: for a task without labels, or with another number of outputs than labels.
     """
-    losses = [_squared_error(task, score, labels) for task, score in scores.items()]
+    losses = []
+    for task, score in scores.items():
+        if task not in labels:
+            raise ShapeError(f"there are no labels for task '{task}' of the network")
+        check_outputs(task, score, labels[task])
+        losses.append(F.mse_loss(score, labels[task]))
     return sum(losses[1:], start=losses[0])
-
-
-def _squared_error(task: str, score: Tensor, labels: Mapping[str, Tensor]) -> Tensor:
-    if task not in labels:
-        raise ShapeError(f"there are no labels for task '{task}' of the network")
-    # Otherwise a single output would be compared with every label, silently.
-    if score.shape != labels[task].shape:
-        raise ShapeError(
-            f"task '{task}' has {score.shape[1]} outputs in the network "
-            f"and {labels[task].shape[1]} labels in the data"
-        )
-    return F.mse_loss(score, labels[task])

@@ -128,7 +128,7 @@ def test_a_restricted_network_gives_the_scores_of_its_tasks():
         images = images_for(part)
         whole = united.network()(images)
         assert all(torch.equal(s, whole[task]) for task, s in part(images).items())
-    shared = united.assign("f4", [frozenset("AB")] * len(united.groups["f4"]))
+    shared = united.regroup({"f4": [frozenset("AB")] * len(united.groups["f4"])})
     with pytest.raises(ShapeError, match="share units of 'f4'"):
         shared.restrict("A")
 
@@ -141,4 +141,4 @@ def test_networks_that_do_not_fit_are_not_united():
     with pytest.raises(ShapeError, match="cannot put together"):
         Assembly.unite([one, other])
     with pytest.raises(ShapeError, match="3 groups for the 6 units of 'c1'"):
-        one.assign("c1", [frozenset("A")] * 3)
+        one.regroup({"c1": [frozenset("A")] * 3})

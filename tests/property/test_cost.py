@@ -12,7 +12,7 @@ from pam.cost import (
     parameters,
 )
 from pam.cost.counting import macs_of_parts
-from pam.networks.wiring import alive
+from pam.networks.wiring import executed
 from tests.random_networks import networks
 
 few = settings(max_examples=15, deadline=None)
@@ -96,7 +96,7 @@ def test_the_width_table_costs_what_the_network_costs(network):
 
 def dead_free(network, combination):
     """Whether an output of the combination depends on every group that meets it."""
-    needed = alive(network.architecture, network.widths, combination)
+    needed = executed(network.architecture, network.widths, combination)
     return all(
         group in needed[layer] or not group & set(combination)
         for layer, groups in network.widths.items()

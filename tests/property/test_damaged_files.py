@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 import pam
 from pam import PamError
 from pam.data import celeba, image_attributes, lfw, store
+from pam.data.attributes import Framing, read_images
 from pam.data.fashion_mnist import read_idx
 from pam.data.image_attributes import read_tasks
-from pam.data.images import Framing, read_images
 from pam.data.sources import Folder, TarArchive, ZipArchive
 from pam.files import META_KEY, read_json, read_tensors, write_json, write_tensors
-from pam.networks import GroupedNetwork, SingleTaskNetwork, build, pretrained
+from pam.networks import GroupedNetwork, SingleTaskNetwork, build, initial
 from pam.networks.family import load_family, save_family
 from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import MATCHED
@@ -101,7 +101,7 @@ def read_record(path: Path) -> None:
 
 def read_published(path: Path) -> None:
     start = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    pretrained._read(path.rename(path.with_name(f"weights-{start}.pth")))
+    initial._read(path.rename(path.with_name(f"weights-{start}.pth")))
 
 
 @dataclass(frozen=True)

@@ -267,7 +267,7 @@ def test_assign_drops_the_forbidden_weights_and_no_other(assembly, data):
     random = data.draw(st.randoms(use_true_random=False))
     choices = sorted({g for groups in assembly.groups.values() for g in groups}, key=sorted)
     groups = [random.choice(choices) for _ in assembly.groups[layer]]
-    moved = assembly.assign(layer, groups)
+    moved = assembly.regroup({layer: groups})
     assert moved.groups == {**assembly.groups, layer: groups}
     for node in assembly.architecture.weighted.values():
         readers, sources = moved.groups[node.layer], moved.source_groups(node)
@@ -278,26 +278,6 @@ def test_assign_drops_the_forbidden_weights_and_no_other(assembly, data):
                 assert torch.equal(moved.weights[node.name][row, column], expected)
     for name, vectors in assembly.norms.items():
         assert torch.equal(moved.norms[name], vectors)
-
-
-@many
-@given(assemblies(made=chains_and_residual()))
-def test_units_that_serve_nothing_can_go(assembly):
-    lean = assembly.without_dead_units()
-    images = images_for(assembly)
-    left, right = (scores_side_by_side(a.network().eval(), images) for a in (assembly, lean))
-    torch.testing.assert_close(left, right, atol=1e-9, rtol=0)
-    again = lean.without_dead_units()
-    assert again.groups == lean.groups
-    # Without the units of any one group something is missing: none of those left is dead.
-    for layer in assembly.architecture.hidden_layers:
-        readers = {
-            group
-            for node in lean.nodes_reading(layer)
-            if node.layer != layer
-            for group in lean.groups[node.layer]
-        }
-        assert all(any(u <= v for u in readers) for v in lean.groups[layer])
 
 
 def renamed(assembly, names):

@@ -9,7 +9,7 @@ import torch
 from pam.merging import MERGERS, merge
 from pam.networks import build
 from pam.pruning import PRUNERS, prune_progressively
-from pam.pruning.events import Events, least_important
+from pam.pruning.taylor import Events, least_important
 from pam.training import Schedule, Stage, fit
 from tests.interrupting import run
 from tests.small import SHAPE, SHORT, make_data, make_network, make_networks, same_bits, share_some

@@ -107,7 +107,7 @@ def test_parts_share_no_item(seed: int, per_strip: int, fraction: float, n_strip
     assert used["train"] | used["validation"] <= set(source.pool.tolist())
     assert used["test"] <= set(source.test.tolist())
     for part in PARTS:
-        assert strips[part].shape == (options.strips[part], per_strip)
+        assert strips[part].shape == (getattr(options, f"{part}_strips"), per_strip)
 
 
 @given(

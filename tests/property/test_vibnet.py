@@ -12,9 +12,8 @@ from torch import nn
 from pam.errors import ConfigError
 from pam.networks import architecture
 from pam.pruning import prune_progressively
-from pam.pruning.bottleneck import Bottleneck, kl_coefficients
 from pam.pruning.units import connected, remove, scale, unit_keys
-from pam.pruning.vibnet import vibnet
+from pam.pruning.vibnet import Bottleneck, kl_coefficients, vibnet
 from pam.training import Schedule, Stage, fit
 from tests.random_networks import images_for, networks
 from tests.small import (
@@ -158,7 +157,7 @@ def test_by_default_a_channel_costs_the_side_of_its_map_and_a_neuron_one():
     assert found == pytest.approx({"c1": 32, "c2": 16, "f3": 1, "f4": 1})
 
 
-@pytest.mark.parametrize("table", [{"c1": 1.0}, {**dict.fromkeys(LAYERS, 1.0), "c9": 1.0}, "side"])
+@pytest.mark.parametrize("table", [{"c1": 1.0}, {**dict.fromkeys(LAYERS, 1.0), "c9": 1.0}])
 def test_multipliers_name_every_hidden_layer(table):
     with pytest.raises(ConfigError, match="vibnet: multipliers"):
         kl_coefficients(architecture("lenet5", SHAPE), table, KINDS)

@@ -288,14 +288,14 @@ def test_without_tasks_an_example_of_what_to_write_is_shown(pets):
     ("text", "said"),
     [
         ("pets: [cat, cow]", "task 'pets' names the column 'cow'; known: cat, dog, on grass"),
-        ("pets: [cat, yes]", "column True of task 'pets' needs quotes"),
-        ("pets: cat", "task 'pets' needs a list of label columns"),
+        ("pets: [cat, yes]", "pets[1]: must be text, in quotes, not True"),
+        ("pets: cat", "pets: must be a list, not 'cat'"),
         ("pets: []", "task 'pets' needs a list"),
         ("pets: [cat, cat]", "task 'pets' names a label column twice"),
         ("shared: [cat]", "'shared' cannot be the name of a task"),
         ("1: [cat]", "1 cannot be the name of a task"),
-        ("- cat", "must map task names"),
-        ("", "must map task names"),
+        ("- cat", "must be a mapping of keys to values, not ['cat']"),
+        ("", "must be a mapping of keys to values, not None"),
         ("pets: [cat", "cannot be read as YAML"),
     ],
 )

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pam.networks import Assembly, SingleTaskNetwork, architecture
-from pam.networks.onnx_model import IMAGES, onnx_model, part_of
 from pam.networks.resnet import residual_network
+from pam.networks.subnetwork import IMAGES, onnx_model, part_of
 
 ARCHITECTURES = {
     "chain": architecture("lenet5", (1, 28, 28), widths=[2, 3, 5, 4]),
@@ -30,7 +30,7 @@ def network(request):
     for layer in assembly.architecture.hidden_layers:
         groups = assembly.groups[layer]
         mixed = [frozenset("AB") if i % 2 else group for i, group in enumerate(groups)]
-        assembly = assembly.assign(layer, mixed)
+        assembly = assembly.regroup({layer: mixed})
     return assembly.network().eval()
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import pam
-from pam.networks import architecture, build, pretrained
-from pam.networks.pretrained import load_imagenet
+from pam.networks import architecture, build, initial
+from pam.networks.initial import load_imagenet
 from pam.torchvision_shim import torchvision
 
 SHAPE = (3, 40, 40)
@@ -43,7 +43,7 @@ def publish(monkeypatch, tmp_path):
         start = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
         file = file.rename(tmp_path / f"resnet18-{start}.pth")
         monkeypatch.setattr(
-            pretrained, "_published", lambda name: ("Weights.V1", f"https://a.org/{file.name}")
+            initial, "_published", lambda name: ("Weights.V1", f"https://a.org/{file.name}")
         )
         return tmp_path
 
@@ -82,7 +82,7 @@ def test_torchs_own_folder_is_the_default(theirs, publish, monkeypatch):
 def test_every_hidden_tensor_of_a_resnet_has_a_name_of_its_own():
     for name in ("resnet18", "resnet34"):
         network = build(name, SHAPE, 4)
-        names = pretrained._torchvision_names(network)
+        names = initial._torchvision_names(network)
         state = {k: v for k, v in network.state_dict().items() if not k.endswith("tracked")}
         assert set(state) - set(names) == {"blocks.fc.A.weight", "blocks.fc.A.bias"}
         with torch.device("meta"):
@@ -104,23 +104,21 @@ def test_the_thirteen_convolutions_of_vgg16_are_found_in_order():
         if isinstance(module, nn.Conv2d)
     ]
     made = architecture("vgg16", SHAPE, hidden=8)
-    assert list(pretrained._vgg_blocks(made)) == list(
-        zip(VGG_CONVOLUTIONS, convolutions, strict=True)
-    )
-    for layer, name in pretrained._vgg_blocks(made):
+    assert list(initial._vgg_blocks(made)) == list(zip(VGG_CONVOLUTIONS, convolutions, strict=True))
+    for layer, name in initial._vgg_blocks(made):
         assert published.get_submodule(name).out_channels == made.units[layer]
 
 
 def test_vgg16_gets_weights_and_biases_of_its_convolutions_alone():
     network = build("vgg16", SHAPE, 4, hidden=8)
-    assert set(pretrained._torchvision_names(network)) == {
+    assert set(initial._torchvision_names(network)) == {
         f"blocks.{layer}.A.{kind}" for layer in VGG_CONVOLUTIONS for kind in ("weight", "bias")
     }
 
 
 @pytest.mark.parametrize("name", ["vgg16", "resnet18", "resnet34"])
 def test_a_missing_file_is_named_with_its_source_and_its_place(name, tmp_path):
-    weights, url = pretrained._published(name)
+    weights, url = initial._published(name)
     with pytest.raises(pam.DataError) as caught:
         load_imagenet(build(name, SHAPE, 4, **({"hidden": 8} if name == "vgg16" else {})), tmp_path)
     sentence = str(caught.value)

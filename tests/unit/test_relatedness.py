@@ -45,7 +45,7 @@ def test_counts_add_up(data):
         # Somebody has to stay, or there is no network.
         groups = [frozenset("AB"), *drawn[1:]]
         kept = [unit for unit, group in enumerate(groups) if group is not None]
-        assembly = assembly.take(layer, kept).assign(layer, [groups[unit] for unit in kept])
+        assembly = assembly.take(layer, kept).regroup({layer: [groups[unit] for unit in kept]})
         expected[layer] = groups
     shares = layer_shares(assembly.network(), units_before(*make_networks().values()))
     assert [share.layer for share in shares] == list(LAYERS)

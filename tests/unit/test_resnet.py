@@ -9,9 +9,9 @@ import torch
 from pam.cost import analytic_macs, macs
 from pam.errors import ConfigError, ShapeError
 from pam.merging import merge
-from pam.merging.activations import collect, sample_index, standardised, task_labels
+from pam.merging.activations import collect, draw_sample, standardised
 from pam.networks import architecture, build
-from pam.networks.pretrained import _torchvision_names
+from pam.networks.initial import _torchvision_names
 from pam.pruning import prune_progressively
 from pam.torchvision_shim import torchvision
 from tests.reference.information_reference import slow_mutual_information
@@ -180,9 +180,7 @@ def test_pam_gives_every_stage_the_grouping_of_the_slow_search(tasks):
         networks, "pam", data, seed=4, samples=40, alpha=0.8, removed="share", layers=layers,
         noise_unit="absolute", retrain=STILL,
     )  # fmt: skip
-    index = sample_index(data, 40, 4)
-    labels = task_labels(data, index, networks)
-    images = data.normalise(data.train.images[index])
+    images, labels = draw_sample(data, 40, 4, networks)
     separate = merge(networks, "none", data)
     activations = collect(separate, images, list(separate.hidden_layers))
     for layer in merged.hidden_layers:

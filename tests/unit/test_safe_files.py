@@ -21,7 +21,7 @@ from pam.data.store import load_dataset, save_dataset
 from pam.deploy import FORMATS
 from pam.deploy.model import PROGRAMS, format_module
 from pam.files import read_json, read_tensors
-from pam.networks import GroupedNetwork, SingleTaskNetwork, pretrained
+from pam.networks import GroupedNetwork, SingleTaskNetwork, initial
 from pam.networks.family import load_family
 from pam.source.modules import ROOT
 from pam.stages.failures import read_failure
@@ -61,7 +61,7 @@ READERS = {
     "pruned networks": load_family,
     "failure": read_failure,
     "record": read_json,
-    "published weights": pretrained._read,
+    "published weights": initial._read,
     **{
         f"exported {name}": partial(format_module(name).open_file, threads=1)
         for name in FORMATS

@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from pam.training.sgd import Nesterov
+from pam.training.progress import Nesterov
 
 
 def parameters(seed: int) -> list[torch.nn.Parameter]:
@@ -48,7 +48,7 @@ def test_a_parameter_without_gradient_stays():
 
 def test_a_step_loads_no_compiler():
     script = (
-        "import sys, torch; from pam.training.sgd import Nesterov; "
+        "import sys, torch; from pam.training.progress import Nesterov; "
         "p = torch.nn.Parameter(torch.ones(2)); p.grad = torch.ones(2); "
         "Nesterov([([p], 0.1)], 0.9).step(); sys.exit('torch._dynamo' in sys.modules)"
     )

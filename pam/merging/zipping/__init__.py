@@ -22,7 +22,6 @@ Choices where the source leaves room:
 - Within a step every node is zipped with the inputs that the nodes zipped before it give it.
 """
 
-from pam.merging.zipping.steps import LayerPlan, zip_steps
-from pam.merging.zipping.zipper import zip_networks
+from pam.merging.zipping.zipper import LayerPlan, zip_networks, zip_steps
 
 __all__ = ["LayerPlan", "zip_networks", "zip_steps"]

@@ -35,7 +35,10 @@ def parallel_sum(hessian_a: Hessian, hessian_b: Hessian) -> Hessian:
         return Hessian(hessian_a.factor, a * b / (a + b))
     rows = hessian_a.scaled_factor
     stacked = torch.cat([rows, hessian_b.scaled_factor])
-    basis = _column_space(stacked)
+    left, values, _ = torch.linalg.svd(stacked, full_matrices=False)
+    tolerance = max(stacked.shape) * torch.finfo(stacked.dtype).eps * values.max()
+    # An orthonormal basis of what the columns span.
+    basis = left[:, values > tolerance]
     removable = basis @ (basis[: len(rows)].T @ rows)
     remaining = -removable
     remaining[: len(rows)] += rows
@@ -149,10 +152,3 @@ def pair_units(
         joint_hessians = [h + g for _, _, h, g in sides]
         members = [[*members[row], column] for row, column in pairs]
     return members, total
-
-
-def _column_space(matrix: Tensor) -> Tensor:
-    """Return an orthonormal basis of the columns' span, (rows, rank)."""
-    left, values, _ = torch.linalg.svd(matrix, full_matrices=False)
-    tolerance = max(matrix.shape) * torch.finfo(matrix.dtype).eps * values.max()
-    return left[:, values > tolerance]

@@ -1,6 +1,7 @@
 """Zipping a network step by step, and the layers of a step node by node."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -9,14 +10,54 @@ from pam.data import MultitaskDataset
 from pam.durable.checkpoints import step
 from pam.errors import ConfigError, DataError
 from pam.merging.activations import sample_index
-from pam.merging.retraining import retrain as train_lightly
+from pam.merging.registry import retrain as train_lightly
 from pam.merging.zipping.hessian import Hessian, layer_hessian
 from pam.merging.zipping.pairing import pair_units, zipped_weights
-from pam.merging.zipping.steps import LayerPlan, zip_steps
 from pam.merging.zipping.surgery import folded_weights, with_joined, with_rows
 from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
-from pam.networks.architecture import Weighted
+from pam.networks.architecture import Architecture, Weighted
 from pam.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """What to zip in a layer.
+
+    Attributes:
+        count: pairs to make, those of least cost; 0 leaves the layer as it is.
+        candidates: task -> its units that may be paired, counted within the task; None for all.
+    """
+
+    count: int
+    candidates: Mapping[str, Collection[int]] | None = None
+
+
+def zip_steps(architecture: Architecture) -> list[tuple[str, ...]]:
+    """Return the hidden layers in steps, such that a step reads itself and earlier steps only.
+
+    Layers that read one another, through however many others, are one step: the channels of a
+    residual stage and the blocks that read and extend them. A chain has one layer per step.
+
+    Raises:
+        ConfigError: if a batch normalisation follows no convolution, so that it cannot be folded.
+    """
+    for name, norm in architecture.norms.items():
+        if norm.sources[0] not in architecture.weighted:
+            raise ConfigError(
+                f"'{architecture.name}' cannot be zipped: "
+                f"its batch normalisation '{name}' follows no convolution"
+            )
+    needs: dict[str, set[str]] = {layer: {layer} for layer in architecture.hidden_layers}
+    size = -1
+    while size != (size := sum(map(len, needs.values()))):
+        for node in architecture.weighted.values():
+            if node.layer in needs:
+                needs[node.layer] |= needs.get(architecture.source_layer(node), set())
+    steps: dict[frozenset[str], list[str]] = {}
+    for layer, needed in needs.items():
+        steps.setdefault(frozenset(needed), []).append(layer)
+    # What a step reads needs fewer layers than the step itself.
+    return [tuple(steps[needed]) for needed in sorted(steps, key=len)]
 
 
 def zip_networks(
@@ -39,20 +80,17 @@ def zip_networks(
         data: ``train`` gives the layers' inputs and the light retraining.
         plan: hidden layer -> what to zip; the layers of a step are all zipped or all left.
         weights: task -> weight of its error; they sum to 1.
-        samples: training images that the Hessians are taken from, at least 2 (all if there are
-            fewer).
+        samples: training images that the Hessians are taken from, all if there are fewer.
         retrain: schedule of the light retraining after each zipped step.
         seed: of the choice of images and of the retraining.
 
     Raises:
-        ConfigError: for a value outside its range, or an architecture that cannot be zipped.
+        ConfigError: for an architecture that cannot be zipped.
         DataError: if a weight or an activation is NaN or infinite.
         DivergenceError: if retraining diverges.
     """
     network = Assembly.unite([Assembly.of(part) for part in networks.values()]).network().eval()
-    if isinstance(samples, bool) or not isinstance(samples, int):
-        raise ConfigError(f"merging option 'samples' must be a whole number, not {samples!r}")
-    index = sample_index(data, min(samples, len(data.train)), seed)
+    index = sample_index(data, samples, seed)
     images = data.train.images[index.to(data.train.images.device)]
     network.notes["zipped"] = {}
     for layers in zip_steps(network.architecture):
@@ -81,6 +119,7 @@ def _zipped(name: str, zipper: "StepZipper", notes: Mapping[str, Any]) -> Groupe
         return network
 
 
+@dataclass
 class StepZipper:
     """Zips the layers of one step, node by node.
 
@@ -89,35 +128,25 @@ class StepZipper:
     one, and the units of all tasks are joined at the end.
 
     Attributes:
+        network: what it reads from earlier steps is shared, its own layers are exclusive.
+        plan: layer of the step -> what to zip, at least one pair in each.
+        weights: task -> weight of its error; they sum to 1.
+        data: knows how to normalise the images.
+        images: uint8 (samples, channels, height, width), for the Hessians.
         notes: layer -> its pairs and their cost, once zipped.
     """
 
-    def __init__(
-        self,
-        network: GroupedNetwork,
-        plan: Mapping[str, LayerPlan],
-        weights: Mapping[str, float],
-        data: MultitaskDataset,
-        images: Tensor,
-    ) -> None:
-        """Prepare to zip.
+    network: GroupedNetwork
+    plan: Mapping[str, LayerPlan]
+    weights: Mapping[str, float]
+    data: MultitaskDataset
+    images: Tensor
+    notes: dict[str, Any] = field(default_factory=dict)
 
-        Args:
-            network: what it reads from earlier steps is shared, its own layers are exclusive.
-            plan: layer of the step -> what to zip, at least one pair in each.
-            weights: task -> weight of its error; they sum to 1.
-            data: knows how to normalise the images.
-            images: uint8 (samples, channels, height, width), for the Hessians.
-        """
-        self._network = network
-        self._assembly = Assembly.of(network)
-        self._plan = plan
-        self._weights = weights
-        self._data = data
-        self._images = images
+    def __post_init__(self) -> None:
+        self._assembly = Assembly.of(self.network)
         self._members: dict[str, dict[str, list[int]]] = {}
         self._moments: dict[str, Hessian] = {}
-        self.notes: dict[str, Any] = {}
 
     def zip(self) -> Assembly:
         """Return the network laid out with the layers of the step zipped as planned.
@@ -125,8 +154,8 @@ class StepZipper:
         Raises:
             DataError: if a weight or an activation is NaN or infinite.
         """
-        for node in self._network.architecture.weighted.values():
-            if node.layer in self._plan:
+        for node in self.network.architecture.weighted.values():
+            if node.layer in self.plan:
                 if node.layer not in self._members:
                     self._pair(node)
                 self._share(node)
@@ -137,13 +166,13 @@ class StepZipper:
 
     def _pair(self, node: Weighted) -> None:
         """Decide which units of the layer of its first node are joined."""
-        layer, plan = node.layer, self._plan[node.layer]
+        layer, plan = node.layer, self.plan[node.layer]
         makers = self._assembly.nodes_making(layer)
         deciding = [maker for maker in makers if not self._reads_step(maker)] or [node]
         groups = self._assembly.groups[layer]
         units: dict[str, list[int]] = {}
         allowed: dict[str, list[int]] = {}
-        for task in self._weights:
+        for task in self.weights:
             exclusive = [unit for unit, group in enumerate(groups) if group == {task}]
             candidates = range(len(exclusive)) if plan.candidates is None else plan.candidates[task]
             allowed[task] = sorted(candidates)
@@ -180,13 +209,13 @@ class StepZipper:
         )
 
     def _reads_step(self, node: Weighted) -> bool:
-        return self._network.architecture.source_layer(node) in self._plan
+        return self.network.architecture.source_layer(node) in self.plan
 
     def _inputs(self, node: Weighted, task: str) -> list[int]:
         """Return the units that the shared units of a node read, as a task has them."""
         if self._reads_step(node):
-            return self._members[self._network.architecture.source_layer(node)][task]
-        everyone = frozenset(self._weights)
+            return self._members[self.network.architecture.source_layer(node)][task]
+        everyone = frozenset(self.weights)
         groups = self._assembly.source_groups(node)
         return [unit for unit, group in enumerate(groups) if group == everyone]
 
@@ -205,10 +234,8 @@ class StepZipper:
     def _hessians(self, node: Weighted) -> dict[str, Hessian]:
         """Return task -> weighted Hessian of what the shared units of a node read."""
         if node.name not in self._moments:
-            network = self._assembly.network().eval() if self._reads_step(node) else self._network
-            inputs = self._inputs(node, next(iter(self._weights)))
-            self._moments[node.name] = layer_hessian(
-                network, node, self._data, self._images, inputs
-            )
+            network = self._assembly.network().eval() if self._reads_step(node) else self.network
+            inputs = self._inputs(node, next(iter(self.weights)))
+            self._moments[node.name] = layer_hessian(network, node, self.data, self.images, inputs)
         moment = self._moments[node.name]
-        return {task: moment.weighted(weight) for task, weight in self._weights.items()}
+        return {task: moment.weighted(weight) for task, weight in self.weights.items()}

@@ -1,7 +1,8 @@
-"""Weights trained on ImageNet, read from a file of torchvision's that is already on disk."""
+"""New single-task networks: weights drawn at random, or read from a file of torchvision's."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,62 @@ from pam.errors import ConfigError, DataError
 from pam.files import file_hash
 from pam.networks.architecture import Architecture
 from pam.networks.grouped import SingleTaskNetwork
+from pam.networks.registry import architecture
 from pam.torchvision_shim import torchvision
+
+
+def build(
+    name: str,
+    input_shape: tuple[int, int, int],
+    n_outputs: int,
+    *,
+    task: str = "A",
+    seed: int = 0,
+    pretrained: str | None = None,
+    **options: Any,
+) -> SingleTaskNetwork:
+    """Return a freshly initialised single-task network.
+
+    Weights are drawn from N(0, gain / fan_in) with the gain of the architecture, biases are
+    zero, batch normalisations the identity.
+
+    Args:
+        name: registered architecture, e.g. ``"lenet5"``.
+        input_shape: (channels, height, width).
+        n_outputs: labels of the task.
+        task: name of the task.
+        seed: seed of the initial weights.
+        pretrained: ``"imagenet"`` for torchvision's weights in all convolutions, from a file on
+            disk (see :func:`load_imagenet`); None for none.
+        **options: of the architecture.
+
+    Raises:
+        ConfigError: for an unknown name or option, or no outputs.
+        DataError: if the file of pretrained weights is missing or damaged.
+        ShapeError: for an impossible input shape.
+    """
+    if int(n_outputs) != n_outputs or n_outputs < 1:
+        raise ConfigError(f"a task needs at least one output, not {n_outputs!r}")
+    if pretrained not in (None, "imagenet"):
+        raise ConfigError(f"pretrained weights are 'imagenet' or none, not {pretrained!r}")
+    design = architecture(name, input_shape, **options)
+    group = frozenset([task])
+    widths = {layer: {group: units} for layer, units in design.units.items()}
+    network = SingleTaskNetwork(design, {task: int(n_outputs)}, widths)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for node in design.weighted:
+            for kind, parameter in network.blocks[node].named_parameters():
+                if kind.endswith(".weight"):
+                    deviation = design.gain**0.5 * parameter[0].numel() ** -0.5
+                    drawn = torch.randn(parameter.shape, generator=generator)
+                    parameter.copy_(drawn * deviation)
+                else:
+                    parameter.zero_()
+    if pretrained is not None:
+        load_imagenet(network)
+    return network
+
 
 CHANNELS = 3
 _NORM = ("weight", "bias", "running_mean", "running_var")
@@ -66,7 +122,8 @@ def _torchvision_names(network: SingleTaskNetwork) -> dict[str, str]:
             f"there are no ImageNet weights for '{architecture.name}', only for "
             f"{', '.join(_BLOCKS)}"
         )
-    if architecture.options["width"] != 1 or not _is_whole(network):
+    units = {layer: sum(network.widths[layer].values()) for layer in network.hidden_layers}
+    if architecture.options["width"] != 1 or units != architecture.units:
         raise ConfigError(
             f"ImageNet weights need a '{architecture.name}' of width 1 that is not pruned, not of "
             f"width {architecture.options['width']}"
@@ -88,11 +145,6 @@ def _torchvision_names(network: SingleTaskNetwork) -> dict[str, str]:
         for kind in (_NORM if node in architecture.norms else ("weight", "bias"))
         if f"blocks.{node}.{group}.{kind}" in network.state_dict()
     }
-
-
-def _is_whole(network: SingleTaskNetwork) -> bool:
-    units = {layer: sum(network.widths[layer].values()) for layer in network.hidden_layers}
-    return units == network.architecture.units
 
 
 def _vgg_blocks(architecture: Architecture) -> Iterator[tuple[str, str]]:
