@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pam.cost import paper_flops
@@ -14,6 +14,7 @@ from pam.pruning import prune_progressively
 from pam.pruning.units import connected, remove, scale, unit_keys
 from tests.random_networks import (
     LAYERS,
+    PHASES,
     architectures_named,
     chains_and_residual,
     images_for,
@@ -24,8 +25,6 @@ from tests.reference.dense_resnet import dense_resnet_scores
 from tests.reference.slow_units import needed_units, starving, wires
 from tests.small import STILL, make_networks, share_some
 
-# Shrinking a network this deep takes minutes and shows no more.
-PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 many = settings(max_examples=40, deadline=None, phases=PHASES)
 few = settings(max_examples=2, deadline=None, phases=PHASES)
 SHARES = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0]
