@@ -31,6 +31,10 @@ SHARES = {
     "pam": (0.22, 0.6),
     "pam_gain": (0.53, 0.4),
 }
+RUN = {
+    **{"threads": 1, "device": "cpu"},
+    **{"config_hash": "c0ffee", "code_hash": "c0de", "data_hash": "da7a"},
+}
 EFFICIENCY = {"none": 1.0, "mtz": 0.75, "all_shared": 0.8, "pam": 1.1, "pam_gain": 1.25}
 
 Row = dict[str, Any]
@@ -39,6 +43,12 @@ Row = dict[str, Any]
 def record_of(rows: dict[str, list[Row]]) -> Row:
     """Return the record of a job that succeeded, without its provenance."""
     return {"status": "ok", "reason": "", "rows": rows, "provenance": {}}
+
+
+def cell_of(experiment: str, merging: str, pruning: str, strength: float, seed: int) -> Row:
+    """Return the first columns of all rows of a pruned network."""
+    axes = {"merging": merging, "pruning": pruning, "strength": strength, "seed": seed}
+    return {"experiment": experiment, "dataset": "fashion_mnist", "architecture": "lenet5"} | axes
 
 
 def generator(*axes: str | int) -> np.random.Generator:
@@ -95,15 +105,7 @@ def cell_record(
     for strength in STRENGTHS:
         keep = float(np.exp(-strength * (1.1 if pruning == "vibnet" else 0.9)))
         keep *= 1.0 if strength == 0 else float(np.exp(random.normal(0, 0.08)))
-        cell = {
-            "experiment": experiment,
-            "dataset": "fashion_mnist",
-            "architecture": "lenet5",
-            "merging": merging,
-            "pruning": pruning,
-            "strength": strength,
-            "seed": seed,
-        }
+        cell = cell_of(experiment, merging, pruning, strength, seed)
         widths = group_widths(merging, keep, tasks)
         rated = [_accuracy_row(cell, task, widths, random) for task in tasks]
         rows["accuracies"] += rated
@@ -152,32 +154,21 @@ def _measurement_row(cell: Row, combination: str, rated: list[Row], widths: dict
         "flops": cost,
         "macs": cost // 2,
         "parameters": cost // 40,
-        "threads": 1,
-        "device": "cpu",
-        "config_hash": "c0ffee",
-        "code_hash": "c0de",
-        "data_hash": "da7a",
+        **RUN,
     }
 
 
 def _latency_row(cell: Row, combination: str, widths: dict) -> Row:
     median = 0.2 + flops(widths, set(combination.split("&"))) / 4e7
-    return {
-        **cell,
-        "combination": combination,
-        "batch_size": 1,
-        "threads": 1,
-        "backend": "torch",
-        "median_ms": median,
-        "low_ms": 0.9 * median,
-        "high_ms": 1.2 * median,
-        "rounds": 30,
-    }
+    times = {"median_ms": median, "low_ms": 0.9 * median, "high_ms": 1.2 * median, "rounds": 30}
+    settings = {"batch_size": 1, "threads": 1, "backend": "torch"}
+    return {**cell, "combination": combination, **settings, **times}
 
 
 def merge_record(experiment: str, merging: str, seed: int, tasks: tuple[str, ...] = TASKS) -> Row:
     """Return the record of one merge job: information per neuron, and the retraining curve."""
     random = generator("merge", merging, seed)
+    cell = {"experiment": experiment, "architecture": "lenet5", "merging": merging, "seed": seed}
     rows = []
     for layer, groups in group_widths(merging, 1.0, tasks).items():
         index = 0
@@ -188,21 +179,10 @@ def merge_record(experiment: str, merging: str, seed: int, tasks: tuple[str, ...
                 for task in tasks:
                     level = depth * (0.25 if group in tasks and task != group else 1.0)
                     level *= 1.0 if origin == task else 0.6
-                    rows.append(
-                        {
-                            "experiment": experiment,
-                            "architecture": "lenet5",
-                            "merging": merging,
-                            "seed": seed,
-                            "layer": layer,
-                            "neuron": index,
-                            "origin": origin,
-                            "group": group,
-                            "task": task,
-                            "information_nats": 0.5 * level * float(random.gamma(4, 0.25)),
-                            "label_entropy_nats": LABEL_ENTROPY,
-                        }
-                    )
+                    information = 0.5 * level * float(random.gamma(4, 0.25))
+                    row = {"layer": layer, "neuron": index, "origin": origin, "group": group}
+                    row |= {"task": task, "information_nats": information}
+                    rows.append(cell | row | {"label_entropy_nats": LABEL_ENTROPY})
                 index += 1
     curve = _training_rows(experiment, "merge", seed, 3, 0.86, merging=merging)
     return record_of({"neuron_information": rows, "training": curve})

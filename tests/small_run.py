@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pam.cli.main import main
 from pam.config import Config, load_config
+from pam.files import read_json
 from pam.pruning import PRUNERS, Pruned
 from pam.runs.cells import Cell, parent_cells
 from pam.runs.paths import Paths
@@ -69,6 +71,17 @@ class Run:
     @cached_property
     def config(self) -> Config:
         return load_config(self.file)
+
+    def artefact(self, stage: str, *axes: str) -> str:
+        """Return the artefact of a cell of seed 0, or of the data."""
+        return self.paths.artefact(Cell.of(stage, "tiny", *axes, *self._seed(stage)))
+
+    def record(self, stage: str, *axes: str) -> dict[str, Any]:
+        """Return what the record of a cell of seed 0, or of the data, holds."""
+        return read_json(self.paths.record(Cell.of(stage, "tiny", *axes, *self._seed(stage))))
+
+    def _seed(self, stage: str) -> list[int]:
+        return [0] if "seed" in STAGES[stage].axes else []
 
     def options(
         self,

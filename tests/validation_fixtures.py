@@ -8,22 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from pam.files import write_json
-from tests.reporting_fixtures import SEEDS, Row, generator, record_of
+from tests.reporting_fixtures import RUN, SEEDS, Row, cell_of, generator, record_of
 
 LAYERS = {"c2": 32, "f3": 240, "f4": 168}
 PAIRS = {"identical": 2.9, "near": 2.2, "middle": 1.4, "far": 0.6, "independent": 0.05}
-RUN = {
-    "threads": 1,
-    "device": "cpu",
-    "config_hash": "c0ffee",
-    "code_hash": "c0de",
-    "data_hash": "da7a",
-}
 
 
 def relatedness_record(experiment: str, seed: int) -> Row:
     """Return the record of one job: the more two tasks have in common, the more is shared."""
     random, rows = generator("relatedness", seed), []
+    cell = {"experiment": experiment, "dataset": "cartoon_faces", "architecture": "lenet5"}
+    cell |= {"merging": "pam", "seed": seed, "task_a": "base"}
     for task, typical in PAIRS.items():
         information = typical + float(random.normal(0, 0.01))
         for depth, (layer, neurons) in enumerate(LAYERS.items()):
@@ -31,26 +26,10 @@ def relatedness_record(experiment: str, seed: int) -> Row:
             removed = int(neurons * random.uniform(0.04, 0.1))
             shared = int((neurons - removed) * np.clip(share + random.normal(0, 0.03), 0, 1))
             own = (neurons - removed - shared) // 2
-            rows.append(
-                {
-                    "experiment": experiment,
-                    "dataset": "cartoon_faces",
-                    "architecture": "lenet5",
-                    "merging": "pam",
-                    "seed": seed,
-                    "task_a": "base",
-                    "task_b": task,
-                    "label_information_nats": information,
-                    "layer": layer,
-                    "neurons": neurons,
-                    "shared": shared,
-                    "exclusive_a": own,
-                    "exclusive_b": neurons - removed - shared - own,
-                    "removed": removed,
-                    "status": "ok",
-                    **RUN,
-                }
-            )
+            units = {"neurons": neurons, "shared": shared, "exclusive_a": own, "removed": removed}
+            units["exclusive_b"] = neurons - removed - shared - own
+            pair = {"task_b": task, "label_information_nats": information, "layer": layer}
+            rows.append({**cell, **pair, **units, "status": "ok", **RUN})
     return record_of({"relatedness": rows})
 
 
@@ -59,7 +38,7 @@ def exclusivity_record(
 ) -> Row:
     """Return the record of one job of scenario 1: neurons taken from an all-shared network."""
     random, rows = generator("exclusivity", pruning, seed), []
-    cell = _cell(experiment, "all_shared", pruning, 1.5, seed)
+    cell = cell_of(experiment, "all_shared", pruning, 1.5, seed)
     for layer, neurons in {"c2": 8, "f4": 14 + seed}.items():
         information = {task: random.gamma(2, 0.25, neurons) for task in tasks}
         for favourite in tasks:
@@ -71,21 +50,11 @@ def exclusivity_record(
                     speed = 2.2 if task == favourite else 0.8
                     left = 0.93 - 0.4 * (step / neurons) ** (2 / speed) * min(speed, 1)
                     accuracy = left + float(random.normal(0, 0.004))
-                    rows.append(
-                        {
-                            **cell,
-                            "layer": layer,
-                            "exclusive_to": favourite,
-                            "step": step,
-                            "neuron": neuron,
-                            "task": task,
-                            "information_nats": information[task][neuron] if step else None,
-                            "accuracy": accuracy,
-                            "validation_accuracy": accuracy + 0.003,
-                            "status": "ok",
-                            **RUN,
-                        }
-                    )
+                    told = information[task][neuron] if step else None
+                    place = {"layer": layer, "exclusive_to": favourite, "step": step}
+                    place |= {"neuron": neuron, "task": task, "information_nats": told}
+                    rated = {"accuracy": accuracy, "validation_accuracy": accuracy + 0.003}
+                    rows.append({**cell, **place, **rated, "status": "ok", **RUN})
     return record_of({"exclusivity": rows})
 
 
@@ -95,24 +64,17 @@ def redundancy_record(experiment: str, merging: str, pruning: str, seed: int) ->
     rows: list[Row] = []
     samples: list[Row] = []
     for strength in (0.0, 2.0):
-        cell = _cell(experiment, merging, pruning, strength, seed)
+        cell = cell_of(experiment, merging, pruning, strength, seed)
         for depth, layer in enumerate(LAYERS):
             pair = {"layer": layer, "task_a": "A", "task_b": "B"}
             largest = 0.88 + 0.05 * bool(strength) + float(random.normal(0, 0.015))
-            rows.append(
-                {
-                    **cell,
-                    **pair,
-                    "neurons_a": 56 if not strength else 5,
-                    "neurons_b": 56 if not strength else 6,
-                    "mean_max_correlation": largest - 0.3 + 0.08 * depth - 0.1 * (merging == "pam"),
-                    "max_correlation": largest,
-                    "neuron_a": 14,
-                    "neuron_b": 53,
-                    "status": "ok",
-                    **RUN,
-                }
+            mean = largest - 0.3 + 0.08 * depth - 0.1 * (merging == "pam")
+            units = (
+                {"neurons_a": 5, "neurons_b": 6} if strength else {"neurons_a": 56, "neurons_b": 56}
             )
+            units |= {"neuron_a": 14, "neuron_b": 53}
+            found = {"mean_max_correlation": mean, "max_correlation": largest}
+            rows.append({**cell, **pair, **units, **found, "status": "ok", **RUN})
             if layer == "f4":
                 x = random.normal(4, 4 if not strength else 40, 300)
                 y = 0.9 * x + np.std(x) * np.sqrt(1 / largest**2 - 1) * random.normal(0, 1, 300)
@@ -120,20 +82,7 @@ def redundancy_record(experiment: str, merging: str, pruning: str, seed: int) ->
                     {**cell, **pair, "sample": index, "value_a": a, "value_b": b}
                     for index, (a, b) in enumerate(zip(x, y, strict=True))
                 ]
-    rows_of = {"redundancy": rows, "redundancy_samples": samples}
-    return record_of(rows_of)
-
-
-def _cell(experiment: str, merging: str, pruning: str, strength: float, seed: int) -> Row:
-    return {
-        "experiment": experiment,
-        "dataset": "fashion_mnist",
-        "architecture": "lenet5",
-        "merging": merging,
-        "pruning": pruning,
-        "strength": strength,
-        "seed": seed,
-    }
+    return record_of({"redundancy": rows, "redundancy_samples": samples})
 
 
 def write_validation_records(

@@ -147,17 +147,6 @@ def test_a_permuted_network_is_recognised(kind, seed):
     assert_keeps_outputs(merged, images_of(data), first, second)
 
 
-@every_kind
-def test_identical_networks_keep_their_outputs(kind):
-    data, first = data_of(kind), network_of(kind, "A", 3)
-    second = first.for_task("B")
-    merged = zip_still(data, first, second)
-    for note in merged.notes["zipped"].values():
-        assert note["cost"] <= 1e-12
-        assert all(i == j for i, j in note["pairs"])
-    assert_keeps_outputs(merged, images_of(data), first, second)
-
-
 @pytest.mark.parametrize("kind", ["lenet5", "small"])
 def test_three_copies_become_one(kind):
     data, first = data_of(kind), network_of(kind, "A", 5)

@@ -49,13 +49,13 @@ def run(tmp_path_factory) -> Run:
 def related(run: Run, row: str, *more: str) -> dict:
     """Relate the tasks, and return the record."""
     assert run.job("relate", *more, merging=row) == 0
-    return checked(run.paths.artefact(Cell.of("relate", "tiny", row, 0)))
+    return checked(run.artefact("relate", row))
 
 
 def analysed(run: Run, merging: str, *more: str) -> dict:
     """Analyse a cell, and return the record."""
     assert run.job("analyse", *more, merging=merging) == 0
-    return checked(run.paths.artefact(Cell.of("analyse", "tiny", merging, "taylor", 0)))
+    return checked(run.artefact("analyse", merging, "taylor"))
 
 
 def checked(path: str) -> dict:
@@ -89,14 +89,14 @@ def test_the_same_job_counts_the_same(run):
 
 
 def test_a_network_related_to_itself_shares_all_that_is_kept(run):
-    record = related(run, "pam", "--control", run.paths.artefact(Cell.of("train", "tiny", "A", 0)))
+    record = related(run, "pam", "--control", run.artefact("train", "A"))
     control = [r for r in record["rows"]["relatedness"] if r["task_b"] == "A_again"]
     assert [(r["exclusive_a"], r["exclusive_b"]) for r in control] == [(0, 0)] * 4
     assert all(r["shared"] > 0 for r in control)
 
 
 def test_the_control_is_a_network_of_the_first_task(run, capsys):
-    wrong = ["--control", run.paths.artefact(Cell.of("train", "tiny", "B", 0))]
+    wrong = ["--control", run.artefact("train", "B")]
     assert run.job("relate", *wrong, merging="pam") == 2
     assert "--control is a network of task 'A'" in capsys.readouterr().err
 
@@ -144,7 +144,7 @@ def test_exclusivity_is_asked_of_pruned_networks(run):
 def test_accuracy_at_step_0_is_that_of_the_network(run):
     rows = analysed(run, "all_shared")["rows"]["exclusivity"]
     dataset = load_dataset(run.paths.folder(Cell.of("prepare", "tiny")))
-    family = load_family(run.paths.artefact(Cell.of("prune", "tiny", "all_shared", "taylor", 0)))
+    family = load_family(run.artefact("prune", "all_shared", "taylor"))
     for row in rows:
         if row["step"] == 0:
             network = family[row["strength"]]

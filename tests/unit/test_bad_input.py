@@ -164,14 +164,6 @@ def test_wrong_configuration(name, folder, capsys):
     one_sentence(capsys, call(command, commands(folder)[command]), says)
 
 
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def scribble(path: Path) -> None:
-    path.write_bytes(b"not a tensor file")
-
-
 def test_a_network_is_given_twice(folder, capsys):
     words = commands(folder)["merge"]
     words["--networks"][0] = words["--networks"][1]
@@ -182,20 +174,6 @@ def test_a_network_is_missing(folder, capsys):
     words = commands(folder)["merge"]
     words["--networks"] = words["--networks"][:1]
     one_sentence(capsys, call("merge", words), "lacks the network of task 'B'")
-
-
-@pytest.mark.parametrize("part", ["train", "validation", "test"])
-@pytest.mark.parametrize("damage", [truncate, scribble, Path.unlink])
-def test_wrong_data_file(damage, part, folder, capsys):
-    path = Path(paths_in(folder).folder(Cell.of("prepare", "tiny"))) / f"{part}.safetensors"
-    damage(path)
-    one_sentence(capsys, call("train", commands(folder)["train"]), path.name)
-
-
-def test_wrong_data_description(folder, capsys):
-    path = Path(paths_in(folder).artefact(Cell.of("prepare", "tiny")))
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    one_sentence(capsys, call("train", commands(folder)["train"]), path.name)
 
 
 def test_a_single_network_is_not_a_family(folder, capsys):

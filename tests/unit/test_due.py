@@ -423,10 +423,3 @@ def test_the_command_says_it_all_and_writes_nothing(run, monkeypatch, capsys):
     assert lines[1] == "Profile tiny: 8 jobs would run."
     assert lines[-1] == "stale: results/reference/old (e) has rows of earlier code: train"
     assert lock
-
-
-def test_an_unknown_profile_is_one_sentence(capsys):
-    assert main(["status", "--profile", "quik"]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "did you mean 'quick.yaml'?" in told
