@@ -125,15 +125,11 @@ def _accuracy_row(cell: Row, task: str, widths: dict, random: np.random.Generato
     cost = flops(widths, {task}) * EFFICIENCY[cell["merging"]]
     margin = -0.4 + 1.8 * (4e5 / cost) ** 0.8 + random.normal(0, 0.12)
     single = SINGLE_TEST[task] + 0.002 * (cell["seed"] - 1)
-    return {
-        **cell,
-        "task": task,
-        "status": "ok",
-        "accuracy": round(single - (margin + random.normal(0, 0.12)) / 100, 6),
-        "validation_accuracy": round(single + 0.004 - margin / 100, 6),
-        "single_task_accuracy": single,
-        "single_task_validation_accuracy": single + 0.004,
-    }
+    accuracy = round(single - (margin + random.normal(0, 0.12)) / 100, 6)
+    validation = round(single + 0.004 - margin / 100, 6)
+    rated = {"accuracy": accuracy, "validation_accuracy": validation}
+    alone = {"single_task_accuracy": single, "single_task_validation_accuracy": single + 0.004}
+    return {**cell, "task": task, "status": "ok", **rated, **alone}
 
 
 def _measurement_row(cell: Row, combination: str, rated: list[Row], widths: dict) -> Row:
@@ -151,9 +147,7 @@ def _measurement_row(cell: Row, combination: str, rated: list[Row], widths: dict
         "status": "ok",
         **mean,
         "accuracy_drop": 100 * (mean["single_task_accuracy"] - mean["accuracy"]),
-        "flops": cost,
-        "macs": cost // 2,
-        "parameters": cost // 40,
+        **{"flops": cost, "macs": cost // 2, "parameters": cost // 40},
         **RUN,
     }
 

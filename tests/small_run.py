@@ -15,22 +15,34 @@ from pam.runs.cells import Cell, parent_cells
 from pam.runs.paths import Paths
 from pam.runs.stages import STAGES
 
-CONFIG = """\
-seeds: [0]
+LATENCY = "    latency: {batch_sizes: [1], rounds: 1}\n"
+
+
+def profile(
+    merging: str,
+    pruning: str,
+    more: str = LATENCY,
+    seeds: str = "[0]",
+    strips: int = 48,
+    widths: str = "[2, 3, 5, 4]",
+    epochs: int = 1,
+) -> str:
+    """Return the text of a small configuration; ``more`` are further sections."""
+    return f"""\
+seeds: {seeds}
 experiments:
   tiny:
     dataset: digits
-    data: {tile: 8, train_strips: 48, validation_strips: 24, test_strips: 24}
+    data: {{tile: 8, train_strips: {strips}, validation_strips: 24, test_strips: 24}}
     architecture: lenet5
-    network: {widths: [2, 3, 5, 4]}
-    train: {batch_size: 16, stages: [{epochs: 1, learning_rate: 0.01}]}
-    merging:
-      none: {}
-      broken: {method: none}
-    pruning:
-      halves: {strengths: [1, 2, 3]}
-    latency: {batch_sizes: [1], rounds: 1}
-"""
+    network: {{widths: {widths}}}
+    train: {{batch_size: 16, stages: [{{epochs: {epochs}, learning_rate: 0.01}}]}}
+    merging: {merging}
+    pruning: {pruning}
+{more}"""
+
+
+CONFIG = profile("{none: {}, broken: {method: none}}", "{halves: {strengths: [1, 2, 3]}}")
 
 Options = dict[str, list[str]]
 

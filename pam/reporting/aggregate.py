@@ -101,7 +101,7 @@ def _check(path: Path, record: Record) -> None:
             raise DataError(f"{path} holds rows for '{name}', which is none of {known}")
         for row in rows:
             try:
-                _TABLES[name].check(row)
+                _TABLES[name].format_row(row)
             except DataError as error:
                 raise DataError(f"{path}: {error}") from error
 

@@ -366,10 +366,9 @@ def test_where_a_layer_would_be_empty_the_last_to_go_is_kept():
     ],
 )
 def test_bad_options_are_refused(strengths, options):
+    network, data = make_network(), make_data()
     with pytest.raises(ConfigError):
-        list(
-            prune_progressively(make_network(), "taylor", make_data(), strengths, **QUICK | options)
-        )
+        list(prune_progressively(network, "taylor", data, strengths, **QUICK | options))
 
 
 def test_importance_ranks_like_the_true_change_of_the_loss():

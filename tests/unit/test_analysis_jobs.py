@@ -12,27 +12,18 @@ from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell
 from pam.stages.failures import Failure, save_failure
 from pam.training import task_accuracies
-from tests.small_run import Run
+from tests.small_run import Run, profile
 
-CONFIG = """\
-seeds: [0, 1]
-experiments:
-  tiny:
-    dataset: digits
-    data: {tile: 8, train_strips: 48, validation_strips: 24, test_strips: 24}
-    architecture: lenet5
-    network: {widths: [2, 3, 5, 6]}
-    train: {batch_size: 16, stages: [{epochs: 1, learning_rate: 0.01}]}
-    merging:
-      none: {}
-      all_shared: {retrain: {stages: []}}
-    pruning:
-      taylor: {strengths: [0.3, 0.5], fine_tune: {stages: []}, interval: 1}
-    relatedness:
-      pam: {samples: 32, retrain: {stages: []}}
-      apart: {method: none}
+CONFIG = profile(
+    "{none: {}, all_shared: {retrain: {stages: []}}}",
+    "{taylor: {strengths: [0.3, 0.5], fine_tune: {stages: []}, interval: 1}}",
+    """\
+    relatedness: {pam: {samples: 32, retrain: {stages: []}}, apart: {method: none}}
     conditions: {layers: [c2, f4], samples: 40, exclusivity: [all_shared], redundancy: [none]}
-"""
+""",
+    seeds="[0, 1]",
+    widths="[2, 3, 5, 6]",
+)
 COUNTS = ("shared", "exclusive_a", "exclusive_b", "removed")
 
 
@@ -81,11 +72,6 @@ def test_every_pair_is_counted_in_every_layer(run):
         assert {r["merging"] for r in rows} == {row}
         known = {r["task_b"]: r["label_information_nats"] for r in rows}
         assert known["A_again"] > known["B"] > 0
-
-
-def test_the_same_job_counts_the_same(run):
-    first, second = (related(run, "pam")["rows"]["relatedness"] for _ in range(2))
-    assert first == second
 
 
 def test_a_network_related_to_itself_shares_all_that_is_kept(run):

@@ -13,7 +13,6 @@ from pam.cli.config import schema_text
 from pam.config import (
     Config,
     dump_config,
-    explain,
     json_schema,
     load_config,
     parse_config,
@@ -361,12 +360,3 @@ def test_every_key_is_explained():
     for name, text in keys().items():
         assert len(text) > 20, name
         assert "None" not in text, name
-
-
-def test_explain_by_full_and_by_short_name():
-    full = explain("experiments.latency.rounds")
-    assert full == explain("rounds")
-    assert "Unit: rounds." in full
-    assert "Default: 10." in full
-    with pytest.raises(ConfigError, match="did you mean 'rounds'"):
-        explain("round")
