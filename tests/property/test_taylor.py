@@ -106,14 +106,6 @@ def test_the_score_is_the_squared_gradient_of_the_activation_times_itself(networ
     assert_equal_scores(observed(network, images, labels), expected)
 
 
-@few
-@given(networks(largest=3))
-def test_the_absolute_criterion_is_the_root_of_the_squared_one_for_a_single_batch(network):
-    batch = batch_of(network)
-    squared, absolute = observed(network, *batch), observed(network, *batch, criterion="absolute")
-    assert_equal_scores({key: s.square() for key, s in absolute.items()}, squared)
-
-
 def test_the_gradient_is_the_slope_of_the_loss_in_the_gate():
     network = make_network().double()
     images, labels = batch_of(network, 8)

@@ -56,22 +56,14 @@ TRAIN = {"train A", "train B"}
 MERGE = {f"merge {merging}" for merging in MERGERS}
 
 
-def prunes(mergings=MERGERS, prunings=PRUNERS) -> set[str]:
-    return {f"prune {merging} {pruning}" for merging in mergings for pruning in prunings}
-
-
-def measures(mergings=MERGERS, prunings=PRUNERS) -> set[str]:
-    return {f"measure {merging} {pruning}" for merging in mergings for pruning in prunings}
-
-
-def analyses(mergings=MERGERS, prunings=PRUNERS) -> set[str]:
-    return {f"analyse pam {pruning}" for pruning in prunings if "pam" in mergings}
+def jobs(stage: str, mergings=MERGERS, prunings=PRUNERS) -> set[str]:
+    return {f"{stage} {merging} {pruning}" for merging in mergings for pruning in prunings}
 
 
 def pruned(mergings=MERGERS, prunings=PRUNERS) -> set[str]:
     """The jobs of these cells from pruning on, and all that is made of the whole run."""
-    cells = (mergings, prunings)
-    return prunes(*cells) | measures(*cells) | analyses(*cells) | LAST
+    analysed = jobs("analyse", {"pam"} & set(mergings), prunings)
+    return jobs("prune", mergings, prunings) | jobs("measure", mergings, prunings) | analysed | LAST
 
 
 NETWORKS = MERGE | RELATE | pruned()
@@ -164,10 +156,10 @@ CODE = {
     "pruner taylor": ("pruning/taylor.py", "", MORE, pruned(prunings=["taylor"])),
     "pruner vibnet": ("pruning/vibnet.py", "", MORE, pruned(prunings=["vibnet"])),
     "plug-in": ("plugins/l1_pruner.py", "", MORE, pruned(prunings=["l1"])),
-    "measure": ("cost/measure.py", "", MORE, measures() | LAST),
-    "measure's body": ("stages/measure.py", "", MORE, measures() | LAST),
+    "measure": ("cost/measure.py", "", MORE, jobs("measure") | LAST),
+    "measure's body": ("stages/measure.py", "", MORE, jobs("measure") | LAST),
     "relate": ("analysis/relatedness.py", "", MORE, RELATE | LAST),
-    "analyse": ("analysis/exclusivity.py", "", MORE, analyses() | LAST),
+    "analyse": ("analysis/exclusivity.py", "", MORE, jobs("analyse", ["pam"]) | LAST),
     "aggregate": ("reporting/statistics/headline.py", "", MORE, LAST),
     "tables": ("reporting/tables/overviews.py", "", MORE, TABLES),
     "figures": ("reporting/figures/style.py", "", MORE, FIGURES),
@@ -213,9 +205,9 @@ SETTINGS = {
     "train": ("epochs: 1", "epochs: 2", TRAIN | NETWORKS),
     "merger": ("pam: {samples: 32}", "pam: {samples: 24}", {"merge pam"} | pruned(["pam"])),
     "pruner": ("taylor: {strengths: [0.3", "taylor: {strengths: [0.2", pruned(prunings=["taylor"])),
-    "latency": ("batch_sizes: []", "batch_sizes: [1]", measures() | LAST),
+    "latency": ("batch_sizes: []", "batch_sizes: [1]", jobs("measure") | LAST),
     "relatedness": ("samples: 32, retrain", "samples: 24, retrain", RELATE | LAST),
-    "conditions": ("samples: 32, exc", "samples: 24, exc", analyses() | LAST),
+    "conditions": ("samples: 32, exc", "samples: 24, exc", jobs("analyse", ["pam"]) | LAST),
     "deltas": ("seeds", "deltas: [1.0, 0.5]\nseeds", LAST),
     # The control of relatedness is a network of the next seed, which now is another one.
     "a further seed": ("[0]", "[0, 1]", of_seed(1, ALL - {"prepare"}) | RELATE),
