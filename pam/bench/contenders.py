@@ -12,9 +12,9 @@ from pam.names import check_known
 from pam.networks import Assembly, GroupedNetwork
 from pam.networks.family import load_family, load_one, nearest_strength
 from pam.reporting.names import order_combinations, order_mergings
-from pam.reporting.operating_points import parts_of
 from pam.reporting.statistics.curves import select
 from pam.reporting.statistics.matched import OK
+from pam.reporting.statistics.operating_points import parts_of
 from pam.reporting.storage import read_table
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths

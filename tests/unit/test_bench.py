@@ -4,8 +4,6 @@ import csv
 
 import numpy as np
 import pytest
-from pam.reporting.bootstrap import median_interval
-from pam.reporting.curves import select
 
 import pam
 from pam.bench.contenders import Choice, network_of_file, networks_of_run
@@ -15,7 +13,8 @@ from pam.cost import Times, Timing, paper_flops
 from pam.networks.family import load_family, save_family
 from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import LATENCY
-from pam.reporting.storage import read_table
+from pam.reporting.statistics.bootstrap import median_interval
+from pam.reporting.storage import read_table, select
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths
 from pam.stages.failures import Failure, save_failure
