@@ -19,7 +19,6 @@ from tests.small import (
     make_data,
     make_network,
     make_networks,
-    renamed,
     scores_of,
     share_some,
 )
@@ -106,7 +105,7 @@ def make_run(folder: Path, tasks: tuple[str, ...] = ("A", "B", "C")) -> Exported
 
     def shared(*widths: int) -> GroupedNetwork:
         networks = make_networks("".join(own.values()), widths)
-        return share_some({task: renamed(networks[one], task) for task, one in own.items()}).eval()
+        return share_some({task: networks[one].for_task(task) for task, one in own.items()}).eval()
 
     merged = shared(3, 4, 7, 6)
     merged.save(made.merged, {"origin": {**cell, "pruning": ""}})

@@ -15,6 +15,8 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 TASKS = ("A", "B", "C", "D")
 LAYERS = ("c1", "c2", "f3", "f4")
+# Shrinking a deep network takes minutes and shows no more.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 OUTPUTS = {"A": 2, "B": 1, "C": 3, "D": 1}
 
 
@@ -198,6 +200,25 @@ def networks_in_full_use(draw, largest=4, made=None):
     made = draw(lenets() if made is None else made)
     widths = {layer: {g: draw(st.integers(1, 4)) for g in groups} for layer in made.hidden_layers}
     return GroupedNetwork(made, tasks, widths)
+
+
+def scores_side_by_side(network, images):
+    """The scores of all tasks, float64: normalisations may amplify float32's rounding."""
+    with torch.no_grad():
+        return torch.cat(list(network.double()(images.double()).values()), dim=1)
+
+
+def tensors_of(network):
+    """All that evaluation depends on: everything but the counter of batches."""
+    state = network.state_dict()
+    return {name: tensor for name, tensor in state.items() if not name.endswith("_tracked")}
+
+
+def assert_same_bits(left, right):
+    assert left.widths == right.widths
+    ours, theirs = tensors_of(left), tensors_of(right)
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
 
 
 def images_for(network, samples=3, seed=0):

@@ -1,7 +1,5 @@
 """Data and networks small enough that a step of training takes a millisecond."""
 
-from dataclasses import replace
-
 import torch
 
 from pam.data import MultitaskDataset, Split
@@ -70,18 +68,11 @@ def share_some(networks, layers=LAYERS):
     return assembly.network()
 
 
-def renamed(network, task):
-    """The same function under another task's name."""
-    assembly = Assembly.of(network)
-    groups = {layer: [frozenset([task])] * len(g) for layer, g in assembly.groups.items()}
-    return replace(assembly, tasks={task: len(groups["f5"])}, groups=groups).network()
-
-
 def shuffled(network, seed=0):
     """The same function with the hidden units in another order, and layer -> that order."""
     generator = torch.Generator().manual_seed(seed)
     assembly, order = Assembly.of(network), {}
-    for layer in LAYERS:
+    for layer in network.hidden_layers:
         order[layer] = torch.randperm(len(assembly.groups[layer]), generator=generator)
         assembly = assembly.take(layer, order[layer])
     return assembly.network(), order

@@ -3,32 +3,46 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pam.cli.main import main
 from pam.config import Config, load_config
+from pam.files import read_json
 from pam.pruning import PRUNERS, Pruned
 from pam.runs.cells import Cell, parent_cells
 from pam.runs.paths import Paths
 from pam.runs.stages import STAGES
 
-CONFIG = """\
-seeds: [0]
+LATENCY = "    latency: {batch_sizes: [1], rounds: 1}\n"
+
+
+def profile(
+    merging: str,
+    pruning: str,
+    more: str = LATENCY,
+    seeds: str = "[0]",
+    strips: int = 48,
+    widths: str = "[2, 3, 5, 4]",
+    epochs: int = 1,
+) -> str:
+    """Return the text of a small configuration; ``more`` are further sections."""
+    return f"""\
+seeds: {seeds}
 experiments:
   tiny:
     dataset: digits
-    data: {tile: 8, train_strips: 48, validation_strips: 24, test_strips: 24}
+    data: {{tile: 8, train_strips: {strips}, validation_strips: 24, test_strips: 24}}
     architecture: lenet5
-    network: {widths: [2, 3, 5, 4]}
-    train: {batch_size: 16, stages: [{epochs: 1, learning_rate: 0.01}]}
-    merging:
-      none: {}
-      broken: {method: none}
-    pruning:
-      halves: {strengths: [1, 2, 3]}
-    latency: {batch_sizes: [1], rounds: 1}
-"""
+    network: {{widths: {widths}}}
+    train: {{batch_size: 16, stages: [{{epochs: {epochs}, learning_rate: 0.01}}]}}
+    merging: {merging}
+    pruning: {pruning}
+{more}"""
+
+
+CONFIG = profile("{none: {}, broken: {method: none}}", "{halves: {strengths: [1, 2, 3]}}")
 
 Options = dict[str, list[str]]
 
@@ -69,6 +83,17 @@ class Run:
     @cached_property
     def config(self) -> Config:
         return load_config(self.file)
+
+    def artefact(self, stage: str, *axes: str) -> str:
+        """Return the artefact of a cell of seed 0, or of the data."""
+        return self.paths.artefact(Cell.of(stage, "tiny", *axes, *self._seed(stage)))
+
+    def record(self, stage: str, *axes: str) -> dict[str, Any]:
+        """Return what the record of a cell of seed 0, or of the data, holds."""
+        return read_json(self.paths.record(Cell.of(stage, "tiny", *axes, *self._seed(stage))))
+
+    def _seed(self, stage: str) -> list[int]:
+        return [0] if "seed" in STAGES[stage].axes else []
 
     def options(
         self,

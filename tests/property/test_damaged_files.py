@@ -226,10 +226,10 @@ JSON = st.recursive(
 
 
 @st.composite
-def changes(draw: st.DrawFn) -> Callable[[Any], Any]:
-    """A change of one value anywhere in a JSON value: another one, or left out."""
+def changes(draw: st.DrawFn, values: st.SearchStrategy = JSON) -> Callable[[Any], Any]:
+    """A change of one value anywhere in lists and tables: another one, or left out."""
     steps = draw(st.lists(st.integers(0, 10), max_size=5))
-    new, drop = draw(JSON), draw(st.booleans())
+    new, drop = draw(values), draw(st.booleans())
 
     def change(value: Any, depth: int = 0) -> Any:
         if depth == len(steps) or not isinstance(value, dict | list) or not value:

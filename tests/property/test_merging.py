@@ -72,17 +72,6 @@ def test_permuting_neurons_permutes_the_grouping_and_changes_no_cost(seed, alpha
 
 
 @few
-@given(st.integers(0, 10_000), st.sampled_from(["none", "all_shared"]))
-def test_permuting_neurons_changes_no_output_of_the_simple_mergers(seed, method):
-    networks = make_networks("ABC")
-    permuted = {task: shuffled(n, seed)[0] for task, n in networks.items()}
-    options = {} if method == "none" else {"retrain": STILL}
-    before, after = (merge(n, method, DATA, **options) for n in (networks, permuted))
-    assert before.widths == after.widths
-    assert_same_scores(before, after, 1e-5)
-
-
-@few
 @given(st.integers(0, 1000), st.floats(0, 1), st.sampled_from(["drop", "drop_constant", "share"]))
 def test_what_pam_builds_is_the_united_network_with_forbidden_weights_gone(seed, alpha, removed):
     """Every weight is one of the originals or zero, wherever the assignment puts its unit."""

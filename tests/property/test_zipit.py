@@ -1,6 +1,5 @@
 """ZipIt!: copies come out unchanged, and its parts equal a slow reference."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pam.merging import collect, merge
-from pam.networks import Assembly, build
+from pam.networks import build
 from pam.plugins.zipit import (
     correlations,
     covariances,
@@ -25,7 +24,6 @@ from tests.small import (
     make_data,
     make_network,
     make_networks,
-    renamed,
     scores_of,
     shuffled,
     side_by_side,
@@ -39,7 +37,7 @@ seeds = st.integers(0, 2**31)
 def copies(network, tasks, seed):
     """The network under several names, the hidden units of every copy in an order of its own."""
     return {
-        task: shuffled(renamed(network, task), seed + number)[0]
+        task: shuffled(network.for_task(task), seed + number)[0]
         for number, task in enumerate(tasks)
     }
 
@@ -77,13 +75,7 @@ def test_a_copy_of_units_that_never_fire_comes_out_unchanged():
 def test_a_residual_copy_is_the_network_with_statistics_estimated_anew():
     data = same_labels("AB")
     network = build("resnet18", SHAPE, 2, task="A", width=0.08, stem="small")
-    assembly = Assembly.of(network)
-    for seed, layer in enumerate(assembly.architecture.hidden_layers):
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(assembly.groups[layer]), generator=generator)
-        assembly = assembly.take(layer, order)
-    groups = {layer: [frozenset("B")] * len(g) for layer, g in assembly.groups.items()}
-    copy = replace(assembly, tasks={"B": 2}, groups=groups).network()
+    copy = shuffled(network)[0].for_task("B")
     zipped = merge({"A": network, "B": copy}, "zipit", data, within=0, samples=64)
     estimate_statistics(network, data, data.train.images)
     expected = scores_of(network, images_of(data))["A"]

@@ -52,19 +52,6 @@ class Undisturbed:
     start_s: float
 
 
-@dataclass
-class Outcome:
-    """How a run went that was killed.
-
-    Attributes:
-        kills: how often it was killed while it ran.
-        with_checkpoints: after how many of them there were checkpoints to go on from.
-    """
-
-    kills: int = 0
-    with_checkpoints: int = 0
-
-
 def main() -> int:
     """Run and return the exit code: 0 if every run ended as if undisturbed."""
     options = _parser().parse_args()
@@ -76,16 +63,16 @@ def main() -> int:
         try:
             reference = undisturbed(folder / "undisturbed", profile)
             print(f"undisturbed: {reference.seconds:.0f} s, up to date: {reference.start_s:.0f} s")
-            outcomes = []
+            kills = 0
             for number in range(1, options.runs + 1):
                 place = folder / f"run-{number}"
-                outcome = killed_run(
+                killed, with_checkpoints = killed_run(
                     place, profile, reference, options.kills, draw, options.spare_jobs
                 )
-                outcomes.append(outcome)
+                kills += killed
                 print(
-                    f"run {number}: identical after {outcome.kills} kills, "
-                    f"{outcome.with_checkpoints} of them with checkpoints",
+                    f"run {number}: identical after {killed} kills, "
+                    f"{with_checkpoints} of them with checkpoints",
                     flush=True,
                 )
                 shutil.rmtree(place)
@@ -94,8 +81,7 @@ def main() -> int:
             shutil.copytree(folder, kept, dirs_exist_ok=True)
             print(f"kill_runs: {broken}; everything is kept in {kept}", file=sys.stderr)
             return 1
-    kills = sum(outcome.kills for outcome in outcomes)
-    print(f"{len(outcomes)} runs of {profile.stem}, {kills} kills: all CSV files identical")
+    print(f"{options.runs} runs of {profile.stem}, {kills} kills: all CSV files identical")
     return 0
 
 
@@ -113,8 +99,10 @@ def killed_run(
     kills: int,
     draw: random.Random,
     spare_jobs: bool = False,
-) -> Outcome:
+) -> tuple[int, int]:
     """Kill a run so many times, let it complete, and check what it leaves.
+
+    Returns how often it was killed, and how often there were checkpoints to go on from.
 
     Args:
         folder: where the run's tree goes.
@@ -129,7 +117,7 @@ def killed_run(
             kill.
     """
     tree = fresh_tree(folder, profile)
-    outcome = Outcome()
+    killed, with_checkpoints = 0, 0
     # So that the kills are spread over the whole run, and some fall into the start.
     longest = 2 * (reference.start_s + reference.seconds / max(1, kills))
     for _ in range(kills):
@@ -141,20 +129,20 @@ def killed_run(
             break
         _kill(process.pid, spare_jobs)
         process.wait()
-        outcome.kills += 1
-        outcome.with_checkpoints += any((tree / "results").rglob(".checkpoints/*/*.safetensors"))
+        killed += 1
+        with_checkpoints += any((tree / "results").rglob(".checkpoints/*/*.safetensors"))
         _check_silence(tree)
     _complete(tree, profile)
     made = csv_bytes(tree, profile.stem)
     differing = [name for name, content in reference.csvs.items() if made[name] != content]
     if differing:
-        raise Broken(f"{folder.name}: {differing[0]}.csv differs after {outcome.kills} kills")
+        raise Broken(f"{folder.name}: {differing[0]}.csv differs after {killed} kills")
     left = [
         path for path in tree.rglob(".*") if path.name == ".checkpoints" or ".tmp-" in path.name
     ]
     if left:
         raise Broken(f"{folder.name}: {left[0]} is left over")
-    return outcome
+    return killed, with_checkpoints
 
 
 def _complete(tree: Path, profile: Path) -> float:

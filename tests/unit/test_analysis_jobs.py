@@ -12,27 +12,18 @@ from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell
 from pam.stages.failures import Failure, save_failure
 from pam.training import task_accuracies
-from tests.small_run import Run
+from tests.small_run import Run, profile
 
-CONFIG = """\
-seeds: [0, 1]
-experiments:
-  tiny:
-    dataset: digits
-    data: {tile: 8, train_strips: 48, validation_strips: 24, test_strips: 24}
-    architecture: lenet5
-    network: {widths: [2, 3, 5, 6]}
-    train: {batch_size: 16, stages: [{epochs: 1, learning_rate: 0.01}]}
-    merging:
-      none: {}
-      all_shared: {retrain: {stages: []}}
-    pruning:
-      taylor: {strengths: [0.3, 0.5], fine_tune: {stages: []}, interval: 1}
-    relatedness:
-      pam: {samples: 32, retrain: {stages: []}}
-      apart: {method: none}
+CONFIG = profile(
+    "{none: {}, all_shared: {retrain: {stages: []}}}",
+    "{taylor: {strengths: [0.3, 0.5], fine_tune: {stages: []}, interval: 1}}",
+    """\
+    relatedness: {pam: {samples: 32, retrain: {stages: []}}, apart: {method: none}}
     conditions: {layers: [c2, f4], samples: 40, exclusivity: [all_shared], redundancy: [none]}
-"""
+""",
+    seeds="[0, 1]",
+    widths="[2, 3, 5, 6]",
+)
 COUNTS = ("shared", "exclusive_a", "exclusive_b", "removed")
 
 
@@ -49,13 +40,13 @@ def run(tmp_path_factory) -> Run:
 def related(run: Run, row: str, *more: str) -> dict:
     """Relate the tasks, and return the record."""
     assert run.job("relate", *more, merging=row) == 0
-    return checked(run.paths.artefact(Cell.of("relate", "tiny", row, 0)))
+    return checked(run.artefact("relate", row))
 
 
 def analysed(run: Run, merging: str, *more: str) -> dict:
     """Analyse a cell, and return the record."""
     assert run.job("analyse", *more, merging=merging) == 0
-    return checked(run.paths.artefact(Cell.of("analyse", "tiny", merging, "taylor", 0)))
+    return checked(run.artefact("analyse", merging, "taylor"))
 
 
 def checked(path: str) -> dict:
@@ -83,20 +74,15 @@ def test_every_pair_is_counted_in_every_layer(run):
         assert known["A_again"] > known["B"] > 0
 
 
-def test_the_same_job_counts_the_same(run):
-    first, second = (related(run, "pam")["rows"]["relatedness"] for _ in range(2))
-    assert first == second
-
-
 def test_a_network_related_to_itself_shares_all_that_is_kept(run):
-    record = related(run, "pam", "--control", run.paths.artefact(Cell.of("train", "tiny", "A", 0)))
+    record = related(run, "pam", "--control", run.artefact("train", "A"))
     control = [r for r in record["rows"]["relatedness"] if r["task_b"] == "A_again"]
     assert [(r["exclusive_a"], r["exclusive_b"]) for r in control] == [(0, 0)] * 4
     assert all(r["shared"] > 0 for r in control)
 
 
 def test_the_control_is_a_network_of_the_first_task(run, capsys):
-    wrong = ["--control", run.paths.artefact(Cell.of("train", "tiny", "B", 0))]
+    wrong = ["--control", run.artefact("train", "B")]
     assert run.job("relate", *wrong, merging="pam") == 2
     assert "--control is a network of task 'A'" in capsys.readouterr().err
 
@@ -144,7 +130,7 @@ def test_exclusivity_is_asked_of_pruned_networks(run):
 def test_accuracy_at_step_0_is_that_of_the_network(run):
     rows = analysed(run, "all_shared")["rows"]["exclusivity"]
     dataset = load_dataset(run.paths.folder(Cell.of("prepare", "tiny")))
-    family = load_family(run.paths.artefact(Cell.of("prune", "tiny", "all_shared", "taylor", 0)))
+    family = load_family(run.artefact("prune", "all_shared", "taylor"))
     for row in rows:
         if row["step"] == 0:
             network = family[row["strength"]]

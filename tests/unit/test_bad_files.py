@@ -90,13 +90,10 @@ FIT = "do not fit the network's description"
 NETWORKS = {
     **{f"cut at {share}": (cut(share), "is damaged") for share in (0, 0.77)},
     "double precision": (tensors_become(torch.Tensor.double), f"{FIT}: 'blocks.f3.A.weight' is"),
-    "half precision": (tensors_become(torch.Tensor.half), "torch.float16"),
-    "whole numbers": (tensors_become(torch.Tensor.long), "torch.int64"),
     "another shape": (tensors_become(lambda tensor: tensor[:-1]), FIT),
     "transposed": (tensors_become(lambda tensor: tensor.T), FIT),
     "NaN": (tensors_become(filled(float("nan"))), "'blocks.f3.A.weight' holds NaN or infinity"),
     "infinity": (tensors_become(filled(float("inf"))), "holds NaN or infinity"),
-    "minus infinity": (tensors_become(filled(-float("inf"))), "holds NaN or infinity"),
     "a list of facts": (meta_becomes(lambda described: [1, 2]), "was not written by pam"),
     "no tasks": (meta_becomes(lambda described: described.update(tasks=None)), "is incomplete"),
     "an unknown architecture": (
@@ -158,7 +155,20 @@ def options_become(**options: int) -> Callable[[Path], None]:
     return record_becomes(lambda record: record["options"].update(options))
 
 
+def part_becomes(change: Callable[[Path], object]) -> Callable[[Path], None]:
+    """Return what changes the file of the test part."""
+
+    def become(folder: Path) -> None:
+        change(Path(paths_in(folder).folder(Cell.of("prepare", "tiny"))) / "test.safetensors")
+
+    return become
+
+
 DATA = {
+    "a part is cut": (part_becomes(lambda p: p.write_bytes(p.read_bytes()[:-100])), "test.safe"),
+    "a part is text": (part_becomes(lambda p: p.write_bytes(b"not a tensor file")), "test.safe"),
+    "a part is gone": (part_becomes(Path.unlink), "test.safetensors"),
+    "another format": (record_becomes(lambda record: record.update(format=2)), "dataset.json"),
     "float images": (data_becomes("train", "images", torch.Tensor.float), "must be uint8"),
     "flat images": (data_becomes("train", "images", lambda t: t.flatten(1)), "must be uint8 of"),
     "no images": (data_becomes("train", "images", lambda t: t[:0]), "train.safetensors"),
@@ -334,6 +344,8 @@ def test_absent_permission(name, folder_of_nobody, capsys):
 MORE_ARGUMENTS = {
     "plan of nothing": (["plan", "--config", "no.yaml"], "no.yaml does not exist"),
     "speed of zero": (["plan", "--config", "c", "--rate", "0"], "needs a number above 0"),
+    "speed below zero": (["plan", "--config", "c", "--rate=-1"], "a number above 0, not '-1'"),
+    "speed is text": (["plan", "--config", "c", "--rate", "fast"], "above 0, not 'fast'"),
     "speed of infinity": (["plan", "--config", "c", "--rate", "inf"], "needs a number above 0"),
     "speed of NaN": (["plan", "--config", "c", "--launch-us", "nan"], "needs a number above 0"),
     "a key": (["config", "--explain", "sedes"], "unknown key 'sedes'; did you mean 'seeds'?"),
@@ -348,7 +360,7 @@ MORE_ARGUMENTS = {
         ["reproduction", "--results", ".", "--out", "p", "--notes", "no.md"],
         "no.md cannot be read",
     ),
-    "status of nothing": (["status", "--profile", "nowhere"], "nowhere.yaml does not exist"),
+    "status of nothing": (["status", "--profile", "quik"], "did you mean 'quick.yaml'?"),
     "status of a path": (["status", "--profile", "../x"], "a profile is the name of a file"),
 }
 

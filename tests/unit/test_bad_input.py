@@ -10,21 +10,9 @@ from pam.cli.main import main
 from pam.networks import build
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths
-from tests.small_run import Options, Run
+from tests.small_run import Options, Run, profile
 
-CONFIG = """\
-seeds: [0]
-experiments:
-  tiny:
-    dataset: digits
-    data: {tile: 8, train_strips: 48, validation_strips: 24, test_strips: 24}
-    architecture: lenet5
-    network: {widths: [2, 3, 5, 4]}
-    train: {batch_size: 16, stages: [{epochs: 1, learning_rate: 0.01}]}
-    merging: {none: {}, pam: {samples: 16}}
-    pruning: {taylor: {strengths: [0.2]}}
-    latency: {batch_sizes: [1], rounds: 1}
-"""
+CONFIG = profile("{none: {}, pam: {samples: 16}}", "{taylor: {strengths: [0.2]}}")
 SHAPE = (1, 8, 32)
 WIDTHS = (2, 3, 5, 4)
 
@@ -120,33 +108,12 @@ CONFIGS = {
     "misspelt key": ("train", "dataset:", "datset:", "did you mean 'dataset'?"),
     "data set": ("prepare", "digits", "didgits", "'didgits'; did you mean 'digits'?"),
     "data set, checked": ("config", "digits", "didgits", "did you mean 'digits'?"),
-    "option of the data set": ("prepare", "tile:", "tiles:", "did you mean 'tile'?"),
-    "value of the data set": ("prepare", "tile: 8", "tile: -8", "tile"),
     "other tasks": ("prepare", "    data:", "    tasks: [A, C]\n    data:", "tasks A, C, but"),
     "other data": ("train", "dataset: digits", "dataset: fashion_mnist", "holds 'digits'"),
     "architecture": ("train", "lenet5", "lenet6", "'lenet6'; did you mean 'lenet5'?"),
     "architecture, checked": ("config", "lenet5", "lenet6", "did you mean 'lenet5'?"),
-    "option of the architecture": ("train", "widths:", "width:", "width"),
-    "value of the architecture": (
-        "train",
-        "[2, 3, 5, 4]",
-        "[2, 3, 5]",
-        "widths: has too few values",
-    ),
-    "batch": (
-        "train",
-        "batch_size: 16",
-        "batch_size: 64",
-        "train.batch_size: must be at most 48, the images",
-    ),
     "merging method": ("merge", "none: {}", "none: {method: nome}", "did you mean 'none'?"),
     "merging method, checked": ("config", "none: {}", "none: {method: nome}", "mean 'none'?"),
-    "option of the merging": ("merge", "none: {}", "none: {epochs: 3}", "epochs"),
-    "option is text": ("merge", "none: {}", "none: {method: pam, samples: many}", "samples"),
-    "option is given": ("merge", "none: {}", "none: {seed: 3}", "unknown option"),
-    "option of the pruning": ("config", "[0.2]", "[0.2], intervall: 3", "did you mean 'interval'?"),
-    "option of the pruning is text": ("config", "[0.2]", "[0.2], interval: a", "interval"),
-    "option of the data set is text": ("prepare", "tile: 8", "tile: a", "data.tile: must be a"),
     "option of the network is text": ("train", "[2, 3, 5, 4]", "[2, 3, 5, a]", "network.widths"),
     "task of the network": ("train", "{widths", "{task: A, widths", "unknown option"),
     "pruning method, checked": ("config", "taylor:", "tailor:", "did you mean 'taylor'?"),
@@ -164,38 +131,14 @@ def test_wrong_configuration(name, folder, capsys):
     one_sentence(capsys, call(command, commands(folder)[command]), says)
 
 
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def scribble(path: Path) -> None:
-    path.write_bytes(b"not a tensor file")
-
-
-def test_a_network_is_given_twice(folder, capsys):
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [((1, 1), "is not the network of one further task"), ((0,), "lacks the network of task 'B'")],
+)
+def test_networks_of_other_tasks(chosen, says, folder, capsys):
     words = commands(folder)["merge"]
-    words["--networks"][0] = words["--networks"][1]
-    one_sentence(capsys, call("merge", words), "is not the network of one further task")
-
-
-def test_a_network_is_missing(folder, capsys):
-    words = commands(folder)["merge"]
-    words["--networks"] = words["--networks"][:1]
-    one_sentence(capsys, call("merge", words), "lacks the network of task 'B'")
-
-
-@pytest.mark.parametrize("part", ["train", "validation", "test"])
-@pytest.mark.parametrize("damage", [truncate, scribble, Path.unlink])
-def test_wrong_data_file(damage, part, folder, capsys):
-    path = Path(paths_in(folder).folder(Cell.of("prepare", "tiny"))) / f"{part}.safetensors"
-    damage(path)
-    one_sentence(capsys, call("train", commands(folder)["train"]), path.name)
-
-
-def test_wrong_data_description(folder, capsys):
-    path = Path(paths_in(folder).artefact(Cell.of("prepare", "tiny")))
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    one_sentence(capsys, call("train", commands(folder)["train"]), path.name)
+    words["--networks"] = [words["--networks"][index] for index in chosen]
+    one_sentence(capsys, call("merge", words), says)
 
 
 def test_a_single_network_is_not_a_family(folder, capsys):

@@ -81,14 +81,6 @@ def test_short_steps_are_not_stored(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_another_identity_is_not_found(tmp_path, capsys):
-    for identity in ("a", "b"):
-        with keeping(tmp_path, 60), step("s", lambda identity=identity: identity) as opened:
-            assert opened.stored is None
-            opened.finish(lambda: ({}, 1))
-    assert "damaged or of another step" in capsys.readouterr().err
-
-
 def test_the_interval_and_the_share_of_time_are_kept(tmp_path, monkeypatch):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(checkpoints, "time", SimpleNamespace(monotonic=lambda: clock.now))

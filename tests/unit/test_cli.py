@@ -19,7 +19,6 @@ from pam.files import read_json
 from pam.networks import build
 from pam.networks.family import load_family, save_family
 from pam.reporting.schema import TABLES
-from pam.runs.cells import Cell
 from pam.source.modules import ROOT
 from tests.small_run import CONFIG, Run, stand_in
 
@@ -135,13 +134,11 @@ def test_a_whole_run(tmp_path, monkeypatch):
         known = {"config_hash", "code_hash", "data_hash", "threads", "device", "environment"}
         assert known <= set(record["provenance"])
 
-    rows = read_json(run.paths.artefact(Cell.of("measure", "tiny", "none", "halves", 0)))["rows"][
-        "measurements"
-    ]
+    rows = run.record("measure", "none", "halves")["rows"]["measurements"]
     assert [(row["strength"], row["combination"]) for row in rows] == [
         (strength, name) for strength in (0, 1, 2, 3) for name in ("A", "B", "A&B")
     ]
-    rows = read_json(run.paths.record(Cell.of("train", "tiny", "B", 0)))["rows"]["training"]
+    rows = run.record("train", "B")["rows"]["training"]
     assert [(row["stage"], row["task"], row["step"], row["epoch"]) for row in rows] == [
         ("train", "B", 0, 1)
     ]
@@ -194,9 +191,3 @@ def test_a_family_comes_back_as_it_was(tmp_path):
     for strength, network in networks.items():
         assert loaded[strength].groups() == network.groups()
         assert torch.equal(loaded[strength](images)["A"], network(images)["A"])
-
-
-def test_resolved_config_of_every_profile_names_registered_plugins(capsys):
-    for path in sorted((ROOT / "workflow" / "config").glob("*.yaml")):
-        assert main(["config", "--config", str(path), "--check"]) == 0
-        assert capsys.readouterr().out.startswith("# jobs:")

@@ -86,10 +86,6 @@ def test_the_profiles_of_a_cluster_end_with_the_site_s_own(tmp_path, monkeypatch
         cluster.profiles("slrum")
 
 
-def test_committed_code_is_accepted(checkout):
-    cluster.check_committed()
-
-
 @pytest.mark.parametrize("path", ["pam/code.py", "workflow/rules/a.smk", "Snakefile", "pam/new.py"])
 def test_code_that_differs_from_the_commit_is_refused(checkout, path):
     (checkout / path).write_text("two\n", encoding="utf-8")

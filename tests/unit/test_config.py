@@ -13,13 +13,13 @@ from pam.cli.config import schema_text
 from pam.config import (
     Config,
     dump_config,
-    explain,
     json_schema,
     load_config,
     parse_config,
 )
 from pam.config.schema import keys
 from pam.errors import ConfigError
+from tests.property.test_damaged_files import changes
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = sorted((ROOT / "workflow" / "config").glob("*.yaml"))
@@ -264,30 +264,11 @@ TREES = st.recursive(
 )
 
 
-def places(value, here=()):
-    yield here
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in items if isinstance(value, dict | list) else ():
-        if isinstance(item, dict | list):
-            yield from places(item, (*here, key))
-        else:
-            yield (*here, key)
-
-
 @settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_nothing_but_config_error_escapes_a_changed_file(data):
-    value = yaml.safe_load(GOOD)
-    *way, last = data.draw(st.sampled_from([place for place in places(value) if place]))
-    part = value
-    for key in way:
-        part = part[key]
-    if data.draw(st.booleans()):
-        part[last] = data.draw(TREES)
-    else:
-        del part[last]
+@given(changes(TREES))
+def test_nothing_but_config_error_escapes_a_changed_file(change):
     try:
-        parse_config(yaml.safe_dump(value), "fuzzed")
+        parse_config(yaml.safe_dump(change(yaml.safe_load(GOOD))), "fuzzed")
     except ConfigError as error:
         assert "\n" not in str(error)
 
@@ -361,12 +342,3 @@ def test_every_key_is_explained():
     for name, text in keys().items():
         assert len(text) > 20, name
         assert "None" not in text, name
-
-
-def test_explain_by_full_and_by_short_name():
-    full = explain("experiments.latency.rounds")
-    assert full == explain("rounds")
-    assert "Unit: rounds." in full
-    assert "Default: 10." in full
-    with pytest.raises(ConfigError, match="did you mean 'rounds'"):
-        explain("round")

@@ -311,6 +311,8 @@ def test_every_key_has_a_description_and_every_number_a_unit():
 @pytest.mark.parametrize(
     ("key", "says"),
     [
+        ("experiments.latency.rounds", "Unit: rounds. Default: 10."),
+        ("rounds", "Unit: rounds. Default: 10."),
         ("experiments.merging.pam.alpha", "Default: 0.4."),
         ("merging.pam.alpha", "Default: 0.4."),
         ("pam.alpha", "Default: 0.4."),
@@ -336,7 +338,8 @@ def test_explain_alone_lists_everything():
 
 
 @pytest.mark.parametrize(
-    ("key", "near"), [("alhpa", "alpha"), ("experiments.trian", "experiments.train")]
+    ("key", "near"),
+    [("alhpa", "alpha"), ("round", "rounds"), ("experiments.trian", "experiments.train")],
 )
 def test_an_unknown_key_names_the_nearest(key, near):
     with pytest.raises(ConfigError, match=f"unknown key '{key}'; did you mean '{near}'"):

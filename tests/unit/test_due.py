@@ -56,22 +56,14 @@ TRAIN = {"train A", "train B"}
 MERGE = {f"merge {merging}" for merging in MERGERS}
 
 
-def prunes(mergings=MERGERS, prunings=PRUNERS) -> set[str]:
-    return {f"prune {merging} {pruning}" for merging in mergings for pruning in prunings}
-
-
-def measures(mergings=MERGERS, prunings=PRUNERS) -> set[str]:
-    return {f"measure {merging} {pruning}" for merging in mergings for pruning in prunings}
-
-
-def analyses(mergings=MERGERS, prunings=PRUNERS) -> set[str]:
-    return {f"analyse pam {pruning}" for pruning in prunings if "pam" in mergings}
+def jobs(stage: str, mergings=MERGERS, prunings=PRUNERS) -> set[str]:
+    return {f"{stage} {merging} {pruning}" for merging in mergings for pruning in prunings}
 
 
 def pruned(mergings=MERGERS, prunings=PRUNERS) -> set[str]:
     """The jobs of these cells from pruning on, and all that is made of the whole run."""
-    cells = (mergings, prunings)
-    return prunes(*cells) | measures(*cells) | analyses(*cells) | LAST
+    analysed = jobs("analyse", {"pam"} & set(mergings), prunings)
+    return jobs("prune", mergings, prunings) | jobs("measure", mergings, prunings) | analysed | LAST
 
 
 NETWORKS = MERGE | RELATE | pruned()
@@ -155,36 +147,33 @@ def run(sources, monkeypatch) -> Iterator[Sources]:
 
 
 MORE = "\nMORE = 1\n"
-CODE = [
-    ("data", "data/digits.py", "", MORE, ALL),
-    ("train", "stages/train.py", 'description="train"', 'description="learn"', TRAIN | NETWORKS),
-    ("architecture", "networks/lenet.py", "kernel=5", "kernel=3", TRAIN | NETWORKS),
-    ("merger none", "merging/none.py", "", MORE, {"merge none"} | pruned(["none"])),
-    ("merger pam", "merging/pam.py", "", MORE, {"merge pam"} | RELATE | pruned(["pam"])),
-    ("pruner taylor", "pruning/taylor.py", "", MORE, pruned(prunings=["taylor"])),
-    ("pruner vibnet", "pruning/vibnet.py", "", MORE, pruned(prunings=["vibnet"])),
-    ("plug-in", "plugins/l1_pruner.py", "", MORE, pruned(prunings=["l1"])),
-    ("measure", "cost/measure.py", "", MORE, measures() | LAST),
-    ("measure's body", "stages/measure.py", "", MORE, measures() | LAST),
-    ("relate", "analysis/relatedness.py", "", MORE, RELATE | LAST),
-    ("analyse", "analysis/exclusivity.py", "", MORE, analyses() | LAST),
-    ("aggregate", "reporting/statistics/headline.py", "", MORE, LAST),
-    ("tables", "reporting/tables/overviews.py", "", MORE, TABLES),
-    ("figures", "reporting/figures/style.py", "", MORE, FIGURES),
-    ("what all networks share", "networks/grouped.py", "", MORE, TRAIN | NETWORKS),
-    ("what all stages share", "files.py", "", MORE, ALL),
-    ("command line", "cli/main.py", "", MORE, set()),
-    ("configuration", "config/model.py", "", MORE, set()),
-    ("table of stages", "runs/stages.py", "", MORE, set()),
-]
+CODE = {
+    "data": ("data/digits.py", "", MORE, ALL),
+    "train": ("stages/train.py", 'description="train"', 'description="learn"', TRAIN | NETWORKS),
+    "architecture": ("networks/lenet.py", "kernel=5", "kernel=3", TRAIN | NETWORKS),
+    "merger none": ("merging/none.py", "", MORE, {"merge none"} | pruned(["none"])),
+    "merger pam": ("merging/pam.py", "", MORE, {"merge pam"} | RELATE | pruned(["pam"])),
+    "pruner taylor": ("pruning/taylor.py", "", MORE, pruned(prunings=["taylor"])),
+    "pruner vibnet": ("pruning/vibnet.py", "", MORE, pruned(prunings=["vibnet"])),
+    "plug-in": ("plugins/l1_pruner.py", "", MORE, pruned(prunings=["l1"])),
+    "measure": ("cost/measure.py", "", MORE, jobs("measure") | LAST),
+    "measure's body": ("stages/measure.py", "", MORE, jobs("measure") | LAST),
+    "relate": ("analysis/relatedness.py", "", MORE, RELATE | LAST),
+    "analyse": ("analysis/exclusivity.py", "", MORE, jobs("analyse", ["pam"]) | LAST),
+    "aggregate": ("reporting/statistics/headline.py", "", MORE, LAST),
+    "tables": ("reporting/tables/overviews.py", "", MORE, TABLES),
+    "figures": ("reporting/figures/style.py", "", MORE, FIGURES),
+    "what all networks share": ("networks/grouped.py", "", MORE, TRAIN | NETWORKS),
+    "what all stages share": ("files.py", "", MORE, ALL),
+    "command line": ("cli/main.py", "", MORE, set()),
+    "configuration": ("config/model.py", "", MORE, set()),
+    "table of stages": ("runs/stages.py", "", MORE, set()),
+}
 
 
-@pytest.mark.parametrize(
-    ("module", "before", "after", "expected"),
-    [case[1:] for case in CODE],
-    ids=[case[0] for case in CODE],
-)
-def test_code_redoes_its_own_stage_and_what_follows(run, module, before, after, expected):
+@pytest.mark.parametrize("name", CODE)
+def test_code_redoes_its_own_stage_and_what_follows(run, name):
+    module, before, after, expected = CODE[name]
     run.edit(module, before, after)
     assert due() == expected
 
@@ -211,29 +200,23 @@ def of_seed(seed: int, jobs: set[str]) -> set[str]:
     return {job if job in LAST | {"prepare"} else f"{job} {seed}" for job in jobs}
 
 
-SETTINGS = [
-    ("data", "train_strips: 64", "train_strips: 72", ALL),
-    ("train", "epochs: 1", "epochs: 2", TRAIN | NETWORKS),
-    ("merger", "pam: {samples: 32}", "pam: {samples: 24}", {"merge pam"} | pruned(["pam"])),
-    (
-        *("pruner", "taylor: {strengths: [0.3", "taylor: {strengths: [0.2"),
-        pruned(prunings=["taylor"]),
-    ),
-    ("latency", "batch_sizes: []", "batch_sizes: [1]", measures() | LAST),
-    ("relatedness", "samples: 32, retrain", "samples: 24, retrain", RELATE | LAST),
-    ("conditions", "samples: 32, exc", "samples: 24, exc", analyses() | LAST),
-    ("deltas", "seeds", "deltas: [1.0, 0.5]\nseeds", LAST),
+SETTINGS = {
+    "data": ("train_strips: 64", "train_strips: 72", ALL),
+    "train": ("epochs: 1", "epochs: 2", TRAIN | NETWORKS),
+    "merger": ("pam: {samples: 32}", "pam: {samples: 24}", {"merge pam"} | pruned(["pam"])),
+    "pruner": ("taylor: {strengths: [0.3", "taylor: {strengths: [0.2", pruned(prunings=["taylor"])),
+    "latency": ("batch_sizes: []", "batch_sizes: [1]", jobs("measure") | LAST),
+    "relatedness": ("samples: 32, retrain", "samples: 24, retrain", RELATE | LAST),
+    "conditions": ("samples: 32, exc", "samples: 24, exc", jobs("analyse", ["pam"]) | LAST),
+    "deltas": ("seeds", "deltas: [1.0, 0.5]\nseeds", LAST),
     # The control of relatedness is a network of the next seed, which now is another one.
-    ("a further seed", "[0]", "[0, 1]", of_seed(1, ALL - {"prepare"}) | RELATE),
-]
+    "a further seed": ("[0]", "[0, 1]", of_seed(1, ALL - {"prepare"}) | RELATE),
+}
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [case[1:] for case in SETTINGS],
-    ids=[case[0] for case in SETTINGS],
-)
-def test_settings_redo_what_depends_on_them(run, before, after, expected):
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_redo_what_depends_on_them(run, name):
+    before, after, expected = SETTINGS[name]
     assert before in PROFILE
     assert due(parse_config(PROFILE.replace(before, after, 1), "tiny.yaml")) == expected
 
@@ -423,10 +406,3 @@ def test_the_command_says_it_all_and_writes_nothing(run, monkeypatch, capsys):
     assert lines[1] == "Profile tiny: 8 jobs would run."
     assert lines[-1] == "stale: results/reference/old (e) has rows of earlier code: train"
     assert lock
-
-
-def test_an_unknown_profile_is_one_sentence(capsys):
-    assert main(["status", "--profile", "quik"]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "did you mean 'quick.yaml'?" in told

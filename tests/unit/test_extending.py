@@ -1,16 +1,14 @@
 """docs/extending.md: its files, installed as a package of their own, do what the page says."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from pam.source.modules import ROOT
+from tests.unit.test_plugins_discovery import install, python
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILE = re.compile(r"```(?:python|toml|yaml)\n# (\S+)\n(.*?)```", re.DOTALL)
@@ -26,23 +24,9 @@ def site(tmp_path_factory) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    (folder / "my_plugins" / "__init__.py").touch()
     project = tomllib.loads(FILES["pyproject.toml"])["project"]
-    info = folder / "my_plugins-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
-    points = project["entry-points"]["pam.plugins"]
-    lines = ["[pam.plugins]", *(f"{name} = {module}" for name, module in points.items())]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    install(folder, "my_plugins", project["entry-points"]["pam.plugins"], {})
     return folder
-
-
-def python(site: Path, *words: str) -> subprocess.CompletedProcess:
-    search = os.pathsep.join([str(site), str(ROOT)])
-    environment = {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
 
 
 def test_the_page_shows_a_file_of_every_kind_and_checks_each():

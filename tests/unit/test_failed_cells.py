@@ -95,9 +95,7 @@ def test_a_loss_that_is_not_a_number(tmp_path, capsys):
         record = read_json(path)
         assert record["status"] == "diverged"
         assert "the loss became" in record["reason"]
-    rows = read_json(run.paths.artefact(Cell.of("measure", "tiny", "none", "halves", 0)))["rows"][
-        "measurements"
-    ]
+    rows = run.record("measure", "none", "halves")["rows"]["measurements"]
     assert len(rows) == 4 * 3
     assert all(row["flops"] is None and row["accuracy"] is None for row in rows)
     failures = read_text_table(run.paths.results, "failures")
@@ -129,19 +127,12 @@ def test_a_layer_without_units(kept, tmp_path, monkeypatch):
     run.finish("none")
     monkeypatch.setitem(PRUNERS._entries, "halves", collapses)
     run.finish("broken")
-    record = read_json(run.paths.record(Cell.of("prune", "tiny", "broken", "halves", 0)))
+    record = run.record("prune", "broken", "halves")
     reason = f"strength {kept + 1}: layer 'c2' has no channel left"
     assert (record["status"], record["reason"]) == ("collapsed", reason)
     if kept:
-        assert list(
-            load_family(run.paths.artefact(Cell.of("prune", "tiny", "broken", "halves", 0)))
-        ) == [1.0]
-        assert (
-            read_json(run.paths.artefact(Cell.of("measure", "tiny", "broken", "halves", 0)))[
-                "status"
-            ]
-            == "ok"
-        )
+        assert list(load_family(run.artefact("prune", "broken", "halves"))) == [1.0]
+        assert run.record("measure", "broken", "halves")["status"] == "ok"
     assert run.aggregate() == 0
     # The merged network is there all the same, and so are those of weaker strengths.
     expected = ["ok"] * (1 + kept) + ["collapsed"] * (3 - kept)
@@ -175,7 +166,7 @@ def test_memory_that_runs_out_in_any_stage(tmp_path, monkeypatch, error):
 def test_a_network_larger_than_any_memory(tmp_path):
     run = Run(tmp_path, CONFIG.replace("[2, 3, 5, 4]", "[2, 3, 1000000000000, 4]"))
     assert [run.prepare(), run.train("A")] == [0, 0]
-    record = read_json(run.paths.record(Cell.of("train", "tiny", "A", 0)))
+    record = run.record("train", "A")
     assert record["status"] == "out_of_memory"
 
 
@@ -189,7 +180,7 @@ def test_data_that_cannot_be_had(tmp_path, capsys, monkeypatch):
 
     log = "logs/mine/prepare/tiny.log"
     assert run.prepare("--allow-missing", "--log", log, *root) == 0
-    description = Path(run.paths.artefact(Cell.of("prepare", "tiny")))
+    description = Path(run.artefact("prepare"))
     before = description.read_bytes()
     assert run.prepare("--allow-missing", "--log", log, *root) == 0
     assert description.read_bytes() == before
@@ -212,7 +203,7 @@ def test_data_that_cannot_be_had(tmp_path, capsys, monkeypatch):
     with pytest.raises(DataError, match="holds no data, since preparing it failed"):
         load_dataset(run.paths.folder(Cell.of("prepare", "tiny")))
 
-    path = run.paths.artefact(Cell.of("train", "tiny", "A", 0))
+    path = run.artefact("train", "A")
     with pytest.raises(DataError, match=r"A-0\.safetensors"):
         GroupedNetwork.load(path)
     tensors, meta = read_tensors(path)

@@ -22,7 +22,6 @@ from tests.small import (
     make_network,
     make_networks,
     own_part,
-    renamed,
     same_bits,
     scores_of,
     side_by_side,
@@ -159,7 +158,7 @@ def test_what_is_removed_follows_the_option():
 def test_identical_tasks_leave_nothing_exclusive():
     data = make_data(96, B=[0, 1])
     network = make_network()
-    twins = {"A": network, "B": renamed(network, "B")}
+    twins = {"A": network, "B": network.for_task("B")}
     for alpha in (0.5, 0.9, 0.99):
         merged = pam(twins, data, alpha=alpha, removed="share", layers=LAYERS)
         for layer, width in zip(LAYERS, WIDTHS, strict=True):
@@ -364,7 +363,7 @@ def test_networks_that_do_not_fit_one_another_are_refused(method):
 def test_networks_that_do_not_fit_their_names_or_the_data_are_refused():
     network = make_network()
     with pytest.raises(ConfigError, match="1 networks are given for 3 tasks"):
-        merge([renamed(network, "Z")], "none", DATA)
+        merge([network.for_task("Z")], "none", DATA)
     with pytest.raises(ShapeError, match="task 'A' of the network does not fit"):
         merge([make_network(outputs=3)], "none", DATA)
     with pytest.raises(ShapeError, match="task 'Z' of the network does not fit"):

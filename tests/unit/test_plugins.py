@@ -62,24 +62,21 @@ def test_random_groups_are_drawn_from_all_units_with_the_seed():
     assert not same_bits(one, of_pam)
 
 
-def test_random_groups_keep_weights_where_wires_stay():
+RESIDUAL = {task: residual(task, seed).eval() for seed, task in enumerate("AB")}
+
+
+@pytest.mark.parametrize(
+    ("networks", "atol"),
+    [(make_networks("ABC"), 1e-5), (RESIDUAL, 1e-4)],
+    ids=["chain", "stages"],
+)
+def test_random_groups_keep_weights_where_wires_stay(networks, atol):
     """Where all layers are shared whole, the draw only changes the order of units."""
-    networks = make_networks("ABC")
     found = merge(networks, "random", DATA, samples=48, layers=[], retrain=STILL)
     images = DATA.normalise(DATA.test.images)
     for task, network in networks.items():
         assert torch.allclose(
-            scores_of(found, images)[task], scores_of(network, images)[task], atol=1e-5
-        )
-
-
-def test_random_groups_of_residual_networks_keep_weights_where_wires_stay():
-    networks = {task: residual(task, seed).eval() for seed, task in enumerate("AB")}
-    found = merge(networks, "random", DATA, samples=48, layers=[], retrain=STILL)
-    images = DATA.normalise(DATA.test.images)
-    for task, network in networks.items():
-        assert torch.allclose(
-            scores_of(found, images)[task], scores_of(network, images)[task], atol=1e-4
+            scores_of(found, images)[task], scores_of(network, images)[task], atol=atol
         )
 
 
@@ -158,19 +155,6 @@ def test_spared_groups_lose_nothing(method, scope):
 
 
 @pytest.mark.parametrize("method", ["l1", "random"])
-def test_pruning_is_progressive_and_leaves_its_input(method):
-    network = share_some(make_networks("ABC"))
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    first, second = prune(network, method, fine_tune=SHORT)
-    assert all(torch.equal(before[n], t) for n, t in network.state_dict().items())
-    assert total_units(second.network) < total_units(first.network) < total_units(network)
-    assert [row["phase"] for row in first.curve] == ["fine_tune"]
-    for layer, groups in second.network.groups().items():
-        for group, units in groups.items():
-            assert units <= first.network.groups()[layer][group]
-
-
-@pytest.mark.parametrize("method", ["l1", "random"])
 def test_residual_networks_are_pruned(method):
     network = merge({t: residual(t) for t in "AB"}, "all_shared", DATA, retrain=STILL)
     images = DATA.normalise(DATA.test.images)
@@ -207,13 +191,6 @@ def test_l1_removes_the_units_of_smallest_norm():
     kept = network.blocks["f4"]["A"].weight[[0, 2, 4]]
     kept = kept[:, [0, 1, 2, 3, 5]]
     assert torch.equal(one.network.blocks["f4"]["A"].weight, kept)
-
-
-def test_random_pruning_follows_the_seed():
-    network = merge(make_networks("ABC"), "all_shared", DATA, retrain=STILL)
-    one, again, other = (prune(network, "random", seed=seed)[0].network for seed in (0, 0, 1))
-    assert same_bits(one, again)
-    assert not same_bits(one, other)
 
 
 def test_random_pruning_takes_every_unit_sooner_or_later():

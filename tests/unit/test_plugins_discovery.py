@@ -34,19 +34,16 @@ def install(folder: Path, package: str, points: dict[str, str], sources: dict[st
     (info / "entry_points.txt").write_text("\n".join(["[pam.plugins]", *lines, ""]))
 
 
-def run(folder: Path, code: str) -> subprocess.CompletedProcess:
-    """Run code in a Python that finds what is installed in a folder."""
-    search = os.pathsep.join([str(folder), str(ROOT)])
+def python(folder: Path, *words: str) -> subprocess.CompletedProcess:
+    """Run a Python that finds what is installed in a folder."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
     return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": search},
-        capture_output=True,
-        text=True,
+        [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True
     )
 
 
 def said(folder: Path, code: str) -> str:
-    done = run(folder, code)
+    done = python(folder, "-c", code)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

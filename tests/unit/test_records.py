@@ -46,15 +46,11 @@ def run(tmp_path_factory):
 
 def records(run: Run) -> dict[str, dict]:
     """Rule -> provenance of one of its jobs."""
-    paths = run.paths
-    files = {
-        "prepare": paths.record(Cell.of("prepare", "tiny")),
-        "train": paths.record(Cell.of("train", "tiny", "A", 0)),
-        "merge": paths.record(Cell.of("merge", "tiny", "none", 0)),
-        "prune": paths.record(Cell.of("prune", "tiny", "none", "halves", 0)),
-        "measure": paths.artefact(Cell.of("measure", "tiny", "none", "halves", 0)),
+    cells = {
+        **{"prepare": (), "train": ("A",), "merge": ("none",)},
+        **dict.fromkeys(("prune", "measure"), ("none", "halves")),
     }
-    return {rule: read_json(path)["provenance"] for rule, path in files.items()}
+    return {rule: run.record(rule, *axes)["provenance"] for rule, axes in cells.items()}
 
 
 def test_every_artefact_knows_where_it_comes_from(run):
@@ -84,9 +80,7 @@ def test_parents_are_the_artefacts_of_the_jobs_before(run):
     assert known["prepare"]["parents"] == {}
     assert known["train"]["parents"] == data
     networks = {
-        f"networks/tiny/{task}-0.safetensors": stored_hash(
-            run.paths.artefact(Cell.of("train", "tiny", task, 0))
-        )
+        f"networks/tiny/{task}-0.safetensors": stored_hash(run.artefact("train", task))
         for task in "AB"
     }
     assert known["merge"]["parents"] == data | networks
@@ -105,9 +99,9 @@ def test_parents_are_the_artefacts_of_the_jobs_before(run):
 
 def test_artefact_hashes_are_of_tensors_and_of_rows(run):
     known = records(run)["merge"]["artefacts"]
-    network = GroupedNetwork.load(run.paths.artefact(Cell.of("merge", "tiny", "none", 0)))
+    network = GroupedNetwork.load(run.artefact("merge", "none"))
     assert known["merged/tiny/none-0.safetensors"] == tensor_hash(network.state_dict())
-    path = run.paths.artefact(Cell.of("measure", "tiny", "none", "halves", 0))
+    path = run.artefact("measure", "none", "halves")
     rows = read_json(path)["rows"]
     assert records(run)["measure"]["artefacts"] == {
         "measured/tiny/none-halves-0.json": rows_hash(rows)
@@ -120,9 +114,7 @@ def test_artefact_hashes_are_of_tensors_and_of_rows(run):
 
 def test_a_network_that_is_taken_away_still_names_its_cell(run, tmp_path):
     taken = tmp_path / "x.safetensors"
-    taken.write_bytes(
-        Path(run.paths.artefact(Cell.of("prune", "tiny", "none", "halves", 0))).read_bytes()
-    )
+    taken.write_bytes(Path(run.artefact("prune", "none", "halves")).read_bytes())
     origin = read_tensors(taken)[1]["origin"]
     cell = {"experiment": "tiny", "merging": "none", "pruning": "halves", "seed": 0}
     assert origin.items() >= {**cell, "rule": "prune", "code_hash": "code of prune"}.items()
@@ -201,8 +193,8 @@ def test_a_record_in_any_folder_belongs_to_some_run(tmp_path, monkeypatch):
 
 def test_a_network_of_another_cell_is_refused(run, capsys, monkeypatch):
     stand_in(monkeypatch, code_of)
-    other = Path(run.paths.artefact(Cell.of("merge", "tiny", "broken", 0)))
-    shutil.copy(run.paths.artefact(Cell.of("merge", "tiny", "none", 0)), other)
+    other = Path(run.artefact("merge", "broken"))
+    shutil.copy(run.artefact("merge", "none"), other)
     assert run.prune("broken") == 2
     other.unlink()
     said = capsys.readouterr().err

@@ -16,31 +16,17 @@ from pam.files import read_json
 from pam.runs.paths import Paths
 from pam.source.modules import ROOT
 from tests.interrupting import SafePoints
-from tests.small_run import Run, stand_in
+from tests.small_run import LATENCY, Run, profile, stand_in
 
-CONFIG = """\
-seeds: [0, 1]
-threads: 1
-device: cpu
-experiments:
-  tiny:
-    dataset: digits
-    data: {tile: 8, train_strips: 64, validation_strips: 24, test_strips: 24}
-    architecture: lenet5
-    network: {widths: [2, 3, 5, 4]}
-    train: {batch_size: 16, stages: [{epochs: 2, learning_rate: 0.01}]}
-    merging:
-      pam:
-        samples: 32
-        retrain: &short {stages: [{epochs: 2, learning_rate: 0.01}], batch_size: 16}
-      mtz: {samples: 32, retrain: *short}
-    pruning:
-      taylor: {strengths: [0.2, 0.4]}
-      vibnet: {strengths: [1, 2]}
-    relatedness:
-      pam: {samples: 32, retrain: *short}
-    latency: {batch_sizes: [1], rounds: 1}
-"""
+SHORT = "{stages: [{epochs: 2, learning_rate: 0.01}], batch_size: 16}"
+CONFIG = profile(
+    f"{{pam: {{samples: 32, retrain: {SHORT}}}, mtz: {{samples: 32, retrain: {SHORT}}}}}",
+    "{taylor: {strengths: [0.2, 0.4]}, vibnet: {strengths: [1, 2]}}",
+    f"    relatedness: {{pam: {{samples: 32, retrain: {SHORT}}}}}\n{LATENCY}",
+    seeds="[0, 1]",
+    strips=64,
+    epochs=2,
+)
 
 
 STOPPED = 128 + signal.SIGTERM

@@ -1,7 +1,11 @@
 """The whole workflow on the smoke profile: complete, repeatable, and redone only where needed."""
 
 import os
+import re
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,8 +17,6 @@ from pam.runs.cells import Cell, all_cells, cells_of
 from pam.runs.paths import Paths
 from pam.source.modules import ROOT
 from tests.trees import MEASURED_ANEW, fresh_tree
-from tests.workflow import running
-from tests.workflow.running import edited, run
 
 pytestmark = pytest.mark.more
 
@@ -23,12 +25,38 @@ PATHS = Paths("results/smoke")
 LAST_STEPS = {"Gathering the rows of all jobs", "Writing the tables", "Drawing the figures"}
 
 
-def snakemake(tree: Path, *arguments: str, settings=("profile=smoke",)) -> str:
-    return running.snakemake(tree, *arguments, settings=settings)
+def run(tree: Path, *command: str) -> subprocess.CompletedProcess:
+    """Run Python in a tree."""
+    return subprocess.run(
+        [sys.executable, *command], cwd=tree, capture_output=True, text=True, timeout=900
+    )
+
+
+def snakemake(tree: Path, *arguments: str, settings: tuple[str, ...] = ("profile=smoke",)) -> str:
+    """Run Snakemake in a tree and return what it said, whether it succeeded or not."""
+    profiles = [f"--profile=workflow/profiles/{name}" for name in ("default", "ci")]
+    done = run(tree, "-m", "snakemake", *profiles, *arguments, "--config", *settings)
+    return done.stdout + done.stderr
 
 
 def planned(tree: Path, *settings: str) -> set[str]:
-    return running.planned(tree, "profile=smoke", *settings)
+    """Return the messages of the jobs that Snakemake would run."""
+    said = snakemake(tree, "--dry-run", settings=("profile=smoke", *settings))
+    assert "This was a dry-run" in said or "Nothing to be done" in said, said
+    return set(re.findall(r"^Job \d+: (.*)$", said, re.MULTILINE))
+
+
+@contextmanager
+def edited(path: Path, pattern: str, replacement: str) -> Iterator[None]:
+    """Replace the first match in a file, and put it back."""
+    before = path.read_text(encoding="utf-8")
+    after = re.sub(pattern, replacement, before, count=1)
+    assert after != before
+    path.write_text(after, encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_text(before, encoding="utf-8")
 
 
 def reproduce(tree: Path, *arguments: str) -> subprocess.CompletedProcess:
