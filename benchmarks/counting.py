@@ -46,7 +46,7 @@ def partly_shared(architecture: str, shape: Shape, tasks: str) -> GroupedNetwork
     for layer in assembly.architecture.hidden_layers:
         groups = assembly.groups[layer]
         mixed = [group if i % 3 else frozenset(tasks) for i, group in enumerate(groups)]
-        assembly = assembly.assign(layer, mixed)
+        assembly = assembly.regroup({layer: mixed})
     return assembly.network()
 
 

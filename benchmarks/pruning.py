@@ -11,9 +11,9 @@ import torch
 from benchmarks.rows import Case, Row, command_line, save, times_as_long, times_faster
 from benchmarks.timing import interleaved, timed
 from pam.networks import Assembly, GroupedNetwork, build
-from pam.pruning.bottleneck import Bottleneck, kl_coefficients
 from pam.pruning.importance import Importance
 from pam.pruning.units import unit_keys
+from pam.pruning.vibnet import Bottleneck, kl_coefficients
 from pam.training import Schedule, descend, multitask_loss, nesterov
 
 BATCH = 32
@@ -35,7 +35,7 @@ def merged(shape: Shape, shared: bool) -> GroupedNetwork:
         for layer in assembly.architecture.hidden_layers:
             groups = assembly.groups[layer]
             mixed = [frozenset(TASKS) if i % 2 else group for i, group in enumerate(groups)]
-            assembly = assembly.assign(layer, mixed)
+            assembly = assembly.regroup({layer: mixed})
     return assembly.network().train()
 
 

@@ -15,7 +15,8 @@ from pam.errors import ConfigError
 from pam.names import check_known
 from pam.networks import Assembly, GroupedNetwork
 from pam.networks.family import load_family, load_one, nearest_strength
-from pam.reporting.names import merging_name, order_combinations, order_mergings
+from pam.reporting.names import Names, order_combinations
+from pam.reporting.run import Run
 from pam.reporting.schema import INTEGER, LATENCY, TEXT, Columns, Table
 from pam.reporting.statistics.bootstrap import median_interval
 from pam.reporting.statistics.matched import OK, REFERENCES
@@ -87,7 +88,7 @@ def networks_of_run(
         raise ConfigError(f"{folder} has no operating points: nothing in it was pruned")
     points = _chosen(points, "experiment", experiment)
     points = _chosen(points, "pruning", pruning)
-    mergings = order_mergings(points["merging"])
+    mergings = Run(folder).names.order_mergings(points["merging"])
     seeds = [int(seed) for seed in points["seed"]]
     points = _chosen(points, "seed", min(seeds) if seed is None else seed)
     points = _chosen(points, "delta", delta)
@@ -213,7 +214,7 @@ def printed(rows: Sequence[Row]) -> str:
     labels = ["batch", "threads", "backend", "tasks", "network"]
     header = [*labels, "MFLOPs", "ms [5 %, 95 %]"]
     for name in against:
-        short = merging_name(name).split()[0]
+        short = Names().merging(name).split()[0]
         header += [f"FLOPs: × less than {short}", f"time: × less than {short}"]
     named = ("batch_size", "threads", "backend", "combination", "network")
     cells = [[*(str(row[name]) for name in named), *_numbers(row, against)] for row in rows]

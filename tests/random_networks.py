@@ -225,22 +225,3 @@ def images_for(network, samples=3, seed=0):
     """Random normalised images, float32 (samples, channels, height, width)."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(samples, *network.architecture.input_shape, generator=generator)
-
-
-def scores_side_by_side(network, images):
-    """The scores of all tasks, float64: normalisations may amplify float32's rounding."""
-    with torch.no_grad():
-        return torch.cat(list(network.double()(images.double()).values()), dim=1)
-
-
-def tensors_of(network):
-    """All that evaluation depends on: everything but the counter of batches."""
-    state = network.state_dict()
-    return {name: tensor for name, tensor in state.items() if not name.endswith("_tracked")}
-
-
-def assert_same_bits(left, right):
-    assert left.widths == right.widths
-    ours, theirs = tensors_of(left), tensors_of(right)
-    assert list(ours) == list(theirs)
-    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())

@@ -127,23 +127,3 @@ def pooled(combinations: Sequence[str]) -> dict[str, list[str]]:
     for name in combinations:
         labels.setdefault(size_name(name.count("&") + 1), []).append(name)
     return labels
-
-
-def merging_name(merging: str) -> str:
-    """Return the display name of a merger."""
-    return Names().merging(merging)
-
-
-def pruning_name(pruning: str) -> str:
-    """Return the display name of a pruner."""
-    return Names().pruning(pruning)
-
-
-def order_mergings(mergings: Iterable[str]) -> list[str]:
-    """Return mergers in table order."""
-    return Names().order_mergings(mergings)
-
-
-def order_prunings(prunings: Iterable[str]) -> list[str]:
-    """Return pruners in table order."""
-    return Names().order_prunings(prunings)

@@ -1,11 +1,12 @@
 """Imports follow the arrow of docs/architecture.md, and never run in a circle."""
 
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-from pam.source.modules import Modules
+from pam.source.modules import ROOT, Modules
 
 GROUND = {
     *("errors", "names", "seeds", "files", "groups", "ranges", "registry", "torchvision_shim"),
@@ -64,6 +65,19 @@ def violations(modules: Modules) -> list[str]:
 def test_every_part_has_its_place():
     parts = {part(name) for name in MODULES.by_name} - {""}
     assert parts == GROUND | set(ALLOWED) | FREE
+
+
+def test_the_page_shows_the_house_as_it_is():
+    """Every package has its row, and may import only what stands above it."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("| package |")[2].partition("\n\n")[0]
+    rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    assert {name for row in rows for name in row} == GROUND | set(ALLOWED) | FREE
+    above = GROUND
+    for row in rows[1:]:
+        for name in {*row} - FREE:
+            assert ALLOWED[name] <= above, name
+        above = above | {*row}
 
 
 def test_imports_follow_the_arrow():

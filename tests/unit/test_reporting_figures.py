@@ -5,13 +5,12 @@ import pandas as pd
 import pytest
 
 from pam import ConfigError
-from pam.files import write_json
 from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import FIGURES, combinations, groups, render_figures, style
 from pam.reporting.figures.panels import costs, spread
 from pam.reporting.names import Names
 from pam.reporting.run import Run
-from tests.reporting_fixtures import FIVE_TASKS, failed_record, write_records
+from tests.reporting_fixtures import FIVE_TASKS, fail, write_records
 from tests.validation_fixtures import write_validation_records
 
 OF_THE_CONDITIONS = ("relatedness", "exclusivity", "redundancy")
@@ -110,7 +109,7 @@ def test_a_merger_without_networks_leaves_the_others_drawn(tmp_path):
     axes = {"mergings": ("none", "mtz", "pam"), "prunings": ("vibnet",), "seeds": (0, 1)}
     records = write_records(tmp_path, tasks=("A", "B", "C"), **axes)
     for seed in (0, 1):
-        write_json(tmp_path / "measured" / "fashion" / f"mtz-vibnet-{seed}.json", failed_record())
+        fail(tmp_path / "measured" / "fashion" / f"mtz-vibnet-{seed}.json")
     aggregate(records, tmp_path)
     only = ["matched", "combinations"]
     assert names_of(render_figures(tmp_path, tmp_path, only=only)) == set(only)

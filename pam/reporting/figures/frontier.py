@@ -35,9 +35,10 @@ def draw(run: Run, experiment: str) -> Figure | None:
     if len(combinations) > 3:
         combinations = [name for name in combinations if "&" not in name] + combinations[-1:]
         measured = measured[measured["combination"].isin(combinations)]
-    looks = style.merging_looks(run.names, measured["merging"])
-    measured = measured.assign(x=1e-6 * measured["flops"], y=100 * measured["accuracy"])
     matched = select(run.table("matched"), experiment=experiment, delta=DEFAULT_DELTA)
+    # A merger may have been matched before it was pruned at all.
+    looks = style.merging_looks(run.names, [*measured["merging"], *matched["merging"]])
+    measured = measured.assign(x=1e-6 * measured["flops"], y=100 * measured["accuracy"])
     matched = matched.assign(x=1e-6 * matched["flops_mean"], y=100 * matched["accuracy_mean"])
     measured, matched = named(run, measured), named(run, matched)
     labels = ("computation (MFLOPs)", "test accuracy (%)")
