@@ -5,7 +5,6 @@ from typing import Any
 
 from pam.config import Config
 from pam.files import write_json
-from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell, all_cells, cell_code, config_hash, parents_of, settings_of
 from pam.runs.paths import ORIGINS, Paths, path_in_run
 from pam.runs.raw_data import cell_raw_hash
@@ -31,8 +30,6 @@ def write_idle_run(config: Config, paths: Paths, **facts: Any) -> None:
         if cell.experiment:
             jobs[path_in_run(*[paths.record(cell)] * 2)] = _write_record(config, paths, cell, facts)
         elif cell.stage == "aggregate":
-            for name in TABLES:
-                Path(paths.csv(name)).touch()
             manifest = {"config": config.model_dump(), "jobs": jobs}
             write_json(paths.manifest, manifest | {"code_hash": cell_code(config, cell)})
 

@@ -58,6 +58,15 @@ def main() -> int:
         plan = Plan(config, paths, data=options.data)
         if lock is None:
             return _show_plan(file, plan)
+        children = cluster.Submitting() if options.cluster else Children()
+        snakemake = preparing = _snakemake(options, where)
+        if options.cluster and options.download:
+            # Here is the way out to the internet, which the nodes of most clusters lack.
+            preparing = _snakemake(options, ["--cores", "1"])
+        if missing := _missing_data(plan):
+            print(f"Trying again to prepare {', '.join(map(_experiment_of, missing))}.")
+            _run(children, preparing, lock, "--force", *missing)
+            plan = Plan(config, paths, data=options.data)
         again = _to_force(plan, options.retry_failed)
         if not plan.due and not again:
             print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
@@ -68,11 +77,8 @@ def main() -> int:
         print(f"make reproduce: {error}", file=sys.stderr)
         return USER_ERROR
 
-    children = cluster.Submitting() if options.cluster else Children()
-    snakemake = _snakemake(options, where)
-    if options.cluster and options.download:
-        # Here is the way out to the internet, which the nodes of most clusters lack.
-        _run(children, _snakemake(options, ["--cores", "1"]), lock, "--until", "prepare")
+    if preparing is not snakemake:
+        _run(children, preparing, lock, "--until", "prepare")
     done = _run(children, snakemake, lock, *(["--forcerun", *again] if again else []))
     if children.stopped_by:
         return _stopped(children.stopped_by)
@@ -91,17 +97,28 @@ def main() -> int:
 def _to_force(plan: Plan, retry_failed: bool) -> list[str]:
     """Return the files that Snakemake has to make again whatever it thinks of them.
 
-    It compares with its own notes, which a fresh clone lacks; records hold what counts. Data that
-    could not be had are tried again every time: what still cannot be had leaves the same files.
+    It compares with its own notes, which a fresh clone lacks; records hold what counts.
     """
     forced = [plan.paths.outputs(due.cell)[-1] for due in plan.due if not due.is_new]
-    for path, record in plan.records.items():
-        if record.status == DATA_MISSING and record.provenance.rule == "prepare":
-            print(f"Trying again to prepare {Path(path).parent.name}.")
-            forced.append(path)
-        elif retry_failed and record.status != OK:
-            forced.append(path)
+    if retry_failed:
+        forced += [path for path, record in plan.records.items() if record.status != OK]
     return list(dict.fromkeys(path for path in forced if Path(path).exists()))
+
+
+def _missing_data(plan: Plan) -> list[str]:
+    """Return the records of data sets that could not be had.
+
+    Those that still cannot be had leave the same files, and nothing after them runs again.
+    """
+    return [
+        path
+        for path, record in plan.records.items()
+        if record.status == DATA_MISSING and record.provenance.rule == "prepare"
+    ]
+
+
+def _experiment_of(record: str) -> str:
+    return Path(record).parent.name
 
 
 def _parser() -> argparse.ArgumentParser:

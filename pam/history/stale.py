@@ -7,7 +7,7 @@ from pathlib import Path
 from pam.errors import ConfigError
 from pam.runs.cells import cell_plugins, stage_module
 from pam.runs.record import MANIFEST, Provenance, read_manifest
-from pam.runs.stages import AXES, EVERYWHERE, STAGES, ancestors, method_axis, stages_of_table
+from pam.runs.stages import AXES, CSV_FILES, STAGES, ancestors, method_axis, stages_of_table
 from pam.source.code import code_hash
 
 Stale = dict[str, dict[str, tuple[str, ...]]]
@@ -45,11 +45,10 @@ def stale_tables(folder: str | Path) -> dict[tuple[str, str], str]:
     Raises:
         DataError: if the manifest is damaged.
     """
-    tables = {table for stage in STAGES.values() for table in stage.tables} | set(EVERYWHERE)
     return {
         (experiment, table): words
         for experiment, stages in stale_stages(folder).items()
-        for table in tables
+        for table in CSV_FILES
         if (words := in_words(stages, _stages_behind(table)))
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pam.config import Config
 from pam.errors import ConfigError
 from pam.runs.cells import Cell, cells_of, parents_of
-from pam.runs.stages import CELL_STAGES, STAGES
+from pam.runs.stages import CELL_STAGES, CSV_FILES, STAGES
 
 PROFILES = "workflow/config"
 NETWORK = ".safetensors"
@@ -93,7 +93,8 @@ class Paths:
         if not STAGES[cell.stage].axes and cell.experiment:
             tensors = [f"{self.folder(cell)}/{part}{NETWORK}" for part in PARTS]
             return [*tensors, self.artefact(cell), self.record(cell)]
-        return list(dict.fromkeys([self.artefact(cell), self.record(cell)]))
+        csv_files = map(self.csv, CSV_FILES) if cell.stage == "aggregate" else ()
+        return list(dict.fromkeys([*csv_files, self.artefact(cell), self.record(cell)]))
 
     def inputs(self, config: Config, cell: Cell) -> dict[str, list[str]]:
         """Return flag of the command -> the files that a cell reads."""

@@ -208,6 +208,12 @@ CELL_STAGES = tuple(_CELL_STAGES)
 EVERYWHERE = ("resources", "failures")
 """CSV files that hold rows of every stage of cells."""
 
+CSV_FILES = (
+    *dict.fromkeys(name for stage in STAGES.values() for name in stage.tables),
+    *EVERYWHERE,
+)
+"""The CSV files of a run, without their ending."""
+
 
 def stage_of(name: str) -> Stage:
     """Return a stage.

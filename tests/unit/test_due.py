@@ -268,6 +268,14 @@ def test_a_missing_file_is_named_and_what_follows_runs(run):
     assert due() == {"prune none vibnet", "measure none vibnet"} | LAST
 
 
+def test_a_missing_csv_file_is_aggregated_again(run):
+    path = Path(PATHS.csv("measurements"))
+    path.unlink()
+    assert causes("aggregate") == {f"missing: {path}"}
+    assert due() == LAST
+    path.touch()
+
+
 def test_a_damaged_record_is_named(run):
     path = record_of("train")
     path.write_text("{")
@@ -331,18 +339,17 @@ def test_failed_cells_are_counted_with_their_reasons(run):
     assert lines[-1] == "  and 1 more"
 
 
-def test_failed_cells_are_tried_again_on_request_and_missing_data_always(run, capsys):
+def test_failed_cells_are_tried_again_on_request_and_missing_data_always(run):
     """What Snakemake does not know to be due is named to it."""
     for path, status in ((record_of("prepare"), "data_missing"), (record_of("merge"), "diverged")):
         write_json(path, read_json(path) | {"status": status})
-    edit = "pruning/taylor.py", "", MORE
     plan = Plan(CONFIG, PATHS)
-    assert reproduce._to_force(plan, retry_failed=False) == [str(record_of("prepare"))]
-    assert capsys.readouterr().out == "Trying again to prepare tiny.\n"
+    assert reproduce._missing_data(plan) == [str(record_of("prepare"))]
+    assert reproduce._to_force(plan, retry_failed=False) == []
     assert set(reproduce._to_force(plan, retry_failed=True)) == {
         *map(str, (record_of("prepare"), record_of("merge")))
     }
-    run.edit(*edit)
+    run.edit("pruning/taylor.py", "", MORE)
     forced = reproduce._to_force(Plan(CONFIG, PATHS), retry_failed=False)
     assert "results/tiny/pruned/tiny/pam-taylor-0.json" in forced
     assert not [path for path in forced if "vibnet" in path]

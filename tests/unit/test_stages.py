@@ -15,6 +15,7 @@ from pam.runs.machine import environment
 from pam.runs.paths import Paths, profile_file, record_of
 from pam.runs.stages import (
     CELL_STAGES,
+    CSV_FILES,
     EVERYWHERE,
     STAGES,
     ancestors,
@@ -36,6 +37,7 @@ def test_every_csv_file_is_written_by_a_stage_and_no_other():
     assert set(STAGES["aggregate"].tables) == {table.name for table in DERIVED}
     assert {stages_of_table(table) for table in STAGES["aggregate"].tables} == {("measure",)}
     assert set(map(stages_of_table, EVERYWHERE)) == {CELL_STAGES}
+    assert set(CSV_FILES) == set(TABLES)
     assert all(stages_of_table(table) for table in TABLES)
     with pytest.raises(ConfigError, match=r"no stage writes other\.csv"):
         stages_of_table("other")

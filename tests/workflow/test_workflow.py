@@ -140,7 +140,7 @@ def test_a_changed_pruner_redoes_its_own_cells_only(tree):
         if cell.pruning == "taylor"
     }
     pruner = tree / "pam/pruning/taylor.py"
-    with edited(pruner, r"interval: int = \d+", "interval: int = 7"):
+    with edited(pruner, r"interval: Count = \d+", "interval: Count = 7"):
         assert planned(tree) == expected | LAST_STEPS
 
 
