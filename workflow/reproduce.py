@@ -27,7 +27,6 @@ from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
 from pam.files import check_room  # noqa: E402
 from pam.history.plan import Plan  # noqa: E402
 from pam.runs.paths import Paths, profile_file  # noqa: E402
-from pam.runs.record import OK  # noqa: E402
 from pam.stages.failures import DATA_MISSING  # noqa: E402
 
 MAIN_TABLE = "*comparison.md"
@@ -55,7 +54,7 @@ def main() -> int:
         if options.cluster:
             os.environ.update(_ready_cluster(options))
             where = [f"--profile={profile}" for profile in cluster.profiles(options.cluster)]
-        plan = Plan(config, paths, data=options.data)
+        plan = Plan(config, paths, data=options.data, retry_failed=options.retry_failed)
         if lock is None:
             return _show_plan(file, plan)
         children = cluster.Submitting() if options.cluster else Children()
@@ -66,9 +65,10 @@ def main() -> int:
         if missing := _missing_data(plan):
             print(f"Trying again to prepare {', '.join(map(_experiment_of, missing))}.")
             _run(children, preparing, lock, "--force", *missing)
-            plan = Plan(config, paths, data=options.data)
-        again = _to_force(plan, options.retry_failed)
-        if not plan.due and not again:
+            if children.stopped_by:
+                return _stopped(children.stopped_by)
+            plan = Plan(config, paths, data=options.data, retry_failed=options.retry_failed)
+        if not plan.due:
             print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
             return _report(options)
         for folder in ("results", "figures", "logs"):
@@ -79,6 +79,9 @@ def main() -> int:
 
     if preparing is not snakemake:
         _run(children, preparing, lock, "--until", "prepare")
+        if children.stopped_by:
+            return _stopped(children.stopped_by)
+    again = _to_force(plan)
     done = _run(children, snakemake, lock, *(["--forcerun", *again] if again else []))
     if children.stopped_by:
         return _stopped(children.stopped_by)
@@ -94,15 +97,13 @@ def main() -> int:
     return _report(options)
 
 
-def _to_force(plan: Plan, retry_failed: bool) -> list[str]:
+def _to_force(plan: Plan) -> list[str]:
     """Return the files that Snakemake has to make again whatever it thinks of them.
 
     It compares with its own notes, which a fresh clone lacks; records hold what counts.
     """
-    forced = [plan.paths.outputs(due.cell)[-1] for due in plan.due if not due.is_new]
-    if retry_failed:
-        forced += [path for path, record in plan.records.items() if record.status != OK]
-    return list(dict.fromkeys(path for path in forced if Path(path).exists()))
+    files = (plan.paths.outputs(due.cell)[-1] for due in plan.due if not due.is_new)
+    return [path for path in files if Path(path).exists()]
 
 
 def _missing_data(plan: Plan) -> list[str]:

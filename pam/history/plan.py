@@ -21,7 +21,7 @@ from pam.runs.cells import (
 )
 from pam.runs.paths import ORIGINS, Paths, path_in_run
 from pam.runs.raw_data import cell_raw_hash
-from pam.runs.record import Manifest, Record, read_manifest, read_record
+from pam.runs.record import OK, Manifest, Record, read_manifest, read_record
 from pam.runs.stages import STAGES
 
 NEW = "not made yet"
@@ -60,6 +60,7 @@ class Plan:
         paths: Paths,
         modules: Modules | None = None,
         data: str | None = None,
+        retry_failed: bool = False,
     ) -> None:
         """Look at every record and file of a run; nothing is written.
 
@@ -68,11 +69,13 @@ class Plan:
             paths: where its files lie.
             modules: what the hashes of earlier code stood for.
             data: folder of raw data.
+            retry_failed: whether cells that failed are due as well.
         """
         self.records: dict[str, Record] = {}
         self.due: list[Due] = []
         self.paths = paths
         self._config, self._modules, self._data = config, modules or {}, data
+        self._retry_failed = retry_failed
         self._is_due: set[Cell] = set()
         for cell in all_cells(config):
             causes = tuple(self._causes(cell))
@@ -103,6 +106,8 @@ class Plan:
         except DataError as error:
             yield str(error)
             return
+        if self._retry_failed and record.status != OK:
+            yield f"it failed: {record.status}"
         known = record.provenance
         yield from self._of_code(cell, known.code_hash)
         settings = settings_of(self._config, cell)

@@ -345,12 +345,13 @@ def test_failed_cells_are_tried_again_on_request_and_missing_data_always(run):
         write_json(path, read_json(path) | {"status": status})
     plan = Plan(CONFIG, PATHS)
     assert reproduce._missing_data(plan) == [str(record_of("prepare"))]
-    assert reproduce._to_force(plan, retry_failed=False) == []
-    assert set(reproduce._to_force(plan, retry_failed=True)) == {
-        *map(str, (record_of("prepare"), record_of("merge")))
-    }
+    assert reproduce._to_force(plan) == []
+    again = Plan(CONFIG, PATHS, retry_failed=True)
+    failed = [one.cell.stage for one in again.due if "it failed" in one.causes[0]]
+    assert failed == ["prepare", "merge"]
+    assert {str(record_of(stage)) for stage in failed} <= {*reproduce._to_force(again)}
     run.edit("pruning/taylor.py", "", MORE)
-    forced = reproduce._to_force(Plan(CONFIG, PATHS), retry_failed=False)
+    forced = reproduce._to_force(Plan(CONFIG, PATHS))
     assert "results/tiny/pruned/tiny/pam-taylor-0.json" in forced
     assert not [path for path in forced if "vibnet" in path]
 

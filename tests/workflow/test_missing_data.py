@@ -84,7 +84,9 @@ def test_data_that_come_late(tmp_path):
     plan = reproduce("--retry-failed", "--dry-run")
     assert plan.returncode == 0, plan.stderr
     left = plan.stdout.partition("### Still to run")[2].split()
-    assert [left[left.index(rule) + 1] for rule in ("train", "merge", "measure")] == list("211")
+    assert [left[left.index(f"{rule}:") + 1] for rule in ("train", "merge", "measure")] == list(
+        "211"
+    )
 
     put_pictures(raw / "pets")
     last = reproduce("--strict")
