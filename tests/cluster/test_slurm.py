@@ -137,7 +137,7 @@ def have_a_bad_day(slurm: OneNodeSlurm, run: subprocess.Popen, tree: Path) -> di
         cancelled.append(new[0])
 
     # Jobs that start just then wait a minute for it; those that compute notice nothing.
-    wait_for(lambda: computing("measure", tree), 1, run)
+    wait_for(lambda: computing("prune", tree), 1, run)
     slurm.stop_controller()
     slurm.start_controller()
     return befell
@@ -150,7 +150,7 @@ def on_slurm(slurm, folder) -> tuple[Path, dict[str, list[str]], str]:
     resources = {rule: {"runtime": 20, "mem_mb": 1500} for rule in COMPUTING}
     # Where the first attempt must fail. The urgent job does not push the hung one away.
     resources["relate"] |= {"runtime": "attempt * attempt", "slurm_partition": URGENT_PARTITION}
-    resources["measure"] |= {"mem_mb": "1500 if attempt > 1 or wildcards.merging != 'pam' else 300"}
+    resources["train"] |= {"mem_mb": "1500 if attempt > 1 or wildcards.task != 'B' else 150"}
     set_site(tree, **{"set-resources": resources})
     said = tree / "said.txt"
     with said.open("w") as out:
@@ -184,7 +184,7 @@ def test_everything_went_wrong_that_should(on_slurm, slurm):
     assert sum(ended[job]["Restarts"] == "1" for job in befell["PREEMPTED"]) >= 1
     logs = (tree / "logs/slurm").rglob("*.log")
     killed = [log for log in logs if "exceeded memory limit" in log.read_text(encoding="utf-8")]
-    assert [log.parent.name for log in killed] == ["digits_lenet5_pam_taylor_0"]
+    assert [log.parent.name for log in killed] == ["digits_lenet5_B_0"]
     assert slurm.log("slurmctld").count("Running as primary controller") == 2
     assert "Profile small is complete" in said
 
@@ -217,7 +217,7 @@ def test_gpus_by_gres_and_the_numbers_of_the_profile(on_slurm, slurm):
     assert done.returncode == 0, done.stdout + done.stderr
     assert record.exists()
     (job,) = [job for job in slurm.jobs() if job["JobId"] not in before]
-    assert (job["TimeLimit"], job["MinMemoryNode"]) == ("04:00:00", "8000M")
+    assert (job["TimeLimit"], job["MinMemoryNode"]) == ("1-00:00:00", "8000M")
     assert job["TresPerNode"] == "gres:gpu:1"
 
 

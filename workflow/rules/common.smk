@@ -71,11 +71,16 @@ def benchmark_file(stage: str) -> str:
     return f"benchmarks/results/{PROFILE}/{stage}/{PATHS.name(Cell.pattern(stage))}.jsonl"
 
 
-def inputs(stage: str):
-    """The files that a cell reads, by the flags of its command."""
+def inputs(stage: str, *kept: str):
+    """The files that a cell reads, by the flags of its command.
+
+    Those of the flags ``kept`` come from a job that may run again without making them anew: whether
+    they are others is told by the code of their stage.
+    """
 
     def files(wildcards) -> dict[str, str | list[str]]:
         by_flag = PATHS.inputs(CONFIG, cell_of(stage, wildcards))
+        by_flag |= {flag: [ancient(path) for path in by_flag[flag]] for flag in kept}
         return {flag: one[0] if len(one) == 1 else one for flag, one in by_flag.items()}
 
     return files
