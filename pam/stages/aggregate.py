@@ -5,10 +5,10 @@ import os
 from pam.config import Config
 from pam.files import file_hash, write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.schema import TABLES
 from pam.runs.cells import config_hash, stage_code
 from pam.runs.machine import environment
 from pam.runs.paths import Paths
+from pam.runs.stages import CSV_FILES
 
 
 def run(config: Config, results: str) -> None:
@@ -29,7 +29,7 @@ def run(config: Config, results: str) -> None:
         "config_hash": config_hash(settings),
         "code_hash": stage_code("aggregate"),
         "aggregated_on": environment(),
-        "csv": {name: file_hash(paths.csv(name)) for name in TABLES},
+        "csv": {name: file_hash(paths.csv(name)) for name in CSV_FILES},
         "jobs": {
             os.path.relpath(path, results): {
                 "status": record.status,

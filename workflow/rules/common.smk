@@ -5,7 +5,6 @@ import shutil
 
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold
 from pam.history.hashes import remember
-from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell, cell_code, config_hash, settings_of, stage_code
 from pam.runs.raw_data import cell_raw_hash
 from pam.runs.stages import axes_of
@@ -37,7 +36,7 @@ shell.prefix(
     + "exec "
 )
 
-CSV_FILES = [PATHS.csv(name) for name in TABLES]
+*CSV_FILES, _ = PATHS.outputs(Cell("aggregate"))
 # auto: a GPU if this machine has one; a cluster is asked for one, whatever its login node has.
 GPUS = int(
     CONFIG.device == "cuda"
