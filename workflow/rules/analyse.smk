@@ -1,6 +1,6 @@
 rule analyse:
     input:
-        unpack(inputs("analyse", "pruned")),
+        unpack(inputs("analyse")),
     output:
         record=record("analyse"),
     log:
@@ -15,7 +15,7 @@ rule analyse:
     params:
         config=CONFIG_FILE,
         data=subpath(input.data, parent=True),
-        code=code_of("analyse", "prune"),
+        code=code_of("analyse"),
         settings=settings_hash("analyse"),
     message:
         "{wildcards.experiment}: analysing {wildcards.merging} + {wildcards.pruning}, seed {wildcards.seed}"

@@ -5,6 +5,7 @@ import shutil
 
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold
 from pam.history.hashes import remember
+from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell, cell_code, config_hash, settings_of, stage_code
 from pam.runs.raw_data import cell_raw_hash
 from pam.runs.stages import axes_of
@@ -36,7 +37,7 @@ shell.prefix(
     + "exec "
 )
 
-*CSV_FILES, _ = PATHS.outputs(Cell("aggregate"))
+CSV_FILES = [PATHS.csv(name) for name in TABLES]
 # auto: a GPU if this machine has one; a cluster is asked for one, whatever its login node has.
 GPUS = int(
     CONFIG.device == "cuda"
@@ -70,16 +71,11 @@ def benchmark_file(stage: str) -> str:
     return f"benchmarks/results/{PROFILE}/{stage}/{PATHS.name(Cell.pattern(stage))}.jsonl"
 
 
-def inputs(stage: str, *kept: str):
-    """The files that a cell reads, by the flags of its command.
-
-    Those of the flags ``kept`` come from a job that may run again without making them anew: whether
-    they are others is told by the code of their stage.
-    """
+def inputs(stage: str):
+    """The files that a cell reads, by the flags of its command."""
 
     def files(wildcards) -> dict[str, str | list[str]]:
         by_flag = PATHS.inputs(CONFIG, cell_of(stage, wildcards))
-        by_flag |= {flag: [ancient(path) for path in by_flag[flag]] for flag in kept}
         return {flag: one[0] if len(one) == 1 else one for flag, one in by_flag.items()}
 
     return files
