@@ -49,6 +49,8 @@ class Description:
         family: the method that it is a variant of; itself by default.
         order: its place in tables, lowest first; ties go by name.
         options_of: the method whose options it takes besides its own, as ``**options``.
+        beside: of a pruner: the pruner whose B1 and B2 its networks are compared with, by default
+            itself.
         least_tasks: of a merger: how many tasks it needs.
         tasks: of a data set: its tasks if no option ``tasks`` names others.
         train_size: of a data set: the option that says how many training images it has.
@@ -60,6 +62,7 @@ class Description:
     family: str = ""
     order: int = LAST
     options_of: str = ""
+    beside: str = ""
     least_tasks: int = 1
     tasks: tuple[str, ...] = ()
     train_size: str = ""
@@ -67,6 +70,7 @@ class Description:
     def __post_init__(self) -> None:
         object.__setattr__(self, "title", self.title or self.name.replace("_", " "))
         object.__setattr__(self, "family", self.family or self.name)
+        object.__setattr__(self, "beside", self.beside or self.name)
 
     @classmethod
     def of(cls, name: str, **facts: Any) -> "Description":
