@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, tensors stored without code, and image files."""
+"""Files that appear whole or not at all, and tensors stored without code."""
 
 import hashlib
 import json
@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from pam.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from PIL import Image
 
 META_KEY = "pam"
 
@@ -24,9 +22,6 @@ DEFAULT_ROOT = Path("data")
 
 _LITTLE_SPACE = 2**20
 """Bytes; a record and a checkpoint of a small network."""
-
-# The first letters of Pillow's modes with more than eight bits per channel.
-_DEEP_MODES = ("I", "F")
 
 
 @contextmanager
@@ -221,32 +216,3 @@ def _array_hash(arrays: Mapping[str, "np.ndarray"]) -> str:
         digest.update(f"{name}|torch.{array.dtype}|{array.shape}|".encode())
         digest.update(memoryview(array.ravel()))
     return digest.hexdigest()
-
-
-def decode_image(content: bytes, mode: str, where: str) -> "Image.Image":
-    """Return the picture in an image file, turned as it is meant to be seen.
-
-    Transparency is ignored.
-
-    Args:
-        content: the bytes of the file.
-        mode: Pillow's mode to convert to: ``"RGB"``, or ``"L"`` for grey.
-        where: where the file is, for errors.
-
-    Raises:
-        DataError: if the bytes are no image with 8 bits per channel.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(BytesIO(content)) as image:
-            if image.mode.startswith(_DEEP_MODES):
-                raise DataError(f"{where} has more than 8 bits per channel; convert it to 8 bits")
-            # Cameras store a turned image as it fell on the sensor, with a note to turn it.
-            return ImageOps.exif_transpose(image).convert(mode)
-    except DataError:
-        raise
-    except UnidentifiedImageError as error:
-        raise DataError(f"{where} cannot be decoded as an image: no known format") from error
-    except Exception as error:  # Pillow's decoders raise whatever damaged bytes lead them to.
-        raise DataError(f"{where} cannot be decoded as an image: {error}") from error

@@ -1,6 +1,8 @@
 """Small image files, and reading them back the slow way."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -22,3 +24,40 @@ def encode(array, kind="JPEG"):
 def decode(content):
     """uint8 (3, height, width), by Pillow alone."""
     return np.array(Image.open(io.BytesIO(content)).convert("RGB")).transpose(2, 0, 1)
+
+
+def png(depth, colour, width=4, height=4):
+    """The bytes of a PNG file of any number of bits per channel, by hand."""
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    row = b"\0" + bytes(n % 256 for n in range(-(-width * channels * depth // 8)))
+
+    def chunk(kind, content):
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    pixels = zlib.compress(row * height)
+    chunks = [(b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
+
+
+def tags(*entries):
+    """The bytes of TIFF tags, as EXIF has them too: (tag, type, values), types as in TIFF."""
+    formats = {2: "B", 3: "H", 4: "I", 5: "II"}
+    start, lines, beyond = 8 + 2 + 12 * len(entries) + 4, [], b""
+    for tag, kind, values in sorted(entries):
+        numbers = [n for one in values for n in (one if isinstance(one, tuple) else (one,))]
+        content = struct.pack("<" + formats[kind] * len(values), *numbers).ljust(4, b"\0")
+        if len(content) > 4:
+            content, beyond = struct.pack("<I", start + len(beyond)), beyond + content
+        lines.append(struct.pack("<HHI", tag, kind, len(values)) + content)
+    return b"II*\0" + struct.pack("<IH", 8, len(lines)) + b"".join(lines) + bytes(4) + beyond
+
+
+def tiff(bits, *more):
+    """The bytes of a TIFF file of 2 x 2 pixels: bits of every channel, and more tags."""
+    size = 4 * sum(bits) // 8
+    known = [(256, 3, [2]), (257, 3, [2]), (258, 3, bits), (259, 3, [1]), (278, 3, [2])]
+    known += [(262, 3, [2 if len(bits) > 2 else 1]), (277, 3, [len(bits)]), (279, 4, [size]), *more]
+    end = len(tags(*known, (273, 4, [0])))
+    return tags(*known, (273, 4, [end])) + bytes(range(1, size + 1))

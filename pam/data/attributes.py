@@ -14,7 +14,7 @@ from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
 from pam.data.registry import DataSize
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
-from pam.files import decode_image
+from pam.pictures import decode_image
 
 if TYPE_CHECKING:
     from PIL import Image

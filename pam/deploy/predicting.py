@@ -9,12 +9,7 @@ import numpy as np
 
 from pam.deploy.model import Model
 from pam.errors import DataError, ShapeError
-from pam.files import decode_image
-
-SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""Of the files of a folder that are taken for images."""
+from pam.pictures import SUFFIXES, decode_image
 
 _BATCH = 64
 _MODES = {1: "L", 3: "RGB"}

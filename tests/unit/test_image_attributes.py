@@ -197,21 +197,6 @@ def test_other_kinds_of_pixels_become_rgb(pets, mode):
     assert np.array_equal(load(pets).test.images[0], expected)
 
 
-def test_a_turned_photograph_is_set_upright(pets):
-    path = pets / "test" / "images" / "00000.jpg"
-    exif = Image.Exif()
-    exif[0x0112] = 3  # upside down
-    Image.fromarray(pixels(1)).save(path, "PNG", exif=exif)
-    turned = pixels(1)[::-1, ::-1].transpose(2, 0, 1)
-    assert np.array_equal(load(pets).test.images[0], turned)
-
-
-def test_images_with_16_bits_are_refused(pets):
-    path = pets / "test" / "images" / "00000.jpg"
-    Image.fromarray(np.full((32, 32), 40_000, dtype=np.uint16)).save(path, "PNG")
-    assert f"{path} has more than 8 bits per channel" in refused(pets)
-
-
 def test_undecodable_images_are_named(pets):
     path = pets / "train" / "images" / "00004.jpg"
     whole = path.read_bytes()

@@ -9,7 +9,8 @@ import pytest
 from pam.source.modules import ROOT, Modules
 
 GROUND = {
-    *("errors", "names", "seeds", "files", "groups", "ranges", "registry", "torchvision_shim"),
+    *("errors", "names", "seeds", "files", "groups", "pictures", "ranges", "registry"),
+    "torchvision_shim",
 }
 BELOW = {"training": {"data", "networks", "information"}}
 BELOW["merging"] = BELOW["training"] | {"training"}

@@ -133,9 +133,9 @@ def test_damaged_images_cost_only_their_own_lines(model, folder, tmp_path, capsy
         f"{folder}/{name}" for name in ("a.bmp", "b.png", "c.png")
     ]
     bad, cut, deep = shown.err.splitlines()
-    assert bad == f"pam: error: {folder}/aa.jpg cannot be decoded as an image: no known format"
+    assert bad.startswith(f"pam: error: {folder}/aa.jpg cannot be decoded as an image: it is no")
     assert cut.startswith(f"pam: error: {folder}/bb.png cannot be decoded as an image")
-    assert deep.startswith(f"pam: error: {folder}/deep.png has more than 8 bits per channel")
+    assert deep.startswith(f"pam: error: {folder}/deep.png has 16 bits per channel")
     assert (tmp_path / "x.csv").read_text().count("\n") == 10
 
 
