@@ -3,6 +3,7 @@
 from pam.data import (  # noqa: F401 - their import registers them
     cartoon_faces,
     celeba,
+    cifar10_attributes,
     digits,
     fashion_mnist,
     image_attributes,
