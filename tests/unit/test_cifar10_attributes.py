@@ -11,6 +11,7 @@ import torch
 import pam
 from pam.data import cifar10_attributes as cifar
 from pam.data.cifar10_attributes import ATTRIBUTES, BATCHES, CLASSES, DEFAULT_TASKS
+from pam.source.modules import ROOT
 from tests.picture_files import encode
 
 SIZES = {"train": 60, "test": 20}
@@ -72,6 +73,13 @@ def test_every_attribute_joins_classes_and_none_says_the_same_as_another():
     used = [name for names in DEFAULT_TASKS.values() for name in names]
     assert len(used) == len(set(used)) == 15
     assert all(len(names) == 3 for names in DEFAULT_TASKS.values())
+
+
+def test_the_page_has_the_table_of_attributes():
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    for name, members in ATTRIBUTES.items():
+        task = next((task for task, names in DEFAULT_TASKS.items() if name in names), "")
+        assert f"| `{name}` | {task} | {', '.join(members)} | {10 * len(members)} % |" in page
 
 
 def test_labels_follow_the_classes(binary):
