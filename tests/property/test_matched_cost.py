@@ -1,0 +1,223 @@
+"""Cost at matched accuracy against a slow reference, and against what must hold for any input."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from pam import ConfigError, DataError
+from pam.reporting.statistics import intervals
+from pam.reporting.statistics.matched_cost import matched_cost
+
+COMBINATIONS = ("A", "B", "A&B")
+
+
+def slow_fit(x, y):
+    """The non-increasing least-squares fit at distinct x, by the formula of minima and maxima."""
+    at = sorted(set(x))
+    groups = [[b for a, b in zip(x, y, strict=True) if a == position] for position in at]
+
+    def mean(first, last):
+        pooled = [value for group in groups[first : last + 1] for value in group]
+        return sum(pooled) / len(pooled)
+
+    size = range(len(at))
+    fit = [min(max(mean(a, b) for b in size if b >= i) for a in size if a <= i) for i in size]
+    return at, fit
+
+
+def slow_cost(networks, tasks, combination, delta, requirement):
+    """The cost of a combination on one path, found by walking from its most costly network.
+
+    ``networks`` are (drops, costs): task -> drop, and combination -> cost.
+    """
+    whole = "&".join(tasks)
+    x = [math.log(costs[whole]) for _, costs in networks]
+    fits = [slow_fit(x, [drops[task] for drops, _ in networks])[1] for task in tasks]
+    at = sorted(set(x))
+    together = [
+        sum(drop) / len(tasks) if requirement == "mean" else max(drop)
+        for drop in zip(*fits, strict=True)
+    ]
+    logs = [
+        [
+            math.log(costs[combination])
+            for a, (_, costs) in zip(x, networks, strict=True)
+            if a == position
+        ]
+        for position in at
+    ]
+    log_costs = [sum(values) / len(values) for values in logs]
+    i = len(at) - 1
+    if together[i] > delta + 1e-9:
+        return math.inf
+    while i > 0 and together[i - 1] <= delta + 1e-9:
+        i -= 1
+    if i == 0:
+        return math.exp(log_costs[0])
+    share = (together[i - 1] - delta) / (together[i - 1] - together[i])
+    return math.exp(log_costs[i - 1] + min(share, 1) * (log_costs[i] - log_costs[i - 1]))
+
+
+def rows_of(merging, seed, part, networks):
+    return [
+        {"merging": merging, "seed": seed, "part": part, "position": position}
+        | {"task": task, "drop": drops[task]}
+        | costs
+        for position, (drops, costs) in enumerate(networks)
+        for task in part.split("&")
+    ]
+
+
+numbers = st.integers(-2000, 6000).map(lambda value: value / 1000)
+prices = st.integers(1, 40).map(lambda value: 100.0 * 1.1**value)
+
+
+@st.composite
+def networks(draw):
+    """A path: drops of both tasks and costs that rise and fall as they like."""
+    one = st.tuples(numbers, numbers, prices, st.floats(0.3, 1), st.floats(0.3, 1))
+    return [
+        ({"A": a, "B": b}, {"A": first * both, "B": second * both, "A&B": both})
+        for a, b, both, first, second in draw(st.lists(one, min_size=1, max_size=8))
+    ]
+
+
+@settings(max_examples=40)
+@given(st.lists(networks(), min_size=1, max_size=3), numbers, st.sampled_from(["mean", "worst"]))
+def test_a_merged_network_costs_what_the_slow_reference_says(seeds, delta, requirement):
+    rows = [row for seed, path in enumerate(seeds) for row in rows_of("pam", seed, "A&B", path)]
+    matched = matched_cost(pd.DataFrame(rows), delta, requirement)
+    for combination in COMBINATIONS:
+        slow = [slow_cost(path, ["A", "B"], combination, delta, requirement) for path in seeds]
+        found = matched.costs.query("combination == @combination")
+        assert list(found["seed"]) == list(range(len(seeds)))
+        assert found["cost"].to_numpy() == pytest.approx(slow, rel=1e-6)
+        logs = [math.log(cost) for cost in slow]
+        assert matched.mean("pam", combination) == pytest.approx(
+            math.exp(sum(logs) / len(logs)), rel=1e-6
+        )
+
+
+@settings(max_examples=40)
+@given(networks(), networks(), numbers)
+def test_costs_of_parts_add_up_each_at_its_own_crossing(one, other, delta):
+    rows = rows_of("none", 0, "A", one) + rows_of("none", 0, "B", other)
+    costs = matched_cost(pd.DataFrame(rows), delta).costs.set_index("combination")["cost"]
+    slow = [
+        slow_cost(path, [task], task, delta, "mean") for path, task in ((one, "A"), (other, "B"))
+    ]
+    assert list(costs[["A", "B"]]) == pytest.approx(slow, rel=1e-6)
+    assert costs["A&B"] == pytest.approx(sum(slow), rel=1e-6)
+
+
+@settings(max_examples=40)
+@given(networks(), numbers, st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_nothing(path, delta, random):
+    rows = rows_of("pam", 0, "A&B", path)
+    shuffled = random.sample(rows, len(rows))
+    one, other = (matched_cost(pd.DataFrame(each), delta).costs for each in (rows, shuffled))
+    assert one["cost"].to_numpy() == pytest.approx(other["cost"].to_numpy(), rel=1e-9)
+
+
+@settings(max_examples=40)
+@given(networks(), numbers, numbers)
+def test_a_stricter_delta_and_the_worst_task_cost_no_less(path, one, other):
+    points = pd.DataFrame(rows_of("pam", 0, "A&B", path))
+    strict, loose = (matched_cost(points, d).mean("pam", "A&B") for d in sorted((one, other)))
+    assert strict >= loose * (1 - 1e-9)
+    assert matched_cost(points, one, "worst").mean("pam", "A&B") >= (1 - 1e-9) * matched_cost(
+        points, one
+    ).mean("pam", "A&B")
+
+
+def paths_crossing_at(merging, costs):
+    """Per seed a path that loses one point at the given cost of A&B; a third of it is A's."""
+    return [
+        row
+        for seed, cost in enumerate(costs)
+        for row in rows_of(
+            merging,
+            seed,
+            "A&B",
+            [
+                ({"A": drop, "B": drop}, {"A": both / 3, "B": both, "A&B": both})
+                for drop, both in ((0.0, 2 * cost), (1.0, cost), (3.0, cost / 2))
+            ],
+        )
+    ]
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(prices, prices), min_size=1, max_size=7))
+def test_ratios_are_paired_with_t_and_all_flips_of_signs(costs):
+    points = [
+        paths_crossing_at(name, side)
+        for name, side in zip("xy", zip(*costs, strict=True), strict=True)
+    ]
+    ratio = matched_cost(pd.DataFrame(points[0] + points[1]), 1.0).ratio("x", "y", "A")
+    logs = np.array([math.log(x / y) for x, y in costs])
+    assert (ratio.n, ratio.crossed) == (len(costs), len(costs))
+    assert ratio.estimate == pytest.approx(math.exp(logs.mean()), rel=1e-6)
+    if len(costs) == 1:
+        assert np.isnan([ratio.low, ratio.high, ratio.p]).all()
+        return
+    if len(costs) == 2:
+        ends = (logs.min(), logs.max())
+    elif np.ptp(logs) < 1e-9:
+        ends = (logs[0], logs[0])
+    else:
+        ends = stats.ttest_1samp(logs, 0).confidence_interval(0.95)
+    assert (ratio.low, ratio.high) == pytest.approx(tuple(np.exp(ends)), rel=1e-6)
+    flips = [
+        abs(sum(s * d for s, d in zip(signs, logs, strict=True)))
+        for signs in product((1, -1), repeat=len(logs))
+    ]
+    assert ratio.p == pytest.approx(np.mean(np.array(flips) >= abs(logs.sum()) - 1e-9))
+
+
+def test_a_seed_that_never_crosses_is_infinite_and_leaves_no_ratio():
+    points = pd.DataFrame(paths_crossing_at("x", [1e6, 2e6]) + paths_crossing_at("y", [1e6, 1e6]))
+    points.loc[(points["merging"] == "x") & (points["seed"] == 1), "drop"] += 5
+    matched = matched_cost(points, 1.0)
+    assert matched.mean("x", "A&B") == math.inf
+    ratio = matched.ratio("x", "y", "A&B")
+    assert (ratio.n, ratio.crossed) == (2, 1) and math.isnan(ratio.estimate)
+
+
+def test_the_smallest_p_of_five_and_six_seeds():
+    for n, smallest in ((5, 0.0625), (6, 0.03125)):
+        assert intervals.sign_flip_p(np.ones((n, 1)) + np.arange(n)[:, None]) == smallest
+
+
+def test_points_that_do_not_fit_are_refused():
+    points = pd.DataFrame(paths_crossing_at("x", [1e6]))
+    with pytest.raises(DataError, match=r"lack the columns \[drop\]"):
+        matched_cost(points.drop(columns="drop"), 1.0)
+    with pytest.raises(DataError, match="no column of the cost of all tasks of x, seed 0"):
+        matched_cost(points.drop(columns="A&B"), 1.0)
+    with pytest.raises(DataError, match="no positive number"):
+        matched_cost(points.assign(A=0.0), 1.0)
+    with pytest.raises(DataError, match="lack a task"):
+        matched_cost(points[points["task"] == "A"], 1.0)
+    with pytest.raises(ConfigError, match="did you mean 'worst'"):
+        matched_cost(points, 1.0, "worts")
+    with pytest.raises(ConfigError, match="unknown merging 'z'"):
+        matched_cost(points, 1.0).mean("z", "A")
+
+
+@settings(max_examples=40)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_the_closed_test_of_bonferroni(p):
+    """A hypothesis falls if every set of hypotheses that contains it falls by Bonferroni."""
+    p = np.array(p)
+    sets = [np.array(chosen) for chosen in product((False, True), repeat=len(p)) if any(chosen)]
+    closed = [
+        max(min(1.0, one.sum() * p[one].min()) for one in sets if one[i]) for i in range(len(p))
+    ]
+    assert intervals.holm(p) == pytest.approx(closed)
