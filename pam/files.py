@@ -110,7 +110,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DataError(f"{path} is damaged or not JSON: {error}") from error
 
 
@@ -176,7 +176,7 @@ def _opened(path: str | Path, framework: str) -> Iterator[Any]:
     try:
         with safe_open(str(path), framework=framework) as file:
             yield file
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged or not a safetensors file: {error}") from error
 
 

@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
 from pam.conformance import KINDS
@@ -29,6 +28,7 @@ from pam.networks import (
 )
 from pam.pruning import PRUNERS
 from pam.source.options import check_call
+from pam.text_files import parse_yaml
 
 _REGISTRIES = dict(zip(KINDS, (MERGERS, PRUNERS, DATASETS, ARCHITECTURES), strict=True))
 
@@ -105,10 +105,7 @@ def parse_options(words: Sequence[str]) -> dict[str, Any]:
         key, equals, value = word.partition("=")
         if not key or not equals:
             raise ConfigError(f"--options takes key=value, not '{word}'")
-        try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--options: the value of '{key}' is not YAML: {value}") from None
+        options[key] = parse_yaml(value, f"--options: the value of '{key}'")
     return options
 
 

@@ -98,7 +98,7 @@ def _description(path: Path) -> dict[str, Any]:
                 text = picture.info.get("Description")
     except (OSError, SyntaxError) as error:
         raise DataError(f"{path} is damaged or no picture: {error}") from error
-    with suppress(TypeError, ValueError):
+    with suppress(TypeError, ValueError, RecursionError):
         origin = json.loads(text)
         return origin if isinstance(origin, dict) and "csv" in origin else {}
     return {}

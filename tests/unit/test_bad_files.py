@@ -355,7 +355,10 @@ MORE_ARGUMENTS = {
     "conform to nothing": (["conform"], "one of the arguments"),
     "conform an unknown": (["conform", "--merger", "nome"], "did you mean 'none'?"),
     "conform without =": (["conform", "--merger", "none", "--options", "a"], "key=value, not 'a'"),
-    "conform no YAML": (["conform", "--merger", "none", "--options", "a=["], "is not YAML"),
+    "conform no YAML": (
+        ["conform", "--merger", "none", "--options", "a=["],
+        "value of 'a', line 1: ",
+    ),
     "page without notes": (
         ["reproduction", "--results", ".", "--out", "p", "--notes", "no.md"],
         "no.md cannot be read",

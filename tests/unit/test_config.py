@@ -117,8 +117,8 @@ BAD = {
     "list": (GOOD, "[1]", "must be a mapping"),
     "syntax": ("[0, 1]", "[0, 1", "good.yaml, line"),
     "tab": ("seeds:", "\tseeds:", "good.yaml, line 1"),
-    "key twice": ("seeds: [0, 1]", "seeds: [0]\nseeds: [1]", "line 2: key 'seeds' occurs twice"),
-    "row twice": ("mtz: {", "none: {", "key 'none' occurs twice"),
+    "key twice": ("seeds: [0, 1]", "seeds: [0]\nseeds: [1]", "'seeds' is already in line 1"),
+    "row twice": ("mtz: {", "none: {", "line 10: key 'none' is already in line 9"),
     "unknown top key": ("seeds:", "sedes:", "unknown key 'sedes'; did you mean 'seeds'?"),
     "unknown key": (
         "architecture:",
@@ -194,8 +194,8 @@ BAD = {
     "task called shared": ("data:", "tasks: [shared]\n    data:", "name of the group of all"),
     "python object": ("tile: 16", "tile: !!python/object:os.system x", "good.yaml, line 5"),
     "wrong tag": ("tile: 16", "tile: !!int ''", "cannot read"),
-    "contains itself": ("data: {tile: 16}", "data: &d {d: *d}", "nested too deeply"),
-    "depth": ("tile: 16", "tile: " + "[" * 5000, "cannot read"),
+    "contains itself": ("data: {tile: 16}", "data: &d {d: *d}", "is itself a part of"),
+    "depth": ("tile: 16", "tile: " + "[" * 5000, "line 5: nested more than 32 levels deep"),
 }  # fmt: skip
 
 
@@ -209,14 +209,6 @@ def test_one_sentence_for(name):
     assert says in sentence
     assert sentence.startswith("good.yaml")
     assert "\n" not in sentence
-
-
-def test_aliases_that_multiply_are_refused_quickly():
-    layers = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    layers += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
-    text = GOOD.replace("{tile: 16}", "\n      " + "\n      ".join(layers))
-    with pytest.raises(ConfigError, match="too large"):
-        parse_config(text, "good.yaml")
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -10,7 +10,7 @@ from pam.source.modules import ROOT, Modules
 
 GROUND = {
     *("errors", "names", "seeds", "files", "groups", "pictures", "ranges", "registry"),
-    "torchvision_shim",
+    *("text_files", "torchvision_shim"),
 }
 BELOW = {"training": {"data", "networks", "information"}}
 BELOW["merging"] = BELOW["training"] | {"training"}
