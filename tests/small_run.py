@@ -119,7 +119,7 @@ class Run:
         options = {"--config": [str(self.file)], "--experiment": ["tiny"]}
         options |= {f"--{axis}": [str(value)] for axis, value in axes.items()}
         for parent in stage.parents:
-            cells = parent_cells(cell, parent, "AB", seed + 1)
+            cells = parent_cells(cell, parent, "AB")
             options[f"--{parent.flag}"] = [self.paths.artefact(one) for one in cells]
         if "--data" in options:
             options["--data"] = [self.paths.folder(Cell.of("prepare", "tiny"))]

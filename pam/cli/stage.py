@@ -19,7 +19,7 @@ from pam.runs.paths import DESCRIPTION, NETWORK, Paths, record_of
 from pam.runs.stages import AXES, STAGES, Parent, Stage
 
 _EXAMPLE = {"task": "A", "merging": "pam", "pruning": "taylor", "relatedness": "pam", "seed": 0}
-_EXPERIMENT, _TASKS, _OTHER_SEED = "digits_lenet5", ("A", "B"), 1
+_EXPERIMENT, _TASKS = "digits_lenet5", ("A", "B")
 
 
 def add_stage_parser(commands: Commands, name: str) -> Parser:
@@ -85,9 +85,6 @@ def run_stage(name: str, arguments: Namespace, **options: object) -> int:
 def _add_parent(parser: Parser, parent: Parent) -> None:
     if parent.stage == "prepare":
         help_, kind = "data set made by `pam prepare`", {"metavar": "FOLDER"}
-    elif parent.is_control:
-        help_ = "a second network of the first task, e.g. that of the next seed"
-        kind = {"metavar": "FILE"}
     elif parent.stage == "train":
         help_ = "single-task network of every task, made by `pam train`"
         kind = {"metavar": "FILE", "nargs": "+"}
@@ -110,8 +107,7 @@ def _example(name: str, stage: Stage) -> str:
         + " ".join(f"--{axis} {value}" for axis, value in cell.axes.items())
     ]
     for parent in stage.parents:
-        cells = parent_cells(cell, parent, _TASKS, _OTHER_SEED)
-        files = [paths.artefact(one) for one in cells]
+        files = [paths.artefact(one) for one in parent_cells(cell, parent, _TASKS)]
         if parent.stage == "prepare":
             files = [str(Path(files[0]).parent)]
         lines.append(f"--{parent.flag} {' '.join(files)}")

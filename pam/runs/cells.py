@@ -102,23 +102,20 @@ def parents_of(config: Config, cell: Cell) -> dict[str, list[Cell]]:
     parents = stage_of(cell.stage).parents
     if not cell.experiment:
         return {parent.flag: cells_of(config, parent.stage) for parent in parents}
-    tasks, seed = config.experiment(cell.experiment).tasks, control_seed(config, cell.seed)
-    return {parent.flag: parent_cells(cell, parent, tasks, seed) for parent in parents}
+    tasks = config.experiment(cell.experiment).tasks
+    return {parent.flag: parent_cells(cell, parent, tasks) for parent in parents}
 
 
-def parent_cells(cell: Cell, parent: Parent, tasks: Sequence[str], control: Any) -> list[Cell]:
+def parent_cells(cell: Cell, parent: Parent, tasks: Sequence[str]) -> list[Cell]:
     """Return the cells that a cell reads of one parent.
 
     Args:
         cell: of a stage of cells.
         parent: one of its stage's.
         tasks: of the experiment.
-        control: the seed that a control is of.
     """
     axes = axes_of(parent.stage)
     one = Cell(parent.stage, **{axis: getattr(cell, axis) for axis in axes})
-    if parent.is_control:
-        return [replace(one, task=tasks[0], seed=control)]
     if "task" in axes and not cell.task:
         return [replace(one, task=task) for task in tasks]
     return [one]
@@ -181,18 +178,6 @@ def stage_code(stage: str) -> str:
 def stage_module(stage: str) -> str:
     """Return the module that computes a stage."""
     return stage_of(stage).module or f"pam.stages.{stage}"
-
-
-def control_seed(config: Config, seed: int | str) -> int | str:
-    """Return the seed of the second network of the control "identical tasks".
-
-    It is the next seed of the configuration, the first after the last; with a single seed the
-    control relates a network to itself. A cell without a seed has none.
-    """
-    if seed == "":
-        return seed
-    following = config.seeds.index(int(seed)) + 1
-    return config.seeds[following % len(config.seeds)]
 
 
 def _code(config: Config, cell: Cell, stage: str) -> tuple[str, dict[str, Any]]:

@@ -45,13 +45,10 @@ class Parent(NamedTuple):
     Attributes:
         flag: argument of the command that takes the files.
         stage: the stage that makes them.
-        is_control: whether it is the first task's network of the next seed instead of those of
-            the cell's own seed.
     """
 
     flag: str
     stage: str
-    is_control: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,7 +151,7 @@ _CELL_STAGES = {
         done="related",
         folder="related",
         axes=("relatedness", "seed"),
-        parents=(_DATA, _NETWORKS, Parent("control", "train", is_control=True)),
+        parents=(_DATA, _NETWORKS),
         plugins=("pam.networks",),
         tables=("relatedness",),
     ),

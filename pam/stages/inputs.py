@@ -49,9 +49,7 @@ def read_inputs(job: Job, files: Mapping[str, Sequence[str | Path]]) -> Inputs:
             inputs._dataset = dataset
     for parent in parents:
         paths = files[parent.flag]
-        if parent.is_control and not inputs.failures:
-            inputs._control = _read_control(job, inputs.dataset, paths[0])
-        elif parent.stage == "train" and not {"data", parent.flag} & inputs.failures.keys():
+        if parent.stage == "train" and not {"data", parent.flag} & inputs.failures.keys():
             inputs.networks = _read_singles(job, inputs.dataset, paths)
         elif parent.stage == "merge":
             _read_merged(job, inputs, parent.flag, paths[0])
@@ -97,34 +95,20 @@ def _move(dataset: "MultitaskDataset", device: str) -> "MultitaskDataset":
 def _read_singles(
     job: Job, dataset: "MultitaskDataset", paths: Sequence[str | Path]
 ) -> "dict[str, SingleTaskNetwork]":
+    from pam.networks import SingleTaskNetwork
+
     networks: dict[str, SingleTaskNetwork] = {}
     for path in paths:
         _check_origin(job, path)
-        network = _read_single(job, dataset, path)
-        if network.task in networks:
+        network = SingleTaskNetwork.load(path)
+        _check_network(job, dataset, network, path)
+        if len(network.tasks) != 1 or network.task in networks:
             raise DataError(f"{path} is not the network of one further task")
-        networks[network.task] = network
+        networks[network.task] = network.to(job.device)
     missing = [task for task in job.experiment.tasks if task not in networks]
     if missing:
         raise DataError(f"--networks lacks the network of task '{missing[0]}'")
     return {task: networks[task] for task in job.experiment.tasks}
-
-
-def _read_single(job: Job, dataset: "MultitaskDataset", path: str | Path) -> "SingleTaskNetwork":
-    from pam.networks import SingleTaskNetwork
-
-    network = SingleTaskNetwork.load(path)
-    _check_network(job, dataset, network, path)
-    if len(network.tasks) != 1:
-        raise DataError(f"{path} is not the network of one further task")
-    return network.to(job.device)
-
-
-def _read_control(job: Job, dataset: "MultitaskDataset", path: str | Path) -> "SingleTaskNetwork":
-    control, base = _read_single(job, dataset, path), job.experiment.tasks[0]
-    if control.task != base:
-        raise DataError(f"--control is a network of task '{base}', but {path} is of another one")
-    return control
 
 
 def _read_merged(job: Job, inputs: Inputs, flag: str, path: str | Path) -> None:

@@ -104,7 +104,6 @@ class Inputs:
     strengths: "dict[float, GroupedNetwork | Failure]" = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     _dataset: "MultitaskDataset | None" = None
-    _control: "SingleTaskNetwork | None" = None
 
     @property
     def failure(self) -> Failure | None:
@@ -116,12 +115,6 @@ class Inputs:
         """The data set of the experiment, on the job's device."""
         assert self._dataset is not None, "asked for only where it did not fail"
         return self._dataset
-
-    @property
-    def control(self) -> "SingleTaskNetwork":
-        """A second network of the first task."""
-        assert self._control is not None, "asked for only where it did not fail"
-        return self._control
 
     @property
     def merged(self) -> "GroupedNetwork":

@@ -147,8 +147,8 @@ class Plan:
             for pruning in made.pruning.values():
                 pruned += self._pruning(pruning, sizes)
         for merging in made.relatedness.values():
-            # The first task with itself and with every other one.
-            related += self._merging(merging, PAIR) * tasks
+            # The first task with itself, in a network trained for that, and with every other one.
+            related += trained + self._merging(merging, PAIR) * tasks
         ranges = (trained * tasks, merged, pruned, related)
         return {stage: one * seeds for stage, one in zip(STAGES, ranges, strict=True)}
 

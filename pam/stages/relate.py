@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from pam.runs.cells import control_seed
 from pam.stages.failures import Failure, attempt
 from pam.stages.job import Inputs, Job, Result
 from pam.stages.rows import Row
+from pam.stages.train import train
 
 if TYPE_CHECKING:
     from pam.analysis.relatedness import LayerShare
@@ -23,17 +23,23 @@ COUNTS = ("neurons", "shared", "exclusive_a", "exclusive_b", "removed")
 def compute(job: Job, inputs: Inputs) -> Result:
     """Return the rows of the first task with itself and with every other task.
 
-    A pair that cannot be merged gives rows with its status and without counts.
+    The first task's second network, for the control "identical tasks", is trained here: it must
+    depend on no other seed than the cell's own. A pair that cannot be merged gives rows with its
+    status and without counts.
     """
     from pam.analysis.relatedness import label_information, name_again
 
     dataset, networks, seed = inputs.dataset, inputs.networks, job.seed("relate")
     columns = job.columns(inputs.data_hash)
     base, *others = networks
+    seeds = {name: job.seed(name, base, "again") for name in ("weights", "order")}
+    control = attempt(lambda: train(job, dataset, base, **seeds)[0])
+    if isinstance(control, Failure):
+        return Result(failure=control.within(f"task {base}"), facts={"seeds": seeds})
     again = name_again(base, dataset)
     rows: list[Row] = []
     first: Failure | None = None
-    pairs = [(again, base, inputs.control), *((task, task, networks[task]) for task in others)]
+    pairs = [(again, base, control), *((task, task, networks[task]) for task in others)]
     bar = tqdm(pairs, desc="relate", unit="pair", disable=not sys.stderr.isatty())
     for name, task, network in bar:
         information = label_information(dataset, base, task)
@@ -43,10 +49,7 @@ def compute(job: Job, inputs: Inputs) -> Result:
         if isinstance(shares, Failure):
             first = first or shares.within(f"tasks {base} and {name}")
         rows += [{**job.axes, **pair, **layer, **columns} for layer in _layers(shares, network)]
-    facts = {
-        "seeds": {"relate": seed},
-        "control_seed": control_seed(job.config, job.cell.seed),
-    }
+    facts = {"seeds": {"relate": seed, **seeds}}
     return Result({"relatedness": rows}, failure=first, facts=facts)
 
 

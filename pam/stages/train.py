@@ -8,33 +8,17 @@ from pam.stages.job import Inputs, Job, Result
 from pam.stages.rows import training_rows
 
 if TYPE_CHECKING:
+    from pam.data import MultitaskDataset
     from pam.networks import SingleTaskNetwork
     from pam.training import Epoch
 
 
 def compute(job: Job, inputs: Inputs) -> Result:
     """Return the trained network and its curve."""
-    from pam.networks import build
-    from pam.training import fit, schedule_from
-
-    experiment, dataset, task = job.experiment, inputs.dataset, job.cell.task
+    task = job.cell.task
     # Neither seed knows the merging or pruning, so all of them start from the same networks.
-    seeds = {"weights": job.seed("weights", task), "order": job.seed("order", task)}
-    schedule = schedule_from(experiment.train.schedule, "train")
-
-    def train() -> "tuple[SingleTaskNetwork, list[Epoch]]":
-        network = build(
-            experiment.architecture,
-            dataset.input_shape,
-            len(dataset.tasks[task]),
-            task=task,
-            seed=seeds["weights"],
-            pretrained=experiment.train.pretrained,
-            **experiment.network,
-        ).to(job.device)
-        return network, fit(network, dataset, schedule, seeds["order"], description="train")
-
-    trained = attempt(train)
+    seeds = {name: job.seed(name, task) for name in ("weights", "order")}
+    trained = attempt(lambda: train(job, inputs.dataset, task, **seeds))
     if isinstance(trained, Failure):
         return Result(failure=trained.within(f"task {task}"), facts={"seeds": seeds})
     network, curve = trained
@@ -44,3 +28,35 @@ def compute(job: Job, inputs: Inputs) -> Result:
         save=lambda path, label: network.save(path, {"origin": label}),
         facts={"seeds": seeds},
     )
+
+
+def train(
+    job: Job, dataset: "MultitaskDataset", task: str, *, weights: int, order: int
+) -> "tuple[SingleTaskNetwork, list[Epoch]]":
+    """Return a network of one task, trained as the experiment says, and its curve.
+
+    Args:
+        job: of the experiment.
+        dataset: of the experiment.
+        task: one of its tasks.
+        weights: seed of the initial weights.
+        order: seed of the order of the images.
+
+    Raises:
+        DivergenceError: if the loss is not finite.
+    """
+    from pam.networks import build
+    from pam.training import fit, schedule_from
+
+    experiment = job.experiment
+    network = build(
+        experiment.architecture,
+        dataset.input_shape,
+        len(dataset.tasks[task]),
+        task=task,
+        seed=weights,
+        pretrained=experiment.train.pretrained,
+        **experiment.network,
+    ).to(job.device)
+    schedule = schedule_from(experiment.train.schedule, "train")
+    return network, fit(network, dataset, schedule, order, description="train")

@@ -1,16 +1,20 @@
 """The commands `pam relate` and `pam analyse`: what their records hold, and how they fail."""
 
 import pytest
+import torch
 
 from pam.analysis import redundancy
 from pam.data.store import load_dataset
-from pam.errors import CollapseError
+from pam.errors import CollapseError, DivergenceError
 from pam.files import read_json
 from pam.merging import MERGERS
+from pam.networks import SingleTaskNetwork
 from pam.networks.family import load_family
 from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell
+from pam.stages import relate
 from pam.stages.failures import Failure, save_failure
+from pam.stages.train import train
 from pam.training import task_accuracies
 from tests.small_run import Run, profile
 
@@ -21,7 +25,6 @@ CONFIG = profile(
     relatedness: {pam: {samples: 32, retrain: {stages: []}}, apart: {method: none}}
     conditions: {layers: [c2, f4], samples: 40, exclusivity: [all_shared], redundancy: [none]}
 """,
-    seeds="[0, 1]",
     widths="[2, 3, 5, 6]",
 )
 COUNTS = ("shared", "exclusive_a", "exclusive_b", "removed")
@@ -31,7 +34,6 @@ COUNTS = ("shared", "exclusive_a", "exclusive_b", "removed")
 def run(tmp_path_factory) -> Run:
     """A run as far as pruning, of seed 0."""
     run = Run(tmp_path_factory.mktemp("run"), CONFIG).start()
-    assert run.train("A", seed=1) == 0
     for merging in ("none", "all_shared"):
         assert [run.merge(merging), run.prune(merging)] == [0, 0]
     return run
@@ -60,8 +62,8 @@ def checked(path: str) -> dict:
 def test_every_pair_is_counted_in_every_layer(run):
     for row in ("pam", "apart"):
         record = related(run, row)
-        assert (record["status"], record["provenance"]["control_seed"]) == ("ok", 1)
-        assert len(record["provenance"]["parents"]) == 4
+        assert record["status"] == "ok"
+        assert len(record["provenance"]["parents"]) == 3
         rows = record["rows"]["relatedness"]
         assert [(r["task_a"], r["task_b"], r["layer"]) for r in rows] == [
             ("A", other, layer) for other in ("A_again", "B") for layer in ("c1", "c2", "f3", "f4")
@@ -74,17 +76,29 @@ def test_every_pair_is_counted_in_every_layer(run):
         assert known["A_again"] > known["B"] > 0
 
 
-def test_a_network_related_to_itself_shares_all_that_is_kept(run):
-    record = related(run, "pam", "--control", run.artefact("train", "A"))
+def test_a_network_related_to_itself_shares_all_that_is_kept(run, monkeypatch):
+    network = SingleTaskNetwork.load(run.artefact("train", "A"))
+    monkeypatch.setattr(relate, "train", lambda *_, **__: (network, []))
+    record = related(run, "pam")
     control = [r for r in record["rows"]["relatedness"] if r["task_b"] == "A_again"]
     assert [(r["exclusive_a"], r["exclusive_b"]) for r in control] == [(0, 0)] * 4
     assert all(r["shared"] > 0 for r in control)
 
 
-def test_the_control_is_a_network_of_the_first_task(run, capsys):
-    wrong = ["--control", run.artefact("train", "B")]
-    assert run.job("relate", *wrong, merging="pam") == 2
-    assert "--control is a network of task 'A'" in capsys.readouterr().err
+def test_the_control_is_another_network_of_the_first_task(run, monkeypatch):
+    asked = []
+
+    def spy(job, dataset, task, **seeds):
+        asked.append((task, train(job, dataset, task, **seeds)[0]))
+        return asked[-1][1], []
+
+    monkeypatch.setattr(relate, "train", spy)
+    related(run, "pam")
+    first = SingleTaskNetwork.load(run.artefact("train", "A"))
+    ((task, control),) = asked
+    assert (task, control.describe()) == ("A", first.describe())
+    for one, other in zip(control.parameters(), first.parameters(), strict=True):
+        assert not torch.equal(one, other)
 
 
 def test_a_merging_row_is_no_relatedness_row(run, capsys):
@@ -111,10 +125,21 @@ def test_a_pair_that_cannot_be_merged_has_rows_without_counts(run, monkeypatch):
 
 
 def test_a_network_that_failed_is_passed_on(run, tmp_path):
-    save_failure(tmp_path / "A-1.safetensors", Failure("diverged", "task A: the loss became nan"))
-    record = related(run, "pam", "--control", str(tmp_path / "A-1.safetensors"))
+    failed = tmp_path / "A-0.safetensors"
+    save_failure(failed, Failure("diverged", "task A: the loss became nan"))
+    record = related(run, "pam", "--networks", str(failed), run.artefact("train", "B"))
     assert (record["status"], record["rows"].get("relatedness", [])) == ("diverged", [])
     assert record["reason"] == "not related: task A: the loss became nan"
+
+
+def test_a_control_that_diverges_fails_the_cell(run, monkeypatch):
+    def diverges(*_, **__):
+        raise DivergenceError("train: the loss became nan")
+
+    monkeypatch.setattr(relate, "train", diverges)
+    record = related(run, "pam")
+    assert record["status"] == "diverged"
+    assert record["reason"] == "task A: train: the loss became nan"
 
 
 def test_exclusivity_is_asked_of_pruned_networks(run):

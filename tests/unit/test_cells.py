@@ -6,7 +6,7 @@ import pytest
 
 from pam import ConfigError
 from pam.config import Config, parse_config
-from pam.runs.cells import Cell, cells_of, control_seed, settings_of
+from pam.runs.cells import Cell, cells_of, settings_of
 from pam.runs.paths import Paths, profile_file
 from tests.unit.test_config import CONDITIONS, GOOD, RELATED_ONLY, good, with_conditions
 
@@ -39,12 +39,6 @@ def test_an_experiment_on_relatedness_only_has_no_other_cells():
     assert related[:2] == [Cell.of("relate", "faces", "pam", seed) for seed in (4, 2)]
     assert len(related) == 6
     assert len(Paths("r").records(RELATED)) == 1 + 9 + 6
-
-
-def test_the_control_is_a_network_of_the_next_seed():
-    assert [control_seed(RELATED, seed) for seed in RELATED.seeds] == [2, 7, 4]
-    alone = parse_config(RELATED_ONLY.replace("[4, 2, 7]", "[4]"), "related.yaml")
-    assert control_seed(alone, 4) == 4
 
 
 def test_cells_of_conditions():

@@ -209,8 +209,7 @@ SETTINGS = {
     "relatedness": ("samples: 32, retrain", "samples: 24, retrain", RELATE | LAST),
     "conditions": ("samples: 32, exc", "samples: 24, exc", jobs("analyse", ["pam"]) | LAST),
     "deltas": ("seeds", "deltas: [1.0, 0.5]\nseeds", LAST),
-    # The control of relatedness is a network of the next seed, which now is another one.
-    "a further seed": ("[0]", "[0, 1]", of_seed(1, ALL - {"prepare"}) | RELATE),
+    "a further seed": ("[0]", "[0, 1]", of_seed(1, ALL - {"prepare"})),
 }
 
 

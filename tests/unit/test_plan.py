@@ -145,8 +145,8 @@ def test_stages_add_up_to_all_jobs():
     assert stages["merge"].high.seconds == 0
     # vibnet: 2 strengths x (2 by default + 4 epochs), taylor: 3 x 2 by default; two networks.
     assert stages["prune"].low.seconds == (2 * 6 + 3 * 2) * 2 * epoch
-    # zipit trains nothing; all_shared one epoch for each of two pairs.
-    assert stages["relate"].high.seconds == 2 * 1 * epoch
+    # The control for both rows; zipit trains nothing, all_shared one epoch for each of two pairs.
+    assert stages["relate"].high.seconds == (2 * 3 + 2 * 1) * epoch
 
 
 @pytest.mark.parametrize(

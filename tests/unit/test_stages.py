@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pam import ConfigError
-from pam.config import load_config, parse_config
+from pam.config import load_config
 from pam.files import read_json
 from pam.reporting.schema import DERIVED, MEASURED, TABLES
 from pam.reporting.storage import read_table
@@ -99,18 +99,6 @@ def test_unknown_names_are_refused():
         stage_of("bake")
     with pytest.raises(ConfigError, match=r"no module of pam\.pruning registers 'tailor'.*taylor"):
         code_hash("pam.stages.prune", {"pam.pruning": "tailor"})
-
-
-def test_a_config_with_one_seed_relates_a_network_to_itself():
-    config = parse_config(
-        "seeds: [3]\nexperiments: {e: {dataset: digits, architecture: lenet5, merging: {}, "
-        "pruning: {}, train: {stages: [{epochs: 1, learning_rate: 0.1}]}, relatedness: {pam: {}}}}",
-        "x.yaml",
-    )
-    (cell,) = cells_of(config, "relate")
-    assert parents_of(config, cell)["control"] == [Cell("train", "e", task="A", seed=3)]
-    control = parents_of(SMOKE, cells_of(SMOKE, "relate")[1])["control"]
-    assert [one.seed for one in control] == [0]
 
 
 def test_environment_is_plain_and_names_the_versions(monkeypatch):

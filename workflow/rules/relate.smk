@@ -22,5 +22,5 @@ rule relate:
     shell:
         "python -m pam.cli relate --config {params.config} --experiment {wildcards.experiment}"
         " --relatedness {wildcards.relatedness} --seed {wildcards.seed} --data {params.data}"
-        " --networks {input.networks} --control {input.control}"
+        " --networks {input.networks}"
         " --record {output.record} --log {log} > {log} 2>&1"
