@@ -49,6 +49,7 @@ def pam(
     noise_variance: Positive = 0.1,
     noise_unit: Literal["absolute", "layer_width"] = "layer_width",
     layerwise: bool = False,
+    partial: bool = False,
     trunks: Literal["grouped", "separate"] = "grouped",
     retrain: ScheduleSettings | None = None,
 ) -> GroupedNetwork:
@@ -79,6 +80,9 @@ def pam(
             noise variance lets the estimate saturate once a few dozen units are together.
         layerwise: search a layer on the network as merged so far and retrain lightly before the
             next, instead of searching all layers on the single-task networks at once.
+        partial: put a neuron into the group of exactly the tasks that it is relevant to. The
+            paper shares a neuron that is relevant to several tasks with all of them; of two tasks
+            that is the same.
         trunks: of residual networks: ``"grouped"`` gives a channel one group through all additions
             of its stage, ``"separate"`` keeps one trunk per task and regroups first convolutions
             only, as the PAM authors' code does (see :mod:`pam.merging.trunks`).
@@ -106,7 +110,7 @@ def pam(
             for task, y in labels.items()
         }
         grouping = regroup(values, labels, threshold, variance)
-        groups = _settle(grouping, values, removed, everyone, origins)
+        groups = _settle(grouping, partial, values, removed, everyone, origins)
         if everyone not in groups:
             shares = information_shares(values, labels, variance)
             groups[int(shares.amin(0).argmax())] = everyone
@@ -122,6 +126,33 @@ def pam(
         seed=seed,
         rewire=separate_trunks if trunks == "separate" else None,
     )
+
+
+@register(
+    "pam_partial",
+    title="PAM partial",
+    family="pam",
+    order=90,
+    options_of="pam",
+    least_tasks=2,
+    forecast=_forecast,
+)
+def pam_partial(
+    networks: Mapping[str, SingleTaskNetwork],
+    data: MultitaskDataset,
+    *,
+    seed: int,
+    **of_pam: Any,
+) -> GroupedNetwork:
+    """Regroup as :func:`pam` does, a neuron being shared by exactly the tasks that need it.
+
+    Args:
+        networks: task -> trained network.
+        data: as for ``pam``.
+        seed: as for ``pam``.
+        **of_pam: every option of the merger ``pam`` but ``partial``, which is true.
+    """
+    return pam(networks, data, seed=seed, **{**of_pam, "partial": True})
 
 
 def _bounds(
@@ -146,10 +177,15 @@ def _nats_per_alpha(unit: str, values: Tensor, labels: Tensor, noise_variance: f
 
 
 def _settle(
-    grouping: Grouping, values: Tensor, removed: str, everyone: Group, origins: Sequence[str]
+    grouping: Grouping,
+    partial: bool,
+    values: Tensor,
+    removed: str,
+    everyone: Group,
+    origins: Sequence[str],
 ) -> list[Group | None]:
     """Return the group of every unit once the removed set has been dealt with."""
-    groups = grouping.assignment()
+    groups = grouping.assignment(partial)
     constant = (values == values[:1]).all(0).tolist()
     for neuron in grouping.removed:
         if removed == "share" or (removed == "drop_constant" and not constant[neuron]):

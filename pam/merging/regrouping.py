@@ -94,8 +94,20 @@ class Grouping:
         """Task -> neurons irrelevant to it, in the order of selection."""
         return {task: search.order for task, search in self.trace.items()}
 
-    def assignment(self) -> list[frozenset[str] | None]:
-        """Return per neuron the set of tasks that use it, None for a removed neuron."""
+    def assignment(self, partial: bool = False) -> list[frozenset[str] | None]:
+        """Return per neuron the set of tasks that use it, None for a removed neuron.
+
+        Args:
+            partial: whether a shared neuron is used by the tasks that it is relevant to, and not
+                by all, as the paper has it.
+        """
+        if partial:
+            irrelevant = {task: set(neurons) for task, neurons in self.irrelevant.items()}
+            count = len(self.shared) + len(self.removed) + sum(map(len, self.exclusive.values()))
+            return [
+                frozenset(task for task in irrelevant if neuron not in irrelevant[task]) or None
+                for neuron in range(count)
+            ]
         users: dict[int, frozenset[str] | None] = dict.fromkeys(self.removed)
         users |= dict.fromkeys(self.shared, frozenset(self.exclusive))
         for task, neurons in self.exclusive.items():

@@ -20,8 +20,9 @@ from pam.networks.architecture import (
 from pam.networks.assembly import Assembly
 from pam.networks.chain import Chain
 from pam.networks.grouped import GroupedNetwork, SingleTaskNetwork
-from pam.networks.initial import build
+from pam.networks.initial import build, draw_weights
 from pam.networks.registry import ARCHITECTURES, architecture, register
+from pam.networks.wiring import layer_steps
 
 __all__ = [
     "ARCHITECTURES",
@@ -46,5 +47,7 @@ __all__ = [
     "Widths",
     "architecture",
     "build",
+    "draw_weights",
+    "layer_steps",
     "register",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor
 from pam.errors import ConfigError, DataError
 from pam.files import file_hash
 from pam.networks.architecture import Architecture
-from pam.networks.grouped import SingleTaskNetwork
+from pam.networks.grouped import GroupedNetwork, SingleTaskNetwork
 from pam.networks.registry import architecture
 from pam.torchvision_shim import torchvision
 
@@ -25,10 +25,7 @@ def build(
     pretrained: str | None = None,
     **options: Any,
 ) -> SingleTaskNetwork:
-    """Return a freshly initialised single-task network.
-
-    Weights are drawn from N(0, gain / fan_in) with the gain of the architecture, biases are
-    zero, batch normalisations the identity.
+    """Return a freshly initialised single-task network; see :func:`draw_weights`.
 
     Args:
         name: registered architecture, e.g. ``"lenet5"``.
@@ -53,7 +50,24 @@ def build(
     group = frozenset([task])
     widths = {layer: {group: units} for layer, units in design.units.items()}
     network = SingleTaskNetwork(design, {task: int(n_outputs)}, widths)
+    draw_weights(network, seed)
+    if pretrained is not None:
+        load_imagenet(network)
+    return network
+
+
+def draw_weights(network: GroupedNetwork, seed: int) -> None:
+    """Give a new network initial weights, in place; its batch normalisations are the identity.
+
+    Weights are drawn from N(0, gain / fan_in) with the gain of the architecture, the fan-in being
+    what a group reads; biases are zero.
+
+    Args:
+        network: as its constructor leaves it.
+        seed: of the weights.
+    """
     generator = torch.Generator().manual_seed(seed)
+    design = network.architecture
     with torch.no_grad():
         for node in design.weighted:
             for kind, parameter in network.blocks[node].named_parameters():
@@ -63,9 +77,6 @@ def build(
                     parameter.copy_(drawn * deviation)
                 else:
                     parameter.zero_()
-    if pretrained is not None:
-        load_imagenet(network)
-    return network
 
 
 CHANNELS = 3

@@ -1,4 +1,4 @@
-"""Which groups the outputs of some tasks depend on, by the one wiring rule."""
+"""What depends on what: groups by the one wiring rule, and layers by who reads whom."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -30,3 +30,22 @@ def executed(
         for source in node.sources:
             wanted[source] |= needed
     return wanted
+
+
+def layer_steps(architecture: Architecture) -> list[tuple[str, ...]]:
+    """Return the hidden layers in steps, such that a step reads itself and earlier steps only.
+
+    Layers that read one another, through however many others, are one step: the channels of a
+    residual stage and the blocks that read and extend them. A chain has one layer per step.
+    """
+    needs: dict[str, set[str]] = {layer: {layer} for layer in architecture.hidden_layers}
+    size = -1
+    while size != (size := sum(map(len, needs.values()))):
+        for node in architecture.weighted.values():
+            if node.layer in needs:
+                needs[node.layer] |= needs.get(architecture.source_layer(node), set())
+    steps: dict[frozenset[str], list[str]] = {}
+    for layer, needed in needs.items():
+        steps.setdefault(frozenset(needed), []).append(layer)
+    # What a step reads needs fewer layers than the step itself.
+    return [tuple(steps[needed]) for needed in sorted(steps, key=len)]

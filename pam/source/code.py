@@ -10,9 +10,10 @@ from functools import cache
 from typing import Any
 
 from pam.files import json_hash
+from pam.registry import KINDS
 from pam.source.entry_points import plugin_modules, source_modules
 from pam.source.modules import REGISTER
-from pam.source.signatures import descriptions
+from pam.source.signatures import describe, descriptions
 
 HASH_LENGTH = 12
 
@@ -63,8 +64,16 @@ def _digests(module: str, plugins: Plugins | None) -> dict[str, str]:
 
 @cache
 def _covered(module: str, plugins: tuple[tuple[str, str | None], ...]) -> tuple[str, ...]:
-    entries = {module}.union(*(plugin_modules(*plugin) for plugin in plugins))
+    entries = {module}.union(*(_modules_of(*plugin) for plugin in plugins))
     return tuple(sorted(source_modules().reachable(entries, without=OUTSIDE)))
+
+
+def _modules_of(package: str, name: str | None) -> set[str]:
+    """Return the modules of a plug-in, and those of the one that it passes its options on to."""
+    found = plugin_modules(package, name)
+    kind = next((kind for kind in KINDS if kind.package == package), None)
+    other = describe(kind, name).options_of if kind and name else ""
+    return found | _modules_of(package, other) if other else found
 
 
 @cache

@@ -112,12 +112,16 @@ def test_every_neuron_is_in_exactly_one_group(layer, threshold):
     grouping = regroup(x, labels, threshold)
     parts = [grouping.shared, grouping.removed, *grouping.exclusive.values()]
     assert sorted(chain.from_iterable(parts)) == list(range(x.shape[1]))
-    users = grouping.assignment()
+    users, partial = grouping.assignment(), grouping.assignment(partial=True)
     assert [n for n, tasks in enumerate(users) if tasks is None] == grouping.removed
     assert [n for n, tasks in enumerate(users) if tasks == set(labels)] == grouping.shared
     for task in labels:
         alone = [n for n, tasks in enumerate(users) if tasks == {task}]
         assert alone == grouping.exclusive[task]
+        needing = [n for n, tasks in enumerate(partial) if tasks is not None and task in tasks]
+        assert needing == sorted(set(range(x.shape[1])).difference(grouping.irrelevant[task]))
+    if len(labels) == 2:
+        assert partial == users
 
 
 @settings(max_examples=40, deadline=None)

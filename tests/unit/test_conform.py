@@ -32,8 +32,10 @@ PLUGINS = {
         "none": {},
         "zipit": {"samples": 48},
         **{name: {"retrain": EPOCH} for name in ("all_shared", "mtz")},
-        **{name: {"samples": 48, "retrain": {"stages": []}} for name in ("pam", "pam_zip")},
-        "random": {"samples": 48, "retrain": {"stages": []}},
+        **{
+            name: {"samples": 48, "retrain": {"stages": []}}
+            for name in ("pam", "pam_partial", "pam_zip", "random")
+        },
     }),
     "pruner": (17, {
         "taylor": {"fine_tune": EPOCH, "interval": 1, "event_fraction": 0.2},

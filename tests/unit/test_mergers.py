@@ -228,6 +228,36 @@ def test_alpha_may_differ_between_kinds_of_layers():
     assert log["f3"]["threshold_nats"] == log["f4"]["threshold_nats"] == {"A": 0.4, "B": 0.4}
 
 
+# pam_partial
+
+
+@pytest.mark.parametrize("removed", ["drop", "share", "keep_exclusive"])
+def test_of_two_tasks_partial_groups_are_those_of_pam(removed):
+    options = {"samples": 64, "alpha": 0.7, "removed": removed, "retrain": SHORT}
+    partial = merge(make_networks(), "pam_partial", DATA, **options)
+    plain = merge(make_networks(), "pam", DATA, **options)
+    assert same_bits(partial, plain)
+    assert partial.notes == plain.notes
+
+
+def test_a_partial_group_is_the_tasks_that_need_the_unit():
+    networks = make_networks("ABC", widths=(4, 6, 12, 10))
+    options = {"alpha": 0.6, "layers": ["f3", "f4"], "removed": "share"}
+    merged = merge(networks, "pam_partial", DATA, samples=96, retrain=STILL, **options)
+    assert {"A", "A&B", "shared"} < {name for g in merged.groups().values() for name in g}
+    plain = pam(networks, samples=96, partial=False, **options)
+    rows = {
+        which: [row["group"] for row in one.notes["rows"]["neuron_information"]]
+        for which, one in (("partial", merged), ("plain", plain))
+    }
+    for group, partial in zip(rows["plain"], rows["partial"], strict=True):
+        assert group in (partial, "shared")
+    seen = scores_of(merged, images_of(DATA))
+    for combination in merged.combinations():
+        for task, scores in merged.subnetwork(combination)(images_of(DATA)).items():
+            assert torch.allclose(scores, seen[task], atol=1e-5)
+
+
 # pam: records
 
 

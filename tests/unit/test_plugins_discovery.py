@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pam.errors import ConfigError
+from pam.source.code import module_hashes
 from pam.source.modules import ROOT, Modules
 
 MERGER = """
@@ -144,6 +145,10 @@ def test_the_hash_covers_what_a_plugin_uses_of_its_package(site, changed, counts
     after, zipit_after, _ = json.loads(said(site, HASHES))
     assert (after != mine) is counts
     assert zipit_after == zipit
+
+
+def test_the_hash_covers_the_method_that_gets_the_options():
+    assert "pam.merging.pam" in module_hashes("pam.stages.merge", {"pam.merging": "random"})
 
 
 def test_a_title_touches_tables_and_figures_only(site):

@@ -14,7 +14,7 @@ from pam.merging.registry import retrain as train_lightly
 from pam.merging.zipping.hessian import Hessian, layer_hessian
 from pam.merging.zipping.pairing import pair_units, zipped_weights
 from pam.merging.zipping.surgery import folded_weights, with_joined, with_rows
-from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork
+from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork, layer_steps
 from pam.networks.architecture import Architecture, Weighted
 from pam.seeds import derive_seed
 
@@ -33,10 +33,7 @@ class LayerPlan:
 
 
 def zip_steps(architecture: Architecture) -> list[tuple[str, ...]]:
-    """Return the hidden layers in steps, such that a step reads itself and earlier steps only.
-
-    Layers that read one another, through however many others, are one step: the channels of a
-    residual stage and the blocks that read and extend them. A chain has one layer per step.
+    """Return the steps of an architecture, each of which is zipped at once.
 
     Raises:
         ConfigError: if a batch normalisation follows no convolution, so that it cannot be folded.
@@ -47,17 +44,7 @@ def zip_steps(architecture: Architecture) -> list[tuple[str, ...]]:
                 f"'{architecture.name}' cannot be zipped: "
                 f"its batch normalisation '{name}' follows no convolution"
             )
-    needs: dict[str, set[str]] = {layer: {layer} for layer in architecture.hidden_layers}
-    size = -1
-    while size != (size := sum(map(len, needs.values()))):
-        for node in architecture.weighted.values():
-            if node.layer in needs:
-                needs[node.layer] |= needs.get(architecture.source_layer(node), set())
-    steps: dict[frozenset[str], list[str]] = {}
-    for layer, needed in needs.items():
-        steps.setdefault(frozenset(needed), []).append(layer)
-    # What a step reads needs fewer layers than the step itself.
-    return [tuple(steps[needed]) for needed in sorted(steps, key=len)]
+    return layer_steps(architecture)
 
 
 def zip_networks(
