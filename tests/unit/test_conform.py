@@ -53,7 +53,7 @@ PLUGINS = {
     }),
 }  # fmt: skip
 # Their raw files are not in the repository.
-NEED_FILES = {"fashion_mnist", "celeba", "lfw", "image_attributes"}
+NEED_FILES = {"cifar10_attributes", "fashion_mnist", "celeba", "lfw", "image_attributes"}
 FAILURE = re.compile(r"^(?:FAILED|ERROR) \S+::(\w+)(?:\[.*?\])? - (.*)$", re.MULTILINE)
 
 
