@@ -52,6 +52,8 @@ class Description:
         beside: of a pruner: the pruner whose B1 and B2 its networks are compared with, by default
             itself.
         least_tasks: of a merger: how many tasks it needs.
+        layers: of an architecture: its hidden layers in order, between spaces, if no option
+            decides them.
         tasks: of a data set: its tasks if no option ``tasks`` names others.
         train_size: of a data set: the option that says how many training images it has.
     """
@@ -64,6 +66,7 @@ class Description:
     options_of: str = ""
     beside: str = ""
     least_tasks: int = 1
+    layers: str = ""
     tasks: tuple[str, ...] = ()
     train_size: str = ""
 

@@ -27,6 +27,7 @@ from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
 from pam.files import check_room  # noqa: E402
 from pam.history.plan import Plan  # noqa: E402
 from pam.runs.paths import Paths, profile_file  # noqa: E402
+from pam.runs.raw_data import check_folders  # noqa: E402
 from pam.stages.failures import DATA_MISSING  # noqa: E402
 
 MAIN_TABLE = "*comparison.md"
@@ -57,6 +58,7 @@ def main() -> int:
         plan = Plan(config, paths, data=options.data, retry_failed=options.retry_failed)
         if lock is None:
             return _show_plan(file, plan)
+        check_folders(config, options.data, _unprepared(plan))
         children = cluster.Submitting() if options.cluster else Children()
         snakemake = preparing = _snakemake(options, where)
         if options.cluster and options.download:
@@ -116,6 +118,12 @@ def _missing_data(plan: Plan) -> list[str]:
         for path, record in plan.records.items()
         if record.status == DATA_MISSING and record.provenance.rule == "prepare"
     ]
+
+
+def _unprepared(plan: Plan) -> set[str]:
+    """Return the experiments whose data are still to be prepared, now or once more."""
+    due = {one.cell.experiment for one in plan.due if one.cell.stage == "prepare"}
+    return due | set(map(_experiment_of, _missing_data(plan)))
 
 
 def _experiment_of(record: str) -> str:

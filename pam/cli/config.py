@@ -13,6 +13,7 @@ from pam.config import (
     load_config,
 )
 from pam.runs.cells import cells_of
+from pam.runs.raw_data import check_folders
 from pam.runs.stages import CELL_STAGES
 
 
@@ -32,13 +33,15 @@ def add_parser(commands: Commands) -> None:
         nargs="?",
         const="",
         metavar="KEY",
-        help="print meaning, unit and default of a key or a method's option (all without KEY)",
+        help="print type, range, meaning and default of a key or an option (all without KEY)",
     )
     parser.add_argument(
         "--check",
         action="store_true",
-        help="also look up data sets, architectures and methods; print only the number of jobs",
+        help="also look up data sets, architectures, methods, layers, and the folders of your own "
+        "pictures; print only the number of jobs",
     )
+    parser.add_argument("--data", metavar="FOLDER", help="folder of raw data; default: data")
 
 
 def run(arguments: Namespace) -> int:
@@ -51,6 +54,7 @@ def run(arguments: Namespace) -> int:
         config = load_config(arguments.config)
         if arguments.check:
             check_plugins(config)
+            check_folders(config, arguments.data)
         else:
             print(dump_config(config), end="")
         print(f"# {_jobs(config)}")

@@ -1,5 +1,6 @@
 """The configuration of a run: one model, read from one YAML file, without importing torch."""
 
+from pam.config.explaining import explain
 from pam.config.load import dump_config, load_config, parse_config
 from pam.config.model import (
     Conditions,
@@ -12,7 +13,7 @@ from pam.config.model import (
     Train,
 )
 from pam.config.options import check_plugins
-from pam.config.schema import explain, json_schema
+from pam.config.schema import json_schema
 
 __all__ = [
     "Conditions",

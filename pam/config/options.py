@@ -4,7 +4,7 @@ from pydantic import TypeAdapter
 
 from pam.config.model import Config, Merging
 from pam.errors import ConfigError
-from pam.ranges import IMAGES, BatchSize
+from pam.ranges import IMAGES, LAYERS, BatchSize, LayerName
 from pam.registry import ARCHITECTURE, DATASET, MERGER, PRUNER
 from pam.source.options import check_options, check_value
 from pam.source.signatures import describe, signature
@@ -19,8 +19,9 @@ def check_plugins(config: Config) -> None:
     Raises:
         ConfigError: for the first unknown data set, architecture, merger or pruner; for an option
             that it does not have, has to have, or that is of another type or out of its range;
-            for tasks that the data set does not have or that are too few for a merger; for more
-            images in a batch or a sample than there are.
+            for a layer that the architecture does not have; for tasks that the data set does not
+            have or that are too few for a merger; for more images in a batch or a sample than
+            there are.
     """
     for name in config.experiments:
         check_experiment(config, name)
@@ -37,15 +38,17 @@ def check_experiment(config: Config, name: str) -> None:
     check_options(ARCHITECTURE, made.architecture, made.network, f"{at}.network")
     images = training_images(made.dataset, made.data)
     check_tasks(made.tasks, known_tasks(made.dataset, made.data), f"{at}.tasks")
-    context = {IMAGES: images}
+    layers = describe(ARCHITECTURE, made.architecture).layers.split()
+    context = {IMAGES: images, LAYERS: layers}
     check_value(f"{at}.train.batch_size", _BATCH_SIZE, made.train.batch_size, context)
+    check_value(f"{at}.conditions.layers", _LAYERS, made.conditions.layers, context)
     for row, merging in made.merging.items():
-        _check_merging(f"{at}.merging.{row}", merging, len(made.tasks), images)
+        _check_merging(f"{at}.merging.{row}", merging, len(made.tasks), images, layers)
     for row, merging in made.relatedness.items():
-        _check_merging(f"{at}.relatedness.{row}", merging, PAIR, images)
+        _check_merging(f"{at}.relatedness.{row}", merging, PAIR, images, layers)
     for row, pruning in made.pruning.items():
         options = {"strengths": pruning.strengths, **pruning.options}
-        check_options(PRUNER, pruning.method, options, f"{at}.pruning.{row}", images)
+        check_options(PRUNER, pruning.method, options, f"{at}.pruning.{row}", images, layers)
 
 
 def training_images(dataset: str, options: dict[str, object]) -> int | None:
@@ -85,11 +88,14 @@ def check_tasks(tasks: list[str], known: list[str], where: str) -> None:
         )
 
 
-def _check_merging(where: str, merging: Merging, tasks: int, images: int | None) -> None:
-    check_options(MERGER, merging.method, merging.options, where, images)
+def _check_merging(
+    where: str, merging: Merging, tasks: int, images: int | None, layers: list[str]
+) -> None:
+    check_options(MERGER, merging.method, merging.options, where, images, layers)
     least = describe(MERGER, merging.method).least_tasks
     if tasks < least:
         raise ConfigError(f"{where}: '{merging.method}' merges at least {least} tasks, not {tasks}")
 
 
 _BATCH_SIZE = TypeAdapter(BatchSize)
+_LAYERS = TypeAdapter(list[LayerName])

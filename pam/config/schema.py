@@ -1,91 +1,121 @@
-"""The configuration's JSON schema, for editors, and the explanation of single keys."""
+"""The configuration's JSON schema, with which editors complete and check a profile."""
 
-import ast
-import json
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
+from pam.config.explaining import option_text, options_of
 from pam.config.model import Config
-from pam.errors import ConfigError
-from pam.names import hint
-from pam.registry import KINDS
-from pam.source.signatures import registered, signature
+from pam.registry import ARCHITECTURE, DATASET, KINDS, MERGER, PRUNER, Kind
+from pam.source.signatures import describe, registered, signature
+
+_REF = "#/$defs/"
+_SECTIONS = ((DATASET, "dataset"), (ARCHITECTURE, "architecture"))
+_ROWS = (("merging", MERGER), ("relatedness", MERGER), ("pruning", PRUNER))
+_MODELS = {MERGER: "Merging", PRUNER: "Pruning"}
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of the configuration, generated from the model."""
+    """Return the JSON schema of the configuration.
+
+    Keys come from the model; names and options of data sets, architectures and methods come from
+    where these are registered, in packages with plug-ins that are installed as well.
+    """
     schema = Config.model_json_schema()
+    definitions = schema["$defs"]
+    options, shared = _options()
+    definitions.update(shared)
+    experiment = definitions["Experiment"]
+    for kind in KINDS:
+        for name in registered(kind):
+            row = definitions[_MODELS[kind]] if kind in _MODELS else {}
+            definitions[f"{kind.section}.{name}"] = _plugin(kind, name, row, options)
+    for kind, key in _SECTIONS:
+        experiment["properties"][key]["enum"] = list(registered(kind))
+    experiment["allOf"] = [
+        _when(key, name, _given(kind, name)) for kind, key in _SECTIONS for name in registered(kind)
+    ]
+    for kind, model in _MODELS.items():
+        method = definitions[model]["properties"]["method"]
+        definitions[f"{kind.section}.*"] = _named(kind, method)
+    for section, kind in _ROWS:
+        rows = experiment["properties"][section]
+        pattern = next(iter(rows.pop("patternProperties")))
+        rows |= {"propertyNames": {"pattern": pattern}, **_rows(kind)}
+    for model in _MODELS.values():
+        del definitions[model]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def keys() -> dict[str, str]:
-    """Return every key of the configuration, e.g. ``experiments.train.batch_size``, explained."""
-    return dict(_keys_of(Config, ""))
+def _named(kind: Kind, method: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a row whose method is named by its key ``method``."""
+    names = list(registered(kind))
+    return {
+        "type": "object",
+        "properties": {"method": {**method, "enum": names}},
+        "required": ["method"],
+        "allOf": [_when("method", name, _ref(f"{kind.section}.{name}")) for name in names],
+    }
 
 
-def option_keys() -> dict[str, str]:
-    """Return every option of every registered plug-in, explained.
-
-    A key is ``experiments.merging.pam.alpha``: the section, the plug-in's name, the option.
-    """
-    found = {}
-    for kind in KINDS:
-        for name in registered(kind):
-            for option in signature(kind, name).options.values():
-                if option.name not in kind.given:
-                    default = "Required." if option.default is None else _default(option.default)
-                    meaning = option.meaning.replace("``", "`")
-                    key = f"experiments.{kind.section}.{name}.{option.name}"
-                    found[key] = f"{meaning} {default}".strip()
-    return found
+def _rows(kind: Kind) -> dict[str, Any]:
+    """Return which rows a section may have; a row named as a method may be one of another."""
+    named = _ref(f"{kind.section}.*")
+    properties = {
+        name: {
+            "if": {"required": ["method"]},
+            "then": named,
+            "else": _ref(f"{kind.section}.{name}"),
+        }
+        for name in registered(kind)
+    }
+    return {"properties": properties, "additionalProperties": named}
 
 
-def explain(key: str) -> str:
-    """Return what keys mean, their units and defaults, in one line each.
-
-    Args:
-        key: a full key (``experiments.latency.rounds``), as an error names it too
-            (``experiments.mine.latency.rounds``), or its last parts (``rounds``); the key of an
-            option names its method (``merging.pam.alpha``). Every key if empty.
-
-    Raises:
-        ConfigError: if there is no such key.
-    """
-    known = {**keys(), **option_keys()}
-    section, _, rest = key.partition(".")
-    without_name = f"{section}.{rest.partition('.')[2]}"
-    wanted = next((one for one in (key, without_name) if one in known), None)
-    found = [wanted] if wanted else [n for n in known if f".{n}".endswith(f".{key}") or not key]
-    if not found:
-        parts = dict.fromkeys(part for name in known for part in (name, name.rsplit(".", 1)[-1]))
-        raise ConfigError(f"unknown key '{key}'; {hint(key, parts)}")
-    return "\n".join(f"{name}: {known[name]}" for name in found)
+def _options() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return ``merging.pam.alpha`` -> schema, and the definitions that schemas refer to."""
+    adapters = [
+        (f"{kind.section}.{name}.{option.name}", "validation", option.adapter)
+        for kind in KINDS
+        for name in registered(kind)
+        for option in options_of(kind, name)
+        if option.adapter is not None
+    ]
+    schemas, shared = TypeAdapter.json_schemas(adapters, ref_template=f"{_REF}{{model}}")
+    return {key: schema for (key, _), schema in schemas.items()}, shared.get("$defs", {})
 
 
-def _keys_of(model: type[BaseModel], prefix: str) -> list[tuple[str, str]]:
-    found = []
-    for name, field in model.model_fields.items():
-        text = str(field.description)
-        if not field.is_required() and "Default:" not in text:
-            default = field.default
-            shown = default.model_dump() if isinstance(default, BaseModel) else default
-            text += f" Default: {json.dumps(shown)}."
-        found.append((prefix + name, text + (" Required." if field.is_required() else "")))
-        for section in _sections(field.annotation):
-            found += _keys_of(section, f"{prefix}{name}.")
-    return found
+def _plugin(kind: Kind, name: str, row: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the options of a plug-in, the keys of its row included."""
+    about, taken = describe(kind, name), options_of(kind, name)
+    of_row = row.get("properties", {})
+    known = dict(of_row)
+    for option in taken:
+        known[option.name] = {
+            **options.get(f"{kind.section}.{name}.{option.name}", {}),
+            "description": option_text(option),
+        }
+    # What the row has as well, the model asks for.
+    needed = [one.name for one in taken if one.default is None and one.name not in of_row]
+    return {
+        "type": "object",
+        "description": f"{about.title}{about.paper and f' ({about.paper})'}",
+        "properties": known,
+        "required": [*row.get("required", ()), *needed],
+        "additionalProperties": signature(kind, name).is_open,
+    }
 
 
-def _sections(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [section for part in get_args(annotation) for section in _sections(part)]
+def _given(kind: Kind, name: str) -> dict[str, Any]:
+    """Return what an experiment with this data set or architecture looks like."""
+    needs = any(option.default is None for option in options_of(kind, name))
+    fits = {"properties": {kind.section: _ref(f"{kind.section}.{name}")}}
+    return {**fits, "required": [kind.section]} if needs else fits
 
 
-def _default(source: str) -> str:
-    """Return how a configuration would write a default: JSON instead of Python."""
-    try:
-        return f"Default: {json.dumps(ast.literal_eval(source))}."
-    except (ValueError, TypeError):
-        return f"Default: {source}."
+def _when(key: str, value: str, then: dict[str, Any]) -> dict[str, Any]:
+    return {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": then}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"{_REF}{name}"}

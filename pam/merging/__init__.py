@@ -51,8 +51,9 @@ def merge(
         CollapseError, DivergenceError: if the merged network cannot work.
     """
     merger = MERGERS.get(method)
-    check_call(MERGERS, method, options, len(data.train))
     named = _by_task(networks, list(data.tasks))
+    layers = next(iter(named.values())).hidden_layers
+    check_call(MERGERS, method, options, len(data.train), layers)
     for task, network in named.items():
         if task not in data.tasks or len(data.tasks[task]) != network.tasks[task]:
             raise ShapeError(f"task '{task}' of the network does not fit data set '{data.name}'")

@@ -151,22 +151,6 @@ def _regrouped(assembly: Assembly, decided: Groups) -> Assembly:
     )
 
 
-def judged_layers(
-    merger: str, layers: Sequence[str] | None, hidden: Sequence[str]
-) -> Sequence[str]:
-    """Return the layers that an option ``layers`` names: all hidden ones but the first for None.
-
-    Raises:
-        ConfigError: if a layer is not known; the sentence starts with the merger.
-    """
-    for layer in layers or ():
-        if layer not in hidden:
-            raise ConfigError(
-                f"{merger}: unknown layer '{layer}' in 'layers'; the layers are {', '.join(hidden)}"
-            )
-    return hidden[1:] if layers is None else layers
-
-
 def information_rows(
     layer: str,
     activations: Tensor,

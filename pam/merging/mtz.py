@@ -13,7 +13,7 @@ from pam.errors import ConfigError
 from pam.merging.registry import Forecast, register
 from pam.merging.zipping import LayerPlan, zip_networks, zip_steps
 from pam.networks import Architecture, Assembly, GroupedNetwork, SingleTaskNetwork
-from pam.ranges import Positive, Samples, ScheduleSettings, Share, Whole
+from pam.ranges import LayerName, Positive, Samples, ScheduleSettings, Share, Whole
 
 
 def _forecast(options: Mapping[str, Any], architecture: Architecture) -> Forecast:
@@ -34,7 +34,7 @@ def mtz(
     data: MultitaskDataset,
     *,
     seed: int,
-    shared: Share | Mapping[str, Whole] | None = None,
+    shared: Share | Mapping[LayerName, Whole] | None = None,
     alpha: Mapping[str, Positive] | None = None,
     samples: Samples = 512,
     retrain: ScheduleSettings | None = None,

@@ -10,14 +10,14 @@ from pam.data import MultitaskDataset
 from pam.errors import ConfigError
 from pam.information import label_entropy, mutual_information
 from pam.merging.activations import information_shares, standardised
-from pam.merging.assigning import Assignment, judged_layers, merge_by_assignment
+from pam.merging.assigning import Assignment, merge_by_assignment
 from pam.merging.registry import Forecast, register
 from pam.merging.regrouping import Grouping, regroup
 from pam.merging.trunks import separate_trunks
 from pam.networks import Architecture, Group, GroupedNetwork, SingleTaskNetwork
-from pam.ranges import Positive, Samples, ScheduleSettings, share_unless
+from pam.ranges import LayerName, Positive, Samples, ScheduleSettings, ShareUnless
 
-Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False), share_unless("alpha_unit", "nats")]
+Alpha = Annotated[float, Field(ge=0, allow_inf_nan=False), ShareUnless("alpha_unit", "nats")]
 AlphaUnit = Literal["nats", "label_entropy", "joint"]
 Removed = Literal["drop", "drop_constant", "share", "keep_exclusive"]
 
@@ -42,7 +42,7 @@ def pam(
     seed: int,
     alpha: Alpha | Mapping[Literal["conv", "fc"], Alpha] = 0.4,
     alpha_unit: AlphaUnit = "joint",
-    layers: Sequence[str] | None = None,
+    layers: Sequence[LayerName] | None = None,
     removed: Removed = "drop",
     samples: Samples = 512,
     standardise: bool = True,
@@ -89,7 +89,7 @@ def pam(
         retrain: schedule of the light retraining (after every layer if layerwise).
 
     Raises:
-        ConfigError: for an unknown layer, or a kind of layer without alpha.
+        ConfigError: for a kind of layer without alpha.
         DataError: for activations that are not finite.
     """
     architecture = next(iter(networks.values())).architecture
@@ -162,7 +162,7 @@ def _bounds(
 ) -> dict[str, float]:
     """Return searched layer -> alpha."""
     bounds = {}
-    for layer in judged_layers("pam", layers, architecture.hidden_layers):
+    for layer in architecture.hidden_layers[1:] if layers is None else layers:
         kind = architecture.kind(layer)
         if isinstance(alpha, Mapping) and kind not in alpha:
             raise ConfigError(f"pam: alpha names no bound for '{kind}' layers")

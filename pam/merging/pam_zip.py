@@ -15,11 +15,11 @@ import torch
 
 from pam.data import MultitaskDataset
 from pam.merging.activations import collect, draw_sample, information_shares, standardised
-from pam.merging.assigning import information_rows, judged_layers
+from pam.merging.assigning import information_rows
 from pam.merging.registry import Forecast, register
 from pam.merging.zipping import LayerPlan, zip_networks, zip_steps
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
-from pam.ranges import Samples, ScheduleSettings, Share
+from pam.ranges import LayerName, Samples, ScheduleSettings, Share
 
 
 @register(
@@ -37,7 +37,7 @@ def pam_zip(
     *,
     seed: int,
     relevance: Share = 0.5,
-    layers: Sequence[str] | None = None,
+    layers: Sequence[LayerName] | None = None,
     samples: Samples = 512,
     retrain: ScheduleSettings | None = None,
 ) -> GroupedNetwork:
@@ -57,12 +57,11 @@ def pam_zip(
         retrain: schedule of the light retraining after each zipped step.
 
     Raises:
-        ConfigError: for an unknown layer.
         DataError: if a weight or an activation is NaN or infinite.
     """
     separate = Assembly.unite([Assembly.of(network) for network in networks.values()]).network()
     hidden = separate.hidden_layers
-    judged = judged_layers("pam_zip", layers, hidden)
+    judged = hidden[1:] if layers is None else layers
     images, labels = draw_sample(data, samples, seed, networks)
     activations = collect(separate, images, hidden)
     plan: dict[str, LayerPlan] = {}

@@ -6,7 +6,12 @@ from pam.networks.registry import register
 from pam.ranges import Count
 
 
-@register("lenet5", title="LeNet-5", paper="LeCun et al., Proc. IEEE 1998")
+@register(
+    "lenet5",
+    title="LeNet-5",
+    paper="LeCun et al., Proc. IEEE 1998",
+    layers="c1 c2 f3 f4",
+)
 def lenet5(
     input_shape: tuple[int, int, int],
     widths: tuple[Count, Count, Count, Count] = (6, 16, 120, 84),

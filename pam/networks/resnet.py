@@ -24,7 +24,12 @@ STAGE_CHANNELS = (64, 128, 256, 512)
 Stem = Literal["imagenet", "small"]
 
 
-@register("resnet18", title="ResNet-18", paper="He et al., CVPR 2016")
+@register(
+    "resnet18",
+    title="ResNet-18",
+    paper="He et al., CVPR 2016",
+    layers="s1 s1_1 s1_2 s2 s2_1 s2_2 s3 s3_1 s3_2 s4 s4_1 s4_2",
+)
 def resnet18(
     input_shape: tuple[int, int, int], width: Positive = 1.0, stem: Stem = "imagenet"
 ) -> Architecture:
@@ -39,7 +44,13 @@ def resnet18(
     return residual_network("resnet18", (2, 2, 2, 2), input_shape, width, stem)
 
 
-@register("resnet34", title="ResNet-34", paper="He et al., CVPR 2016")
+@register(
+    "resnet34",
+    title="ResNet-34",
+    paper="He et al., CVPR 2016",
+    layers="s1 s1_1 s1_2 s1_3 s2 s2_1 s2_2 s2_3 s2_4 s3 s3_1 s3_2 s3_3 "
+    "s3_4 s3_5 s3_6 s4 s4_1 s4_2 s4_3",
+)
 def resnet34(
     input_shape: tuple[int, int, int], width: Positive = 1.0, stem: Stem = "imagenet"
 ) -> Architecture:

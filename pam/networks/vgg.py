@@ -8,7 +8,12 @@ from pam.ranges import Count, Positive
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
-@register("vgg16", title="VGG-16", paper="Simonyan and Zisserman, ICLR 2015")
+@register(
+    "vgg16",
+    title="VGG-16",
+    paper="Simonyan and Zisserman, ICLR 2015",
+    layers="c1_1 c1_2 c2_1 c2_2 c3_1 c3_2 c3_3 c4_1 c4_2 c4_3 c5_1 c5_2 c5_3 f6 f7",
+)
 def vgg16(
     input_shape: tuple[int, int, int], hidden: Count = 512, width: Positive = 1.0
 ) -> Architecture:

@@ -78,7 +78,8 @@ def prune_progressively(
     """
     pruner = PRUNERS.get(method)
     strengths = _checked(strengths)
-    check_call(PRUNERS, method, {"strengths": strengths, **options}, len(data.train))
+    given = {"strengths": strengths, **options}
+    check_call(PRUNERS, method, given, len(data.train), network.hidden_layers)
     whole = Assembly.of(network)
     parts = components(network.widths, list(network.tasks))
     runs = [

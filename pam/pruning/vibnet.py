@@ -4,7 +4,7 @@ import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,15 @@ from pam.pruning.units import (
     spared_groups,
     unit_keys,
 )
-from pam.ranges import Finite, NotNegative, Positive, PruneGroups, ScheduleSettings
+from pam.ranges import (
+    EveryLayer,
+    Finite,
+    LayerName,
+    NotNegative,
+    Positive,
+    PruneGroups,
+    ScheduleSettings,
+)
 from pam.seeds import derive_seed
 from pam.training import fit, schedule_from
 
@@ -176,6 +184,7 @@ def kl_coefficients(
     }
 
 
+Multipliers = Literal["inverse_side"] | Annotated[Mapping[LayerName, NotNegative], EveryLayer]
 PENALTY: Mapping[str, Any] = {"stages": [{"epochs": 2, "learning_rate": 0.01}]}
 
 
@@ -193,7 +202,7 @@ def vibnet(
     *,
     seed: int,
     kl_factor: Positive = 1e-4,
-    multipliers: Literal["inverse_side"] | Mapping[str, NotNegative] = "inverse_side",
+    multipliers: Multipliers = "inverse_side",
     conv_multiplier: NotNegative = 1.0,
     fc_multiplier: NotNegative = 1.0,
     prune_groups: PruneGroups = "all",

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pam.config import Config
-from pam.errors import DataError
+from pam.errors import ConfigError, DataError
 from pam.files import DEFAULT_ROOT, read_json, write_json
 from pam.runs.cells import Cell
 from pam.runs.stages import STAGES
@@ -14,6 +14,29 @@ from pam.runs.stages import STAGES
 # Beside Snakemake's notes, which hold the hashes that are compared.
 NOTES = ".snakemake/raw_data.json"
 HASH_LENGTH = 12
+
+
+def check_folders(
+    config: Config, root: str | Path | None = None, experiments: Iterable[str] | None = None
+) -> None:
+    """Check that the folders of a user's own raw files are there.
+
+    Args:
+        config: the configuration.
+        root: folder of raw data.
+        experiments: names of those that are checked; all by default.
+
+    Raises:
+        ConfigError: for the first folder that is not there.
+    """
+    for name in config.experiments if experiments is None else experiments:
+        folder = config.experiment(name).data.get("folder")
+        where = Path(root or DEFAULT_ROOT) / str(folder)
+        if folder and not where.is_dir():
+            raise ConfigError(
+                f"experiments.{name}.data.folder: there is no folder {where}; "
+                f"say where '{folder}' lies: DATA=FOLDER, or --data FOLDER"
+            )
 
 
 def cell_raw_hash(config: Config, cell: Cell, root: str | Path | None = None) -> str:

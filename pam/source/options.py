@@ -6,7 +6,7 @@ from Python is checked against the plug-in. Both say the same in the same words.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,13 +14,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from pam.errors import ConfigError
 from pam.names import check_known, hint
-from pam.ranges import IMAGES, OPTIONS, SCHEDULE_KEYS
+from pam.ranges import IMAGES, LAYERS, OPTIONS, SCHEDULE_KEYS
 from pam.registry import MERGER, PRUNER, Kind, Registry
 from pam.source.signatures import Signature, signature, signature_of
 
 
 def check_options(
-    kind: Kind, name: str, options: Mapping[str, Any], where: str, images: int | None = None
+    kind: Kind,
+    name: str,
+    options: Mapping[str, Any],
+    where: str,
+    images: int | None = None,
+    layers: Sequence[str] = (),
 ) -> None:
     """Check the options of a configuration, without importing the plug-in that they are for.
 
@@ -30,6 +35,7 @@ def check_options(
         options: name -> JSON-able value.
         where: key of the options, for the error.
         images: how many training images there are; None if that is not known.
+        layers: names of the hidden layers; none if they are not known.
 
     Raises:
         ConfigError: for an unknown plug-in; for an option that it does not have or has to have,
@@ -37,16 +43,22 @@ def check_options(
     """
     # A row of methods has a key besides options, which may be meant too.
     more = ("method",) if kind in (MERGER, PRUNER) else ()
-    _check(kind, name, signature(kind, name), options, where, images, more)
+    context = {IMAGES: images, LAYERS: layers}
+    _check(kind, name, signature(kind, name), options, where, context, more)
 
 
 def check_call(
-    registry: Registry[Any], name: str, options: Mapping[str, Any], images: int | None = None
+    registry: Registry[Any],
+    name: str,
+    options: Mapping[str, Any],
+    images: int | None = None,
+    layers: Sequence[str] = (),
 ) -> None:
     """Check the options that a plug-in is about to be called with; see :func:`check_options`."""
     kind = registry.kind
     parameters = signature_of(registry, name)
-    _check(kind, name, parameters, options, f"{kind.section}.{name}", images)
+    context = {IMAGES: images, LAYERS: layers}
+    _check(kind, name, parameters, options, f"{kind.section}.{name}", context)
 
 
 def check_value(
@@ -88,7 +100,7 @@ def problem(error: ValidationError, where: str = "") -> str:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     else:
         # Of the ways in which a union does not fit, the one that fits furthest is meant.
-        first = max(problems, key=lambda one: len(one["loc"]))
+        first = max(problems, key=lambda one: (len(one["loc"]), one["type"] in _WORDED))
         keys, more = [part for part in first["loc"] if _is_key(part)], ""
     if first["type"] == "missing" and isinstance(first["loc"][-1], int):
         keys.pop()  # Of a list that is too short; its length is wrong, not what is not there.
@@ -109,7 +121,7 @@ def _check(
     parameters: Signature,
     options: Mapping[str, Any],
     where: str,
-    images: int | None,
+    context: Mapping[str, Any],
     more: tuple[str, ...] = (),
 ) -> None:
     taken = {key: one for key, one in parameters.options.items() if key not in kind.given}
@@ -117,7 +129,7 @@ def _check(
         if option in kind.given or not parameters.is_open:
             check_known(f"option of {where}", option, [*taken, *more])
     defaults = {key: one.default_value for key, one in taken.items()}
-    context = {IMAGES: images, OPTIONS: {**defaults, **options}}
+    context = {**context, OPTIONS: {**defaults, **options}}
     for option, one in taken.items():
         if option not in options:
             if one.default is None:
@@ -130,6 +142,10 @@ def _is_key(part: int | str) -> bool:
     """Tell whether a part of a location is a key, not what pydantic calls a type of a union."""
     types = ("bool", "float", "int", "str")
     return isinstance(part, int) or (re.fullmatch(r"\w+", part) is not None and part not in types)
+
+
+_WORDED = ("twice", "order", "reserved", "unknown_key", "incomplete")
+"""Problems whose messages are whole sentences."""
 
 
 def _sentence(problem: Any) -> str:
@@ -160,7 +176,7 @@ def _sentence(problem: Any) -> str:
             return f"must be true or false, not {_shown(problem['input'])}"
         case "float_type":
             return f"must be a number, not {_shown(problem['input'])}"
-        case "twice" | "order" | "reserved" | "unknown_key" | "incomplete":
+        case kind if kind in _WORDED:
             return str(problem["msg"])
         case _:
             said = str(problem["msg"]).replace("Input should be", "must be")

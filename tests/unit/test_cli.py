@@ -1,6 +1,7 @@
 """The command line: its help, its examples, its exit codes, and a whole small run."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -107,6 +108,18 @@ def test_config_prints_what_it_reads_back(tmp_path, capsys):
     again.write_text(shown)
     assert load_config(again) == load_config(path)
     assert shown.endswith("measure, 0 relate, 0 analyse\n")
+
+
+def test_config_checks_that_folders_are_there(tmp_path, capsys):
+    path = tmp_path / "c.yaml"
+    text = (ROOT / "workflow/config/smoke.yaml").read_text(encoding="utf-8")
+    text = text.replace("dataset: digits", "dataset: image_attributes")
+    path.write_text(re.sub("data: .*", "data: {folder: pets}", text))
+    words = ["config", "--config", str(path), "--check", "--data", str(tmp_path / "raw")]
+    assert main(words) == 2
+    assert f".data.folder: there is no folder {tmp_path}/raw/pets; say" in capsys.readouterr().err
+    (tmp_path / "raw" / "pets").mkdir(parents=True)
+    assert main(words) == 0
 
 
 def test_config_schema_and_explain(capsys):

@@ -17,7 +17,7 @@ from pam.config import (
     load_config,
     parse_config,
 )
-from pam.config.schema import keys
+from pam.config.explaining import keys
 from pam.errors import ConfigError
 from tests.property.test_damaged_files import changes
 

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 from pydantic import TypeAdapter
 
 from pam import ConfigError
-from pam.config import check_plugins, explain, json_schema, parse_config
-from pam.config.schema import keys, option_keys
+from pam.config import Config, check_plugins, explain, json_schema, parse_config
+from pam.config.explaining import keys, option_keys
 from pam.data import DATASETS, load
 from pam.merging import MERGERS, merge
 from pam.networks import ARCHITECTURES, build
@@ -132,6 +134,22 @@ WRONG = {
         "tasks: {T0: [1, 2], T1: [3]}}",
         "names the tasks A, B, but the data set has T0, T1",
     ),
+    "layer of a condition": (
+        "    merging:",
+        "    conditions: {layers: [f4, f6]}\n    merging:",
+        "experiments.tiny.conditions.layers[1]: unknown layer; known: c1, c2, f3, f4",
+    ),
+    "layer of a merger": ("samples: 16", "layers: [g3]", "pam.layers[0]: unknown layer; known: c1"),
+    "layer of a pruner": (
+        "taylor: {strengths: [0.2, 0.5]}",
+        "vibnet: {strengths: [1], multipliers: {c1: 1, c2: 1, f3: 1, f9: 1}}",
+        "pruning.vibnet.multipliers.f9: unknown layer",
+    ),
+    "layer that a pruner lacks": (
+        "taylor: {strengths: [0.2, 0.5]}",
+        "vibnet: {strengths: [1], multipliers: {c1: 1, c2: 1, f3: 1}}",
+        "pruning.vibnet.multipliers: must name every hidden layer; 'f4' is missing",
+    ),
     "method": ("none: {}", "x: {metod: none}", "registers 'x'"),
     "method of a row": ("none: {}", "none: {metod: none}", "did you mean 'method'?"),
     "what is given": ("0.5]", "0.5], seed: 1", "unknown option of experiments.tiny.pruning"),
@@ -141,6 +159,43 @@ WRONG = {
         "experiments.tiny.data: 'image_attributes' needs the option 'folder'",
     ),
 }
+
+
+# What only the whole file, or the data set that it names, can tell.
+BEYOND_A_SCHEMA = {
+    "range of a merger",
+    "range within a table",
+    "option that is passed on",
+    "more samples than images",
+    "batch of more than all",
+    "batch of a schedule",
+    "batch of a pruner",
+    "one task",
+    "too few tasks",
+    "other tasks",
+    "tasks of the options",
+    "layer of a condition",
+    "layer of a merger",
+    "layer of a pruner",
+    "layer that a pruner lacks",
+}
+
+
+def test_an_editor_underlines_what_is_wrong():
+    validator = jsonschema.Draft202012Validator(json_schema())
+    assert validator.is_valid(yaml.safe_load(CONFIG))
+    refused = {
+        name
+        for name, (old, new, _) in WRONG.items()
+        if not validator.is_valid(yaml.safe_load(CONFIG.replace(old, new, 1)))
+    }
+    assert refused == WRONG.keys() - BEYOND_A_SCHEMA
+
+
+def test_an_editor_shows_type_range_and_meaning_of_an_option():
+    option = json_schema()["$defs"]["merging.pam"]["properties"]["samples"]
+    assert (option["type"], option["minimum"]) == ("integer", 2)
+    assert option["description"] == explain("pam.samples").partition(": ")[2]
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -290,13 +345,15 @@ def test_other_things_than_functions_take_anything(monkeypatch):
 @pytest.mark.parametrize("name", option_keys())
 def test_every_option_is_described(name):
     text = option_keys()[name]
-    meaning, _, default = text.rpartition(" Default: ")
-    assert len(meaning or text) > 10
+    values, _, rest = text.partition(". ")
+    meaning, _, default = rest.rpartition(" Default: ")
+    assert "any value" not in values.lower()
+    assert len(meaning or rest) > 10
     assert default or text.endswith("Required.")
 
 
 def test_every_key_has_a_description_and_every_number_a_unit():
-    schema = json_schema()
+    schema = Config.model_json_schema()
     sections = {"": schema, **schema["$defs"]}
     for section in sections.values():
         for key, about in section["properties"].items():
@@ -312,19 +369,24 @@ def test_every_key_has_a_description_and_every_number_a_unit():
     ("key", "says"),
     [
         ("experiments.latency.rounds", "Unit: rounds. Default: 10."),
+        ("digits.tile", "tile: Whole number >= 8. Height and width of an item in a strip, in pi"),
+        ("taylor.momentum", "momentum: Number in [0, 1). Of the importance from one pruning event"),
+        ("random.alpha", "alpha: Number >= 0 (in [0, 1] unless alpha_unit is 'nats'), or mapping"),
+        ("lenet5.widths", "widths: List of 4, each whole number >= 1. Units"),
+        ("stages.epochs", "epochs: Whole number >= 1. Passes"),
         ("rounds", "Unit: rounds. Default: 10."),
         ("experiments.merging.pam.alpha", "Default: 0.4."),
         ("merging.pam.alpha", "Default: 0.4."),
         ("pam.alpha", "Default: 0.4."),
         ("experiments.tiny.train.batch_size", "Unit: images. Default: 32."),
-        ("lenet5.widths", "units of c1, c2, f3 and f4. Default: [6, 16, 120, 84]."),
-        ("folder", "folder of the splits. Required."),
-        ("taylor.strengths", "fractions in (0, 1), increasing. Required."),
+        ("lenet5.widths", "Units of c1, c2, f3 and f4. Default: [6, 16, 120, 84]."),
+        ("folder", "Folder of the splits. Required."),
+        ("taylor.strengths", "Fractions in (0, 1), increasing. Required."),
     ],
 )
 def test_explain_knows_options(key, says):
     text = explain(key)
-    assert text.endswith(says)
+    assert says in text
     assert "\n" not in text
 
 

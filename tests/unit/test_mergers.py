@@ -346,8 +346,8 @@ def test_seeds_decide_everything_and_inputs_stay_as_they_were(method):
             {"alpha_unit": "bits"},
             "alpha_unit: must be 'nats', 'label_entropy' or 'joint', not 'bits'",
         ),
-        ({"layers": ["c9"]}, "unknown layer 'c9'"),
-        ({"layers": ["f5"]}, "unknown layer 'f5'"),
+        ({"layers": ["c9"]}, "layers[0]: unknown layer; known: c1, c2, f3, f4"),
+        ({"layers": ["f3", "f5"]}, "layers[1]: unknown layer; known: c1"),
         ({"removed": "burn"}, "removed: must be 'drop', 'drop_constant', 'share' or 'keep_exc"),
         (
             {"samples": 1000},

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 import pam
 from pam.files import read_tensors, write_json, write_tensors
 from pam.groups import all_combinations, components, group_name, parse_group, sorted_groups
-from pam.networks import GroupedNetwork, SingleTaskNetwork, architecture, build
+from pam.networks import ARCHITECTURES, GroupedNetwork, SingleTaskNetwork, architecture, build
 
 
 def group(names):
@@ -26,6 +26,12 @@ THREE = {
     "f3": {"C": 1, "ABC": 2},
     "f4": {"ABC": 2, "B": 1},
 }
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_architecture_has_the_layers_that_its_registration_names(name):
+    network = build(name, (3, 32, 32), 1)
+    assert ARCHITECTURES.describe(name).layers.split() == list(network.hidden_layers)
 
 
 def test_combinations_come_smaller_first_in_task_order():

@@ -66,6 +66,12 @@ def test_data_that_come_late(tmp_path):
         words = ("--profile", "mixed", "--cores", "2", "--data", str(raw))
         return run(tree, "workflow/reproduce.py", *words, *more)
 
+    refused = reproduce()
+    assert refused.returncode == 2
+    assert f"late.data.folder: there is no folder {raw}/pets; say" in refused.stderr
+    assert not (tree / "results").exists()
+
+    (raw / "pets").mkdir(parents=True)
     first = reproduce()
     assert first.returncode == 0, first.stdout + first.stderr
     assert statuses(tree) == {"here": {"ok"}, "late": {"data_missing"}}
