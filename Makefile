@@ -2,6 +2,7 @@
 
 PROFILE  ?= quick
 DATA     ?=
+SEEDS    ?=
 CORES    ?= all
 STRICT   ?=
 DOWNLOAD ?=
@@ -69,6 +70,7 @@ help:
 	@echo 'Settings, written behind the command:'
 	@echo '  PROFILE=quick       $(patsubst workflow/config/%.yaml,%,$(sort $(wildcard workflow/config/*.yaml)))'
 	@echo '  DATA=folder         raw data already on disk;  DOWNLOAD=1: fetch what is missing'
+	@echo '  SEEDS="0 1"         only these seeds; what others have finished stays and counts'
 	@echo '  DRY_RUN=1           only show the jobs, and an estimate of their hours'
 	@echo '  CORES=all           cores to use'
 	@echo '  STRICT=1            fail if any cell failed;  RETRY_FAILED=1: run those once more'
@@ -79,12 +81,12 @@ help:
 
 reproduce: $(if $(CLUSTER),$(CLUSTER_READY),$(READY))
 	@$(if $(CLUSTER),$(CLUSTER_VENV)/bin,$(BIN))/python workflow/reproduce.py --profile $(WORD) --cores $(CORES) \
-	    $(if $(DATA),--data '$(DATA)') $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict) \
+	    $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(DATA),--data '$(DATA)') $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict) \
 	    $(if $(DRY_RUN),--dry-run) $(if $(RETRY_FAILED),--retry-failed) \
 	    $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(ALLOW_DIRTY),--allow-dirty)
 
 status: $(READY)
-	@$(BIN)/python -m pam.cli status --profile $(WORD) $(if $(DATA),--data '$(DATA)')
+	@$(BIN)/python -m pam.cli status --profile $(WORD) $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(DATA),--data '$(DATA)')
 
 check: $(READY)
 	@$(BIN)/python -m pam.cli check --results results/$(WORD) --reference results/reference/$(WORD)

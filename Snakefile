@@ -23,16 +23,18 @@ from pam import PamError
 from pam.config import check_plugins, load_config
 from pam.runs.paths import DATA_RECORD, Paths, profile_file
 
-# What `--config` may say: which profile, where its raw data lie, whether they may be fetched.
-SETTINGS = ("profile", "data_root", "download")
+# What `--config` may say: which profile and which of its seeds, where its raw data lie, whether they
+# may be fetched.
+SETTINGS = ("profile", "seeds", "data_root", "download")
 for key in config:
     if key not in SETTINGS:
         raise WorkflowError(f"unknown --config key '{key}'; known: {', '.join(SETTINGS)}")
 
 PROFILE = str(config.get("profile", "quick"))
+SEEDS = str(config["seeds"]) if "seeds" in config else None
 try:
     CONFIG_FILE = os.path.relpath(os.path.join(ROOT, profile_file(PROFILE)))
-    CONFIG = load_config(CONFIG_FILE)
+    CONFIG = load_config(CONFIG_FILE, SEEDS)
     check_plugins(CONFIG)
 except PamError as error:
     raise WorkflowError(str(error)) from None

@@ -25,7 +25,7 @@ from pam.cli.main import main as pam  # noqa: E402
 from pam.config import check_plugins, load_config  # noqa: E402
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
 from pam.files import check_room  # noqa: E402
-from pam.history.plan import Plan  # noqa: E402
+from pam.history.plan import Plan, with_finished_seeds  # noqa: E402
 from pam.runs.paths import Paths, profile_file  # noqa: E402
 from pam.runs.raw_data import check_folders  # noqa: E402
 from pam.stages.failures import DATA_MISSING  # noqa: E402
@@ -48,8 +48,13 @@ def main() -> int:
     started = time.monotonic()
     try:
         file = profile_file(options.profile)
-        config = load_config(file)
-        check_plugins(config)
+        profile = load_config(file)
+        check_plugins(profile)
+        config = load_config(file, options.seeds)
+        if options.seeds:
+            config = with_finished_seeds(config, profile, paths, options.data)
+            options.seeds = " ".join(map(str, config.seeds))
+            print(f"Seeds asked for, and those finished before: {options.seeds}.")
         lock = None if options.dry_run else hold(RUN_LOCK, LOCK_PATIENCE_S)
         where = ["--cores", options.cores]
         if options.cluster:
@@ -57,7 +62,7 @@ def main() -> int:
             where = [f"--profile={profile}" for profile in cluster.profiles(options.cluster)]
         plan = Plan(config, paths, data=options.data, retry_failed=options.retry_failed)
         if lock is None:
-            return _show_plan(file, plan)
+            return _show_plan(file, options.seeds, plan)
         check_folders(config, options.data, _unprepared(plan))
         children = cluster.Submitting() if options.cluster else Children()
         snakemake = preparing = _snakemake(options, where)
@@ -133,6 +138,7 @@ def _experiment_of(record: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make reproduce", description=__doc__)
     parser.add_argument("--profile", default="quick", help="name of a file in workflow/config/")
+    parser.add_argument("--seeds", help="only these seeds of the profile, as '0 1'")
     parser.add_argument("--data", default="", help="folder of raw data already on disk")
     parser.add_argument("--cores", default="all", help="cores to use")
     parser.add_argument("--download", action="store_true", help="fetch raw data that is missing")
@@ -171,9 +177,9 @@ def _stopped(number: int) -> int:
     return SIGNALLED + number
 
 
-def _show_plan(config: str, plan: Plan) -> int:
+def _show_plan(config: str, seeds: str | None, plan: Plan) -> int:
     """Show all jobs and estimated hours, and how many jobs of every stage are still to run."""
-    failed = pam(["plan", "--config", config])
+    failed = pam(["plan", "--config", config, *(["--seeds", seeds] if seeds else [])])
     counts = Counter(due.cell.stage for due in plan.due)
     lines = [f"{stage}: {count}" for stage, count in counts.items()] or ["nothing"]
     print("\n### Still to run\n", *lines, sep="\n")
@@ -193,6 +199,7 @@ def _ready_cluster(options: argparse.Namespace) -> dict[str, str]:
 def _snakemake(options: argparse.Namespace, where: list[str]) -> list[str]:
     """Return the command; ``where`` are the arguments that say where its jobs run."""
     settings = [f"profile={options.profile}"]
+    settings += [f"seeds={options.seeds}"] if options.seeds else []
     settings += [f"data_root={options.data}"] if options.data else []
     settings += ["download=true"] if options.download else []
     profiles = ["workflow/profiles/default"]

@@ -101,6 +101,15 @@ def add_config(parser: Parser) -> None:
     parser.add_argument("--config", required=True, metavar="FILE", help="configuration (YAML)")
 
 
+def add_seeds(parser: Parser) -> None:
+    """Add the seeds that are meant, of all that the configuration has."""
+    parser.add_argument(
+        "--seeds",
+        metavar="SEEDS",
+        help="only these seeds of the configuration, as '0 1'; default: all",
+    )
+
+
 def add_checkpoints(parser: Parser) -> None:
     """Add how often a job stores how far it came."""
     parser.add_argument(

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from pam.cli.arguments import Commands, add_command, add_config, positive
+from pam.cli.arguments import Commands, add_command, add_config, add_seeds, positive
 
 
 def add_parser(commands: Commands) -> None:
@@ -14,6 +14,7 @@ def add_parser(commands: Commands) -> None:
         "pam plan --config workflow/config/paper.yaml --rate 20",
     )
     add_config(parser)
+    add_seeds(parser)
     parser.add_argument(
         "--rate",
         type=positive,

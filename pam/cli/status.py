@@ -3,11 +3,11 @@
 from argparse import Namespace
 from pathlib import Path
 
-from pam.cli.arguments import Commands, add_command
+from pam.cli.arguments import Commands, add_command, add_seeds
 from pam.config import check_plugins, load_config
 from pam.durable.locks import RUN_LOCK, is_held
 from pam.history.hashes import recall
-from pam.history.plan import Plan
+from pam.history.plan import Plan, with_finished_seeds
 from pam.history.stale import in_words, stale_stages
 from pam.history.status import failed_lines, stage_lines
 from pam.runs.paths import Paths, profile_file
@@ -30,14 +30,18 @@ def add_parser(commands: Commands) -> None:
         metavar="NAME",
         help="name of a file in workflow/config/; default: quick",
     )
+    add_seeds(parser)
     parser.add_argument("--data", metavar="FOLDER", help="folder of raw data, to see their changes")
 
 
 def run(arguments: Namespace) -> int:
     """Print the status; nothing is written, and no run is held up."""
-    config = load_config(ROOT / profile_file(arguments.profile))
-    check_plugins(config)
-    paths = Paths(f"results/{arguments.profile}")
+    file, paths = ROOT / profile_file(arguments.profile), Paths(f"results/{arguments.profile}")
+    profile = load_config(file)
+    check_plugins(profile)
+    config = load_config(file, arguments.seeds)
+    if arguments.seeds:
+        config = with_finished_seeds(config, profile, paths, arguments.data)
     plan = Plan(config, paths, recall(), arguments.data)
     if is_held(RUN_LOCK):
         print("A run is active in this folder; what it has not done yet counts as to run.")

@@ -11,8 +11,12 @@ from pam.source.options import problem
 from pam.text_files import decode, dump_yaml, parse_yaml
 
 
-def load_config(path: str | Path) -> Config:
+def load_config(path: str | Path, seeds: str | None = None) -> Config:
     """Read and check a configuration file.
+
+    Args:
+        path: the file.
+        seeds: those of its seeds that are meant, as ``0 1`` or ``0,1``; all for None.
 
     Raises:
         ConfigError: one sentence that names the file, the line or key, and what is right.
@@ -26,7 +30,15 @@ def load_config(path: str | Path) -> Config:
         raise ConfigError(str(error)) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
-    return parse_config(text, str(path))
+    config = parse_config(text, str(path))
+    return config if seeds is None else config.of_seeds(_parse_seeds(seeds))
+
+
+def _parse_seeds(text: str) -> list[int]:
+    words = text.replace(",", " ").split()
+    if not words or not all(word.isdecimal() for word in words):
+        raise ConfigError(f"seeds are whole numbers with spaces between, as '0 1', not '{text}'")
+    return [int(word) for word in words]
 
 
 def parse_config(text: str, source: str) -> Config:

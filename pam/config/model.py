@@ -1,5 +1,6 @@
 """The one model of the configuration: every key with its meaning, unit, range and default."""
 
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -316,3 +317,13 @@ class Config(_Section):
         """
         check_known("experiment", name, self.experiments)
         return self.experiments[name]
+
+    def of_seeds(self, seeds: Collection[int]) -> Self:
+        """Return the configuration with some of its seeds, in its own order.
+
+        Raises:
+            ConfigError: if it does not have one of them.
+        """
+        for seed in seeds:
+            check_known("seed", str(seed), map(str, self.seeds))
+        return self.model_copy(update={"seeds": [one for one in self.seeds if one in seeds]})

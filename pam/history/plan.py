@@ -167,6 +167,24 @@ class Plan:
                 yield f"{path} changed"
 
 
+def with_finished_seeds(
+    asked: Config, profile: Config, paths: Paths, data: str | None = None
+) -> Config:
+    """Return a profile with the seeds that are asked for and those that have nothing left to run.
+
+    So the results of other seeds stay in the CSV files, unless they are of other code or settings.
+
+    Args:
+        asked: the profile with some of its seeds.
+        profile: the same with all.
+        paths: where its files lie.
+        data: folder of raw data.
+    """
+    unfinished = {due.cell.seed for due in Plan(profile, paths, data=data).due}
+    finished = set(profile.seeds) - unfinished
+    return profile.of_seeds({*asked.seeds, *finished})
+
+
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return the sorted keys whose values differ, or that one side lacks."""
     return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))

@@ -23,7 +23,7 @@ LAUNCH_MICROSECONDS = {"GPU": 100.0, "CPU": 60.0}
 
 def run(arguments: Namespace) -> int:
     """Print jobs and estimate; nothing is computed, and nothing written."""
-    config = load_config(arguments.config)
+    config = load_config(arguments.config, arguments.seeds)
     check_plugins(config)
     processor = "CPU" if config.device == "cpu" else "GPU"
     rate = arguments.rate or SUSTAINED_TFLOPS[processor]

@@ -14,7 +14,7 @@ from pam.config import Config, parse_config
 from pam.durable.locks import RUN_LOCK, hold
 from pam.files import read_json, write_json
 from pam.history import hashes
-from pam.history.plan import FOLLOWS, NEW, Plan
+from pam.history.plan import FOLLOWS, NEW, Plan, with_finished_seeds
 from pam.history.status import failed_lines, stage_lines
 from pam.runs.cells import Cell, cells_of
 from pam.runs.paths import Paths
@@ -211,6 +211,14 @@ SETTINGS = {
     "deltas": ("seeds", "deltas: [1.0, 0.5]\nseeds", LAST),
     "a further seed": ("[0]", "[0, 1]", of_seed(1, ALL - {"prepare"})),
 }
+
+
+def test_seeds_that_were_finished_stay_with_those_that_are_asked_for(run):
+    profile = parse_config(PROFILE.replace("[0]", "[0, 1, 2]"), "tiny.yaml")
+    asked = profile.of_seeds([2])
+    assert with_finished_seeds(asked, profile, PATHS).seeds == [0, 2]
+    run.edit("pruning/taylor.py", "", "\nMORE = 1\n")
+    assert with_finished_seeds(asked, profile, PATHS).seeds == [2]
 
 
 @pytest.mark.parametrize("name", SETTINGS)

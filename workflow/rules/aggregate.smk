@@ -17,9 +17,11 @@ rule aggregate:
     params:
         config=CONFIG_FILE,
         results=subpath(output.manifest, parent=True),
+        seeds=f"--seeds '{SEEDS}'" if SEEDS else "",
         code=stage_code("aggregate"),
         settings=config_hash(settings_of(CONFIG, Cell("aggregate"))),
     message:
         "Gathering the rows of all jobs"
     shell:
-        "python -m pam.cli aggregate --config {params.config} --results {params.results} > {log} 2>&1"
+        "python -m pam.cli aggregate --config {params.config} --results {params.results} {params.seeds}"
+        " > {log} 2>&1"
