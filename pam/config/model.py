@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pam.names import check_known, hint
+from pam.ranges import Fraction
 
 Item = TypeVar("Item")
 
@@ -132,6 +133,16 @@ class Merging(_Row):
     """A way to merge the single-task networks, with options that the merger checks."""
 
 
+class FineTune(_Section):
+    """How a network is trained after pruning: as single-task networks are, on all its tasks."""
+
+    stages: list[Stage] = Field(
+        description="The training stages, run one after the other; an empty list trains nothing."
+    )
+    batch_size: BatchSize = Field(32, description="Images per step. Unit: images.")
+    momentum: Fraction = Field(0.9, description="Nesterov momentum. Unit: none.")
+
+
 class Pruning(_Row):
     """A way to prune a merged network, with options that the pruner checks."""
 
@@ -140,6 +151,16 @@ class Pruning(_Row):
         description="How hard to prune, weakest first; every one gives a network. "
         "Unit: the pruner's own, e.g. taylor: fraction of units removed.",
     )
+    fine_tune: FineTune | None = Field(
+        None,
+        description="How every network is trained after pruning. Default: one epoch at a learning "
+        "rate of 0.01, one at 0.001.",
+    )
+
+    @property
+    def schedule(self) -> dict[str, Any] | None:
+        """How networks are fine-tuned; None for the default."""
+        return self.fine_tune.model_dump() if self.fine_tune else None
 
 
 class Latency(_Section):

@@ -49,6 +49,9 @@ def check_experiment(config: Config, name: str) -> None:
     for row, pruning in made.pruning.items():
         options = {"strengths": pruning.strengths, **pruning.options}
         check_options(PRUNER, pruning.method, options, f"{at}.pruning.{row}", images, layers)
+        if pruning.fine_tune is not None:
+            where, size = f"{at}.pruning.{row}.fine_tune.batch_size", pruning.fine_tune.batch_size
+            check_value(where, _BATCH_SIZE, size, context)
 
 
 def training_images(dataset: str, options: dict[str, object]) -> int | None:

@@ -1,6 +1,6 @@
 """Filter norm: units with small incoming weights go first (Li et al., ICLR 2017)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import torch
@@ -8,42 +8,36 @@ import torch
 from pam.data import MultitaskDataset
 from pam.networks import Assembly, GroupedNetwork
 from pam.pruning import PerUnit, Pruned, prune_by_score, register
-from pam.ranges import Fraction, PruneGroups, ScheduleSettings
+from pam.ranges import Fraction, PruneGroups
 
 
 @register("l1", title="L1 norm", paper="Li et al., ICLR 2017", order=2)
 def l1(
     network: GroupedNetwork,
     data: MultitaskDataset,
-    strengths: Sequence[Fraction],
+    strengths: Iterable[Fraction],
     *,
     seed: int,
     scope: Literal["global", "layer"] = "global",
     prune_groups: PruneGroups = "all",
-    fine_tune: ScheduleSettings | None = None,
 ) -> Iterator[Pruned]:
-    """Prune progressively by the L1 norm of a unit's incoming weights, then fine-tune.
+    """Prune progressively by the L1 norm of a unit's incoming weights.
 
     Args:
         network: connected; is left as it was.
-        data: fine-tunes on ``train``.
+        data: is not looked at.
         strengths: fractions of the hidden units that are removed, in (0, 1), increasing.
-        seed: of the order of samples.
+        seed: of nothing, for nothing is random.
         scope: ``"global"`` compares the units of all layers, each norm divided by the mean of
             its layer; ``"layer"`` removes the fraction of every layer, as in the paper.
         prune_groups: ``"all"``, or ``"shared"`` to spare groups of one of several tasks.
-        fine_tune: schedule after removal.
     """
     return prune_by_score(
         network,
-        data,
         strengths,
         lambda current, _: relative_norms(current),
-        name="l1",
-        seed=seed,
         scope=scope,
         prune_groups=prune_groups,
-        fine_tune=fine_tune,
     )
 
 

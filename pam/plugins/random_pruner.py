@@ -1,6 +1,6 @@
 """A control for pruners: units are removed at random."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import torch
@@ -8,7 +8,7 @@ import torch
 from pam.data import MultitaskDataset
 from pam.networks import GroupedNetwork
 from pam.pruning import PerUnit, Pruned, prune_by_score, register, unit_keys
-from pam.ranges import Fraction, PruneGroups, ScheduleSettings
+from pam.ranges import Fraction, PruneGroups
 from pam.seeds import derive_seed
 
 
@@ -16,23 +16,21 @@ from pam.seeds import derive_seed
 def random(
     network: GroupedNetwork,
     data: MultitaskDataset,
-    strengths: Sequence[Fraction],
+    strengths: Iterable[Fraction],
     *,
     seed: int,
     scope: Literal["global", "layer"] = "global",
     prune_groups: PruneGroups = "all",
-    fine_tune: ScheduleSettings | None = None,
 ) -> Iterator[Pruned]:
-    """Prune progressively, every unit being as likely to go as any other, then fine-tune.
+    """Prune progressively, every unit being as likely to go as any other.
 
     Args:
         network: connected; is left as it was.
-        data: fine-tunes on ``train``.
+        data: is not looked at.
         strengths: fractions of the hidden units that are removed, in (0, 1), increasing.
-        seed: of the choice of units and of the order of samples.
+        seed: of the choice of units.
         scope: ``"global"`` draws from all layers together, ``"layer"`` from every layer its part.
         prune_groups: ``"all"``, or ``"shared"`` to spare groups of one of several tasks.
-        fine_tune: schedule after removal.
     """
 
     def draw(current: GroupedNetwork, strength: float) -> PerUnit:
@@ -42,14 +40,4 @@ def random(
             for key, units in unit_keys(current)
         }
 
-    return prune_by_score(
-        network,
-        data,
-        strengths,
-        draw,
-        name="random",
-        seed=seed,
-        scope=scope,
-        prune_groups=prune_groups,
-        fine_tune=fine_tune,
-    )
+    return prune_by_score(network, strengths, draw, scope=scope, prune_groups=prune_groups)

@@ -1,6 +1,6 @@
-"""The contract of a pruner, the registry of pruners, and the training that follows a removal."""
+"""The contract of a pruner, and the registry of pruners."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -8,12 +8,12 @@ from pam.data import MultitaskDataset
 from pam.networks import GroupedNetwork
 from pam.registry import PRUNER, Registry
 from pam.source import entry_points
-from pam.training import Epoch, fit, schedule_from
+from pam.training import Epoch
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """A network after pruning at one strength: physically smaller, and fine-tuned.
+    """A network after pruning at one strength: physically smaller.
 
     Attributes:
         strength: as asked for.
@@ -29,10 +29,15 @@ class Pruned:
 class Pruner(Protocol):
     """Prunes one connected network progressively, yielding one :class:`Pruned` per strength.
 
+    What it yields is not fine-tuned: :func:`pam.pruning.prune_progressively` does that, in place
+    and before it asks for the next network. So a pruner that goes on from the fine-tuned network
+    yields the very network it works on, one that goes on from before yields a copy.
+
     Args of a call:
         network: is left as it was; its tasks are connected through common groups.
         data: a pruner may use ``train`` and ``validation``, never ``test``.
-        strengths: strictly increasing; what the numbers mean is the pruner's to say.
+        strengths: strictly increasing; what the numbers mean is the pruner's to say. To be gone
+            through once and one by one: the next may depend on the network of the last.
         seed: of everything random in it.
         **options: as they stand in a configuration; unknown ones raise ConfigError.
     """
@@ -41,7 +46,7 @@ class Pruner(Protocol):
         self,
         network: GroupedNetwork,
         data: MultitaskDataset,
-        strengths: Sequence[float],
+        strengths: Iterable[float],
         *,
         seed: int,
         **options: Any,
@@ -50,32 +55,7 @@ class Pruner(Protocol):
 
 PRUNERS: Registry[Pruner] = Registry(PRUNER, entry_points.load)
 register = PRUNERS.register
-"""A ``forecast`` names the options that are schedules: option -> what it is if not given."""
-
-
-FINE_TUNE: Mapping[str, Any] = {
-    "stages": [{"epochs": 1, "learning_rate": 0.01}, {"epochs": 1, "learning_rate": 0.001}]
-}
-
-
-def fine_tune(
-    network: GroupedNetwork,
-    data: MultitaskDataset,
-    settings: Mapping[str, Any] | None,
-    seed: int,
-    description: str,
-) -> list[Epoch]:
-    """Train a pruned network in place and return its curve.
-
-    Args:
-        network: plain, without gates.
-        data: trains on ``train``.
-        settings: a schedule as in a configuration; None for the default.
-        seed: of the order of the samples.
-        description: of the progress bar.
-    """
-    schedule = schedule_from(FINE_TUNE if settings is None else settings, "option 'fine_tune'")
-    return fit(network, data, schedule, seed, description=description)
+"""A ``forecast`` names the options that are schedules of every strength: option -> its default."""
 
 
 def curve_rows(curve: Sequence[Epoch], phase: str) -> list[dict[str, Any]]:

@@ -1,19 +1,16 @@
-"""Progressive pruning by any score of units: remove the lowest, fine-tune, go on from there."""
+"""Progressive pruning by any score of units: remove the lowest, go on from what is left."""
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Literal
 
 import torch
 
-from pam.data import MultitaskDataset
 from pam.networks import Group, GroupedNetwork
-from pam.pruning.registry import Pruned, curve_rows
-from pam.pruning.registry import fine_tune as train_pruned
+from pam.pruning.registry import Pruned
 from pam.pruning.units import Key, PerUnit, connected, remove, spared_groups, unit_keys
-from pam.ranges import Fraction, PruneGroups, ScheduleSettings
-from pam.seeds import derive_seed
+from pam.ranges import Fraction, PruneGroups
 
 Scope = Literal["global", "layer"]
 """What competes for removal: the units of all layers, or of every layer among themselves."""
@@ -24,34 +21,24 @@ Score = Callable[[GroupedNetwork, float], PerUnit]
 
 def prune_by_score(
     network: GroupedNetwork,
-    data: MultitaskDataset,
-    strengths: Sequence[Fraction],
+    strengths: Iterable[Fraction],
     score: Score,
     *,
-    name: str,
-    seed: int,
     scope: Scope = "global",
     prune_groups: PruneGroups = "all",
-    fine_tune: ScheduleSettings | None = None,
 ) -> Iterator[Pruned]:
     """Prune progressively; a strength is the fraction of the hidden units that is removed.
 
-    What is left stays connected, so a layer may keep a unit more than its share.
+    What is left stays connected, so a layer may keep a unit more than its share. The next
+    strength goes on from the network that was yielded, as fine-tuning leaves it.
 
     Args:
         network: connected; is left as it was.
-        data: fine-tunes on ``train``.
         strengths: fractions in (0, 1), increasing.
         score: units of the lowest score go first; ties go to the earlier layer, group and index.
-        name: of the method, for errors and the progress bar.
-        seed: of the order of samples.
         scope: ``"global"`` compares the units of all layers, ``"layer"`` removes the fraction of
             every layer.
         prune_groups: ``"all"``, or ``"shared"`` to spare groups of one of several tasks.
-        fine_tune: schedule after removal.
-
-    Raises:
-        DivergenceError: if fine-tuning diverges.
     """
     spared = spared_groups(network, prune_groups)
     initial = _sizes(network, scope)
@@ -64,9 +51,7 @@ def prune_by_score(
         }
         keep = _without_lowest(scores, excess, scope, spared)
         current = remove(current, connected(current, keep, scores))
-        order = derive_seed(f"{name} tune", seed, str(strength))
-        tuned = train_pruned(current, data, fine_tune, order, f"{name} {strength:g}")
-        yield Pruned(strength, copy.deepcopy(current), curve_rows(tuned, "fine_tune"))
+        yield Pruned(strength, current)
 
 
 def _part(key: Key, scope: str) -> str:

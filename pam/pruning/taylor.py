@@ -4,7 +4,7 @@ The importance is the first-order one of a gate (Molchanov et al., CVPR 2019).
 """
 
 import copy
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Annotated, Any, Literal
@@ -18,18 +18,9 @@ from pam.durable.checkpoints import Outcome, step
 from pam.errors import DivergenceError
 from pam.networks import Group, GroupedNetwork
 from pam.pruning.importance import Importance
-from pam.pruning.registry import Pruned, curve_rows, register
-from pam.pruning.registry import fine_tune as train_pruned
+from pam.pruning.registry import Pruned, register
 from pam.pruning.units import PerUnit, connected, remove, spared_groups, unit_keys
-from pam.ranges import (
-    BatchSize,
-    BelowOne,
-    Count,
-    Fraction,
-    Positive,
-    PruneGroups,
-    ScheduleSettings,
-)
+from pam.ranges import BatchSize, BelowOne, Count, Fraction, Positive, PruneGroups
 from pam.seeds import derive_seed
 from pam.training import Schedule
 from pam.training.loop import batches, descend, nesterov
@@ -181,7 +172,7 @@ def _endless(
 def taylor(
     network: GroupedNetwork,
     data: MultitaskDataset,
-    strengths: Sequence[Fraction],
+    strengths: Iterable[Fraction],
     *,
     seed: int,
     criterion: Literal["squared", "absolute"] = "squared",
@@ -191,13 +182,12 @@ def taylor(
     prune_groups: PruneGroups = "all",
     learning_rate: Positive = 0.01,
     batch_size: BatchSize = 32,
-    fine_tune: ScheduleSettings | None = None,
 ) -> Iterator[Pruned]:
     """Prune progressively; a strength is the fraction of the hidden units that is removed.
 
     While the network trains, every ``interval`` minibatches the least important units of all
-    layers together are switched off, until the fraction is reached; then they are removed and
-    what is left is fine-tuned. The next strength goes on from there.
+    layers together are switched off, until the fraction is reached; then they are removed. The
+    next strength goes on from what is left, as fine-tuning leaves it.
 
     Args:
         network: connected; is left as it was.
@@ -212,7 +202,6 @@ def taylor(
         prune_groups: ``"all"``, or ``"shared"`` to spare groups of one of several tasks.
         learning_rate: of the steps between events.
         batch_size: of the steps between events.
-        fine_tune: schedule after removal.
     """
     spared = spared_groups(network, prune_groups)
     initial = sum(units for _, units in unit_keys(network))
@@ -227,7 +216,4 @@ def taylor(
             current, data, max(0, excess), spared, events, order, f"taylor events {key}"
         )
         current = remove(current, connected(current, keep, scores))
-        tuned = train_pruned(
-            current, data, fine_tune, derive_seed("taylor tune", seed, key), f"taylor {strength:g}"
-        )
-        yield Pruned(strength, copy.deepcopy(current), curve_rows(tuned, "fine_tune"))
+        yield Pruned(strength, current)

@@ -1,7 +1,7 @@
 """VIBNet: pruning by a variational information bottleneck (Dai et al., ICML 2018)."""
 
 import copy
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Annotated, Any, Literal
@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError
 from pam.networks import Architecture, Group, GroupedNetwork
-from pam.pruning.registry import FINE_TUNE, Pruned, curve_rows, register
-from pam.pruning.registry import fine_tune as train_pruned
+from pam.pruning.registry import Pruned, curve_rows, register
 from pam.pruning.units import (
     Key,
     PerUnit,
@@ -193,12 +192,12 @@ PENALTY: Mapping[str, Any] = {"stages": [{"epochs": 2, "learning_rate": 0.01}]}
     title="VIBNet (P1)",
     paper="Dai et al., ICML 2018",
     order=0,
-    forecast={"penalty": PENALTY, "fine_tune": FINE_TUNE},
+    forecast={"penalty": PENALTY},
 )
 def vibnet(
     network: GroupedNetwork,
     data: MultitaskDataset,
-    strengths: Sequence[Positive],
+    strengths: Iterable[Positive],
     *,
     seed: int,
     kl_factor: Positive = 1e-4,
@@ -209,14 +208,13 @@ def vibnet(
     threshold: Finite = 0.0,
     gate_learning_rate: Positive = 1.0,
     penalty: ScheduleSettings | None = None,
-    fine_tune: ScheduleSettings | None = None,
 ) -> Iterator[Pruned]:
     """Prune progressively; a strength multiplies the Kullback-Leibler penalty.
 
     At every strength the network is trained with noisy gates and the penalty, units whose noise
-    outweighs their signal are removed for good, the gates of a copy are folded into its weights,
-    and that copy is fine-tuned without noise. Training with the penalty goes on, at the next
-    strength, from before the fine-tuning.
+    outweighs their signal are removed for good, and the gates of a copy are folded into its
+    weights. Training with the penalty goes on, at the next strength, from before the fine-tuning
+    of that copy.
 
     Args:
         network: connected; is left as it was.
@@ -234,7 +232,6 @@ def vibnet(
             the PAM authors' runs.
         gate_learning_rate: factor on the learning rate of the gates.
         penalty: schedule at every strength with gates.
-        fine_tune: schedule after removal.
     """
     schedule = schedule_from(PENALTY if penalty is None else penalty, "vibnet option 'penalty'")
     coefficients = kl_coefficients(
@@ -260,13 +257,8 @@ def vibnet(
             generators=[gates.noise],
             description=f"vibnet {strength:g}",
         )
-        rows = curve_rows(curve, "prune")
         wanted = {key: mask | (key[1] in spared) for key, mask in gates.keep(threshold).items()}
         keep = connected(gated, wanted, gates.signal_to_noise())
         gates.reopen({key: mask & ~wanted[key] for key, mask in keep.items()})
         gated, gates = remove(gated, keep), gates.take(keep)
-        slim = scale(gated, gates.means())
-        tuned = train_pruned(
-            slim, data, fine_tune, derive_seed("vibnet tune", seed, str(strength)), "fine-tune"
-        )
-        yield Pruned(strength, slim, rows + curve_rows(tuned, "fine_tune"))
+        yield Pruned(strength, scale(gated, gates.means()), curve_rows(curve, "prune"))

@@ -7,10 +7,10 @@ name what they show: nothing is imported. The function itself is asked where it 
 import ast
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from pydantic import Field, PydanticSchemaGenerationError, TypeAdapter
 
@@ -22,7 +22,7 @@ from pam.source.modules import Module, Registration
 # What a type hint may name besides constants of its own module; of other types nothing is known.
 _TYPES: dict[str, Any] = {
     **{kind.__name__: kind for kind in (bool, float, int, str, list, dict, tuple, Path)},
-    **{"Mapping": Mapping, "Sequence": Sequence, "Any": Any, "None": None},
+    **{"Iterable": Iterable, "Mapping": Mapping, "Sequence": Sequence, "Any": Any, "None": None},
     **{"Annotated": Annotated, "Literal": Literal, "Field": Field},
     **{name: getattr(ranges, name) for name in ranges.__all__},
 }
@@ -182,6 +182,8 @@ def _meanings(docstring: str) -> dict[str, str]:
 
 
 def _adapter(hint: Any) -> TypeAdapter[Any] | None:
+    if get_origin(hint) is Iterable:
+        hint = Sequence[get_args(hint)]  # Of an iterable pydantic would check no item.
     try:
         return None if hint is None else TypeAdapter(hint)
     except PydanticSchemaGenerationError:

@@ -15,7 +15,7 @@ from pam.merging import MERGERS, Forecast
 from pam.networks import Architecture, Gate, Widths
 from pam.networks import architecture as build_architecture
 from pam.pruning import PRUNERS
-from pam.pruning.registry import FINE_TUNE
+from pam.pruning.progressive import FINE_TUNE
 from pam.source.signatures import signature_of
 from pam.training import Schedule, schedule_from
 
@@ -168,12 +168,9 @@ class Plan:
         return self._training(sizes, schedule) * forecast.trainings
 
     def _pruning(self, pruning: Pruning, sizes: Sizes) -> Range:
-        options = signature_of(PRUNERS, pruning.method).options
-        schedules = PRUNERS.forecast(pruning.method) or {"fine_tune": FINE_TUNE}
-        once = Range()
-        for option, default in schedules.items():
-            if option in options:
-                once += self._training(sizes, pruning.options.get(option) or default)
+        once = self._training(sizes, pruning.schedule or FINE_TUNE)
+        for option, default in (PRUNERS.forecast(pruning.method) or {}).items():
+            once += self._training(sizes, pruning.options.get(option) or default)
         return once * len(pruning.strengths)
 
     def _training(self, sizes: Sizes, settings: Settings) -> Range:

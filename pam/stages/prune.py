@@ -24,22 +24,27 @@ def compute(job: Job, inputs: Inputs) -> Result:
     assert isinstance(row, Pruning)
     # Not of the merging row: what is random falls alike for all of them.
     seed = job.seed("prune", row.method)
-    strengths = iter(
-        prune_progressively(
-            inputs.merged, row.method, inputs.dataset, row.strengths, seed=seed, **row.options
-        )
+    taken = prune_progressively(
+        inputs.merged,
+        row.method,
+        inputs.dataset,
+        row.strengths,
+        seed=seed,
+        fine_tune=row.schedule,
+        **row.options,
     )
     networks: dict[float, GroupedNetwork] = {}
     curve: list[Row] = []
     failure = None
-    bar = tqdm(row.strengths, desc="prune", unit="strength", disable=not sys.stderr.isatty())
-    for strength in bar:
-        pruned = attempt(lambda: next(strengths))
+    bar = tqdm(desc="prune", unit="network", disable=not sys.stderr.isatty())
+    while pruned := attempt(lambda: next(taken, None)):
         if isinstance(pruned, Failure):
-            failure = pruned.within(f"strength {strength:g}")
+            failure = pruned
             break
-        networks[strength] = pruned.network
-        curve += training_rows(pruned.curve, "prune", job.axes, strength)
+        networks[pruned.strength] = pruned.network
+        curve += training_rows(pruned.curve, "prune", job.axes, pruned.strength)
+        bar.update()
+    bar.close()
 
     def save(path: str | Path, label: dict[str, Any]) -> None:
         from pam.networks.family import save_family

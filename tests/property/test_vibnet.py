@@ -19,7 +19,6 @@ from tests.random_networks import images_for, networks
 from tests.small import (
     LAYERS,
     SHAPE,
-    STILL,
     make_data,
     make_network,
     make_networks,
@@ -413,7 +412,7 @@ PENALTY = {"stages": [{"epochs": 2, "learning_rate": 0.05}], "batch_size": 16}
 
 
 def pruned(network, data, strengths, **options):
-    settings = {"penalty": PENALTY, "fine_tune": STILL, "kl_factor": 1e-3, **options}
+    settings = {"penalty": PENALTY, "kl_factor": 1e-3, **options}
     return list(vibnet(network, data, strengths, seed=0, **settings))
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 import torch
@@ -37,10 +38,10 @@ PLUGINS = {
             for name in ("pam", "pam_partial", "pam_zip", "random")
         },
     }),
-    "pruner": (17, {
-        "taylor": {"fine_tune": EPOCH, "interval": 1, "event_fraction": 0.2},
-        "vibnet": {"fine_tune": EPOCH, "penalty": EPOCH},
-        **{name: {"fine_tune": EPOCH} for name in ("l1", "random")},
+    "pruner": (18, {
+        "taylor": {"interval": 1, "event_fraction": 0.2},
+        "vibnet": {"penalty": EPOCH},
+        **{name: {} for name in ("l1", "random")},
     }),
     "architecture": (14, {
         "lenet5": {"widths": [3, 4, 6, 5]},
@@ -191,14 +192,16 @@ def test_code_that_the_workflow_cannot_find_is_told(plugin, capsys):
 def pruner_with(fault):
     def pruner(network, data, strengths, *, seed):
         current = network if fault == "in place" else copy.deepcopy(network)
-        for strength in strengths[:1] if fault == "stops" else strengths:
+        if fault == "asks ahead":
+            strengths = list(strengths)
+        for strength in islice(strengths, 1 if fault == "stops" else None):
             keep = {key: torch.arange(n) < max(1, n - 1) for key, n in unit_keys(current)}
             scores = {key: mask.double() for key, mask in keep.items()}
             smaller = remove(current, connected(current, keep, scores))
             if fault == "in place":
                 with torch.no_grad():
                     next(network.parameters()).add_(1)
-            current = network if fault == "grows" and strength > 0.5 else smaller
+            current = copy.deepcopy(network) if fault == "grows" and strength > 0.5 else smaller
             phase = "later" if fault == "phase" else "prune"
             rows = curve_rows([Epoch(0, 0, 0.1, 1.0, {})], phase)
             yield Pruned(strength, current, rows)
@@ -210,6 +213,7 @@ def pruner_with(fault):
     ("fault", "test", "missing"),
     [
         ("stops", "every_strength", "of strengths [0.3, 0.6] it yields [0.3]"),
+        ("asks ahead", "asks_for_a_strength", "before the network of 0.3 it asks for 0.6"),
         ("in place", "it_is_given", "the network it was given has other weights"),
         ("grows", "ever_grows", "units to"),
         ("phase", "names_its_phase", "'later'"),

@@ -119,9 +119,10 @@ def test_a_merger_that_fails_leaves_the_others_alone(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kept", [0, 1])
 def test_a_layer_without_units(kept, tmp_path, monkeypatch):
     def collapses(network, data, strengths, *, seed):
-        for strength in strengths[:kept]:
+        for number, strength in enumerate(strengths):
+            if number == kept:
+                raise CollapseError("layer 'c2' has no channel left")
             yield Pruned(strength, network)
-        raise CollapseError("layer 'c2' has no channel left")
 
     run = Run(tmp_path).start()
     run.finish("none")

@@ -212,7 +212,6 @@ def test_random_pruning_takes_every_unit_sooner_or_later():
         ({"scope": "network"}, "scope: must be 'global' or 'layer', not 'network'"),
         ({"strengths": (0.5, 1)}, r"strengths\[1\]: must be less than 1, not 1"),
         ({"prune_groups": "none"}, "prune_groups: must be 'all' or 'shared', not 'none'"),
-        ({"fine_tune": {}}, r"fine_tune\.stages: this required key is missing"),
         ({"norm": 1}, "unknown option of pruning.* 'norm'"),
     ],
 )
@@ -227,7 +226,7 @@ def test_ties_of_a_score_go_to_the_earlier_layer_and_index():
     def equal(current, strength):
         return {key: torch.zeros(units) for key, units in unit_keys(current)}
 
-    (one,) = prune_by_score(network, DATA, [0.25], equal, name="none", seed=0, fine_tune=STILL)
+    (one,) = prune_by_score(network, [0.25], equal)
     # Four units go: both of c1, of which the first comes back to keep the network connected.
     assert one.network.groups()["c1"] == {"A": 1}
     assert one.network.groups()["c2"] == {"A": 1}
