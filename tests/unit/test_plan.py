@@ -38,6 +38,7 @@ MERGERS = {
     "all_shared": {"retrain": SHORT},
     "pam": {"retrain": SHORT, "samples": 48, "removed": "keep_exclusive"},
     "pam_zip": {"retrain": SHORT, "samples": 48, "relevance": 0.7},
+    "branch": {"retrain": SHORT, "samples": 48},
     "random": {"retrain": SHORT, "samples": 48, "removed": "keep_exclusive"},
     "zipit": {"retrain": SHORT},
 }

@@ -51,10 +51,8 @@ def breaches(source: str) -> list[str]:
     return found
 
 
-def test_there_are_four_plugins():
-    assert [path.stem for path in FILES] == [
-        *("l1_pruner", "random_merger", "random_pruner", "zipit")
-    ]
+def test_the_plugins_are_looked_at():
+    assert {"branch", "l1_pruner", "zipit"} < {path.stem for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
