@@ -5,6 +5,7 @@ import io
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -78,6 +79,20 @@ for _side in (_Loader, _Dumper):
         re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
         list("-+0123456789"),
     )
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the value in a YAML file; see :func:`parse_yaml`.
+
+    Raises:
+        ConfigError: as that, or if the file cannot be read or is no UTF-8.
+    """
+    try:
+        return parse_yaml(decode(path.read_bytes(), str(path)), str(path))
+    except DataError as error:
+        raise ConfigError(str(error)) from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def parse_yaml(text: str, source: str) -> Any:

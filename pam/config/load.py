@@ -1,14 +1,15 @@
 """From a YAML file to a checked configuration, with one sentence for whatever is wrong."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from pam.config.model import Config
-from pam.errors import ConfigError, DataError
+from pam.errors import ConfigError
 from pam.names import hint
 from pam.source.options import problem
-from pam.text_files import decode, dump_yaml, parse_yaml
+from pam.text_files import dump_yaml, parse_yaml, read_yaml
 
 
 def load_config(path: str | Path, seeds: str | None = None) -> Config:
@@ -22,15 +23,9 @@ def load_config(path: str | Path, seeds: str | None = None) -> Config:
         ConfigError: one sentence that names the file, the line or key, and what is right.
     """
     path = Path(path)
-    try:
-        text = decode(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        raise ConfigError(_missing(path)) from None
-    except DataError as error:
-        raise ConfigError(str(error)) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from None
-    config = parse_config(text, str(path))
+    if not path.exists():
+        raise ConfigError(_missing(path))
+    config = _checked(read_yaml(path), str(path))
     return config if seeds is None else config.of_seeds(_parse_seeds(seeds))
 
 
@@ -47,18 +42,21 @@ def parse_config(text: str, source: str) -> Config:
     Raises:
         ConfigError: one sentence that names the source, the line or key, and what is right.
     """
-    value = parse_yaml(text, source)
+    return _checked(parse_yaml(text, source), source)
+
+
+def dump_config(config: Config) -> str:
+    """Return a configuration as YAML, defaults included, as :func:`parse_config` reads it."""
+    return dump_yaml(config.model_dump())
+
+
+def _checked(value: Any, source: str) -> Config:
     if value is None:
         raise ConfigError(f"{source} is empty")
     try:
         return Config.model_validate(value)
     except ValidationError as error:
         raise ConfigError(f"{source}: {' '.join(problem(error).split())}") from None
-
-
-def dump_config(config: Config) -> str:
-    """Return a configuration as YAML, defaults included, as :func:`parse_config` reads it."""
-    return dump_yaml(config.model_dump())
 
 
 def _missing(path: Path) -> str:

@@ -14,6 +14,7 @@ from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
 from pam.data.registry import DataSize
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
+from pam.names import near_file
 from pam.pictures import decode_image
 
 if TYPE_CHECKING:
@@ -133,8 +134,16 @@ class AttributeTable:
                 row has too few or too many labels.
         """
         names = list(label_names)
-        if not names or not all(names) or len(set(names)) < len(names):
-            raise DataError(f"{path} needs different, non-empty attribute names, not {names}")
+        for position, name in enumerate(names, start=1):
+            if not name:
+                raise DataError(
+                    f"{path}: attribute {position} of {len(names)} has no name; does the line of "
+                    f"names end with a separator?"
+                )
+            if (earlier := names.index(name) + 1) < position:
+                raise DataError(
+                    f"{path}: the attributes {earlier} and {position} are both called '{name}'"
+                )
         files: dict[str, int] = {}
         labels = array("b")
         for row in rows:
@@ -143,9 +152,12 @@ class AttributeTable:
                     f"{path}, line {row.line}: {row.file} is already in line {files[row.file]}"
                 )
             if len(row.labels) != len(names):
+                more = (
+                    "; does the line end with a separator?" if len(row.labels) > len(names) else ""
+                )
                 raise DataError(
                     f"{path}, line {row.line}: {len(row.labels)} values "
-                    f"for the {len(names)} attributes of {row.file}"
+                    f"for the {len(names)} attributes of {row.file}{more}"
                 )
             files[row.file] = row.line
             labels.extend(row.labels)
@@ -172,7 +184,8 @@ def make_dataset(
 ) -> MultitaskDataset:
     """Read the images and return the data set.
 
-    Normalisation is the mean and standard deviation of every channel over the training part.
+    Normalisation is the mean and standard deviation of every channel over the training part; of a
+    channel that never changes, 1.
 
     Args:
         name: name of the data set.
@@ -190,6 +203,7 @@ def make_dataset(
             {which: part for which, part in parts.items() if part.source is source}, framing
         )
     mean, std = channel_statistics(splits["train"].images)
+    std = [one or 1.0 for one in std]
     return MultitaskDataset(
         name=name,
         tasks=tasks,
@@ -251,6 +265,7 @@ def _read_splits(parts: Mapping[str, Part], framing: Framing) -> dict[str, Split
         if file not in source:
             raise DataError(
                 f"{table.path}, line {table.lines[row]}: {source.locate(file)} does not exist"
+                f"{near_file(file, source)}"
             )
     images = read_images(source, files, framing, " + ".join(parts))
     pieces = images.split([len(part.rows) for part in parts.values()])

@@ -111,12 +111,15 @@ def read_partition(path: Path, table: AttributeTable) -> torch.Tensor:
     Raises:
         DataError: if the file is missing or is not like that, or an image has no part.
     """
-    part_of = {}
+    part_of: dict[str, int] = {}
+    lines: dict[str, int] = {}
     for line, text in read_lines(path):
         words = text.split()
         if len(words) != 2 or words[1] not in ("0", "1", "2"):
             raise DataError(f"{path}, line {line}: not an image and its part 0, 1 or 2")
-        part_of[words[0]] = int(words[1])
+        if words[0] in lines:
+            raise DataError(f"{path}, line {line}: {words[0]} is already in line {lines[words[0]]}")
+        lines[words[0]], part_of[words[0]] = line, int(words[1])
     for file, line in zip(table.files, table.lines, strict=True):
         if file not in part_of:
             raise DataError(f"{path} does not name {file} ({table.path}, line {line})")

@@ -1,8 +1,8 @@
 """Strips of Fashion-MNIST items (Xiao, Rasul and Vollgraf, 2017), the paper's first data set."""
 
 import gzip
-import shutil
 import struct
+import zlib
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -15,7 +15,7 @@ from pam.data.download import fetch
 from pam.data.registry import register
 from pam.data.strips import ItemSource, StripOptions, Tile, make_dataset, strip_size
 from pam.errors import DataError
-from pam.files import DEFAULT_ROOT, atomic_path
+from pam.files import DEFAULT_ROOT
 from pam.ranges import Count, Fraction, Whole
 from pam.torchvision_shim import torchvision
 
@@ -33,6 +33,8 @@ CLASS_NAMES = [
 ]
 _PREFIXES = ("train", "t10k")
 _UBYTE = 0x08
+_MOST_BYTES = 2**28
+"""Of an unpacked file; those of Fashion-MNIST have 47 MB at most."""
 
 
 @register(
@@ -106,11 +108,10 @@ def fashion_items(root: Path, *, download: bool = False) -> ItemSource:
 
 
 def _fetch(raw: Path) -> None:
-    """Download and unpack the files that are missing."""
+    """Download the files that are missing."""
     published = torchvision().datasets.FashionMNIST
     for name, md5 in published.resources:
-        unpacked = raw / Path(name).stem
-        if unpacked.is_file():
+        if (raw / name).with_suffix("").is_file():
             continue
         try:
             fetch([f"{mirror}{name}" for mirror in published.mirrors], raw / name, md5)
@@ -118,12 +119,6 @@ def _fetch(raw: Path) -> None:
             raise DataError(
                 f"{error}; or pass --root FOLDER where FOLDER/FashionMNIST/raw holds Fashion-MNIST"
             ) from error
-        with (
-            atomic_path(unpacked) as temporary,
-            gzip.open(raw / name) as packed,
-            temporary.open("wb") as file,
-        ):
-            shutil.copyfileobj(packed, file)
 
 
 def _read_items(raw: Path, prefix: str) -> tuple[Tensor, Tensor]:
@@ -144,30 +139,38 @@ def _read_items(raw: Path, prefix: str) -> tuple[Tensor, Tensor]:
 
 
 def read_idx(path: Path, dimensions: int) -> Tensor:
-    """Return the unsigned bytes in an uncompressed idx file, the format of MNIST and its relatives.
+    """Return the unsigned bytes in an idx file, the format of MNIST and its relatives.
 
     The header is a big-endian magic number (two zero bytes, the type 0x08, the number of
     dimensions) and one 32-bit size per dimension; then follows one byte per element.
 
     Args:
-        path: an idx file.
+        path: an idx file; if there is none, the same name with ``.gz`` behind it is unpacked.
         dimensions: number of dimensions that the file should have.
 
     Raises:
         DataError: if the file is missing, is no such file, is empty, or is cut short or has bytes
             left over.
     """
+    packed = path.with_name(f"{path.name}.gz")
+    remedy = "delete it and download it again (download: true)"
+    start = 4 * (1 + dimensions)
     try:
-        content = path.read_bytes()
+        if path.exists() or not packed.exists():
+            content = path.read_bytes()
+        else:
+            path = packed
+            with gzip.open(packed) as file:
+                content = file.read(_MOST_BYTES)
     except FileNotFoundError as error:
         raise DataError(
             f"{path} does not exist; pass download: true to fetch Fashion-MNIST, or "
             f"--root FOLDER where FOLDER/FashionMNIST/raw holds it"
         ) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged: {error}; {remedy}") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    remedy = "delete it and download it again (download: true)"
-    start = 4 * (1 + dimensions)
     if len(content) < start or content[:4] != bytes([0, 0, _UBYTE, dimensions]):
         raise DataError(
             f"{path} is damaged: it has no idx header with {dimensions} dimensions; {remedy}"

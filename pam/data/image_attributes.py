@@ -1,7 +1,6 @@
 """A user's own images with a CSV file of binary attributes per split."""
 
-import csv
-import io
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -23,13 +22,16 @@ from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive
 from pam.errors import ConfigError, DataError
 from pam.files import DEFAULT_ROOT
+from pam.names import near_file
+from pam.pictures import SUFFIXES
 from pam.ranges import Count, Fraction, Whole
 from pam.seeds import seeded_generator
 from pam.source.options import check_value
+from pam.text_files import csv_rows, decode, read_yaml, shown
 
 ATTRIBUTES = "attributes.csv"
 IMAGES = "images"
-SUFFIXES = (".tar", ".tar.gz", ".tar.xz")
+ARCHIVES = (".tar", ".tar.gz", ".tar.xz")
 _VALIDATION_FRACTION = 0.1
 _TASKS = TypeAdapter(dict[str, list[str]])
 _LABELS = {"0": -1, "-1": -1, "1": 1}
@@ -107,7 +109,7 @@ def read_parts(folder: Path, validation_fraction: float | None, seed: int) -> di
         elif split != "validation":
             raise DataError(
                 f"{folder} has no split '{split}': neither the folder {split} "
-                f"nor {', '.join(split + suffix for suffix in SUFFIXES)}"
+                f"nor {', '.join(split + suffix for suffix in ARCHIVES)}"
             )
     names = splits["train"].table.label_names
     for part in splits.values():
@@ -141,23 +143,17 @@ def read_tasks(
     Raises:
         ConfigError: if there is neither file nor option, or the tasks do not fit.
     """
-    import yaml
-
     if option is not None:
         return named_tasks(option, names)
     if not path.is_file():
         half = (len(names) + 1) // 2
         example = {"A": list(names[:half]), "B": list(names[half:]) or list(names)}
-        shown = ", ".join(f"{task}: [{', '.join(columns)}]" for task, columns in example.items())
+        lines = ", ".join(f"{task}: [{', '.join(columns)}]" for task, columns in example.items())
         raise ConfigError(
             f"{path} does not exist; write there which columns are which task, for example "
-            f"{{{shown}}}, or give the same as the option 'tasks'"
+            f"{{{lines}}}, or give the same as the option 'tasks'"
         )
-    try:
-        tasks = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path} cannot be read as YAML: {reason}") from error
+    tasks = read_yaml(path)
     check_value(str(path), _TASKS, tasks)
     return named_tasks(tasks, names, str(path))
 
@@ -168,7 +164,7 @@ def open_split(folder: Path, split: str) -> Source | None:
     Raises:
         DataError: if it is there more than once, or its archive is damaged.
     """
-    candidates = [folder / split, *(folder / f"{split}{suffix}" for suffix in SUFFIXES)]
+    candidates = [folder / split, *(folder / f"{split}{suffix}" for suffix in ARCHIVES)]
     paths = [path for path in candidates if path.exists()]
     if len(paths) > 1:
         raise DataError(f"{paths[0]} and {paths[1]} both exist; keep one of them")
@@ -185,17 +181,36 @@ def read_attributes(source: Source) -> AttributeTable:
     """
     path = source.locate(ATTRIBUTES)
     if ATTRIBUTES not in source:
-        raise DataError(f"{path} does not exist")
-    try:
-        text = next(source.read([ATTRIBUTES]))[1].decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text: {error}") from error
-    rows = _csv_rows(text, path)
+        raise DataError(f"{path} does not exist{near_file(ATTRIBUTES, source)}")
+    text = decode(next(source.read([ATTRIBUTES]))[1], path)
+    rows = csv_rows(text, path)
     _, header = next(rows, (0, []))
     columns = [name.strip() for name in header]
     if columns[:1] != ["file"] or len(columns) < 2:
-        raise DataError(f"{path} must start with the columns 'file' and one per attribute")
-    return AttributeTable.of_rows(path, columns[1:], _parse(rows, columns[1:], path))
+        raise DataError(
+            f"{path} must start with a line of the column 'file' and one per attribute, separated "
+            f"by commas, not with {shown(text.partition(chr(10))[0].strip())}"
+        )
+    table = AttributeTable.of_rows(path, columns[1:], _parse(rows, columns[1:], path))
+    _tell_unused(source, table)
+    return table
+
+
+def _tell_unused(source: Source, table: AttributeTable) -> None:
+    """Say how many pictures have no row, on the standard error."""
+    paths = [path for path in map(PurePosixPath, source) if _is_picture(path)]
+    unused = sorted({*map(str, paths)}.difference(table.files))
+    if unused:
+        print(
+            f"pam: {len(unused)} of {len(paths)} pictures have no row in {table.path} and are left "
+            f"out, the first is {unused[0]}",
+            file=sys.stderr,
+        )
+
+
+def _is_picture(path: PurePosixPath) -> bool:
+    hidden = path.name.startswith(".")
+    return path.parts[0] == IMAGES and path.suffix.lower() in SUFFIXES and not hidden
 
 
 def _parse(rows: Iterator[tuple[int, list[str]]], names: list[str], path: str) -> Iterator[Row]:
@@ -207,7 +222,7 @@ def _parse(rows: Iterator[tuple[int, list[str]]], names: list[str], path: str) -
                 raise DataError(
                     f"{path}, line {line}: {value!r} in column '{name}' is not 0 or 1 (or -1 or 1)"
                 )
-        negatives.update(value for value in values if value != "1")
+        negatives.update({"0", "-1"}.intersection(values))
         # Beside -1, a 0 would most likely mean that the attribute is not known.
         if len(negatives) > 1:
             raise DataError(f"{path}, line {line}: the file has both 0 and -1")
@@ -215,14 +230,3 @@ def _parse(rows: Iterator[tuple[int, list[str]]], names: list[str], path: str) -
         if not name.name or name.is_absolute() or ".." in name.parts:
             raise DataError(f"{path}, line {line}: {file!r} is not a path below {IMAGES}")
         yield Row(line, f"{IMAGES}/{name}", [_LABELS.get(value, 0) for value in values])
-
-
-def _csv_rows(text: str, path: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of its (last) line and the fields of every row that is not empty."""
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        for fields in reader:
-            if fields:
-                yield reader.line_num, fields
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}") from error

@@ -3,9 +3,10 @@
 The names that a data set wants are only compared with the names in an archive, so whatever an
 archive holds, nothing of it is written to disk and nothing outside it is read. All the same an
 archive with a link, a device or a path that leads out of it is refused: whoever packed it meant
-no good, or somebody will unpack it one day.
+no good, or somebody will unpack it one day. So is one that would swell: see :data:`MOST_BYTES`.
 """
 
+import io
 import lzma
 import stat
 import tarfile
@@ -18,6 +19,17 @@ from typing import Protocol
 
 from pam.errors import DataError
 from pam.files import file_hash
+from pam.text_files import decode
+
+MOST_BYTES = 2**28
+"""Of one file in an archive: as many as the largest picture that is read has without packing."""
+
+MOST_SWELLING, SMALL = 100, 2**30
+"""All files of an archive may have so many times the bytes of the archive, and so many in any case:
+pictures hardly shrink when they are packed."""
+
+MOST_NOTES = 2**20
+"""Bytes of a long name and the like."""
 
 
 class Source(Protocol):
@@ -27,6 +39,9 @@ class Source(Protocol):
         """Return where the file is, or would be, for messages."""
 
     def __contains__(self, name: str) -> bool: ...
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of all files, in any order."""
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
         """Yield (position in ``names``, content) of every file, in the order that is fastest.
@@ -53,6 +68,12 @@ class Folder:
         with _readable(self.path / name):
             return (self.path / name).is_file()
 
+    def __iter__(self) -> Iterator[str]:
+        with _readable(self.path):
+            for path in self.path.rglob("*"):
+                if path.is_file():
+                    yield path.relative_to(self.path).as_posix()
+
     def read(self, names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
         for position, name in enumerate(names):
             with _readable(self.path / name):
@@ -74,6 +95,42 @@ class _Archive:
 
     def __contains__(self, name: str) -> bool:
         return f"{self.inside}/{name}" in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        start = f"{self.inside}/"
+        return (name.removeprefix(start) for name in self._names if name.startswith(start))
+
+
+class _Size:
+    """What the files of an archive come to, refused as soon as it is too much.
+
+    Args:
+        path: the archive.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _readable(path):
+            self._most = max(SMALL, MOST_SWELLING * path.stat().st_size)
+        self._sum = 0
+
+    def add(self, name: str, size: int) -> None:
+        """Count one more file, which takes a block of an archive even if it is empty.
+
+        Raises:
+            DataError: if it is too large, or all are.
+        """
+        if size > MOST_BYTES:
+            raise DataError(
+                f"{self._path} holds {name} of {size / 1e6:,.0f} MB, more than the "
+                f"{MOST_BYTES / 1e6:.0f} MB that one file may have: refused"
+            )
+        self._sum += size + tarfile.BLOCKSIZE
+        if self._sum > self._most:
+            raise DataError(
+                f"the files in {self._path} have more than {self._most / 1e6:,.0f} MB, too much "
+                f"for the size of the archive: refused; unpack it if you trust it"
+            )
 
 
 class TarArchive(_Archive):
@@ -113,17 +170,30 @@ class TarArchive(_Archive):
 
     def _stream(self, wanted: Container[str]) -> Iterator[tuple[str, bytes]]:
         """Yield every regular file's name, with its content if it is wanted, else nothing."""
-        with _readable(self.path), tarfile.open(self.path) as archive:
+        size = _Size(self.path)
+        with _readable(self.path), tarfile.open(self.path, tarinfo=_Member) as archive:
             while (member := archive.next()) is not None:
                 # Else the archive object remembers every member that it has passed.
                 archive.members.clear()
                 _check_inside(member.name, self.path)
+                size.add(member.name, member.size)
                 if not (member.isreg() or member.isdir()):
                     raise DataError(f"{self.path} holds {member.name}, a link or device: refused")
                 if member.isreg():
                     name = member.name.removeprefix("./")
                     file = archive.extractfile(member) if name in wanted else None
                     yield name, b"" if file is None else file.read()
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive; notes before members are read whole, so they are small."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.size > MOST_NOTES and not self.isreg():
+            raise DataError(
+                f"{archive.name} has a note of {self.size / 1e6:,.0f} MB on a file: refused"
+            )
+        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 class ZipArchive(_Archive):
@@ -139,9 +209,11 @@ class ZipArchive(_Archive):
 
     def __init__(self, path: Path, inside: str) -> None:
         super().__init__(path, inside)
+        size = _Size(path)
         with _readable(path), zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 _check_inside(member.filename, path)
+                size.add(member.filename, member.file_size)
                 if stat.S_ISLNK(member.external_attr >> 16):
                     raise DataError(f"{path} holds {member.filename}, a link: refused")
             self._names = set(archive.namelist())
@@ -176,13 +248,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         DataError: if the file cannot be read.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            for line, text in enumerate(file, start=1):
-                if text := text.strip():
-                    yield line, text
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    with _readable(path):
+        text = decode(path.read_bytes(), str(path))
+    for line, words in enumerate(io.StringIO(text, newline=None), start=1):
+        if words := words.strip():
+            yield line, words
 
 
 @contextmanager

@@ -43,7 +43,9 @@ def batches(
         DataError: if the split is smaller than one batch.
     """
     if len(split) < size:
-        raise DataError(f"{len(split)} training samples do not fill one batch of {size}")
+        raise DataError(
+            f"{len(split)} training samples do not fill one batch of {size}; lower 'batch_size'"
+        )
     device = split.images.device
     order = torch.randperm(len(split), generator=generator).to(device)
     labels = {task: dataset.task_labels(split, task).float() for task in dataset.tasks}

@@ -164,7 +164,7 @@ def test_missing_and_damaged_files_are_named(root, name):
     ("name", "old", "new", "said"),
     [
         (ATTRIBUTES, "Attribute_0 ", "", "line 2: 39 attribute names, not 40"),
-        (ATTRIBUTES, "Attribute_0 ", "Attribute_1 ", "different, non-empty attribute names"),
+        (ATTRIBUTES, "Attribute_0 ", "Attribute_1 ", "attributes 1 and 2 are both called"),
         (ATTRIBUTES, "000003.jpg", "000002.jpg", "line 5: 000002.jpg is already in line 4"),
         (ATTRIBUTES, "000002.jpg", "000002.jpg 1", "line 4: 41 values for the 40 attributes"),
         (ATTRIBUTES, "000002.jpg", "000002.jpg 0", "line 4: the value '0' is neither -1 nor 1"),
@@ -172,6 +172,7 @@ def test_missing_and_damaged_files_are_named(root, name):
         (ATTRIBUTES, "000002.jpg", "x.jpg", "does not name x.jpg"),
         (SPLITS, "000004.jpg 1", "000004.jpg 3", "line 4: not an image and its part"),
         (SPLITS, "000004.jpg 1\n", "", "does not name 000004.jpg"),
+        (SPLITS, "000004.jpg 1", "000003.jpg 1", "line 4: 000003.jpg is already in line 3"),
     ],
 )
 def test_bad_lines_are_named(root, monkeypatch, name, old, new, said):

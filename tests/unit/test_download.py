@@ -161,7 +161,7 @@ def idx(values: torch.Tensor) -> bytes:
     return bytes([0, 0, 8, values.ndim]) + sizes + values.numpy().tobytes()
 
 
-def test_fashion_mnist_is_fetched_and_unpacked(server, tmp_path, monkeypatch):
+def test_fashion_mnist_is_fetched_and_read_packed(server, tmp_path, monkeypatch):
     generator = torch.Generator().manual_seed(0)
     files = {}
     for prefix, count in (("train", 60), ("t10k", 40)):
@@ -179,6 +179,9 @@ def test_fashion_mnist_is_fetched_and_unpacked(server, tmp_path, monkeypatch):
     assert len(dataset.train) == 9
     pam.data.load("fashion_mnist", tmp_path, download=True, **sizes)
     assert len(server.asked) == 4
+    (raw := tmp_path / "FashionMNIST" / "raw" / "t10k-labels-idx1-ubyte.gz").write_bytes(b"x" * 99)
+    with pytest.raises(PamError, match=f"{raw} is damaged: .*; delete it and download it again"):
+        pam.data.load("fashion_mnist", tmp_path, **sizes)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import unicodedata
 
 import numpy as np
 import pytest
@@ -228,9 +229,22 @@ def test_minus_one_and_one_and_a_byte_order_mark(pets):
         ("00002.jpg", "../../tasks.yaml", "line 4: '../../tasks.yaml' is not a path below"),
         ("00002.jpg", "/00002.jpg", "line 4: '/00002.jpg' is not a path below"),
         ("00002.jpg,", ",", "line 4: '' is not a path below"),
-        ("file,", "name,", "must start with the columns 'file'"),
-        ("cat,dog", "dog,dog", "different, non-empty attribute names"),
-        ("cat,dog", ",dog", "different, non-empty attribute names"),
+        ("00002.jpg,0,1,0", "00002.jpg,0,1,0,", "4 values for the 3 attributes of images/00002.jp"),
+        ("00002.jpg,0,1,0", "00002.jpg,0,1,0,", "does the line end with a separator?"),
+        ("00002.jpg,0,1", '"00002.jpg,0,1', "line 4: a quote does not close on its line"),
+        ("00002.jpg", "00002.jpg ", "there is 'images/00002.jpg', which differs in blanks"),
+        ("00002.jpg", ".\\00002.JPG", "which differs in backslashes and capital letters"),
+        ("00002.jpg", "00002.jpeg", "does not exist; did you mean 'images/00002.jpg'?"),
+        ("00002.jpg", "images/00002.jpg", "; did you mean 'images/00002.jpg'?"),
+        (
+            "file,",
+            "name,",
+            "the column 'file' and one per attribute, separated by commas, not with",
+        ),
+        ("file,cat,dog,", "file;cat;dog;", "separated by commas, not with 'file;cat;dog;on grass'"),
+        ("cat,dog", "dog,dog", "the attributes 1 and 2 are both called 'dog'"),
+        ("cat,dog", ",dog", "attribute 1 of 3 has no name"),
+        ("on grass", "on grass,", "attribute 4 of 4 has no name; does the line of names end with"),
         ("cat,dog", "dog,cat", "have different columns"),
     ],
 )
@@ -243,7 +257,7 @@ def test_bad_rows_are_named(pets, old, new, said):
 def test_other_bad_attribute_files(pets):
     path = pets / "train" / "attributes.csv"
     for content, said in (
-        (b"", "must start with the columns 'file'"),
+        (b"", "must start with a line of the column 'file'"),
         (b"file,cat\n", "names no images"),
         (b"file,cat\xff\n", "is not UTF-8 text"),
         (b'file,cat\n"' + b"x" * 200_000 + b'",1\n', "line 2: field larger than"),
@@ -253,6 +267,44 @@ def test_other_bad_attribute_files(pets):
         assert said in found and str(path) in found
     path.unlink()
     assert f"{path} does not exist" in refused(pets)
+
+
+def test_pictures_without_a_row_are_counted(pets, capsys):
+    load(pets)
+    assert capsys.readouterr().err == ""
+    for name in ("z.png", "more/y.JPG", ".hidden.png", "notes.txt"):
+        path = pets / "train" / "images" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encode(pixels(1)))
+    table = edit_csv(pets, "00004.jpg,0,0,1\n", "")
+    load(pets)
+    assert capsys.readouterr().err == (
+        f"pam: 3 of 22 pictures have no row in {table} and are left out, the first is "
+        f"images/00004.jpg\n"
+    )
+
+
+def test_another_unicode_form_of_a_name_is_named(pets):
+    images = pets / "train" / "images"
+    (images / "00002.jpg").rename(images / unicodedata.normalize("NFD", "Käfer.jpg"))
+    edit_csv(pets, "00002.jpg", unicodedata.normalize("NFC", "Käfer.jpg"))
+    assert "which differs in the Unicode form of its letters" in refused(pets)
+
+
+def test_another_spelling_of_the_table_is_named(pets):
+    (pets / "test" / "attributes.csv").rename(pets / "test" / "Attributes.csv")
+    assert "there is 'Attributes.csv', which differs in capital letters" in refused(pets)
+
+
+def test_a_channel_that_never_changes_is_divided_by_one(pets):
+    for path in pets.glob("*/images/*"):
+        flat = np.array([[[0, 1, 255]]], dtype=np.uint8) * np.ones((32, 32, 1), dtype=np.uint8)
+        flat[..., 1] = pixels(1)[..., 1]
+        path.write_bytes(encode(flat, "PNG"))
+    dataset = load(pets)
+    assert dataset.std[0] == dataset.std[2] == 1
+    normal = dataset.normalise(dataset.train.images)
+    assert normal[:, [0, 2]].abs().max() < 1e-6 < normal[:, 1].std()
 
 
 def test_the_option_goes_before_the_file(pets):
@@ -278,19 +330,24 @@ def test_without_tasks_an_example_of_what_to_write_is_shown(pets):
         ("pets: []", "task 'pets' needs a list"),
         ("pets: [cat, cat]", "task 'pets' names a label column twice"),
         ("shared: [cat]", "'shared' cannot be the name of a task"),
-        ("1: [cat]", "1 cannot be the name of a task"),
+        ("1: [cat]", "has the key 1, which must be in quotes"),
+        ("pets: [cat]\npets: [dog]", "line 2: key 'pets' is already in line 1"),
+        ("pets: " + "[" * 5000, "line 1: nested more than 32 levels deep"),
         ("- cat", "must be a mapping of keys to values, not ['cat']"),
         ("", "must be a mapping of keys to values, not None"),
-        ("pets: [cat", "cannot be read as YAML"),
+        ("pets: [cat", "line 1: expected ',' or ']'"),
     ],
 )
 def test_bad_tasks_are_named(pets, text, said):
     (pets / "tasks.yaml").write_text(text)
     found = refused(pets, pam.ConfigError)
     assert said in found and str(pets / "tasks.yaml") in found
-    if "YAML" not in said:
-        found = refused(pets, pam.ConfigError, tasks=yaml.safe_load(text) or {})
-        assert "option 'tasks'" in found or "image_attributes.tasks" in found
+
+
+@pytest.mark.parametrize("tasks", [{}, {"pets": ["cow"]}, {"a b": ["cat"]}, {1: ["cat"]}])
+def test_a_bad_option_of_tasks_is_named(pets, tasks):
+    found = refused(pets, pam.ConfigError, tasks=tasks)
+    assert "option 'tasks'" in found
 
 
 @pytest.mark.parametrize(

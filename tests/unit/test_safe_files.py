@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import io
+import lzma
 import pickle
 import stat
 import tarfile
@@ -16,6 +17,7 @@ import torch
 
 import pam
 from pam import ConfigError, DataError
+from pam.data import sources
 from pam.data.sources import Folder, TarArchive, ZipArchive
 from pam.data.store import load_dataset, save_dataset
 from pam.deploy import FORMATS
@@ -199,6 +201,44 @@ def test_a_zip_that_leads_out_is_refused(name, mode, tmp_path):
 def test_a_zip_that_stays_inside_is_read(tmp_path):
     archive = ZipArchive(zip_of(tmp_path / "faces.zip", "images/b.jpg"), "images")
     assert list(archive.read(["a.jpg"])) == [(0, b"yes")]
+
+
+def swollen_tar(path: Path, sizes: list[int], kind: bytes = tarfile.REGTYPE) -> Path:
+    """An archive that says of its members that they are so large, and holds less."""
+    with lzma.open(path, "wb", preset=0) as archive:
+        for number, size in enumerate(sizes):
+            member = tarfile.TarInfo(f"train/images/{number}.png")
+            member.size, member.type = size, kind
+            archive.write(member.tobuf(tarfile.GNU_FORMAT))
+            archive.write(bytes(min(size, 2**20)))
+    return path
+
+
+def swollen_zip(path: Path, sizes: list[int]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, size in enumerate(sizes):
+            archive.writestr(f"images/{number}.jpg", bytes(size))
+    return path
+
+
+def test_archives_that_would_swell_are_refused(tmp_path, monkeypatch):
+    tar, zip_ = tmp_path / "train.tar.xz", tmp_path / "faces.zip"
+    with pytest.raises(DataError, match=r"holds train/images/0\.png of 6,442 MB, more"):
+        TarArchive(swollen_tar(tar, [6 * 2**30]), "train")
+    with pytest.raises(DataError, match=r"xz has a note of 6,442 MB on a file: refused"):
+        TarArchive(swollen_tar(tar, [6 * 2**30], tarfile.XHDTYPE), "train")
+    monkeypatch.setattr(sources, "SMALL", 2**20)
+    with pytest.raises(DataError, match="more than 1 MB, too much for the size of the archive"):
+        TarArchive(swollen_tar(tar, [2**18] * 4), "train")
+    with pytest.raises(DataError, match="more than 1 MB, too much for the size of the archive"):
+        TarArchive(swollen_tar(tar, [0] * (2**11 + 1)), "train")
+    with pytest.raises(DataError, match="refused; unpack it if you trust it"):
+        ZipArchive(swollen_zip(zip_, [2**18] * 4), "images")
+    monkeypatch.setattr(sources, "MOST_BYTES", 2**17)
+    with pytest.raises(DataError, match=r"holds images/0\.jpg of 0 MB, more than"):
+        ZipArchive(swollen_zip(zip_, [2**18]), "images")
+    monkeypatch.setattr(sources, "MOST_BYTES", 2**18)
+    assert "1.jpg" in ZipArchive(swollen_zip(zip_, [2**18] * 3), "images")
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret"])
