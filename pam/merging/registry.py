@@ -44,13 +44,15 @@ class Forecast:
         cheapest: the network that costs least among those it may make.
         dearest: the one that costs most; what lies between has groups of single tasks and of all.
         trainings: how many times it trains by its schedule.
-        schedule: what its option ``retrain`` is if it is not given.
+        schedule: of one training, if the option is not given that says it.
+        option: the name of that option.
     """
 
     cheapest: Size = "zipped"
     dearest: Size = "all_shared"
     trainings: int = 1
     schedule: Mapping[str, Any] = field(default_factory=lambda: DEFAULT)
+    option: str = "retrain"
 
 
 MERGERS: Registry[Merger] = Registry(MERGER, entry_points.load)

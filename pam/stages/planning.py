@@ -157,14 +157,14 @@ class Plan:
 
     def _merging(self, merging: Merging, tasks: int) -> Range:
         forecast, architecture = self._forecast(merging), self.architecture
-        if "retrain" not in signature_of(MERGERS, merging.method).options:
+        if forecast.option not in signature_of(MERGERS, merging.method).options:
             return Range()
         sizes = merged_sizes(forecast, architecture, tasks)
         if forecast.trainings > 1:
             # Layers not merged yet stand side by side while those before are retrained.
             apart = size_of("side_by_side", architecture, tasks).macs
             sizes = Sizes(sizes.low, _mixed(max(sizes.high.macs, apart), architecture, tasks))
-        schedule = merging.options.get("retrain") or forecast.schedule
+        schedule = merging.options.get(forecast.option) or forecast.schedule
         return self._training(sizes, schedule) * forecast.trainings
 
     def _pruning(self, pruning: Pruning, sizes: Sizes) -> Range:

@@ -32,6 +32,7 @@ PLUGINS = {
     "merger": (12, {
         "none": {},
         "zipit": {"samples": 48},
+        "joint": {"train": EPOCH},
         **{name: {"retrain": EPOCH} for name in ("all_shared", "mtz")},
         **{
             name: {"samples": 48, "retrain": {"stages": []}}

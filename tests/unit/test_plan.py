@@ -38,6 +38,7 @@ MERGERS = {
     "all_shared": {"retrain": SHORT},
     "pam": {"retrain": SHORT, "samples": 48, "removed": "keep_exclusive"},
     "pam_zip": {"retrain": SHORT, "samples": 48, "relevance": 0.7},
+    "joint": {"train": SHORT},
     "branch": {"retrain": SHORT, "samples": 48},
     "random": {"retrain": SHORT, "samples": 48, "removed": "keep_exclusive"},
     "zipit": {"retrain": SHORT},
@@ -83,7 +84,7 @@ def hidden_macs(network: GroupedNetwork) -> int:
 @pytest.mark.parametrize("tasks", ["AB", "ABC"])
 @pytest.mark.parametrize("method", MERGERS)
 def test_a_merged_network_lies_within_the_foreseen_sizes(method, tasks):
-    options = MERGERS[method] | ({"retrain": STILL} if method != "none" else {})
+    options = {key: STILL if value == SHORT else value for key, value in MERGERS[method].items()}
     networks = make_networks(tasks)
     merged = merge(networks, method, make_data(tasks=tasks), seed=0, **options)
     architecture = networks["A"].architecture
@@ -103,6 +104,7 @@ def test_a_merged_network_lies_within_the_foreseen_sizes(method, tasks):
         ("pam", {}),
         ("pam", {"layerwise": True}),
         ("pam_zip", {"relevance": 0}),
+        ("joint", {"width": "all"}),
         ("zipit", {}),
     ],
 )

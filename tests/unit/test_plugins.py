@@ -85,6 +85,28 @@ def test_an_option_that_pam_does_not_have_is_refused():
         merge(make_networks(), "random", DATA, alhpa=1)
 
 
+# Merger: joint
+
+
+@pytest.mark.parametrize(("width", "times"), [("one", 1), ("all", 3)])
+def test_joint_training_uses_nothing_of_the_networks_but_their_widths(width, times):
+    networks = make_networks("ABC")
+    one = merge(networks, "joint", DATA, width=width, train=SHORT)
+    others = {task: make_network(task, seed=99) for task in "ABC"}
+    assert same_bits(one, merge(others, "joint", DATA, width=width, train=SHORT))
+    assert not same_bits(one, merge(networks, "joint", DATA, seed=1, width=width, train=SHORT))
+    assert not same_bits(one, merge(networks, "joint", DATA, width=width, train=STILL))
+    for layer, units in zip(LAYERS, WIDTHS, strict=True):
+        assert one.groups()[layer] == {"shared": times * units}
+    assert len(one.notes["curve"]) == 1
+
+
+def test_joint_training_starts_from_weights_that_keep_signals_alive():
+    found = merge(make_networks(widths=(40, 3, 6, 5)), "joint", DATA, width="all", train=STILL)
+    assert float(found.blocks["c2"]["shared"].weight.var() * 80 * 25) == pytest.approx(1, abs=0.1)
+    assert not any(bool(p.any()) for n, p in found.named_parameters() if n.endswith("bias"))
+
+
 # Merger: zipit
 
 
