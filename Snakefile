@@ -10,18 +10,26 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
-# Jobs run the package of this very checkout, with the Python that runs Snakemake, and end with it.
-ROOT = str(workflow.basedir)
-sys.path.insert(0, ROOT)
+# Jobs run the package of this very checkout, with the Python that runs Snakemake, and end with it. As
+# a module of another workflow, fetched from elsewhere, this is no checkout: the package is installed.
+HERE = workflow.current_basedir.get_path_or_uri(secret_free=True)
+if os.path.isdir(os.path.join(HERE, "pam")):
+    sys.path.insert(0, HERE)
+try:
+    import pam
+except ImportError:
+    raise WorkflowError("the package pam-bench is not installed: pip install pam-bench") from None
 os.environ.update(
-    PYTHONPATH=os.pathsep.join(filter(None, [ROOT, os.getenv("PYTHONPATH")])),
+    PYTHONPATH=os.pathsep.join(
+        filter(None, [os.path.dirname(pam.__path__[0]), os.getenv("PYTHONPATH")])
+    ),
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", os.defpath)]),
     PAM_RUN_PID=str(os.getpid()),
 )
 
 from pam import PamError
 from pam.config import check_plugins, load_config
-from pam.runs.paths import DATA_RECORD, Paths, profile_file
+from pam.runs.paths import DATA_RECORD, Paths, own_profile, profile_file
 
 # What `--config` may say: which profile and which of its seeds, where its raw data lie, whether they
 # may be fetched.
@@ -33,7 +41,7 @@ for key in config:
 PROFILE = str(config.get("profile", "quick"))
 SEEDS = str(config["seeds"]) if "seeds" in config else None
 try:
-    CONFIG_FILE = os.path.relpath(os.path.join(ROOT, profile_file(PROFILE)))
+    CONFIG_FILE = own_profile(PROFILE) or workflow.source_path(profile_file(PROFILE))
     CONFIG = load_config(CONFIG_FILE, SEEDS)
     check_plugins(CONFIG)
 except PamError as error:
@@ -57,13 +65,6 @@ include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/figures.smk"
 
 
-localrules:
-    all,
-    aggregate,
-    tables,
-    figures,
-
-
 rule all:
     default_target: True
     input:
@@ -71,6 +72,7 @@ rule all:
         PATHS.manifest,
         PATHS.record(Cell("tables")),
         FIGURES,
+    localrule: True
 
 
 onstart:

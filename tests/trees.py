@@ -25,8 +25,7 @@ def fresh_tree(folder: Path, profile: Path | None = None) -> Path:
     tree.mkdir(parents=True)
     for name in ("pam", "workflow"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, tree)
+    shutil.copy(ROOT / "Snakefile", tree)
     if profile is not None:
         shutil.copy(profile, tree / "workflow" / "config")
     return tree

@@ -34,6 +34,19 @@ def profile_file(profile: str) -> str:
     return f"{PROFILES}/{profile}.yaml"
 
 
+def own_profile(profile: str) -> str:
+    """Return the configuration file of a profile in the working folder; empty if there is none.
+
+    Outside a checkout profiles may lie in ``config/`` as well, as Snakemake's workflows have it.
+
+    Raises:
+        ConfigError: as :func:`profile_file`.
+    """
+    name = Path(profile_file(profile)).name
+    places = (f"{folder}/{name}" for folder in (PROFILES, "config"))
+    return next((path for path in places if os.path.isfile(path)), "")
+
+
 def run_of(path: str | Path) -> Path:
     """Return the folder of the run that the file of a cell lies in.
 

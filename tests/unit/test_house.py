@@ -27,10 +27,13 @@ def locked() -> dict[str, str]:
 
 
 def test_conda_and_pip_install_the_same_versions():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    python, pip, of_pip = environment["dependencies"]
-    assert (python, pip) == ("python=3.11", "pip")
-    assert dict(PIN.fullmatch(pin).groups() for pin in of_pip["pip"]) == locked()
+    rules, project = (
+        yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))["dependencies"]
+        for name in ("workflow/envs/pam.yml", "environment.yml")
+    )
+    assert rules[:2] == project[:2] == ["python=3.11", "pip"]
+    assert dict(PIN.fullmatch(pin).groups() for pin in rules[2]["pip"]) == locked()
+    assert project[2] == {"pip": ["-r requirements.lock", "-e ."]}
 
 
 def test_every_dependency_of_the_project_is_locked():

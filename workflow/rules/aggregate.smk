@@ -9,8 +9,9 @@ rule aggregate:
         log_file("aggregate"),
     benchmark:
         benchmark_file("aggregate")
+    localrule: True
     conda:
-        "../../environment.yml"
+        "../envs/pam.yml"
     threads: 1
     resources:
         gpu=0,
@@ -23,5 +24,7 @@ rule aggregate:
     message:
         "Gathering the rows of all jobs"
     shell:
-        "python -m pam.cli aggregate --config {params.config} --results {params.results} {params.seeds}"
-        " > {log} 2>&1"
+        command(
+            "aggregate --config {params.config} --results {params.results} {params.seeds}"
+            " > {log} 2>&1"
+        )

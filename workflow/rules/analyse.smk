@@ -8,7 +8,7 @@ rule analyse:
     benchmark:
         benchmark_file("analyse")
     conda:
-        "../../environment.yml"
+        "../envs/pam.yml"
     threads: CONFIG.threads
     resources:
         gpu=GPUS,
@@ -20,7 +20,9 @@ rule analyse:
     message:
         "{wildcards.experiment}: analysing {wildcards.merging} + {wildcards.pruning}, seed {wildcards.seed}"
     shell:
-        "python -m pam.cli analyse --config {params.config} --experiment {wildcards.experiment}"
-        " --merging {wildcards.merging} --pruning {wildcards.pruning} --seed {wildcards.seed}"
-        " --data {params.data} --merged {input.merged} --pruned {input.pruned}"
-        " --record {output.record} --log {log} > {log} 2>&1"
+        command(
+            "analyse --config {params.config} --experiment {wildcards.experiment}"
+            " --merging {wildcards.merging} --pruning {wildcards.pruning} --seed {wildcards.seed}"
+            " --data {params.data} --merged {input.merged} --pruned {input.pruned}"
+            " --record {output.record} --log {log} > {log} 2>&1"
+        )

@@ -32,10 +32,14 @@ wildcard_constraints:
 
 # The number of threads is numeric: a job that gets fewer cores still computes with as many. A job
 # takes the place of its shell: signals reach it, and it sees when Snakemake is gone.
-shell.prefix(
-    "".join(f"export {name}={value}; " for name, value in job_environment(CONFIG.threads).items())
-    + "exec "
-)
+
+
+def command(words: str) -> str:
+    """The command of a rule: the words after ``pam``, in the environment that decides its numbers."""
+    environment = job_environment(CONFIG.threads).items()
+    exports = "".join(f"export {name}={value}; " for name, value in environment)
+    return f"{exports}exec python -m pam.cli {words}"
+
 
 CSV_FILES = [PATHS.csv(name) for name in TABLES]
 # auto: a GPU if this machine has one; a cluster is asked for one, whatever its login node has.

@@ -7,7 +7,7 @@ rule prepare:
     benchmark:
         benchmark_file("prepare")
     conda:
-        "../../environment.yml"
+        "../envs/pam.yml"
     threads: CONFIG.threads
     resources:
         gpu=0,
@@ -20,6 +20,8 @@ rule prepare:
     message:
         "{wildcards.experiment}: preparing the data"
     shell:
-        "python -m pam.cli prepare --config {params.config} --experiment {wildcards.experiment}"
-        ' --out {params.folder} ${{PAM_DATA:+--root "$PAM_DATA"}} $PAM_DOWNLOAD'
-        " --allow-missing --log {log} > {log} 2>&1"
+        command(
+            "prepare --config {params.config} --experiment {wildcards.experiment}"
+            ' --out {params.folder} ${{PAM_DATA:+--root "$PAM_DATA"}} $PAM_DOWNLOAD'
+            " --allow-missing --log {log} > {log} 2>&1"
+        )

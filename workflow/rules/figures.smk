@@ -8,8 +8,9 @@ rule tables:
         log_file("tables"),
     benchmark:
         benchmark_file("tables")
+    localrule: True
     conda:
-        "../../environment.yml"
+        "../envs/pam.yml"
     threads: 1
     resources:
         gpu=0,
@@ -19,7 +20,7 @@ rule tables:
     message:
         "Writing the tables"
     shell:
-        "python -m pam.cli tables --results {params.results} --out {output} > {log} 2>&1"
+        command("tables --results {params.results} --out {output} > {log} 2>&1")
 
 
 rule figures:
@@ -32,8 +33,9 @@ rule figures:
         log_file("figures"),
     benchmark:
         benchmark_file("figures")
+    localrule: True
     conda:
-        "../../environment.yml"
+        "../envs/pam.yml"
     threads: 1
     resources:
         gpu=0,
@@ -43,4 +45,4 @@ rule figures:
     message:
         "Drawing the figures"
     shell:
-        "python -m pam.cli figures --results {params.results} --out {output} > {log} 2>&1"
+        command("figures --results {params.results} --out {output} > {log} 2>&1")

@@ -9,7 +9,7 @@ rule merge:
     benchmark:
         benchmark_file("merge")
     conda:
-        "../../environment.yml"
+        "../envs/pam.yml"
     threads: CONFIG.threads
     resources:
         gpu=GPUS,
@@ -21,7 +21,9 @@ rule merge:
     message:
         "{wildcards.experiment}: merging by {wildcards.merging}, seed {wildcards.seed}"
     shell:
-        "python -m pam.cli merge --config {params.config} --experiment {wildcards.experiment}"
-        " --merging {wildcards.merging} --seed {wildcards.seed} --data {params.data}"
-        " --networks {input.networks}"
-        " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"
+        command(
+            "merge --config {params.config} --experiment {wildcards.experiment}"
+            " --merging {wildcards.merging} --seed {wildcards.seed} --data {params.data}"
+            " --networks {input.networks}"
+            " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"
+        )

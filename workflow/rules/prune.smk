@@ -13,7 +13,7 @@ rule prune:
     benchmark:
         benchmark_file("prune")
     conda:
-        "../../environment.yml"
+        "../envs/pam.yml"
     threads: CONFIG.threads
     resources:
         gpu=GPUS,
@@ -25,8 +25,10 @@ rule prune:
     message:
         "{wildcards.experiment}: pruning and measuring {wildcards.merging} + {wildcards.pruning}, seed {wildcards.seed}"
     shell:
-        "python -m pam.cli prune --config {params.config} --experiment {wildcards.experiment}"
-        " --merging {wildcards.merging} --pruning {wildcards.pruning} --seed {wildcards.seed}"
-        " --data {params.data} --network {input.merged} --networks {input.networks}"
-        " --out {output.network} --record {output.record} --measured {output.measured}"
-        " --log {log} > {log} 2>&1"
+        command(
+            "prune --config {params.config} --experiment {wildcards.experiment}"
+            " --merging {wildcards.merging} --pruning {wildcards.pruning} --seed {wildcards.seed}"
+            " --data {params.data} --network {input.merged} --networks {input.networks}"
+            " --out {output.network} --record {output.record} --measured {output.measured}"
+            " --log {log} > {log} 2>&1"
+        )

@@ -8,7 +8,7 @@ rule relate:
     benchmark:
         benchmark_file("relate")
     conda:
-        "../../environment.yml"
+        "../envs/pam.yml"
     threads: CONFIG.threads
     resources:
         gpu=GPUS,
@@ -20,7 +20,9 @@ rule relate:
     message:
         "{wildcards.experiment}: relating tasks by {wildcards.relatedness}, seed {wildcards.seed}"
     shell:
-        "python -m pam.cli relate --config {params.config} --experiment {wildcards.experiment}"
-        " --relatedness {wildcards.relatedness} --seed {wildcards.seed} --data {params.data}"
-        " --networks {input.networks}"
-        " --record {output.record} --log {log} > {log} 2>&1"
+        command(
+            "relate --config {params.config} --experiment {wildcards.experiment}"
+            " --relatedness {wildcards.relatedness} --seed {wildcards.seed} --data {params.data}"
+            " --networks {input.networks}"
+            " --record {output.record} --log {log} > {log} 2>&1"
+        )

@@ -9,7 +9,7 @@ rule train:
     benchmark:
         benchmark_file("train")
     conda:
-        "../../environment.yml"
+        "../envs/pam.yml"
     threads: CONFIG.threads
     resources:
         gpu=GPUS,
@@ -21,6 +21,8 @@ rule train:
     message:
         "{wildcards.experiment}: training task {wildcards.task}, seed {wildcards.seed}"
     shell:
-        "python -m pam.cli train --config {params.config} --experiment {wildcards.experiment}"
-        " --task {wildcards.task} --seed {wildcards.seed} --data {params.data}"
-        " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"
+        command(
+            "train --config {params.config} --experiment {wildcards.experiment}"
+            " --task {wildcards.task} --seed {wildcards.seed} --data {params.data}"
+            " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"
+        )
