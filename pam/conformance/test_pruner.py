@@ -24,6 +24,8 @@ from pam.conformance.subject import (
     squares,
     tensors_of,
 )
+from pam.groups import runs
+from pam.networks import GroupedNetwork
 from pam.pruning import Pruned, prune_progressively
 from pam.source.code import code_hash
 
@@ -67,15 +69,19 @@ def test_groups_of_all_kinds_work_and_all_tasks_are_kept(pruned: Results, groupi
 
 
 @groupings
-def test_no_group_ever_grows(pruned: Results, grouping: str) -> None:
+def test_no_combination_ever_runs_more_units(pruned: Results, grouping: str) -> None:
     """Go on from the network of the strength before; remove(network, keep) cuts units out."""
-    start = group(lenets(TASKS), grouping).groups()
-    tables = [start, *(one.network.groups() for one in pruned(grouping))]
-    for before, after in pairwise(tables):
-        for layer, groups in after.items():
-            for name, units in groups.items():
-                had = before[layer].get(name, 0)
-                assert units <= had, f"group {name} of {layer} goes from {had} units to {units}"
+    start = group(lenets(TASKS), grouping)
+    for before, after in pairwise([start, *(one.network for one in pruned(grouping))]):
+        for combination in start.combinations():
+            for layer in start.hidden_layers:
+                had, has = (units_run(one, layer, combination) for one in (before, after))
+                assert has <= had, f"{combination} runs {had} units of {layer}, then {has}"
+
+
+def units_run(network: GroupedNetwork, layer: str, combination: tuple[str, ...]) -> int:
+    """Return how many units of a layer a combination of tasks runs."""
+    return sum(n for group, n in network.widths[layer].items() if runs(group, combination))
 
 
 @groupings

@@ -19,7 +19,7 @@ from pam.networks.architecture import (
 )
 from pam.networks.assembly import Assembly
 from pam.networks.chain import Chain
-from pam.networks.grouped import GroupedNetwork, SingleTaskNetwork
+from pam.networks.grouped import GroupedNetwork, ReaderGate, SingleTaskNetwork
 from pam.networks.initial import build, draw_weights
 from pam.networks.registry import ARCHITECTURES, architecture, register
 from pam.networks.wiring import layer_steps
@@ -41,6 +41,7 @@ __all__ = [
     "MaxPool",
     "Norm",
     "Output",
+    "ReaderGate",
     "Relu",
     "SingleTaskNetwork",
     "Tanh",

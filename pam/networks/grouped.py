@@ -30,6 +30,27 @@ GateFunction = Callable[[str, Group, Tensor], Tensor]
 Observer = Callable[[str, Group, Tensor], None]
 Blocks = Mapping[str, Mapping[str, Callable[[Any], Any]]]
 
+
+class ReaderGate:
+    """Base class of what a pruner passes as ``gate`` to act on every reader of a unit by itself.
+
+    It is not asked at the gates of a layer but at every weighted node, once for each group that
+    is read and each group that reads it.
+    """
+
+    def read(self, layer: str, group: Group, reader: Group, tensor: Tensor) -> Tensor:
+        """Return what ``reader`` sees of the units of a group of a hidden layer.
+
+        Args:
+            layer: of the units that are read.
+            group: of these units.
+            reader: the group of the weighted node's layer that reads them.
+            tensor: float (samples, units, ...), or (samples, units * positions) where a map has
+                been flattened, the positions of a unit side by side.
+        """
+        raise NotImplementedError
+
+
 # A block is an attribute of a ModuleDict and is called by generated code. No group ends like this.
 _MARK = "&"
 _EMPTY = nn.ModuleDict()
@@ -132,7 +153,7 @@ class GroupedNetwork(nn.Module):
         self,
         images: Tensor,
         tasks: Iterable[str] | None = None,
-        gate: GateFunction | None = None,
+        gate: GateFunction | ReaderGate | None = None,
         observe: Observer | None = None,
         blocks: Blocks | None = None,
     ) -> dict[str, Tensor]:
@@ -142,18 +163,19 @@ class GroupedNetwork(nn.Module):
             images: normalised float images (samples, channels, height, width).
             tasks: the tasks to run; all by default.
             gate: called as ``gate(layer, group, tensor)`` at every gate of a hidden layer; what
-                it returns flows on.
+                it returns flows on. A :class:`ReaderGate` acts on what each group reads instead.
             observe: called as ``observe(node, group, tensor)`` with all that is computed.
             blocks: node -> group name -> what computes in the place of :attr:`blocks`.
         """
         running = set(self.tasks) if tasks is None else set(tasks)
+        reader_gate = gate if isinstance(gate, ReaderGate) else None
         blocks = self.blocks if blocks is None else blocks
         streams: dict[str, Stream] = {IMAGE: {frozenset(self.tasks): images}}
         for node in self.architecture.nodes:
             source = streams[node.sources[0]]
             match node:
                 case Weighted():
-                    stream = self._mix(node, blocks[node.name], source, running)
+                    stream = self._mix(node, blocks[node.name], source, running, reader_gate)
                 case Norm() | AveragePool():
                     per_group = blocks[node.name]
                     stream = {g: per_group[self.block_name(g)](x) for g, x in source.items()}
@@ -163,7 +185,7 @@ class GroupedNetwork(nn.Module):
                 case Gate():
                     layer = self.architecture.signals[node.name].layer
                     stream = source
-                    if gate is not None:
+                    if gate is not None and reader_gate is None:
                         stream = {g: gate(layer, g, x) for g, x in source.items()}
                 case _:
                     stream = {g: node.apply(x) for g, x in source.items()}
@@ -180,11 +202,16 @@ class GroupedNetwork(nn.Module):
         blocks: Mapping[str, Callable[[Tensor], Tensor]],
         source: Stream,
         running: Set[str],
+        gate: ReaderGate | None,
     ) -> Stream:
         stream: Stream = {}
+        layer = self.architecture.source_layer(node)
         for group in self.widths[node.layer]:
             if runs(group, running):
                 read = [source[g] for g in self.sources(node, group)]
+                if gate is not None and layer != IMAGE:
+                    sources = zip(self.sources(node, group), read, strict=True)
+                    read = [gate.read(layer, g, group, x) for g, x in sources]
                 block = blocks[self.block_name(group)]
                 stream[group] = block(read[0] if len(read) == 1 else torch.cat(read, dim=1))
         return stream

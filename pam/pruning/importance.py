@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pam.networks import Group, GroupedNetwork
-from pam.pruning.units import PerUnit, per_channel, unit_keys
+from pam.pruning.units import Key, PerUnit, per_channel, unit_keys
 
 
 class Importance:
@@ -17,20 +17,27 @@ class Importance:
     from one pruning event to the next.
     """
 
+    keys = staticmethod(unit_keys)
+    """From a network to the keys of its gates and their numbers of units."""
+
     def __init__(self, network: GroupedNetwork, criterion: str, momentum: float) -> None:
         device = next(network.parameters()).device
         self._power = {"squared": 2, "absolute": 1}[criterion]
         self._momentum = momentum
         self._gates = {
             key: torch.ones(units, device=device, requires_grad=True)
-            for key, units in unit_keys(network)
+            for key, units in self.keys(network)
         }
         self._sums = {key: torch.zeros_like(gate) for key, gate in self._gates.items()}
         self._batches = 0
         self._smoothed: PerUnit | None = None
 
     def __call__(self, layer: str, group: Group, tensor: Tensor) -> Tensor:
-        return tensor * per_channel(self._gates[layer, group], tensor)
+        return self.gated((layer, group), tensor)
+
+    def gated(self, key: Key, tensor: Tensor) -> Tensor:
+        """Return a tensor of units times the gates of a key."""
+        return tensor * per_channel(self._gates[key], tensor)
 
     def observe(self) -> None:
         """Add the gradients of one minibatch; call it after the backward pass."""
@@ -110,3 +117,8 @@ class Importance:
         with torch.no_grad():
             for key, part in zip(pool, parts, strict=True):
                 self._gates[key][part] = 0.0
+
+    def close(self, key: Key, unit: int) -> None:
+        """Switch off one unit of a key."""
+        with torch.no_grad():
+            self._gates[key][unit] = 0.0

@@ -4,7 +4,7 @@ The importance is the first-order one of a gate (Molchanov et al., CVPR 2019).
 """
 
 import copy
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Annotated, Any, Literal
@@ -44,7 +44,7 @@ class Events:
     criterion: str
     momentum: float
     interval: int
-    per_event: int
+    per_event: float
     learning_rate: float
     batch_size: int
 
@@ -52,11 +52,12 @@ class Events:
 def least_important(
     network: GroupedNetwork,
     data: MultitaskDataset,
-    excess: int,
+    excess: float,
     spared: Collection[Group],
     events: Events,
     seed: int,
     description: str,
+    gates: Callable[[GroupedNetwork, str, float], Importance] = Importance,
 ) -> tuple[PerUnit, PerUnit]:
     """Train in place until ``excess`` units are off; return who is on, and last scores.
 
@@ -68,6 +69,7 @@ def least_important(
         events: how events follow one another.
         seed: of the order of samples.
         description: for errors and checkpoints.
+        gates: makes them from the network, the criterion and the momentum.
 
     Returns:
         bool and float64 (units,) per layer and group.
@@ -75,7 +77,7 @@ def least_important(
     Raises:
         DivergenceError: if the loss of an interval is not finite.
     """
-    search = _Search(network, excess, events)
+    search = _Search(network, excess, events, gates)
     with step(description, lambda: search.start(seed)) as opened, opened.safe_points():
         if opened.stored is not None:
             search.restore(*opened.stored)
@@ -104,12 +106,18 @@ class _Search:
         taken: minibatches so far.
     """
 
-    def __init__(self, network: GroupedNetwork, excess: int, events: Events) -> None:
+    def __init__(
+        self,
+        network: GroupedNetwork,
+        excess: float,
+        events: Events,
+        gates: Callable[[GroupedNetwork, str, float], Importance],
+    ) -> None:
         schedule = Schedule((), events.batch_size)
         optimiser = nesterov(network, events.learning_rate, schedule)
         self.training = Progress(network, (), (), lambda _: optimiser)
         self.training.enter(0)
-        self.importance = Importance(network, events.criterion, events.momentum)
+        self.importance = gates(network, events.criterion, events.momentum)
         self.excess = excess
         self.taken = 0
         self._network = network

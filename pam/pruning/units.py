@@ -33,7 +33,12 @@ def spared_groups(network: GroupedNetwork, prune_groups: str) -> set[Group]:
 
 
 def per_channel(values: Tensor, tensor: Tensor) -> Tensor:
-    """Shape values, (units,) or (samples, units), to scale a tensor (samples, units, ...)."""
+    """Shape values, (units,) or (samples, units), to scale a tensor (samples, units, ...).
+
+    Of a flattened map, (samples, units * positions), every position of a unit gets its value.
+    """
+    if tensor.ndim == 2 and tensor.shape[1] != values.shape[-1]:
+        values = values.repeat_interleave(tensor.shape[1] // values.shape[-1], dim=-1)
     return values.reshape(*values.shape, *[1] * (tensor.ndim - 2))
 
 

@@ -56,6 +56,9 @@ class Bottleneck:
     log_variance: dict[Key, nn.Parameter]
     noise: torch.Generator = field(default_factory=torch.Generator, repr=False)
 
+    keys = staticmethod(unit_keys)
+    """From a network to the keys of its gates and their numbers of units."""
+
     @classmethod
     def fresh(cls, network: GroupedNetwork, seed: int) -> "Bottleneck":
         """Return initial gates: mean N(1, 0.01^2), log variance N(-9, 0.01^2)."""
@@ -66,7 +69,7 @@ class Bottleneck:
             values = center + INITIAL_DEVIATION * torch.randn(units, generator=generator)
             return nn.Parameter(values.to(device))
 
-        keys = list(unit_keys(network))
+        keys = list(cls.keys(network))
         return cls(
             {key: draw(INITIAL_MEAN, units) for key, units in keys},
             {key: draw(INITIAL_LOG_VARIANCE, units) for key, units in keys},
@@ -77,10 +80,14 @@ class Bottleneck:
         self.noise.manual_seed(seed)
 
     def __call__(self, layer: str, group: Group, tensor: Tensor) -> Tensor:
-        mean = self.mean[layer, group]
+        return self.gated((layer, group), tensor)
+
+    def gated(self, key: Key, tensor: Tensor) -> Tensor:
+        """Return a tensor of units times the gates of a key."""
+        mean = self.mean[key]
         if not torch.is_grad_enabled():
             return tensor * per_channel(mean, tensor)
-        deviation = torch.exp(0.5 * self.log_variance[layer, group])
+        deviation = torch.exp(0.5 * self.log_variance[key])
         noise = torch.randn(len(tensor), len(mean), generator=self.noise).to(tensor.device)
         return tensor * per_channel(mean + deviation * noise, tensor)
 
@@ -96,12 +103,17 @@ class Bottleneck:
             spared: groups that are not penalised.
         """
         total = torch.zeros(())
-        for (layer, group), mean in self.mean.items():
+        for key, mean in self.mean.items():
+            layer, group, *_ = key
             if group not in spared:
-                variance = torch.exp(self.log_variance[layer, group]) + EPSILON
+                variance = torch.exp(self.log_variance[key]) + EPSILON
                 kl = torch.log1p(mean**2 / variance).sum()
-                total = total.to(kl.device) + 0.5 * coefficients[layer] * kl
+                total = total.to(kl.device) + 0.5 * self.weight(key) * coefficients[layer] * kl
         return total
+
+    def weight(self, key: Key) -> float:
+        """Return a factor on the coefficient of a key's gates."""
+        return 1.0
 
     def project(self) -> None:
         """Keep means from going below zero, so that they can be folded in before max-pooling."""

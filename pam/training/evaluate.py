@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pam.data.dataset import MultitaskDataset, Split
 from pam.errors import ShapeError
-from pam.networks.grouped import GateFunction
+from pam.networks.grouped import GateFunction, ReaderGate
 
 BATCH_SIZE = 128
 """Images of a pass: few enough that the maps of a layer stay in the cache."""
@@ -20,7 +20,7 @@ def task_accuracies(
     network: nn.Module,
     dataset: MultitaskDataset,
     split: Split,
-    gate: GateFunction | None = None,
+    gate: GateFunction | ReaderGate | None = None,
 ) -> dict[str, float]:
     """Return task -> accuracy in [0, 1]: the mean over images and labels of ``sign(score) == y``.
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from pam.data import MultitaskDataset, Split
 from pam.durable import checkpoints
 from pam.errors import DataError, DivergenceError, ShapeError
-from pam.networks.grouped import GateFunction, GroupedNetwork
+from pam.networks.grouped import GateFunction, GroupedNetwork, ReaderGate
 from pam.seeds import derive_seed
 from pam.training.evaluate import check_outputs, task_accuracies
 from pam.training.progress import Epoch, Nesterov, Progress
@@ -61,7 +61,7 @@ def fit(
     schedule: Schedule,
     seed: int,
     *,
-    gate: GateFunction | None = None,
+    gate: GateFunction | ReaderGate | None = None,
     parameters: Iterable[nn.Parameter] = (),
     parameters_rate: float = 1.0,
     penalty: Callable[[], Tensor] | None = None,
@@ -171,7 +171,7 @@ def descend(
     optimiser: Nesterov,
     images: Tensor,
     labels: dict[str, Tensor],
-    gate: GateFunction | None = None,
+    gate: GateFunction | ReaderGate | None = None,
     penalty: Callable[[], Tensor] | None = None,
 ) -> Tensor:
     """Take one step and return the loss before it, detached; gradients stay readable."""

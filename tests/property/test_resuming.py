@@ -24,8 +24,11 @@ MERGER_OPTIONS = {
     "random": {"samples": 32, "retrain": SHORT},
     "zipit": {"samples": 32, "retrain": SHORT},
 }
-PRUNER_OPTIONS = {"taylor": {"interval": 3, "batch_size": 16}, "vibnet": {"penalty": SHORT}}
-STRENGTHS = {"vibnet": [1, 50]}
+PRUNER_OPTIONS = {
+    **{name: {"interval": 3, "batch_size": 16} for name in ("taylor", "taylor_readers")},
+    **{name: {"penalty": SHORT} for name in ("vibnet", "vibnet_readers")},
+}
+STRENGTHS = {name: [1, 50] for name in ("vibnet", "vibnet_readers")}
 
 
 def residual():

@@ -40,8 +40,10 @@ PLUGINS = {
         },
     }),
     "pruner": (18, {
-        "taylor": {"interval": 1, "event_fraction": 0.2},
-        "vibnet": {"penalty": EPOCH},
+        **{
+            name: {"interval": 1, "event_fraction": 0.2} for name in ("taylor", "taylor_readers")
+        },
+        **{name: {"penalty": EPOCH} for name in ("vibnet", "vibnet_readers")},
         **{name: {} for name in ("l1", "random")},
     }),
     "architecture": (14, {
@@ -216,7 +218,7 @@ def pruner_with(fault):
         ("stops", "every_strength", "of strengths [0.3, 0.6] it yields [0.3]"),
         ("asks ahead", "asks_for_a_strength", "before the network of 0.3 it asks for 0.6"),
         ("in place", "it_is_given", "the network it was given has other weights"),
-        ("grows", "ever_grows", "units to"),
+        ("grows", "ever_runs_more", "units of"),
         ("phase", "names_its_phase", "'later'"),
     ],
 )
