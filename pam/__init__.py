@@ -16,7 +16,7 @@ from pam.errors import (
     ShapeError,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PACKAGES = (
     "config",

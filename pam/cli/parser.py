@@ -12,7 +12,17 @@ from pam.runs.stages import CELL_STAGES
 # Stages with arguments beyond those that the table of stages gives them.
 _SPECIAL_STAGES = ("prepare", "prune")
 _COMMANDS = (
-    *("aggregate", "tables", "figures", "report", "reproduction", "samples", "config", "plan"),
+    *(
+        "init",
+        "aggregate",
+        "tables",
+        "figures",
+        "report",
+        "reproduction",
+        "samples",
+        "config",
+        "plan",
+    ),
     *("conform", "status", "check", "trace", "bench", "export", "predict"),
 )
 

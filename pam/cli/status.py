@@ -10,8 +10,7 @@ from pam.history.hashes import recall
 from pam.history.plan import Plan, with_finished_seeds
 from pam.history.stale import in_words, stale_stages
 from pam.history.status import failed_lines, stage_lines
-from pam.runs.paths import Paths, profile_file
-from pam.source.modules import ROOT
+from pam.runs.paths import Paths, checkout, own_profile, profile_file
 
 REFERENCES = "results/reference"
 
@@ -36,7 +35,8 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the status; nothing is written, and no run is held up."""
-    file, paths = ROOT / profile_file(arguments.profile), Paths(f"results/{arguments.profile}")
+    file = own_profile(arguments.profile) or checkout() / profile_file(arguments.profile)
+    paths = Paths(f"results/{arguments.profile}")
     profile = load_config(file)
     check_plugins(profile)
     config = load_config(file, arguments.seeds)

@@ -9,6 +9,7 @@ from pam.config import Config
 from pam.errors import ConfigError
 from pam.runs.cells import Cell, cells_of, parents_of
 from pam.runs.stages import CELL_STAGES, CSV_FILES, STAGES
+from pam.source.modules import PACKAGE, ROOT
 
 PROFILES = "workflow/config"
 NETWORK = ".safetensors"
@@ -32,6 +33,12 @@ def profile_file(profile: str) -> str:
             f"a profile is the name of a file in {PROFILES}/ without .yaml, not '{profile}'"
         )
     return f"{PROFILES}/{profile}.yaml"
+
+
+def checkout() -> Path:
+    """Return the folder of the Snakefile: the checkout, or its copy in an installed package."""
+    copied = ROOT / PACKAGE / "checkout"
+    return copied if copied.is_dir() else ROOT
 
 
 def own_profile(profile: str) -> str:

@@ -26,12 +26,12 @@ from tests.small_run import CONFIG, Run, stand_in
 COMMANDS = (
     *("prepare", "train", "merge", "prune", "measure", "relate", "analyse"),
     *("aggregate", "tables", "figures", "report", "reproduction", "samples"),
-    *("config", "plan", "conform", "status", "check", "trace", "bench"),
+    *("init", "config", "plan", "conform", "status", "check", "trace", "bench"),
     *("export", "predict"),
 )
 WITHOUT_TORCH = (
     *("aggregate", "tables", "figures", "report", "reproduction"),
-    *("config", "status", "check", "trace"),
+    *("init", "config", "status", "check", "trace"),
 )
 
 
@@ -108,6 +108,18 @@ def test_config_prints_what_it_reads_back(tmp_path, capsys):
     again.write_text(shown)
     assert load_config(again) == load_config(path)
     assert shown.endswith("measure, 0 relate, 0 analyse\n")
+
+
+def test_init_writes_a_start_into_an_empty_folder_only(tmp_path, capsys):
+    new = tmp_path / "study"
+    assert main(["init", str(new), "--profile", "smoke"]) == 0
+    assert main(["config", "--config", str(new / "config" / "mine.yaml"), "--check"]) == 0
+    text = (new / "config" / "mine.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=config.schema.json\n")
+    assert main(["init", str(new)]) == 2
+    assert f"{new} is not an empty folder" in capsys.readouterr().err
+    assert main(["init", str(tmp_path / "other"), "--profile", "smok"]) == 2
+    assert "there is no profile 'smok'; did you mean 'smoke'?" in capsys.readouterr().err
 
 
 def test_config_checks_that_folders_are_there(tmp_path, capsys):

@@ -9,6 +9,7 @@ import tomllib
 import pytest
 import yaml
 
+import pam
 from pam.config import load_config
 from pam.source.modules import ROOT
 
@@ -45,6 +46,13 @@ def test_every_dependency_of_the_project_is_locked():
     ]
     names = {normal(re.match(r"[A-Za-z0-9._-]+", one).group()) for one in needed}
     assert names <= set(locked())
+
+
+def test_the_version_is_said_once_in_effect():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert citation["version"] == pam.__version__
+    assert re.search(r"^## (\S+)", changes, re.MULTILINE).group(1) == pam.__version__
 
 
 def test_the_lock_holds_no_version_of_one_machine_only():

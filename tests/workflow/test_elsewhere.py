@@ -1,7 +1,10 @@
-"""The workflow outside its checkout: as a module of another workflow."""
+"""The workflow outside its checkout: as a module of another workflow, and from a wheel."""
 
+import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,12 +36,22 @@ use rule * from pam_bench as pam_*
 PREPARED = "results/smoke/data/digits_lenet5/record.json"
 
 
-def snakemake(folder: Path, *words: str) -> str:
-    """Run Snakemake in a folder and return what it said."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+def python(folder: Path, *words: str, **environment: str) -> str:
+    """Run Python in a folder and return what it said."""
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def snakemake(folder: Path, *words: str, **environment: str) -> str:
+    return python(folder, "-m", "snakemake", "--cores", "1", *words, **environment)
 
 
 def test_as_a_module_of_another_workflow(tmp_path):
@@ -60,3 +73,28 @@ def test_as_a_module_of_another_workflow(tmp_path):
     planned = snakemake(tmp_path, "--dry-run", "--summary", "pam_all")
     assert "networks/digits_lenet5/A-3.safetensors" in planned
     assert "A-0.safetensors" not in planned
+
+
+def test_from_a_wheel_in_an_empty_folder(tmp_path):
+    source, site, study = (tmp_path / name for name in ("source", "site", "study"))
+    for name in ("pam", "workflow"):
+        ignored = shutil.ignore_patterns("__pycache__", "site")
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    for name in ("Snakefile", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    python(source, "-c", "from setuptools import build_meta; build_meta.build_wheel('.')")
+    (wheel,) = source.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(site)
+
+    installed = {"PYTHONPATH": str(site)}
+    pam = ("-m", "pam.cli")
+    said = python(tmp_path, *pam, "init", str(study), "--profile", "smoke", **installed)
+    assert f"cd {study} && snakemake --cores all" in said
+    where = python(study, "-c", "import pam; print(pam.__file__)", **installed)
+    assert Path(where.strip()).is_relative_to(site)
+    prepared = PREPARED.replace("smoke", "mine")
+    snakemake(study, prepared, **installed)
+    assert (study / prepared).is_file()
+    said = python(study, *pam, "status", "--profile", "mine", **installed)
+    assert "Profile mine: " in said
+    assert "jobs would run" in said
