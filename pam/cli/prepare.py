@@ -9,8 +9,6 @@ from pam.cli.stage import add_stage_parser, run_stage
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_stage_parser(commands, "prepare")
-    parser.add_argument("--root", metavar="FOLDER", help="folder of raw data already on disk")
-    parser.add_argument("--download", action="store_true", help="fetch raw data that is missing")
     parser.add_argument(
         "--allow-missing",
         action="store_true",
@@ -21,5 +19,4 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: Namespace) -> int:
     """Make and store the data set of an experiment."""
-    options = {name: getattr(arguments, name) for name in ("root", "download", "allow_missing")}
-    return run_stage("prepare", arguments, **options)
+    return run_stage("prepare", arguments, allow_missing=arguments.allow_missing)

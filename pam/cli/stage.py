@@ -37,6 +37,11 @@ def add_stage_parser(commands: Commands, name: str) -> Parser:
         parser.add_argument(*flags, dest=axis, required=True, help=AXES[axis].help, **kind)
     for parent in stage.parents:
         _add_parent(parser, parent)
+    if "pam.data" in stage.plugins:
+        parser.add_argument("--root", metavar="FOLDER", help="folder of raw data already on disk")
+        parser.add_argument(
+            "--download", action="store_true", help="fetch raw data that is missing"
+        )
     if not stage.axes:
         parser.add_argument("--out", required=True, metavar="FOLDER", help="where the files go")
         add_log(parser)
@@ -63,7 +68,10 @@ def run_stage(name: str, arguments: Namespace, **options: object) -> int:
 
     given, stage = vars(arguments), STAGES[name]
     cell = Cell(name, arguments.experiment, **{axis: given[axis] for axis in stage.axes or ()})
-    files = {parent.flag: _paths(given[parent.flag]) for parent in stage.parents}
+    files = {
+        parent.flag: _paths(given[parent.flag]) for parent in stage.parents if given[parent.flag]
+    }
+    options |= {name: given[name] for name in ("root", "download") if name in given}
     if files:
         files["data"] = [Path(arguments.data) / DESCRIPTION]
     out = given.get("out") or arguments.record
@@ -88,9 +96,16 @@ def _add_parent(parser: Parser, parent: Parent) -> None:
     elif parent.stage == "train":
         help_ = "single-task network of every task, made by `pam train`"
         kind = {"metavar": "FILE", "nargs": "+"}
+    elif parent.stage == "pretrain":
+        help_ = (
+            "network that all tasks start from, made by `pam pretrain`, if the experiment has one"
+        )
+        kind = {"metavar": "FILE"}
     else:
         help_, kind = f"networks made by `pam {parent.stage}`", {"metavar": "FILE"}
-    parser.add_argument(f"--{parent.flag}", required=True, help=help_, **kind)
+    # Only some experiments have what is asked for.
+    required = not STAGES[parent.stage].asks
+    parser.add_argument(f"--{parent.flag}", required=required, help=help_, **kind)
 
 
 def _paths(value: str | list[str]) -> list[str]:

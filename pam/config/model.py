@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
@@ -15,6 +14,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from pam.config.section import BatchSize, Options, Section
+from pam.config.training import Init, Pretrained, Stage, Train, Trunk
 from pam.names import check_known, hint
 from pam.ranges import Fraction
 
@@ -58,63 +59,12 @@ TaskName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$"), AfterValidator(_not_reserved)
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-BatchSize = Annotated[int, Field(ge=1)]
 Backend = Literal["torch", "compile", "onnxruntime"]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Deltas = Annotated[list[PositiveNumber], AfterValidator(_unique), AfterValidator(_compared)]
-Options = dict[str, Any]
 
 
-class _Section(BaseModel):
-    """A part of the file whose keys are all known: another key is an error with a hint."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, value: Any) -> Any:
-        if isinstance(value, dict) and cls.model_config["extra"] == "forbid":
-            for key in value:
-                if key not in cls.model_fields:
-                    raise PydanticCustomError(
-                        "unknown_key",
-                        "unknown key '{key}'; {hint}",
-                        {"key": str(key), "hint": hint(key, cls.model_fields)},
-                    )
-        return value
-
-
-class Stage(_Section):
-    """A part of the training with one learning rate; the momentum starts from zero in each."""
-
-    epochs: int = Field(ge=1, description="Passes over the training part. Unit: epochs.")
-    learning_rate: float = Field(
-        gt=0,
-        allow_inf_nan=False,
-        description="Step size of stochastic gradient descent. Unit: none.",
-    )
-
-
-class Train(_Section):
-    """How the single-task networks are trained: Nesterov SGD, mean squared error."""
-
-    batch_size: BatchSize = Field(32, description="Images per step. Unit: images.")
-    stages: list[Stage] = Field(
-        min_length=1, description="The training stages, run one after the other."
-    )
-    pretrained: Literal["imagenet"] | None = Field(
-        None,
-        description="Start from torchvision's ImageNet weights, whose file must be on disk; "
-        "for vgg16, resnet18 and resnet34 of width 1.",
-    )
-
-    @property
-    def schedule(self) -> dict[str, Any]:
-        """Stages and batch size."""
-        return self.model_dump(exclude={"pretrained"})
-
-
-class _Row(_Section):
+class _Row(Section):
     """A row of the comparison: a registered method and its options, which the method checks."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
@@ -133,7 +83,7 @@ class Merging(_Row):
     """A way to merge the single-task networks, with options that the merger checks."""
 
 
-class FineTune(_Section):
+class FineTune(Section):
     """How a network is trained after pruning: as single-task networks are, on all its tasks."""
 
     stages: list[Stage] = Field(
@@ -163,7 +113,7 @@ class Pruning(_Row):
         return self.fine_tune.model_dump() if self.fine_tune else None
 
 
-class Latency(_Section):
+class Latency(Section):
     """How the running time of every combination is measured."""
 
     batch_sizes: Annotated[list[BatchSize], AfterValidator(_unique)] = Field(
@@ -183,7 +133,7 @@ class Latency(_Section):
     )
 
 
-class Conditions(_Section):
+class Conditions(Section):
     """What is looked into beyond accuracy and cost: why merging before pruning needs regrouping."""
 
     layers: Annotated[list[str], AfterValidator(_unique)] = Field(
@@ -219,7 +169,7 @@ class Conditions(_Section):
         return self
 
 
-class Experiment(_Section):
+class Experiment(Section):
     """One data set and architecture, every merging crossed with every pruning."""
 
     dataset: str = Field(description="Registered name of the data set, e.g. digits.")
@@ -236,6 +186,13 @@ class Experiment(_Section):
         default={}, description="Options of the architecture, which the architecture checks."
     )
     train: Train = Field(description="How the single-task networks are trained.")
+    init: Init = Field(
+        "independent",
+        description="What single-task networks start from: independent, random weights of their "
+        "own; common, the same random weights for all tasks of a seed; or `pretrained: {data: ..., "
+        "train: ...}`, the hidden layers of one network that is trained first. For ImageNet "
+        "weights see `train.pretrained`.",
+    )
     merging: dict[RowName, Merging] = Field(
         description="Mergers to compare: row name -> options of the merger. Empty, as `pruning` "
         "then is, in an experiment on relatedness only."
@@ -292,6 +249,24 @@ class Experiment(_Section):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.init != "independent" and self.train.pretrained:
+            raise PydanticCustomError(
+                "conflict", "'init' and 'train.pretrained' are two answers; leave one of them out"
+            )
+        return self
+
+    @property
+    def trunk(self) -> Trunk | None:
+        """The network that all tasks start from, if one is trained first."""
+        return self.init.pretrained if isinstance(self.init, Pretrained) else None
+
+    @property
+    def trunk_data(self) -> Options:
+        """The options of the trunk's data set, and of the experiment's where there is none."""
+        return {**self.data, **(self.trunk.data if self.trunk else {})}
+
     def row(self, section: str, name: str) -> Merging | Pruning:
         """Return a row of ``merging``, ``pruning`` or ``relatedness``.
 
@@ -303,7 +278,7 @@ class Experiment(_Section):
         return rows[name]
 
 
-class Config(_Section):
+class Config(Section):
     """A whole run: seeds, machine, and the experiments to compare."""
 
     seeds: Annotated[list[Seed], AfterValidator(_unique)] = Field(

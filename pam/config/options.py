@@ -42,6 +42,12 @@ def check_experiment(config: Config, name: str) -> None:
     context = {IMAGES: images, LAYERS: layers}
     check_value(f"{at}.train.batch_size", _BATCH_SIZE, made.train.batch_size, context)
     check_value(f"{at}.conditions.layers", _LAYERS, made.conditions.layers, context)
+    if made.trunk:
+        where = f"{at}.init.pretrained"
+        check_options(DATASET, made.dataset, made.trunk_data, f"{where}.data")
+        images_seen = {IMAGES: training_images(made.dataset, made.trunk_data)}
+        size = made.trunk.train.batch_size
+        check_value(f"{where}.train.batch_size", _BATCH_SIZE, size, images_seen)
     for row, merging in made.merging.items():
         _check_merging(f"{at}.merging.{row}", merging, len(made.tasks), images, layers)
     for row, merging in made.relatedness.items():

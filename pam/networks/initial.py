@@ -1,4 +1,4 @@
-"""New single-task networks: weights drawn at random, or read from a file of torchvision's."""
+"""New single-task networks: weights drawn at random, of a trained network, or of a file."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pam.errors import ConfigError, DataError
+from pam.errors import ConfigError, DataError, ShapeError
 from pam.files import file_hash
 from pam.networks.architecture import Architecture
 from pam.networks.grouped import GroupedNetwork, SingleTaskNetwork
@@ -22,7 +22,7 @@ def build(
     *,
     task: str = "A",
     seed: int = 0,
-    pretrained: str | None = None,
+    pretrained: SingleTaskNetwork | str | None = None,
     **options: Any,
 ) -> SingleTaskNetwork:
     """Return a freshly initialised single-task network; see :func:`draw_weights`.
@@ -33,27 +33,44 @@ def build(
         n_outputs: labels of the task.
         task: name of the task.
         seed: seed of the initial weights.
-        pretrained: ``"imagenet"`` for torchvision's weights in all convolutions, from a file on
-            disk (see :func:`load_imagenet`); None for none.
+        pretrained: what all layers but the output start from instead: a trained network of the
+            same architecture, or ``"imagenet"`` for torchvision's weights in all convolutions,
+            from a file on disk (see :func:`load_imagenet`); None for random weights.
         **options: of the architecture.
 
     Raises:
         ConfigError: for an unknown name or option, or no outputs.
         DataError: if the file of pretrained weights is missing or damaged.
-        ShapeError: for an impossible input shape.
+        ShapeError: for an impossible input shape, or a trained network of another architecture.
     """
     if int(n_outputs) != n_outputs or n_outputs < 1:
         raise ConfigError(f"a task needs at least one output, not {n_outputs!r}")
-    if pretrained not in (None, "imagenet"):
-        raise ConfigError(f"pretrained weights are 'imagenet' or none, not {pretrained!r}")
+    trunk = pretrained if isinstance(pretrained, SingleTaskNetwork) else None
+    if not trunk and pretrained not in (None, "imagenet"):
+        raise ConfigError(
+            f"pretrained weights are 'imagenet', a network's or none, not {pretrained!r}"
+        )
     design = architecture(name, input_shape, **options)
     group = frozenset([task])
     widths = {layer: {group: units} for layer, units in design.units.items()}
     network = SingleTaskNetwork(design, {task: int(n_outputs)}, widths)
     draw_weights(network, seed)
-    if pretrained is not None:
+    if trunk:
+        _copy_hidden(trunk, network)
+    elif pretrained is not None:
         load_imagenet(network)
     return network
+
+
+def _copy_hidden(trunk: SingleTaskNetwork, network: SingleTaskNetwork) -> None:
+    """Copy all layers of one network but its output layer into another one, in place."""
+    one, other = (each.describe()["architecture"] for each in (trunk, network))
+    if one != other:
+        raise ShapeError(f"a network cannot start from one of another architecture: {one}, {other}")
+    theirs, mine = (each.block_name(frozenset([each.task])) for each in (trunk, network))
+    for node, blocks in network.blocks.items():
+        if node != network.architecture.output:
+            blocks[mine].load_state_dict(trunk.blocks[node][theirs].state_dict())
 
 
 def draw_weights(network: GroupedNetwork, seed: int) -> None:

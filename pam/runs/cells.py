@@ -98,12 +98,19 @@ def check_cell(config: Config, cell: Cell, where: str) -> None:
 
 
 def parents_of(config: Config, cell: Cell) -> dict[str, list[Cell]]:
-    """Return flag of the command -> the cells whose artefacts a cell reads."""
+    """Return flag of the command -> the cells whose artefacts a cell reads.
+
+    A stage that the experiment does not ask for has no cells, and no flag.
+    """
     parents = stage_of(cell.stage).parents
     if not cell.experiment:
         return {parent.flag: cells_of(config, parent.stage) for parent in parents}
-    tasks = config.experiment(cell.experiment).tasks
-    return {parent.flag: parent_cells(cell, parent, tasks) for parent in parents}
+    experiment = config.experiment(cell.experiment)
+    return {
+        parent.flag: parent_cells(cell, parent, experiment.tasks)
+        for parent in parents
+        if _asked(experiment, cell, parent.stage) != {}
+    }
 
 
 def parent_cells(cell: Cell, parent: Parent, tasks: Sequence[str]) -> list[Cell]:
@@ -127,9 +134,16 @@ def settings_of(config: Config, cell: Cell) -> dict[str, Any]:
     It holds the slices of the stages before, so its hash names everything upstream as well.
     """
     settings: dict[str, Any] = {}
-    for stage in (*ancestors(cell.stage), cell.stage) if cell.experiment else (cell.stage,):
+    for stage in stages_behind(config, cell) if cell.experiment else (cell.stage,):
         settings |= _settings(config, cell, stage)
     return settings
+
+
+def stages_behind(config: Config, cell: Cell) -> list[str]:
+    """Return the stages that a cell of an experiment rests on, its own last."""
+    experiment = config.experiment(cell.experiment)
+    before = [one for one in ancestors(cell.stage) if _asked(experiment, cell, one) != {}]
+    return [*before, cell.stage]
 
 
 def method_of(config: Config, cell: Cell, stage: str | None = None) -> str | None:
@@ -205,8 +219,10 @@ def _cells(config: Config, stage: str, name: str) -> Iterator[Cell]:
 
 def _asked(experiment: Experiment, cell: Cell, stage: str) -> dict[str, Any] | None:
     """Return what a section asks of a cell's merging, None if the stage depends on none."""
-    section = STAGES[stage].asks
-    return getattr(experiment, section).asked_of(cell.merging) if section else None
+    if not STAGES[stage].asks:
+        return None
+    section = getattr(experiment, STAGES[stage].asks)
+    return {} if isinstance(section, str) else section.asked_of(cell.merging)
 
 
 def _settings(config: Config, cell: Cell, stage: str) -> dict[str, Any]:
@@ -216,6 +232,9 @@ def _settings(config: Config, cell: Cell, stage: str) -> dict[str, Any]:
         return settings
     experiment = config.experiment(cell.experiment)
     settings |= {key: _dump(getattr(experiment, key)) for key in row.keys}
+    if settings.get("init") == "independent":
+        # As before there was a choice: what was made then is still up to date.
+        del settings["init"]
     axis = method_axis(stage)
     if axis:
         section = AXES[axis].section

@@ -46,7 +46,9 @@ def cell_raw_hash(config: Config, cell: Cell, root: str | Path | None = None) ->
     """
     if "pam.data" not in STAGES[cell.stage].plugins:
         return ""
-    folder = config.experiment(cell.experiment).data.get("folder")
+    experiment = config.experiment(cell.experiment)
+    data = experiment.trunk_data if cell.stage == "pretrain" else experiment.data
+    folder = data.get("folder")
     return raw_hash(root or DEFAULT_ROOT, str(folder)) if folder else ""
 
 

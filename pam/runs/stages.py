@@ -63,7 +63,8 @@ class Stage:
         parents: what it reads; of a stage of the whole run, the stages whose records it reads.
         keys: sections of the experiment that decide its result beyond its parents and axes.
         run_keys: the same of the whole configuration.
-        asks: section of the experiment that says of which mergings there are cells at all.
+        asks: section of the experiment that says whether there are cells at all, and of which
+            mergings; a stage after it reads it only where there are.
         plugins: packages whose plug-ins it runs besides the methods of its axes: "pam.networks"
             for the experiment's architecture, "pam.data" for its data set.
         suffix: of its artefact; empty if the record is all it writes.
@@ -90,6 +91,7 @@ class Stage:
 
 
 _DATA = Parent("data", "prepare")
+_TRUNK = Parent("trunk", "pretrain")
 _NETWORKS = Parent("networks", "train")
 _MERGED = Parent("merged", "merge")
 _PRUNED = Parent("pruned", "prune")
@@ -103,13 +105,26 @@ _CELL_STAGES = {
         plugins=("pam.data",),
         suffix=".json",
     ),
+    "pretrain": Stage(
+        help="train the network that all tasks of a seed start from",
+        done="pretrained",
+        folder="pretrained",
+        axes=("seed",),
+        parents=(_DATA,),
+        keys=("architecture", "network"),
+        run_keys=("threads", "device"),
+        asks="init",
+        plugins=("pam.networks", "pam.data"),
+        suffix=".safetensors",
+        tables=("training",),
+    ),
     "train": Stage(
         help="train the single-task network of one task",
         done="trained",
         folder="networks",
         axes=("task", "seed"),
-        parents=(_DATA,),
-        keys=("architecture", "network", "train"),
+        parents=(_DATA, _TRUNK),
+        keys=("architecture", "network", "init", "train"),
         run_keys=("threads", "device"),
         plugins=("pam.networks",),
         suffix=".safetensors",
@@ -151,7 +166,7 @@ _CELL_STAGES = {
         done="related",
         folder="related",
         axes=("relatedness", "seed"),
-        parents=(_DATA, _NETWORKS),
+        parents=(_DATA, _NETWORKS, _TRUNK),
         plugins=("pam.networks",),
         tables=("relatedness",),
     ),

@@ -1,8 +1,13 @@
 """Where and how a job computes: device, threads, determinism. Called before torch is imported."""
 
 import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pam.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pam.data import MultitaskDataset
 
 _LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
 
@@ -55,3 +60,13 @@ def device_model(device: str) -> str:
     import torch
 
     return f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+def on_device(dataset: "MultitaskDataset", device: str) -> "MultitaskDataset":
+    """Return a data set whose images and labels lie on a device."""
+    parts = {
+        name: replace(part, images=part.images.to(device), labels=part.labels.to(device))
+        for name in ("train", "validation", "test")
+        for part in [getattr(dataset, name)]
+    }
+    return replace(dataset, **parts)

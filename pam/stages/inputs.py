@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pam.config import Pruning
-from pam.errors import DataError, ShapeError
+from pam.errors import ConfigError, DataError, ShapeError
 from pam.files import read_meta
+from pam.runs.cells import parents_of
 from pam.runs.paths import DESCRIPTION
 from pam.runs.stages import STAGES
+from pam.stages.device import on_device
 from pam.stages.failures import Failure, attempt, read_failure
 from pam.stages.job import UNPRUNED, Inputs, Job, check_tasks
 
@@ -34,7 +35,8 @@ def read_inputs(job: Job, files: Mapping[str, Sequence[str | Path]]) -> Inputs:
         ShapeError: if a network is of another architecture, input shape or set of tasks.
     """
     inputs = Inputs()
-    parents = STAGES[job.cell.stage].parents
+    _check_flags(job, files)
+    parents = [one for one in STAGES[job.cell.stage].parents if one.flag in files]
     for parent in parents:
         failures = (read_failure(path) for path in files[parent.flag])
         failure = next((one for one in failures if one), None)
@@ -49,7 +51,9 @@ def read_inputs(job: Job, files: Mapping[str, Sequence[str | Path]]) -> Inputs:
             inputs._dataset = dataset
     for parent in parents:
         paths = files[parent.flag]
-        if parent.stage == "train" and not {"data", parent.flag} & inputs.failures.keys():
+        if parent.stage == "pretrain" and not {"data", parent.flag} & inputs.failures.keys():
+            inputs.trunk = _read_trunk(job, inputs.dataset, paths[0])
+        elif parent.stage == "train" and not {"data", parent.flag} & inputs.failures.keys():
             inputs.networks = _read_singles(job, inputs.dataset, paths)
         elif parent.stage == "merge":
             _read_merged(job, inputs, parent.flag, paths[0])
@@ -79,17 +83,25 @@ def _read_dataset(job: Job, folder: Path) -> "tuple[MultitaskDataset | Failure, 
                 f"{folder} was made with {option} {dataset.options[option]!r}, but "
                 f"{job.key(f'data.{option}')} is {value!r}"
             )
-    return attempt(lambda: _move(dataset, job.device)), data_hash(folder)
+    return attempt(lambda: on_device(dataset, job.device)), data_hash(folder)
 
 
-def _move(dataset: "MultitaskDataset", device: str) -> "MultitaskDataset":
-    """Return a data set whose images and labels lie on a device."""
-    parts = {
-        name: replace(part, images=part.images.to(device), labels=part.labels.to(device))
-        for name in ("train", "validation", "test")
-        for part in [getattr(dataset, name)]
-    }
-    return replace(dataset, **parts)
+def _check_flags(job: Job, files: Mapping[str, Sequence[str | Path]]) -> None:
+    """Check that a job reads what its experiment asks for, no more and no less."""
+    wanted = parents_of(job.config, job.cell)
+    for parent in STAGES[job.cell.stage].parents:
+        if (parent.flag in files) != (parent.flag in wanted):
+            needs = "needs" if parent.flag in wanted else "has no use for"
+            raise ConfigError(f"experiment '{job.cell.experiment}' {needs} --{parent.flag}")
+
+
+def _read_trunk(job: Job, dataset: "MultitaskDataset", path: str | Path) -> "SingleTaskNetwork":
+    from pam.networks import SingleTaskNetwork
+
+    _check_origin(job, path)
+    network = SingleTaskNetwork.load(path)
+    _check_architecture(job, dataset, network, path)
+    return network.to(job.device)
 
 
 def _read_singles(
@@ -160,10 +172,10 @@ def _as_json(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _check_network(
+def _check_architecture(
     job: Job, dataset: "MultitaskDataset", network: "GroupedNetwork", path: str | Path
 ) -> None:
-    """Check that a network is of the job's architecture and fits the data set."""
+    """Check that a network is of the job's architecture and takes the data set's images."""
     from pam.networks.registry import architecture as build_architecture
 
     architecture = network.architecture
@@ -184,6 +196,13 @@ def _check_network(
             f"the network in {path} was built with {_as_json(architecture.options)}, but "
             f"{job.key('network')} asks for {_as_json(asked.options)}"
         )
+
+
+def _check_network(
+    job: Job, dataset: "MultitaskDataset", network: "GroupedNetwork", path: str | Path
+) -> None:
+    """Check that a network is of the job's architecture and fits the data set."""
+    _check_architecture(job, dataset, network, path)
     for task, outputs in network.tasks.items():
         labels = len(dataset.tasks.get(task, ()))
         if outputs != labels:

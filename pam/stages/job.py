@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pam.config import Config, Experiment
 from pam.errors import ConfigError
-from pam.runs.cells import Cell, cell_code, config_hash, method_of, settings_of
-from pam.runs.stages import STAGES, ancestors
+from pam.runs.cells import Cell, cell_code, config_hash, method_of, settings_of, stages_behind
+from pam.runs.stages import STAGES
 from pam.seeds import derive_seed
 from pam.stages.failures import Failure
 from pam.stages.rows import Rows
@@ -78,7 +78,7 @@ class Job:
             stage: the stage whose settings decide the row, by default the job's own.
         """
         settings = settings_of(self.config, _at(self.cell, stage or self.cell.stage))
-        stages = [one for one in (*ancestors(self.cell.stage), self.cell.stage) if one != "prepare"]
+        stages = [one for one in stages_behind(self.config, self.cell) if one != "prepare"]
         return {
             "threads": self.config.threads,
             "device": self.device,
@@ -94,12 +94,14 @@ class Inputs:
 
     Attributes:
         data_hash: sha256 (hex) of the data set.
+        trunk: the network that all tasks start from, if the experiment has one.
         networks: task -> single-task network, in the order of the experiment's tasks.
         strengths: strength -> pruned network or why there is none; 0 is the merged network.
         failures: flag of the command -> why there is nothing.
     """
 
     data_hash: str = ""
+    trunk: "SingleTaskNetwork | None" = None
     networks: "dict[str, SingleTaskNetwork]" = field(default_factory=dict)
     strengths: "dict[float, GroupedNetwork | Failure]" = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)

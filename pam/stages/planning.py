@@ -5,11 +5,11 @@ every estimate has two ends: the cheapest network that the merger may make, and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pam.config import Config, Experiment, Merging, Pruning
-from pam.config.options import PAIR
+from pam.config.options import PAIR, training_images
 from pam.cost.counting import links
 from pam.merging import MERGERS, Forecast
 from pam.networks import Architecture, Gate, Widths
@@ -20,7 +20,7 @@ from pam.source.signatures import signature_of
 from pam.training import Schedule, schedule_from
 
 STAGES = ("train", "merge", "prune", "relate")
-"""The stages that train."""
+"""The stages that train; the training of a trunk counts among the first."""
 FORWARD_AND_BACKWARD = 3
 """Forward passes that a step of training is worth: the backward pass takes two."""
 FLOPS_PER_MAC = 2
@@ -139,6 +139,7 @@ class Plan:
         made, seeds = self.experiment, len(self.config.seeds)
         size = single(self.architecture)
         trained = self._training(Sizes(size, size), made.train.schedule)
+        pretrained = self._pretraining(Sizes(size, size))
         merged = pruned = related = Range()
         tasks = len(made.tasks)
         for merging in made.merging.values():
@@ -149,8 +150,16 @@ class Plan:
         for merging in made.relatedness.values():
             # The first task with itself, in a network trained for that, and with every other one.
             related += trained + self._merging(merging, PAIR) * tasks
-        ranges = (trained * tasks, merged, pruned, related)
+        ranges = (trained * tasks + pretrained, merged, pruned, related)
         return {stage: one * seeds for stage, one in zip(STAGES, ranges, strict=True)}
+
+    def _pretraining(self, sizes: Sizes) -> Range:
+        """Return the training of the trunk, on as many images as the tasks have if it is unsaid."""
+        made = self.experiment
+        if not made.trunk:
+            return Range()
+        images = training_images(made.dataset, made.trunk_data) or self.images
+        return replace(self, images=images)._training(sizes, made.trunk.train.schedule)
 
     def _forecast(self, merging: Merging) -> Forecast:
         return forecast_of(merging.method, merging.options, self.architecture)

@@ -1,6 +1,7 @@
 """Make the data set of an experiment."""
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ def compute(job: Job, inputs: Inputs) -> Result:
         DataError: if the data cannot be had and ``allow_missing`` is not set.
     """
     facts = {"raw_hash": cell_raw_hash(job.config, job.cell, job.options.get("root"))}
-    dataset = _load(job)
+    dataset = load_data(job, job.experiment.data)
     if isinstance(dataset, Failure):
         if not job.options.get("allow_missing"):
             raise DataError(dataset.reason)
@@ -39,10 +40,11 @@ def compute(job: Job, inputs: Inputs) -> Result:
     return Result(save=save, facts=facts)
 
 
-def _load(job: Job) -> "MultitaskDataset | Failure":
+def load_data(job: Job, options: Mapping[str, Any]) -> "MultitaskDataset | Failure":
+    """Return the experiment's data set with some options, or why it cannot be had."""
     from pam.data import DATASETS, load
 
-    name, options = job.experiment.dataset, dict(job.experiment.data)
+    name, options = job.experiment.dataset, dict(options)
     # A data set that is on every disk has nothing to download.
     if (
         job.options.get("download")

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from pam.stages.failures import Failure, attempt
 from pam.stages.job import Inputs, Job, Result
 from pam.stages.rows import Row
-from pam.stages.train import train
+from pam.stages.train import seeds_of, train
 
 if TYPE_CHECKING:
     from pam.analysis.relatedness import LayerShare
@@ -32,8 +32,8 @@ def compute(job: Job, inputs: Inputs) -> Result:
     dataset, networks, seed = inputs.dataset, inputs.networks, job.seed("relate")
     columns = job.columns(inputs.data_hash)
     base, *others = networks
-    seeds = {name: job.seed(name, base, "again") for name in ("weights", "order")}
-    control = attempt(lambda: train(job, dataset, base, **seeds)[0])
+    seeds = seeds_of(job, base, "again")
+    control = attempt(lambda: train(job, inputs, base, seeds)[0])
     if isinstance(control, Failure):
         return Result(failure=control.within(f"task {base}"), facts={"seeds": seeds})
     again = name_again(base, dataset)

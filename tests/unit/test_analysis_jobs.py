@@ -88,8 +88,8 @@ def test_a_network_related_to_itself_shares_all_that_is_kept(run, monkeypatch):
 def test_the_control_is_another_network_of_the_first_task(run, monkeypatch):
     asked = []
 
-    def spy(job, dataset, task, **seeds):
-        asked.append((task, train(job, dataset, task, **seeds)[0]))
+    def spy(job, inputs, task, seeds):
+        asked.append((task, train(job, inputs, task, seeds)[0]))
         return asked[-1][1], []
 
     monkeypatch.setattr(relate, "train", spy)
@@ -185,7 +185,7 @@ def test_an_unknown_layer_is_named(run, capsys):
     finally:
         run.file.write_text(CONFIG)
     said = capsys.readouterr().err
-    assert "layer in experiments.tiny.conditions.layers 'f44'; did you mean 'f4'?" in said
+    assert "experiments.tiny.conditions.layers[1]: unknown layer; did you mean 'f4'?" in said
 
 
 def test_networks_that_are_not_there_have_rows_without_numbers(run, tmp_path):

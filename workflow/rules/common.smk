@@ -85,6 +85,11 @@ def inputs(stage: str):
     return files
 
 
+def trunk_flag(wildcards, input) -> str:
+    """The network that all tasks start from, for the command of an experiment that has one."""
+    return f"--trunk {input.trunk}" if "trunk" in input.keys() else ""
+
+
 def cell_of(stage: str, wildcards) -> Cell:
     """The cell of a stage that a job's wildcards name."""
     return Cell(stage, **{axis: wildcards[axis] for axis in axes_of(stage)})
@@ -110,9 +115,13 @@ def settings_hash(*stages: str):
     return settings
 
 
-def raw_data(wildcards) -> str:
+def raw_data(stage: str):
     """A hash of a user's own raw files. Published data sets never change, so they have none."""
-    return cell_raw_hash(CONFIG, cell_of("prepare", wildcards), os.getenv("PAM_DATA"))
+
+    def raw_hash(wildcards) -> str:
+        return cell_raw_hash(CONFIG, cell_of(stage, wildcards), os.getenv("PAM_DATA"))
+
+    return raw_hash
 
 
 def hold_run_lock() -> None:

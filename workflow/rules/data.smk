@@ -16,7 +16,7 @@ rule prepare:
         folder=subpath(output.record, parent=True),
         code=code_of("prepare"),
         settings=settings_hash("prepare"),
-        raw=raw_data,
+        raw=raw_data("prepare"),
     message:
         "{wildcards.experiment}: preparing the data"
     shell:

@@ -15,6 +15,7 @@ rule relate:
     params:
         config=CONFIG_FILE,
         data=subpath(input.data, parent=True),
+        trunk=trunk_flag,
         code=code_of("relate"),
         settings=settings_hash("relate"),
     message:
@@ -23,6 +24,6 @@ rule relate:
         command(
             "relate --config {params.config} --experiment {wildcards.experiment}"
             " --relatedness {wildcards.relatedness} --seed {wildcards.seed} --data {params.data}"
-            " --networks {input.networks}"
+            " --networks {input.networks} {params.trunk}"
             " --record {output.record} --log {log} > {log} 2>&1"
         )

@@ -16,6 +16,7 @@ rule train:
     params:
         config=CONFIG_FILE,
         data=subpath(input.data, parent=True),
+        trunk=trunk_flag,
         code=code_of("train"),
         settings=settings_hash("train"),
     message:
@@ -23,6 +24,6 @@ rule train:
     shell:
         command(
             "train --config {params.config} --experiment {wildcards.experiment}"
-            " --task {wildcards.task} --seed {wildcards.seed} --data {params.data}"
+            " --task {wildcards.task} --seed {wildcards.seed} --data {params.data} {params.trunk}"
             " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"
         )

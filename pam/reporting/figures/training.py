@@ -18,7 +18,11 @@ NOTE = (
     "interval"
 )
 
-_STAGES = {"train": "single-task training", "merge": "retraining while merging"}
+_STAGES = {
+    "pretrain": "training of the trunk",
+    "train": "single-task training",
+    "merge": "retraining while merging",
+}
 _QUANTITIES = {"validation_accuracy": "validation accuracy (%)", "loss": "training loss"}
 
 
