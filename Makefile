@@ -42,7 +42,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce status test test-more test-cluster test-reliability bench figures report check lint \
-    environment clean-results
+    environment clean-networks clean-results
 
 help:
 	@echo 'PAM-bench: merge networks, prune them, count what every task combination costs'
@@ -65,6 +65,7 @@ help:
 	@echo '                      LATENCY="--results results/NAME ..." with pam bench latency as well'
 	@echo '  make lint           format and style of Python, workflow and rules'
 	@echo '  make environment    only make $(VENV) from requirements.lock (the others do so themselves)'
+	@echo '  make clean-networks throw away the networks of a finished run, which its tables do not need'
 	@echo '  make clean-results  delete results, figures and logs of all runs but reference'
 	@echo
 	@echo 'Settings, written behind the command:'
@@ -140,6 +141,9 @@ lint: $(READY)
 	@$(BIN)/snakemake --lint
 
 environment: $(READY)
+
+clean-networks: $(READY)
+	@$(BIN)/python workflow/clean_networks.py --profile $(WORD)
 
 clean-results:
 	@for folder in results figures logs benchmarks/results; do \

@@ -21,12 +21,13 @@ from pam.reporting.schema import INTEGER, LATENCY, TEXT, Columns, Table
 from pam.reporting.statistics.bootstrap import median_interval
 from pam.reporting.statistics.matched import OK, REFERENCES
 from pam.reporting.statistics.operating_points import parts_of
-from pam.reporting.storage import read_table, select, write_rows
+from pam.reporting.storage import select, write_rows
 from pam.reporting.tables.cells import interval, number
 from pam.reporting.tables.text_table import TextTable
 from pam.runs.cells import Cell
 from pam.runs.machine import environment
 from pam.runs.paths import Paths
+from pam.runs.record import check_beside
 
 _ASKED = ":STRENGTH"
 _AXES = ("experiment", "dataset", "architecture", "merging", "pruning")
@@ -83,18 +84,19 @@ def networks_of_run(
             none is named.
         DataError: if a file is missing or damaged.
     """
-    points = read_table(folder, "operating_points")
+    run = Run(folder)
+    points = run.table("operating_points")
     if points.empty:
         raise ConfigError(f"{folder} has no operating points: nothing in it was pruned")
     points = _chosen(points, "experiment", experiment)
     points = _chosen(points, "pruning", pruning)
-    mergings = Run(folder).names.order_mergings(points["merging"])
+    mergings = run.names.order_mergings(points["merging"])
     seeds = [int(seed) for seed in points["seed"]]
     points = _chosen(points, "seed", min(seeds) if seed is None else seed)
     points = _chosen(points, "delta", delta)
     everything = order_combinations(points["combination"])[-1]
     points = select(points, combination=everything).set_index("merging")
-    measured = read_table(folder, "measurements")
+    measured = run.table("measurements")
     found, notes = [], []
     for merging in mergings:
         status = points["status"].get(merging, "not there for this seed")
@@ -152,6 +154,7 @@ def network_of_file(named: str) -> Contender:
         number = float(strength) if strength else None
     except ValueError as error:
         raise ConfigError(f"--networks {named}: '{strength}' is no strength") from error
+    check_beside(path)
     read = load_one(path, number, _ASKED)
     cell = {name: read.origin.get(name, "") for name in _AXES}
     cell |= {"seed": read.origin.get("seed"), "strength": read.strength}

@@ -13,6 +13,13 @@ class DataError(PamError):
     """A missing, damaged or empty file, or a tensor whose values cannot be used (NaN, infinity)."""
 
 
+class ChangedError(DataError):
+    """A file that is no longer what was written, as its record or manifest tells."""
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"{path} is not what its record says: delete it and run again")
+
+
 class ShapeError(PamError):
     """A tensor, network or grouping whose shape does not fit what it is used with."""
 

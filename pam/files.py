@@ -9,13 +9,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pam.errors import DataError
+from pam.errors import ChangedError, DataError
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
 META_KEY = "pam"
+SEAL = "seal"
+"""Key of a sealed JSON object: the sha256 of its text with nothing in this place."""
 
 DEFAULT_ROOT = Path("data")
 """Folder of raw data, relative to the working folder."""
@@ -40,7 +42,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        # A library may have made the file anew, for its owner alone.
+        os.chmod(temporary, mode)
         with open(temporary, "rb+") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
@@ -106,12 +112,47 @@ def read_json(path: str | Path) -> Any:
     Raises:
         DataError: if the file is missing or is not JSON.
     """
+    return _parsed(path)[0]
+
+
+def write_sealed(path: str | Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object as :func:`write_json` does, with the hash of its text in it."""
+    text = json.dumps({**value, SEAL: ""}, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    write_text(path, _resealed(text, "", _text_hash(text)))
+
+
+def read_sealed(path: str | Path) -> Any:
+    """Return the JSON value in a file of :func:`write_sealed`, seal included, or of any other.
+
+    Raises:
+        DataError: if the file is missing or is not JSON.
+        ChangedError: if it has a seal, and not the text that was sealed.
+    """
+    value, text = _parsed(path)
+    if isinstance(value, dict) and SEAL in value:
+        seal = value[SEAL]
+        if not isinstance(seal, str) or _text_hash(_resealed(text, seal, "")) != seal:
+            raise ChangedError(path)
+    return value
+
+
+def _parsed(path: str | Path) -> tuple[Any, str]:
+    """Return the JSON value in a file, and its text."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        return json.loads(text), text
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
     except (ValueError, OSError, RecursionError) as error:
         raise DataError(f"{path} is damaged or not JSON: {error}") from error
+
+
+def _resealed(text: str, before: str, after: str) -> str:
+    return text.replace(f'"{SEAL}": "{before}"', f'"{SEAL}": "{after}"', 1)
+
+
+def _text_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, "torch.Tensor"], meta: Any) -> None:

@@ -12,6 +12,7 @@ from pam.files import stored_hash, write_json
 from pam.networks import GroupedNetwork
 from pam.networks.family import load_family, save_family
 from pam.runs.cells import Cell
+from pam.runs.hashes import rows_hash
 from pam.runs.paths import Paths
 from tests.small import (
     TASKS,
@@ -24,6 +25,7 @@ from tests.small import (
 )
 
 EXPERIMENT = "tiny"
+DONE = {"status": "ok", "reason": ""}
 
 
 class Exported:
@@ -113,7 +115,8 @@ def make_run(folder: Path, tasks: tuple[str, ...] = ("A", "B", "C")) -> Exported
     save_family(made.pruned, {0.5: shared(2, 3, 6, 5), 2.0: shared(2, 2, 3, 2)}, {"origin": cell})
     parents = {f"merged/{EXPERIMENT}/pam-0.safetensors": stored_hash(made.merged)}
     config = {"architecture": "lenet5", "pruning": {"method": "taylor", "interval": 7}}
-    artefacts = {f"pruned/{EXPERIMENT}/pam-taylor-0.safetensors": stored_hash(made.pruned)}
+    name = f"pruned/{EXPERIMENT}/pam-taylor-0"
+    artefacts = {f"{name}.safetensors": stored_hash(made.pruned), f"{name}.json": rows_hash({})}
     provenance = {"parents": parents, "artefacts": artefacts, "config": config}
-    write_json(made.pruned.with_suffix(".json"), {"rows": {}, "provenance": provenance})
+    write_json(made.pruned.with_suffix(".json"), {**DONE, "rows": {}, "provenance": provenance})
     return made

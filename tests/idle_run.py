@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pam.config import Config
-from pam.files import write_json
+from pam.files import file_hash, write_json, write_sealed
 from pam.runs.cells import Cell, all_cells, cell_code, config_hash, parents_of, settings_of
 from pam.runs.paths import ORIGINS, Paths, path_in_run
 from pam.runs.raw_data import cell_raw_hash
@@ -48,11 +48,16 @@ def _write_record(config: Config, paths: Paths, cell: Cell, facts: dict[str, Any
         "config_hash": config_hash(settings),
         "code_hash": cell_code(config, cell),
         "raw_hash": cell_raw_hash(config, cell),
+        "files": {
+            path_in_run(path, record): file_hash(path)
+            for path in paths.outputs(cell)
+            if path != record
+        },
         "artefacts": {path_in_run(path, record): content(path) for path in paths.outputs(cell)},
         "parents": {
             path_in_run(path, record): content(path) for path in map(paths.artefact, parents)
         },
         **facts,
     }
-    write_json(record, {"status": "ok", "reason": "", "rows": {}, "provenance": provenance})
+    write_sealed(record, {"status": "ok", "reason": "", "rows": {}, "provenance": provenance})
     return provenance

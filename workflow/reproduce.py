@@ -25,7 +25,7 @@ from pam.cli.main import main as pam  # noqa: E402
 from pam.config import check_plugins, load_config  # noqa: E402
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
 from pam.files import check_room  # noqa: E402
-from pam.history.plan import Plan, with_finished_seeds  # noqa: E402
+from pam.history.plan import Plan, shortened, with_finished_seeds  # noqa: E402
 from pam.runs.paths import Paths, profile_file  # noqa: E402
 from pam.runs.raw_data import check_folders  # noqa: E402
 from pam.stages.failures import DATA_MISSING  # noqa: E402
@@ -61,6 +61,9 @@ def main() -> int:
             os.environ.update(_ready_cluster(options))
             where = [f"--profile={profile}" for profile in cluster.profiles(options.cluster)]
         plan = Plan(config, paths, data=options.data, retry_failed=options.retry_failed)
+        if plan.damaged:
+            # Jobs would refuse such a file too, but late.
+            raise PamError("\nmake reproduce: ".join(shortened(plan.damaged)))
         if lock is None:
             return _show_plan(file, options.seeds, plan)
         check_folders(config, options.data, _unprepared(plan))
@@ -107,10 +110,17 @@ def main() -> int:
 def _to_force(plan: Plan) -> list[str]:
     """Return the files that Snakemake has to make again whatever it thinks of them.
 
-    It compares with its own notes, which a fresh clone lacks; records hold what counts.
+    It compares with its own notes, which a fresh clone lacks; records hold what counts. And while
+    the CSV files are there, it misses no file that they were once made from.
     """
-    files = (plan.paths.outputs(due.cell)[-1] for due in plan.due if not due.is_new)
-    return [path for path in files if Path(path).exists()]
+    is_complete = Path(plan.paths.manifest).exists()
+    return [
+        path
+        for due in plan.due
+        if is_complete or not due.is_new
+        for path in plan.paths.outputs(due.cell)[-1:]
+        if is_complete or Path(path).exists()
+    ]
 
 
 def _missing_data(plan: Plan) -> list[str]:

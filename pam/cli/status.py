@@ -9,7 +9,7 @@ from pam.durable.locks import RUN_LOCK, is_held
 from pam.history.hashes import recall
 from pam.history.plan import Plan, with_finished_seeds
 from pam.history.stale import in_words, stale_stages
-from pam.history.status import failed_lines, stage_lines
+from pam.history.status import failed_lines, given_up_lines, stage_lines
 from pam.runs.paths import Paths, checkout, own_profile, profile_file
 
 REFERENCES = "results/reference"
@@ -45,11 +45,15 @@ def run(arguments: Namespace) -> int:
     plan = Plan(config, paths, recall(), arguments.data)
     if is_held(RUN_LOCK):
         print("A run is active in this folder; what it has not done yet counts as to run.")
-    if plan.due:
+    if plan.damaged:
+        print(f"Profile {arguments.profile}: damaged, and nothing runs before this is mended:")
+        print("\n".join(f"  {sentence}" for sentence in plan.damaged))
+    elif plan.due:
         print(f"Profile {arguments.profile}: {len(plan.due)} jobs would run.")
     else:
         print(f"Everything is up to date: profile {arguments.profile} has nothing left to run.")
-    lines = [*stage_lines(config, paths, plan), *failed_lines(plan), *_stale_references()]
+    lines = [*stage_lines(config, paths, plan), *failed_lines(plan)]
+    lines += [*given_up_lines(config, plan), *_stale_references()]
     print("\n".join(lines))
     return 0
 

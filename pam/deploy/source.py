@@ -12,6 +12,7 @@ from pam.networks import GroupedNetwork
 from pam.networks.family import load_one
 from pam.runs.cells import Cell
 from pam.runs.paths import NETWORK, RECORD, Paths, run_of
+from pam.runs.record import check_beside
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,13 @@ def read_source(path: str | Path, strength: float | None, data: str | Path) -> S
         DataError: if a file is missing or damaged, holds no network, or one of other data.
     """
     path = Path(path)
+    check_beside(path)
     read = load_one(path, strength, "--strength")
     if read.origin.get("data_hash", "") not in ("", data_hash(data)):
         raise DataError(f"{path} was made with other data than {data} holds")
     sha256 = stored_hash(path)
     origin = {**read.origin, "network_sha256": sha256}
     record = _provenance(path.with_suffix(RECORD))
-    if sha256 not in record.get("artefacts", {}).values():
-        # Of an earlier network, or of none.
-        record = {}
     config = record.get("config")
     if read.strength is None:
         return Source(read.network, path.stem, origin, config=config)

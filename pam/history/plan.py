@@ -1,14 +1,14 @@
 """Which cells of a run have to run, and why: what lies on disk against what is asked for."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pam.config import Config
 from pam.errors import DataError
-from pam.files import read_json
+from pam.files import file_hash, read_json
 from pam.history.hashes import Modules
 from pam.runs.cells import (
     Cell,
@@ -21,14 +21,24 @@ from pam.runs.cells import (
 )
 from pam.runs.paths import ORIGINS, Paths, path_in_run
 from pam.runs.raw_data import cell_raw_hash
-from pam.runs.record import OK, Manifest, Record, read_manifest, read_record
-from pam.runs.stages import STAGES
+from pam.runs.record import (
+    OK,
+    Manifest,
+    Record,
+    check_artefact,
+    check_csv,
+    read_given_up,
+    read_manifest,
+    read_record,
+)
+from pam.runs.stages import CSV_FILES, STAGES
 
 NEW = "not made yet"
 FOLLOWS = "the input is made anew"
-CHANGED = "changed"
+NEEDED = "its network was thrown away, and is read again"
 
 _MOST_NAMES = 3
+_MOST_SENTENCES = 5
 _SHORT = 40
 
 
@@ -52,6 +62,7 @@ class Plan:
         paths: where the files of the run lie.
         due: the cells that have to run, in the order of the stages.
         records: record -> what it says, of all that could be read.
+        damaged: why a file of the run cannot be trusted, in sentences that name the way out.
     """
 
     def __init__(
@@ -72,16 +83,48 @@ class Plan:
             retry_failed: whether cells that failed are due as well.
         """
         self.records: dict[str, Record] = {}
+        self.damaged: list[str] = []
         self.due: list[Due] = []
         self.paths = paths
         self._config, self._modules, self._data = config, modules or {}, data
         self._retry_failed = retry_failed
         self._is_due: set[Cell] = set()
+        self._given_up = read_given_up(paths.results)
+        causes = {}
         for cell in all_cells(config):
-            causes = tuple(self._causes(cell))
-            if causes:
+            causes[cell] = self._causes(cell)
+            if causes[cell]:
                 self._is_due.add(cell)
-                self.due.append(Due(cell, causes))
+        while needed := self._needed():
+            # What was given up is made again where it is read, and what follows from it.
+            causes |= {cell: [NEEDED] for cell in needed}
+            self._is_due |= needed
+            for cell in causes:
+                if not causes[cell] and self._follows(cell):
+                    causes[cell] = [FOLLOWS]
+                    self._is_due.add(cell)
+        self.due = [Due(cell, tuple(why)) for cell, why in causes.items() if why]
+
+    def given_up(self, cell: Cell) -> bool:
+        """Tell whether a cell's network was thrown away on purpose, and is not there."""
+        path = self.paths.artefact(cell)
+        name = path_in_run(path, self.paths.record(cell))
+        return name in self._given_up and not Path(path).exists()
+
+    def _needed(self) -> set[Cell]:
+        """Return the cells, not due, whose network was given up and is read by one that is due."""
+        if not self._given_up:
+            return set()
+        parents = {
+            parent for cell in self._is_due if cell.experiment for parent in self._parents(cell)
+        }
+        return {parent for parent in parents - self._is_due if self.given_up(parent)}
+
+    def _parents(self, cell: Cell) -> list[Cell]:
+        return [one for some in parents_of(self._config, cell).values() for one in some]
+
+    def _follows(self, cell: Cell) -> bool:
+        return any(parent in self._is_due for parent in self._parents(cell))
 
     def _causes(self, cell: Cell) -> list[str]:
         """Return why a cell has to run; nothing if it need not."""
@@ -89,23 +132,23 @@ class Plan:
         missing = [path for path in outputs if not Path(path).exists()]
         if len(missing) == len(outputs):
             return [NEW]
+        if cell.experiment and self.given_up(cell):
+            missing.remove(self.paths.artefact(cell))
         if missing:
             return [f"missing: {_some(missing)}"]
-        follows = any(
-            parent in self._is_due
-            for parents in parents_of(self._config, cell).values()
-            for parent in parents
-        )
-        causes = list(self._of_cell(cell) if cell.experiment else self._of_run(cell))
-        return causes or ([FOLLOWS] if follows else [])
+        try:
+            causes = list(self._of_cell(cell) if cell.experiment else self._of_run(cell))
+        except DataError as error:
+            self.damaged.append(str(error))
+            causes = [str(error)]
+        return causes or ([FOLLOWS] if self._follows(cell) else [])
 
     def _of_cell(self, cell: Cell) -> Iterator[str]:
         path = self.paths.record(cell)
-        try:
-            record = self.records[path] = read_record(path)
-        except DataError as error:
-            yield str(error)
-            return
+        record = self.records[path] = read_record(path)
+        for output in self.paths.outputs(cell):
+            if output != path and Path(output).exists():
+                check_artefact(output, path, record.provenance)
         if self._retry_failed and record.status != OK:
             yield f"it failed: {record.status}"
         known = record.provenance
@@ -133,18 +176,33 @@ class Plan:
 
     def _of_run(self, cell: Cell) -> Iterator[str]:
         """Yield why a stage of the whole run is due: its code, its settings, or what it reads."""
+        if cell.stage == "aggregate":
+            manifest = read_manifest(self.paths.results)
+            for name in CSV_FILES:
+                check_csv(self.paths.results, name, manifest)
+            yield from self._of_code(cell, manifest.code_hash)
+            yield from self._of_records(manifest)
+            return
         folder = Path(self.paths.record(cell))
         try:
-            manifest = read_manifest(self.paths.results)
-            if cell.stage == "aggregate":
-                yield from self._of_code(cell, manifest.code_hash)
-                yield from self._of_records(manifest)
-                return
-            origins = read_json(folder / ORIGINS)
-            codes = {origin.get("code_hash") for origin in origins.values()}
+            origins = read_json(folder / ORIGINS).values()
+            files = {name: known for one in origins for name, known in one.get("files", {}).items()}
+            codes = {one.get("code_hash") for one in origins}
         except (DataError, AttributeError) as error:
+            # What is drawn is drawn again, so it need not be deleted first.
             yield str(error)
             return
+        gone = [name for name in files if not (folder / name).is_file()]
+        if gone:
+            yield f"missing: {_some([str(folder / name) for name in gone])}"
+        changed = [
+            name for name in files.keys() - set(gone) if file_hash(folder / name) != files[name]
+        ]
+        if changed:
+            yield f"{_some([str(folder / name) for name in sorted(changed)])} changed"
+        # A run may have ended between the two.
+        if _written(folder / ORIGINS) < _written(self.paths.manifest):
+            yield "the rows are newer"
         for code in codes - {cell_code(self._config, cell)}:
             yield from self._of_code(cell, str(code))
 
@@ -183,6 +241,18 @@ def with_finished_seeds(
     unfinished = {due.cell.seed for due in Plan(profile, paths, data=data).due}
     finished = set(profile.seeds) - unfinished
     return profile.of_seeds({*asked.seeds, *finished})
+
+
+def shortened(sentences: Sequence[str]) -> list[str]:
+    """Return the first of many sentences, and how many more there are."""
+    more = len(sentences) - _MOST_SENTENCES
+    shown = list(dict.fromkeys(sentences[:_MOST_SENTENCES]))
+    return [*shown, f"and {more} more: see `make status`"] if more > 0 else shown
+
+
+def _written(path: str | Path) -> int:
+    """Return when a file was written, in nanoseconds; 0 if it is not there."""
+    return Path(path).stat().st_mtime_ns if Path(path).exists() else 0
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -39,6 +39,14 @@ def failed_lines(plan: Plan) -> list[str]:
     return [head, *shown, *more]
 
 
+def given_up_lines(config: Config, plan: Plan) -> list[str]:
+    """Return how many networks were thrown away on purpose; nothing if none were."""
+    count = sum(plan.given_up(cell) for cell in all_cells(config) if cell.experiment)
+    return [
+        f"thrown away by make clean-networks: {count} networks, made again where one is needed"
+    ] * bool(count)
+
+
 def _failure(path: Path, record: Record) -> str:
     cell = f"{path.parent.parent.name}/{path.parent.name}/{path.stem}"
     return f"  {cell}: {record.status}: {record.reason}"

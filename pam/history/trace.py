@@ -23,6 +23,7 @@ SAME, CHANGED = "unchanged", "CHANGED"
 NOT_THERE = "not checked: not on disk"
 NOT_NOTED = "not noted down"
 CURRENT, STALE = "current", "stale"
+NO_FILES: Mapping[str, str] = {}
 SHOWN_ABOVE = "(shown above)"
 MOST_ROWS = 5
 
@@ -153,7 +154,7 @@ def _job_facts(folder: Path, job: JobRecord) -> dict[str, Any]:
         "code": _state_of_code(job),
         "git": _git(job),
         "machine": _machine(job),
-        "artefacts": _states(folder, job.artefacts),
+        "artefacts": _states(folder, job.artefacts, job.files),
         "parents": _states(folder, job.parents),
     }
 
@@ -178,19 +179,29 @@ def _machine(job: JobRecord) -> str:
     return f"{known.host}, {where}, {job.threads} thread{'s' * (job.threads != 1)}, {versions}"
 
 
-def _states(folder: Path, files: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return path in the run -> recorded hash, and whether the file on disk still has it."""
+def _states(
+    folder: Path, contents: Mapping[str, str], files: Mapping[str, str] = NO_FILES
+) -> dict[str, dict[str, str]]:
+    """Return path in the run -> recorded hash, and whether the file on disk still has it.
+
+    Args:
+        folder: of the run.
+        contents: path in the run -> recorded hash of what it held.
+        files: the same of its bytes, as far as that is known.
+    """
     return {
-        path: {"sha256": sha256, "state": _state(folder / path, sha256)}
-        for path, sha256 in files.items()
+        path: {"sha256": sha256, "state": _state(folder / path, sha256, files.get(path, ""))}
+        for path, sha256 in contents.items()
     }
 
 
-def _state(path: Path, sha256: str) -> str:
+def _state(path: Path, content: str, file: str) -> str:
     if not path.is_file():
         return NOT_THERE
     try:
-        return _compared(sha256, content_hash(path))
+        if file not in ("", file_hash(path)):
+            return CHANGED
+        return _compared(content, content_hash(path))
     except PamError as error:
         return f"{CHANGED}: {error}"
 
@@ -224,7 +235,7 @@ def _counted(values: Iterable[str]) -> str:
 
 
 def _cell_facts(folder: Path, job: JobRecord) -> dict[str, Any]:
-    states = sorted(state["state"] for state in _states(folder, job.artefacts).values())
+    states = sorted(state["state"] for state in _states(folder, job.artefacts, job.files).values())
     return {
         "status": job.status,
         "config_hash": job.config_hash,

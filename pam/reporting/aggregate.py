@@ -12,6 +12,7 @@ from pam.reporting.statistics.headline import headline_rows
 from pam.reporting.statistics.matched import DELTAS, Matches, matched_rows, matched_size_rows
 from pam.reporting.statistics.operating_points import operating_point_rows
 from pam.reporting.storage import write_rows
+from pam.reporting.values import FAILED, check_row
 from pam.runs.record import OK, Record, read_record
 from pam.runs.stages import CELL_STAGES
 
@@ -78,13 +79,18 @@ def _order(read: tuple[Path, Record]) -> tuple[int, Path]:
 
 
 def _check(path: Path, record: Record) -> None:
+    if record.status not in FAILED | {OK}:
+        raise DataError(f"{path} has the unknown status '{record.status}'")
+    axes = record.provenance.model_dump(include={"experiment"}) | (
+        record.provenance.model_extra or {}
+    )
     for name, rows in record.rows.items():
         if name not in _TABLES:
             known = ", ".join(_TABLES)
             raise DataError(f"{path} holds rows for '{name}', which is none of {known}")
         for row in rows:
             try:
-                _TABLES[name].format_row(row)
+                check_row(_TABLES[name], row, axes)
             except DataError as error:
                 raise DataError(f"{path}: {error}") from error
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from pam.errors import DataError
+from pam.files import file_hash
 from pam.reporting.names import Names
 from pam.reporting.storage import as_numbers, read_text_table, select
 from pam.runs.cells import stage_code
-from pam.runs.record import MANIFEST, Manifest, read_manifest
+from pam.runs.record import MANIFEST, OK, Manifest, check_csv, read_manifest
 
 Stale = Mapping[tuple[str, str], str]
 """(experiment, CSV file) -> the stages, in words, whose code is no longer that of its rows."""
@@ -23,10 +25,16 @@ _NAMING = ("measurements", "relatedness", "exclusivity", "redundancy")
 """The CSV files that tell which experiments there are, and on what data and architecture."""
 
 
+_MEASURED = ("accuracies", "groups")
+_FILLED = ("measurements", *_MEASURED, "training", "matched", "matched_sizes", "operating_points")
+"""The CSV files that have rows wherever a network was measured."""
+
+
 class Run:
     """The CSV files of one run, each read once; nobody may change what the methods return.
 
-    All methods raise :class:`pam.errors.DataError` if a file is missing or damaged.
+    All methods raise :class:`pam.errors.DataError` if a file is missing or damaged, or if a CSV
+    file is not the one that the manifest tells of.
 
     Attributes:
         folder: where the CSV files lie.
@@ -53,8 +61,23 @@ class Run:
     def text_table(self, name: str) -> pd.DataFrame:
         """Return one CSV file with every cell as text."""
         if name not in self._texts:
+            if self.is_aggregated:
+                check_csv(self.folder, name, self.manifest)
             self._texts[name] = read_text_table(self.folder, name)
+            self._check_filled(name)
         return self._texts[name]
+
+    def _check_filled(self, name: str) -> None:
+        """Refuse a file without rows that others show to have lost them."""
+        if len(self._texts[name]) or name not in _FILLED:
+            return
+        if name == "measurements":
+            others = [other for other in _MEASURED if len(self.text_table(other))]
+        else:
+            others = ["measurements"] * bool(len(self.text_rows("measurements", status=OK)))
+        if others:
+            path = self.folder / f"{name}.csv"
+            raise DataError(f"{path} has no rows, but {others[0]}.csv has: delete it and run again")
 
     def rows(self, name: str, **values: str | float) -> pd.DataFrame:
         """Return the rows of :meth:`table` whose columns have the given values."""
@@ -63,6 +86,11 @@ class Run:
     def text_rows(self, name: str, **values: str) -> pd.DataFrame:
         """Return the rows of :meth:`text_table` whose columns have the given values."""
         return select(self.text_table(name), **values)
+
+    @cached_property
+    def is_aggregated(self) -> bool:
+        """Whether there is a manifest, which vouches for the CSV files."""
+        return (self.folder / MANIFEST).is_file()
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -90,7 +118,7 @@ class Run:
     @cached_property
     def names(self) -> Names:
         """How the run's mergings, prunings, data sets and architectures are called and ordered."""
-        return Names(self.manifest.config if (self.folder / MANIFEST).is_file() else None)
+        return Names(self.manifest.config if self.is_aggregated else None)
 
 
 def stale_notes(stale: Stale, experiment: str, sources: Iterable[str]) -> list[str]:
@@ -114,6 +142,20 @@ def origin_of(run: Run, experiment: str, stage: str, sources: Iterable[str]) -> 
     hashes = {name: _hash(run.text_rows(name, experiment=experiment)) for name in sorted(sources)}
     origin = {"profile": run.profile, "experiment": experiment}
     return origin | {"code_hash": stage_code(stage), "csv": hashes}
+
+
+def with_files(
+    origins: Mapping[str, Mapping[str, Any]], paths: Iterable[Path]
+) -> dict[str, dict[str, Any]]:
+    """Return origins by file name without ending, each with the sha256 of its files."""
+    hashes = {path: file_hash(path) for path in paths}
+    return {
+        stem: {
+            **origin,
+            "files": {p.name: sha256 for p, sha256 in hashes.items() if p.stem == stem},
+        }
+        for stem, origin in origins.items()
+    }
 
 
 def experiment_hash(folder: str | Path, name: str, experiment: str) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from pam.errors import DataError
 from pam.files import write_text
 from pam.reporting.schema import TABLES, TEXT, Table
+from pam.reporting.values import check_numbers, check_texts
 
 
 def write_rows(folder: str | Path, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -43,7 +44,7 @@ def read_table(folder: str | Path, name: str) -> pd.DataFrame:
     """Return one CSV of a run: words as ``str`` (empty if none), numbers as float64 (NaN if none).
 
     Raises:
-        DataError: as :func:`read_text_table`, or if a cell is no number where one is due.
+        DataError: as :func:`read_text_table`, or if a cell is no number of the column's range.
     """
     return as_numbers(read_text_table(folder, name), Path(folder) / f"{name}.csv")
 
@@ -53,27 +54,37 @@ def as_numbers(texts: pd.DataFrame, path: Path) -> pd.DataFrame:
     columns = TABLES[path.stem].columns.items()
     numbers = [name for name, decimals in columns if decimals is not TEXT]
     try:
-        return texts.assign(**texts[numbers].replace("", "nan").astype(float))
+        frame = texts.assign(**texts[numbers].replace("", "nan").astype(float))
     except ValueError as error:
         raise DataError(f"{path} is damaged: {error}") from error
+    check_numbers(frame[numbers], path)
+    return frame
 
 
 def read_text_table(folder: str | Path, name: str) -> pd.DataFrame:
     """Return one CSV of a run with every cell as the text that stands in the file.
 
     Raises:
-        DataError: if the file is missing, damaged, or has other columns than the schema.
+        DataError: if the file is missing or damaged, or if its columns, keys or words of status
+            are not those of the schema.
     """
     table, path = TABLES[name], Path(folder) / f"{name}.csv"
     try:
-        # Only an empty cell means "none": a task may well be called NA.
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *lines = csv.reader(file, strict=True)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, csv.Error) as error:
         raise DataError(f"{path} is damaged or not CSV: {error}") from error
-    if list(frame.columns) != list(table.columns):
+    if header != list(table.columns):
         raise DataError(f"{path} must have the columns {','.join(table.columns)}")
+    for number, line in enumerate(lines, 1):
+        if len(line) != len(header):
+            raise DataError(
+                f"{path} is damaged: row {number} has {len(line)} cells instead of {len(header)}"
+            )
+    frame = pd.DataFrame(lines, columns=header, dtype=str)
+    check_texts(table, frame, path)
     return frame
 
 

@@ -1,15 +1,20 @@
 """The record of a job, and the manifest of a run: what came of it, and all that is behind it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pam.errors import DataError
-from pam.files import read_json
+from pam.errors import ChangedError, DataError
+from pam.files import SEAL, file_hash, read_sealed
+from pam.runs.hashes import content_hash, rows_hash
+from pam.runs.paths import path_in_run, record_of
 
 OK = "ok"
 MANIFEST = "manifest.json"
+GIVEN_UP = "thrown_away.json"
+"""In the folder of a run: the networks that were thrown away to save disk space."""
 
 
 class Part(BaseModel):
@@ -48,6 +53,8 @@ class Provenance(Part):
         rule: the stage.
         config: the slice of the configuration that the result depends on.
         artefacts: path within the run -> hash of what was written; the record's own too.
+        files: path within the run -> sha256 of the file that was written, but of the record, which
+            is sealed.
         parents: the same of what was read.
     """
 
@@ -58,6 +65,7 @@ class Provenance(Part):
     code_hash: str = ""
     data_hash: str = ""
     artefacts: dict[str, str] = {}
+    files: dict[str, str] = {}
     parents: dict[str, str] = {}
     environment: Environment = Environment()
     started: str = ""
@@ -109,9 +117,100 @@ def read_record(path: str | Path) -> Record:
     """Return the record of a job.
 
     Raises:
-        DataError: if it is missing, damaged, or not a record.
+        DataError: if it is missing, damaged, not a record, or that of another job.
+        ChangedError: if it is not what its job wrote.
     """
-    return _read(Path(path), Record)
+    record = _read(Path(path), Record)
+    written = record.provenance.artefacts
+    name = path_in_run(path, path)
+    if written and name not in written:
+        raise DataError(f"{path} is the record of another job: delete it and run again")
+    # Early records have no seal.
+    if (
+        written
+        and SEAL not in (record.model_extra or {})
+        and written[name] != rows_hash(record.rows)
+    ):
+        raise ChangedError(path)
+    return record
+
+
+def check_artefact(path: str | Path, record: str | Path, known: Provenance) -> None:
+    """Check that a file is the one that its job wrote.
+
+    Args:
+        path: of an artefact.
+        record: path of the job's record.
+        known: what the record says; early ones tell only what a file holds, not its bytes.
+
+    Raises:
+        DataError: if the file is missing.
+        ChangedError: if it is another one.
+    """
+    name = path_in_run(path, record)
+    if name in known.files:
+        is_same = file_hash(path) == known.files[name]
+    else:
+        is_same = not known.artefacts or known.artefacts.get(name) == content_hash(path)
+    if not is_same:
+        raise ChangedError(path)
+
+
+def check_csv(results: str | Path, name: str, manifest: Manifest) -> None:
+    """Check that a CSV file of a run is the one that its manifest tells of.
+
+    Raises:
+        DataError: if it is missing.
+        ChangedError: if it is another one.
+    """
+    path = Path(results) / f"{name}.csv"
+    if not path.is_file():
+        raise DataError(f"{path} does not exist")
+    if manifest.csv.get(name) not in (None, file_hash(path)):
+        raise ChangedError(path)
+
+
+def read_given_up(results: str | Path) -> frozenset[str]:
+    """Return the networks of a run that were thrown away on purpose, as paths in the run."""
+    path = Path(results) / GIVEN_UP
+    content = read_sealed(path) if path.is_file() else {}
+    return frozenset(content.get("networks", ()) if isinstance(content, dict) else ())
+
+
+def read_hashes(paths: Iterable[str | Path], record: str | Path) -> dict[str, str]:
+    """Return path in the run -> hash of its content, of files that a job reads.
+
+    Those that lie beside a record are compared with it.
+
+    Args:
+        paths: the files.
+        record: path of the reading job's record.
+
+    Raises:
+        DataError: if a file or its record is missing or damaged.
+        ChangedError: if a file is not what its record says.
+    """
+    hashes = {}
+    for path in paths:
+        known = check_beside(path)
+        recorded = known.artefacts.get(path_in_run(path, record_of(path))) if known else None
+        hashes[path_in_run(path, record)] = recorded or content_hash(path)
+    return hashes
+
+
+def check_beside(path: str | Path) -> Provenance | None:
+    """Check a file by the record beside it, and return what that says; None if there is none.
+
+    Raises:
+        DataError: if the file is missing, or the record is damaged.
+        ChangedError: if the file is not what its record says.
+    """
+    beside = record_of(path)
+    if not Path(beside).is_file():
+        return None
+    known = read_record(beside).provenance
+    check_artefact(path, beside, known)
+    return known
 
 
 def read_manifest(results: str | Path) -> Manifest:
@@ -125,7 +224,13 @@ def read_manifest(results: str | Path) -> Manifest:
 
 def _read(path: Path, model: type[_Model]) -> _Model:
     try:
-        return model.model_validate(read_json(path))
+        return model.model_validate(read_sealed(path))
+    except ChangedError:
+        raise
+    except DataError as error:
+        if not path.is_file():
+            raise
+        raise DataError(f"{error}: delete it and run again") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"

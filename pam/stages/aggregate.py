@@ -7,7 +7,7 @@ from typing import Any
 
 from pam.config import Config
 from pam.errors import DataError
-from pam.files import file_hash, write_json
+from pam.files import file_hash, write_sealed
 from pam.reporting.aggregate import aggregate
 from pam.runs.cells import config_hash, stage_code
 from pam.runs.machine import environment
@@ -35,6 +35,8 @@ def run(config: Config, results: str, folders: Sequence[str] = ()) -> None:
     """
     paths = Paths(results)
     chosen = gather(config, folders) if folders else paths.records(config)
+    # An earlier manifest does not vouch for what is written now.
+    Path(paths.manifest).unlink(missing_ok=True)
     records = aggregate(chosen, results, config.deltas)
     settings = config.model_dump()
     manifest = {
@@ -53,7 +55,7 @@ def run(config: Config, results: str, folders: Sequence[str] = ()) -> None:
             for path, record in records.items()
         },
     }
-    write_json(paths.manifest, manifest)
+    write_sealed(paths.manifest, manifest)
 
 
 def gather(config: Config, folders: Sequence[str]) -> list[str]:

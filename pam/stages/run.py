@@ -23,12 +23,12 @@ from pam.config import Config
 from pam.config.options import check_experiment
 from pam.durable.resuming import resumable
 from pam.errors import DataError
-from pam.files import write_json
+from pam.files import file_hash, write_sealed
 from pam.runs.cells import Cell, cell_code, check_cell, config_hash, settings_of, stage_module
-from pam.runs.hashes import content_hash, content_hashes, rows_hash
+from pam.runs.hashes import content_hashes, rows_hash
 from pam.runs.machine import environment
 from pam.runs.paths import path_in_run
-from pam.runs.record import OK, read_record
+from pam.runs.record import OK, check_artefact, read_hashes, read_record
 from pam.runs.stages import STAGES
 from pam.stages.device import device_model, set_up
 from pam.stages.failures import save_failure
@@ -106,7 +106,7 @@ def run(
     job = Job(config, cell, device, options)
     # Now, not at the end: sources may change while the job runs.
     machine, code = environment(device_model(device)), cell_code(config, cell)
-    parents = content_hashes([path for paths in files.values() for path in paths], record)
+    parents = read_hashes([path for paths in files.values() for path in paths], record)
     inputs = read_inputs(job, files)
     settings = settings_of(config, cell)
     hashes = {"config_hash": config_hash(settings), "code_hash": code}
@@ -114,9 +114,10 @@ def run(
     if only_if_changed and _is_current(record, out, origin, parents):
         return 0
     with _checkpoints(job, origin, parents, Path(record), checkpoint_every):
-        result, facts = _compute_and_save(job, inputs, origin, out)
+        result, facts = _compute_and_save(job, inputs, origin, out, Path(record))
         rows = without_nan({**result.rows, "resources": [_resources(job, clock)]})
-        artefacts = content_hashes(_outputs(cell, out, result), record)
+        outputs = _files(cell, out) if STAGES[cell.stage].suffix else []
+        artefacts = content_hashes(outputs, record)
         content = {
             "status": result.failure.status if result.failure else OK,
             "reason": result.failure.reason if result.failure else "",
@@ -126,6 +127,7 @@ def run(
                     **_label(job, origin),
                     "config": settings,
                     "artefacts": artefacts | {path_in_run(record, record): rows_hash(rows)},
+                    "files": {path_in_run(path, record): file_hash(path) for path in outputs},
                     "parents": parents,
                     "seeds": {},
                     "threads": config.threads,
@@ -139,7 +141,7 @@ def run(
                 }
             ),
         }
-        write_json(record, content)
+        write_sealed(record, content)
     if result.failure:
         failure = result.failure
         print(f"pam {cell.stage}: {failure.status}: {failure.reason}", file=sys.stderr)
@@ -147,7 +149,7 @@ def run(
 
 
 def _compute_and_save(
-    job: Job, inputs: Inputs, origin: Origin, out: str | Path
+    job: Job, inputs: Inputs, origin: Origin, out: str | Path, record: Path
 ) -> tuple[Result, dict[str, Any]]:
     """Return the result, its failure as the record tells it, and the facts of record and file."""
     stage, label = STAGES[job.cell.stage], _label(job, origin)
@@ -157,6 +159,8 @@ def _compute_and_save(
     else:
         result = import_module(stage_module(job.cell.stage)).compute(job, inputs)
     facts = dict(result.facts)
+    # An earlier record does not vouch for what is written now.
+    record.unlink(missing_ok=True)
     if result.save:
         facts |= result.save(out, label) or {}
     elif stage.suffix and result.failure:
@@ -182,25 +186,18 @@ def _files(cell: Cell, out: str | Path) -> list[Path]:
     return dataset_files(out)
 
 
-def _outputs(cell: Cell, out: str | Path, result: Result) -> list[Path]:
-    """Return the files whose hashes the record holds: none of data that could not be had."""
-    if not STAGES[cell.stage].suffix or (cell.stage == "prepare" and result.failure):
-        return []
-    return _files(cell, out)
-
-
 def _is_current(
     record: str | Path, out: str | Path, origin: Origin, parents: Mapping[str, str]
 ) -> bool:
     """Tell whether a job was done already, from the same code, settings, data and parents."""
     try:
         known = read_record(record)
-        kept = known.provenance.artefacts.get(path_in_run(out, record)) == content_hash(out)
+        check_artefact(out, record, known.provenance)
     except DataError:
         return False
     hashes = {name: getattr(known.provenance, name) for name in origin.hashes}
     same = hashes == dict(origin.hashes) and known.provenance.parents == dict(parents)
-    return kept and same and known.status == OK
+    return same and known.status == OK
 
 
 def _checkpoints(

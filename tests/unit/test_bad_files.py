@@ -127,7 +127,7 @@ def test_wrong_network(name, folder, capsys):
 
 
 def data_becomes(part: str, name: str, change: Callable) -> Callable[[Path], None]:
-    """Return what changes a tensor of the data, and makes every checksum right again."""
+    """Return what changes a tensor of data that have no record, and makes every checksum right."""
 
     def become(folder: Path) -> None:
         data = Path(paths_in(folder).folder(Cell.of("prepare", "tiny")))
@@ -137,6 +137,7 @@ def data_becomes(part: str, name: str, change: Callable) -> Callable[[Path], Non
         record["parts"][part]["sha256"] = meta["sha256"] = store.tensor_hash(tensors)
         write_tensors(data / f"{part}.safetensors", tensors, meta)
         write_json(data / "dataset.json", record | {"data_hash": store._record_hash(record)})
+        (data / "record.json").unlink()
 
     return become
 
@@ -147,6 +148,7 @@ def record_becomes(change: Callable[[dict], object]) -> Callable[[Path], None]:
         record = read_json(path)
         change(record)
         write_json(path, record | {"data_hash": store._record_hash(record)})
+        path.with_name("record.json").unlink()
 
     return become
 
@@ -218,6 +220,11 @@ def rewrite(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     return become
 
 
+def twice(text: str) -> str:
+    """Append the last row with another accuracy."""
+    return text + text.splitlines(keepends=True)[-1].replace(",ok,0.", ",ok,0.1")
+
+
 def binary(name: str) -> Callable[[Path], None]:
     return lambda results: (results / name).write_bytes(b"\xff\xfe\x00" * 50)
 
@@ -238,6 +245,36 @@ RESULTS = {
         "tables",
         rewrite("matched.csv", lambda text: text.replace("1.00", "one", 1)),
         "matched.csv is damaged: could not convert string to float: 'one",
+    ),
+    "no rows": (
+        "tables",
+        rewrite("measurements.csv", lambda text: text.splitlines(keepends=True)[0]),
+        "measurements.csv has no rows, but accuracies.csv has: delete it and run again",
+    ),
+    "no measured rows": (
+        "figures",
+        rewrite("matched.csv", lambda text: text.splitlines(keepends=True)[0]),
+        "matched.csv has no rows, but measurements.csv has",
+    ),
+    "too few cells": (
+        "figures",
+        rewrite("matched.csv", lambda text: text[:-9]),
+        "matched.csv is damaged: row 36 has 1",
+    ),
+    "two rows that contradict": (
+        "tables",
+        rewrite("measurements.csv", twice),
+        "measurements.csv is damaged: row 85 is a second one for experiment=fashion, pruning=vib",
+    ),
+    "an unknown status": (
+        "tables",
+        rewrite("measurements.csv", lambda text: text.replace(",ok,", ",okay,", 1)),
+        "measurements.csv is damaged: row 1 has the status 'okay'",
+    ),
+    "accuracy out of range": (
+        "tables",
+        rewrite("measurements.csv", lambda text: text.replace(",ok,0", ",ok,7", 1)),
+        "measurements.csv is damaged: row 1: 'accuracy' needs a number in 0..1, not 7.",
     ),
     "too many cells": (
         "tables",

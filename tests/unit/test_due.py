@@ -12,7 +12,7 @@ import reproduce
 from pam.cli.main import main
 from pam.config import Config, parse_config
 from pam.durable.locks import RUN_LOCK, hold
-from pam.files import read_json, write_json
+from pam.files import read_json, write_json, write_sealed
 from pam.history import hashes
 from pam.history.plan import FOLLOWS, NEW, Plan, with_finished_seeds
 from pam.history.status import failed_lines, stage_lines
@@ -294,7 +294,7 @@ def test_an_input_that_is_not_what_was_read_is_named(run):
     record = read_json(path)
     name = next(iter(record["provenance"]["parents"]))
     record["provenance"]["parents"][name] = "another"
-    write_json(path, record)
+    write_sealed(path, record)
     assert causes("merge") == {f"results/tiny/{name} changed"}
 
 
@@ -304,7 +304,7 @@ def test_rows_that_are_not_those_aggregated_are_named(run):
     record["provenance"]["artefacts"] = {
         name: "another" for name in record["provenance"]["artefacts"]
     }
-    write_json(path, record)
+    write_sealed(path, record)
     assert causes("aggregate") == {f"{path} changed"}
     assert due() == LAST
 
@@ -339,7 +339,7 @@ def test_failed_cells_are_counted_with_their_reasons(run):
     for index in range(6):
         path = record_of("prune", index)
         failed = {"status": "diverged", "reason": "the loss is not finite"}
-        write_json(path, read_json(path) | failed)
+        write_sealed(path, read_json(path) | failed)
     lines = failed_lines(Plan(CONFIG, PATHS))
     assert lines[0].startswith("failed: 6 jobs; ")
     assert lines[1] == "  pruned/tiny/none-vibnet-0: diverged: the loss is not finite"
@@ -349,7 +349,7 @@ def test_failed_cells_are_counted_with_their_reasons(run):
 def test_failed_cells_are_tried_again_on_request_and_missing_data_always(run):
     """What Snakemake does not know to be due is named to it."""
     for path, status in ((record_of("prepare"), "data_missing"), (record_of("merge"), "diverged")):
-        write_json(path, read_json(path) | {"status": status})
+        write_sealed(path, read_json(path) | {"status": status})
     plan = Plan(CONFIG, PATHS)
     assert reproduce._missing_data(plan) == [str(record_of("prepare"))]
     assert reproduce._to_force(plan) == []

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -207,3 +208,40 @@ def test_the_log_of_a_failure_is_that_of_the_job_it_began_with(tmp_path):
         write_json(records[-1], record)
     aggregate(records, tmp_path)
     assert list(read_table(tmp_path, "failures")["log"]) == ["logs/prune.log"]
+
+
+WRONG = {
+    "a share above one": ({"accuracy": 7.5}, "'accuracy' of measurements.csv needs a number in 0"),
+    "a number as text": ({"accuracy": "0.99"}, "needs a number in 0..1, not '0.99'"),
+    "a truth value": ({"n_tasks": True}, "needs a whole number >= 0, not True"),
+    "a cost below zero": (
+        {"flops": -1},
+        "'flops' of measurements.csv needs a whole number >= 0",
+    ),
+    "half an operation": ({"macs": 1.5}, "'macs' of measurements.csv needs a whole number"),
+    "a number for a word": ({"dataset": 3}, "'dataset' of measurements.csv needs a word, not 3"),
+    "another merger": ({"merging": "none"}, "of merging 'none', not 'pam'"),
+    "another seed": ({"seed": 1}, "of seed 1, not 0"),
+    "another experiment": ({"experiment": "x"}, "of experiment 'x', not 'fashion'"),
+    "an unknown status": ({"status": "okay"}, "needs one of bound, collapsed, data_missing"),
+    "the same key twice": ({"combination": "B"}, "would hold two rows for experiment=fashion"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_row_that_cannot_be_is_refused(name, tmp_path):
+    change, says = WRONG[name]
+    records = write_records(tmp_path, seeds=(0,), mergings=("pam",), prunings=("vibnet",))
+    (path,) = (path for path in records if "measured" in path.parts)
+    record = json.loads(path.read_text())
+    record["rows"]["measurements"][0] |= change
+    write_json(path, record)
+    with pytest.raises(DataError, match=re.escape(says)):
+        aggregate(records, tmp_path)
+
+
+def test_a_record_of_an_unknown_status_is_refused(tmp_path):
+    records = write_records(tmp_path, seeds=(0,), mergings=("pam",), prunings=("vibnet",))
+    fail(records[0], status="broken")
+    with pytest.raises(DataError, match=r"A-0.json has the unknown status 'broken'"):
+        aggregate(records, tmp_path)

@@ -54,6 +54,7 @@ def outputs(folder: Path) -> dict[str, object]:
         elif path.suffix == ".json":
             record = read_json(path)
             record["rows"].pop("resources")
+            record.pop("seal")
             for fact in ("started", "ended", "environment", "command"):
                 record["provenance"].pop(fact)
             made[path.name] = record

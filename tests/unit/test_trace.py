@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pam.cli.main import USER_ERROR, main
-from pam.files import file_hash, read_json, write_json
+from pam.files import file_hash, read_json, read_sealed, write_sealed
 from pam.history.targets import resolve
 from pam.history.trace import CHANGED, CURRENT, NOT_NOTED, NOT_THERE, SAME, STALE, Node, trace
 from pam.source.modules import ROOT
@@ -61,10 +61,10 @@ def refused(capsys, *words: object) -> str:
 
 def change(path: Path, **new: dict) -> None:
     """Change jobs of a manifest, called by their record's name without ending."""
-    content = read_json(path)
+    content = read_sealed(path)
     for name, facts in new.items():
         content["jobs"][f"{name}.json"] |= facts
-    write_json(path, content)
+    write_sealed(path, content)
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

@@ -12,6 +12,7 @@ import pytest
 
 from pam.config import load_config
 from pam.durable.locks import RUN_LOCK, hold
+from pam.files import file_hash, read_sealed, write_sealed
 from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell, all_cells, cells_of
 from pam.runs.paths import Paths
@@ -170,14 +171,17 @@ def test_two_runs_never_work_in_one_folder(tree):
 
 
 def test_a_failed_cell_fails_a_strict_run_only(tree):
-    failures = tree / PATHS.csv("failures")
-    header = failures.read_text(encoding="utf-8")
-    assert header.count("\n") == 1
-    failures.write_text(header + "digits_lenet5,pam,taylor,0,collapse,task A is cut off,x.log\n")
+    failures, manifest = tree / PATHS.csv("failures"), tree / PATHS.manifest
+    before = failures.read_text(encoding="utf-8"), manifest.read_text(encoding="utf-8")
+    assert before[0].count("\n") == 1
+    failures.write_text(before[0] + "digits_lenet5,pam,taylor,0,collapsed,task A is cut off,x\n")
+    content = read_sealed(manifest)
+    write_sealed(manifest, content | {"csv": content["csv"] | {"failures": file_hash(failures)}})
     try:
         assert reproduce(tree).returncode == 0
         strict = reproduce(tree, "--strict")
     finally:
-        failures.write_text(header)
+        failures.write_text(before[0])
+        manifest.write_text(before[1])
     assert strict.returncode == 1
     assert "task A is cut off" in strict.stdout

@@ -14,7 +14,7 @@ from types import ModuleType
 from pam.errors import ConfigError
 from pam.files import write_json
 from pam.reporting.names import file_stem
-from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes
+from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes, with_files
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.curves import select
 from pam.reporting.statistics.matched import OK
@@ -74,7 +74,7 @@ def render_figures(
             origins[stem] = {"figure": name, **origin}
             paths += style.save(figure, out / stem, origins[stem])
     if only is None:
-        write_json(out / ORIGINS, origins)
+        write_json(out / ORIGINS, with_files(origins, paths))
     return paths
 
 

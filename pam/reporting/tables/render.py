@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pam.files import write_json, write_text
 from pam.reporting.names import file_stem
-from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes
+from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes, with_files
 from pam.reporting.schema import TABLES
 from pam.reporting.tables import analyses, overviews
 from pam.reporting.tables.cells import explained
@@ -85,5 +85,5 @@ def render_tables(
         for suffix, text in texts.items():
             paths.append(out / f"{stem}.{suffix}")
             write_text(paths[-1], text)
-    write_json(out / ORIGINS, origins)
+    write_json(out / ORIGINS, with_files(origins, paths))
     return paths
