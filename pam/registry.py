@@ -51,6 +51,8 @@ class Description:
         options_of: the method whose options it takes besides its own, as ``**options``.
         beside: of a pruner: the pruner whose B1 and B2 its networks are compared with, by default
             itself.
+        ladder: of a pruner: how its strengths grow along a path, ``growth`` or ``remaining``, see
+            :class:`pam.pruning.Ladder`; empty if only lists of strengths fit it.
         least_tasks: of a merger: how many tasks it needs.
         layers: of an architecture: its hidden layers in order, between spaces, if no option
             decides them.
@@ -65,6 +67,7 @@ class Description:
     order: int = LAST
     options_of: str = ""
     beside: str = ""
+    ladder: str = ""
     least_tasks: int = 1
     layers: str = ""
     tasks: tuple[str, ...] = ()

@@ -4,7 +4,6 @@ from argparse import Namespace
 
 from pam.cli.arguments import Commands
 from pam.cli.stage import add_stage_parser, run_stage
-from pam.errors import ConfigError
 
 
 def add_parser(commands: Commands) -> None:
@@ -16,19 +15,11 @@ def add_parser(commands: Commands) -> None:
         help="also do what `pam measure` does, with its record here, and prune only if the files "
         "are not those of this very job already",
     )
-    parser.add_argument(
-        "--networks",
-        nargs="+",
-        metavar="FILE",
-        help="with --measured: single-task network of every task, made by `pam train`",
-    )
 
 
 def run(arguments: Namespace) -> int:
     """Prune, then measure if asked to: one process loads libraries and data once."""
     measures = bool(arguments.measured)
-    if measures != bool(arguments.networks):
-        raise ConfigError("--measured and --networks go together: give both or none of them")
     code = run_stage("prune", arguments, only_if_changed=measures)
     if not measures or code:
         return code

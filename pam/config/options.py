@@ -1,8 +1,10 @@
 """What a configuration asks of plug-ins, checked before anything runs and without importing any."""
 
+from typing import Any
+
 from pydantic import TypeAdapter
 
-from pam.config.model import Config, Merging
+from pam.config.model import Config, Merging, Pruning
 from pam.errors import ConfigError
 from pam.ranges import IMAGES, LAYERS, BatchSize, LayerName
 from pam.registry import ARCHITECTURE, DATASET, MERGER, PRUNER
@@ -53,11 +55,7 @@ def check_experiment(config: Config, name: str) -> None:
     for row, merging in made.relatedness.items():
         _check_merging(f"{at}.relatedness.{row}", merging, PAIR, images, layers)
     for row, pruning in made.pruning.items():
-        options = {"strengths": pruning.strengths, **pruning.options}
-        check_options(PRUNER, pruning.method, options, f"{at}.pruning.{row}", images, layers)
-        if pruning.fine_tune is not None:
-            where, size = f"{at}.pruning.{row}.fine_tune.batch_size", pruning.fine_tune.batch_size
-            check_value(where, _BATCH_SIZE, size, context)
+        _check_pruning(f"{at}.pruning.{row}", pruning, context)
 
 
 def training_images(dataset: str, options: dict[str, object]) -> int | None:
@@ -95,6 +93,30 @@ def check_tasks(tasks: list[str], known: list[str], where: str) -> None:
             f"{where}: the experiment names the tasks {', '.join(tasks)}, "
             f"but the data set has {', '.join(known)}"
         )
+
+
+def _check_pruning(where: str, pruning: Pruning, context: dict[str, Any]) -> None:
+    path = pruning.path
+    strengths = [path.start] if path else pruning.strengths
+    options = {"strengths": strengths, **pruning.options}
+    try:
+        check_options(PRUNER, pruning.method, options, where, context[IMAGES], context[LAYERS])
+    except ConfigError as error:
+        key = "path.start" if path else "strengths[0]"
+        raise ConfigError(str(error).replace("strengths[0]", key)) from None
+    if path:
+        ladder = describe(PRUNER, pruning.method).ladder
+        if not ladder:
+            raise ConfigError(
+                f"{where}.path: '{pruning.method}' does not say how its strengths grow; "
+                "give a list of strengths"
+            )
+        if (path.step > 1) != (ladder == "growth") or path.step == 1:
+            side = "greater" if ladder == "growth" else "less"
+            raise ConfigError(f"{where}.path.step: must be {side} than 1, not {path.step:g}")
+    if pruning.fine_tune:
+        size = pruning.fine_tune.batch_size
+        check_value(f"{where}.fine_tune.batch_size", _BATCH_SIZE, size, context)
 
 
 def _check_merging(

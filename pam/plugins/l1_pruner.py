@@ -11,7 +11,7 @@ from pam.pruning import PerUnit, Pruned, prune_by_score, register
 from pam.ranges import Fraction, PruneGroups
 
 
-@register("l1", title="L1 norm", paper="Li et al., ICLR 2017", order=2)
+@register("l1", title="L1 norm", paper="Li et al., ICLR 2017", order=2, ladder="remaining")
 def l1(
     network: GroupedNetwork,
     data: MultitaskDataset,

@@ -12,7 +12,7 @@ from pam.ranges import Fraction, PruneGroups
 from pam.seeds import derive_seed
 
 
-@register("random", title="random (control)", order=3)
+@register("random", title="random (control)", order=3, ladder="remaining")
 def random(
     network: GroupedNetwork,
     data: MultitaskDataset,

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, islice
 from statistics import fmean
-from typing import Literal
 
 from pam.networks import GroupedNetwork
 from pam.pruning.units import unit_keys
 
-LadderKind = Literal["growth", "remaining"]
 DIGITS = 6
 """Of a strength on a ladder: as many as files and commands write."""
+PATIENCE = 40
+"""Strengths in a row without a network taken, after which nothing more is expected."""
 BEYOND = 2
 """Networks in a row whose drop is beyond the last of interest: one may be bad luck."""
 
@@ -32,7 +32,7 @@ class Ladder:
         step: see ``kind``.
     """
 
-    kind: LadderKind
+    kind: str
     start: float
     step: float
 
@@ -67,7 +67,7 @@ class CostPath:
             row. Unit: percentage points.
         cost_ratio: a network is taken if it costs at most so much of the last one taken, at first
             of the network before pruning; the last network of all is always taken.
-        most: networks taken of a part; as many strengths in a row at which none is taken end it.
+        most: networks taken of a part.
     """
 
     strengths: Iterable[float]
@@ -139,7 +139,7 @@ class _PathWalk(Walk):
     def takes(self, network: GroupedNetwork) -> bool:
         cost = self._path.cost(network)
         self._passed_over += 1
-        patience_is_out = self._passed_over >= self._path.most
+        patience_is_out = self._passed_over == PATIENCE
         nothing_left = all(n <= 1 for _, n in unit_keys(network))
         self._is_over = self._next is None or patience_is_out or nothing_left
         if not self._is_over and cost > self._path.cost_ratio * self._cost:

@@ -176,7 +176,13 @@ def _endless(
         passes, first = passes + 1, 0
 
 
-@register("taylor", title="Taylor (P2)", paper="Molchanov et al., CVPR 2019", order=1)
+@register(
+    "taylor",
+    title="Taylor (P2)",
+    paper="Molchanov et al., CVPR 2019",
+    order=1,
+    ladder="remaining",
+)
 def taylor(
     network: GroupedNetwork,
     data: MultitaskDataset,

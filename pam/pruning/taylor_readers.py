@@ -95,6 +95,7 @@ def _total(network: GroupedNetwork) -> float:
     paper="reader gates, this project",
     order=11,
     beside="taylor",
+    ladder="remaining",
 )
 def taylor_readers(
     network: GroupedNetwork,

@@ -204,6 +204,7 @@ PENALTY: Mapping[str, Any] = {"stages": [{"epochs": 2, "learning_rate": 0.01}]}
     title="VIBNet (P1)",
     paper="Dai et al., ICML 2018",
     order=0,
+    ladder="growth",
     forecast={"penalty": PENALTY},
 )
 def vibnet(

@@ -167,6 +167,7 @@ def portion(data: MultitaskDataset, share: float, seed: int) -> MultitaskDataset
     paper="reader gates, this project",
     order=10,
     beside="vibnet",
+    ladder="growth",
     forecast={"penalty": PENALTY},
 )
 def vibnet_readers(

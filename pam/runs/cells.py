@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pam.config import Config, Experiment
+from pam.config import Config, Experiment, Pruning
 from pam.errors import ConfigError
 from pam.files import json_hash
 from pam.names import check_known
@@ -95,6 +95,10 @@ def check_cell(config: Config, cell: Cell, where: str) -> None:
             raise ConfigError(f"seed {value} is not in {where}; its seeds: {seeds}")
         if axis in AXES:
             check_known(axis, value, _values(config, experiment, axis))
+    if not _prunes(experiment, cell):
+        raise ConfigError(
+            f"pruning '{cell.pruning}' of {where} does not prune merging '{cell.merging}'"
+        )
 
 
 def parents_of(config: Config, cell: Cell) -> dict[str, list[Cell]]:
@@ -213,8 +217,13 @@ def _cells(config: Config, stage: str, name: str) -> Iterator[Cell]:
     experiment, axes = config.experiment(name), STAGES[stage].axes or ()
     for values in product(*(_values(config, experiment, axis) for axis in axes)):
         cell = Cell(stage, name, **dict(zip(axes, values, strict=True)))
-        if _asked(experiment, cell, stage) != {}:
+        if _prunes(experiment, cell) and _asked(experiment, cell, stage) != {}:
             yield cell
+
+
+def _prunes(experiment: Experiment, cell: Cell) -> bool:
+    """Tell whether the pruning row of a cell, if it has one, prunes networks of its merging."""
+    return not cell.pruning or experiment.pruning[cell.pruning].prunes(cell.merging)
 
 
 def _asked(experiment: Experiment, cell: Cell, stage: str) -> dict[str, Any] | None:
@@ -238,7 +247,10 @@ def _settings(config: Config, cell: Cell, stage: str) -> dict[str, Any]:
     axis = method_axis(stage)
     if axis:
         section = AXES[axis].section
-        settings[section] = _dump(experiment.row(section, getattr(cell, axis)))
+        chosen = experiment.row(section, getattr(cell, axis))
+        settings[section] = chosen.settings
+        if isinstance(chosen, Pruning) and chosen.path:
+            settings["largest_delta"] = max(config.deltas)
     if row.asks:
         settings[row.asks] = _asked(experiment, cell, stage)
     return settings

@@ -1,7 +1,8 @@
 """What a job reads, once: the prepared data set and the networks, checked to belong to its cell."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,16 +146,25 @@ def _read_pruned(job: Job, inputs: Inputs, flag: str, path: str | Path) -> None:
     assert isinstance(row, Pruning)
     failure = inputs.failures.get("data") or inputs.failures.get(flag)
     if failure:
-        inputs.strengths |= dict.fromkeys(row.strengths, failure)
+        inputs.strengths |= dict.fromkeys(row.strengths or _next(row, []), failure)
         return
     _check_origin(job, path)
     networks, stopped = load_family(path), read_meta(path).get("stopped")
     for network in networks.values():
         _check_merged(job, inputs.dataset, network, path)
     reason = Failure(**stopped) if stopped else STOPPED
-    for strength in row.strengths:
+    asked = row.strengths or [*networks, *(_next(row, networks) if stopped else [])]
+    for strength in asked:
         network = networks.get(strength)
         inputs.strengths[strength] = network.to(job.device) if network else reason
+
+
+def _next(row: Pruning, strengths: Iterable[float]) -> list[float]:
+    """Return the strength that follows on a path, none if it was the last one."""
+    from pam.stages.prune import ladder_of
+
+    last = max(strengths, default=0.0)
+    return list(islice((strength for strength in ladder_of(row) if strength > last), 1))
 
 
 def _check_origin(job: Job, path: str | Path) -> None:

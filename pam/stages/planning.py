@@ -6,6 +6,7 @@ every estimate has two ends: the cheapest network that the merger may make, and 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import log, sqrt
 from typing import Any, NamedTuple
 
 from pam.config import Config, Experiment, Merging, Pruning
@@ -24,6 +25,10 @@ STAGES = ("train", "merge", "prune", "relate")
 FORWARD_AND_BACKWARD = 3
 """Forward passes that a step of training is worth: the backward pass takes two."""
 FLOPS_PER_MAC = 2
+PATH_REDUCTION = 30.0
+"""How many times cheaper the last network of a path is than the first."""
+PATH_GROWTH = 10.0
+"""How many times the first strength of a path the last one is, of pruners whose strengths grow."""
 
 Settings = Mapping[str, Any]
 
@@ -177,14 +182,30 @@ class Plan:
         return self._training(sizes, schedule) * forecast.trainings
 
     def _pruning(self, pruning: Pruning, sizes: Sizes) -> Range:
-        once = self._training(sizes, pruning.schedule or FINE_TUNE)
+        strengths, networks = expected_length(pruning)
+        work = self._training(sizes, pruning.schedule or FINE_TUNE) * networks
         for option, default in (PRUNERS.forecast(pruning.method) or {}).items():
-            once += self._training(sizes, pruning.options.get(option) or default)
-        return once * len(pruning.strengths)
+            work += self._training(sizes, pruning.options.get(option) or default) * strengths
+        return work
 
     def _training(self, sizes: Sizes, settings: Settings) -> Range:
         schedule = schedule_from(settings)
         return Range(*(training(size, schedule, self.images, self.machine) for size in sizes))
+
+
+def expected_length(pruning: Pruning) -> tuple[float, float]:
+    """Return how many strengths a pruner is asked for, and how many networks are taken."""
+    path = pruning.path
+    if path is None:
+        strengths = len(pruning.strengths or ())
+        return strengths, strengths
+    if PRUNERS.describe(pruning.method).ladder == "remaining":
+        # A layer costs as many as its units times those before it.
+        strengths = 1 + log((1 - path.start) * sqrt(PATH_REDUCTION)) / -log(path.step)
+    else:
+        strengths = 1 + log(PATH_GROWTH) / log(path.step)
+    networks = log(PATH_REDUCTION) / -log(path.cost_ratio)
+    return strengths, min(strengths, networks, path.most)
 
 
 def forecast_of(method: str, options: Settings, architecture: Architecture) -> Forecast:

@@ -6,7 +6,7 @@ import pytest
 
 from pam import ConfigError
 from pam.config import Config, parse_config
-from pam.runs.cells import Cell, cells_of, settings_of
+from pam.runs.cells import Cell, cells_of, check_cell, settings_of
 from pam.runs.paths import Paths, profile_file
 from tests.unit.test_config import CONDITIONS, GOOD, RELATED_ONLY, good, with_conditions
 
@@ -39,6 +39,27 @@ def test_an_experiment_on_relatedness_only_has_no_other_cells():
     assert related[:2] == [Cell.of("relate", "faces", "pam", seed) for seed in (4, 2)]
     assert len(related) == 6
     assert len(Paths("r").records(RELATED)) == 1 + 9 + 6
+
+
+def test_a_pruner_prunes_the_mergings_it_names():
+    text = GOOD.replace("{strengths: [1, 2, 4]}", "{strengths: [1, 2, 4], mergings: [none, mtz]}")
+    config = parse_config(text, "good.yaml")
+    for stage in ("prune", "measure"):
+        cells = [cell for cell in cells_of(good(), stage)
+                 if (cell.merging, cell.pruning) != ("pam_layerwise", "vibnet")]  # fmt: skip
+        assert cells_of(config, stage) == cells
+    cell = Cell.of("prune", "digits_lenet5", "pam_layerwise", "vibnet", 0)
+    with pytest.raises(ConfigError, match="'vibnet' of it does not prune merging 'pam_layerwise'"):
+        check_cell(config, cell, "it")
+
+
+def test_a_path_depends_on_the_largest_delta():
+    text = GOOD.replace("strengths: [1, 2, 4]", "path: {start: 1, step: 1.1}")
+    texts = [text.replace("seeds:", f"deltas: {deltas}\nseeds:", 1)
+             for deltas in ("[1, 2]", "[1, 0.5, 2]", "[1, 3]")]  # fmt: skip
+    cell = ("digits_lenet5", "mtz", "vibnet", 0)
+    first, same, other = (settings(parse_config(one, "good.yaml"), "prune", *cell) for one in texts)
+    assert first == same != other
 
 
 def test_cells_of_conditions():
@@ -108,6 +129,8 @@ CHANGES = {
     "seeds: [0, 1]": ("seeds: [0, 1]\nthreads: 2", {"train", "merge", "prune", "measure"}),
     "mtz: {retrain_epochs: 1}": ("mtz: {retrain_epochs: 2}", {"merge", "prune", "measure"}),
     "[1, 2, 4]": ("[1, 2, 5]", {"prune", "measure"}),
+    "seeds:": ("deltas: [1, 3]\nseeds:", set()),
+    "vibnet: {": ("vibnet: {mergings: [none, mtz], ", set()),
     "    pruning:": ("    latency: {rounds: 3}\n    pruning:", {"measure"}),
     "layerwise: true": ("layerwise: false", set()),
     "interval: 5": ("interval: 6", set()),

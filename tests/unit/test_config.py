@@ -181,7 +181,31 @@ BAD = {
     "strengths equal": ("[1, 2, 4]", "[1, 1, 2]", "vibnet.strengths: values must increase"),
     "strength zero": ("[1, 2, 4]", "[0, 1]", "vibnet.strengths[0]: must be greater than 0"),
     "no strengths": ("[1, 2, 4]", "[]", "vibnet.strengths: at least 1 entry"),
-    "strengths missing": ("strengths: [1", "strength: [1", "key is missing; is it 'strength'?"),
+    "strengths missing": (
+        "strengths: [1",
+        "strength: [1",
+        "needs either 'strengths' or 'path'; is it 'strength'?",
+    ),
+    "strengths and a path": (
+        "{strengths: [1, 2, 4]}",
+        "{strengths: [1, 2, 4], path: {start: 1, step: 2}}",
+        "pruning.vibnet: needs either 'strengths' or 'path'",
+    ),
+    "a path from zero": (
+        "strengths: [1, 2, 4]",
+        "path: {start: 0, step: 2}",
+        "vibnet.path.start: must be greater than 0",
+    ),
+    "a path that gets no cheaper": (
+        "strengths: [1, 2, 4]",
+        "path: {start: 1, step: 2, cost_ratio: 1}",
+        "vibnet.path.cost_ratio: must be less than 1",
+    ),
+    "pruning of an unknown merging": (
+        "strengths: [1, 2, 4]",
+        "strengths: [1, 2, 4], mergings: [mtz, mttz]",
+        "pruning.vibnet.mergings names the unknown merging row 'mttz'; did you mean 'mtz'?",
+    ),
     "dash in a row": ("mtz:", "m-z:", "merging.m-z: the name must match"),
     "capital in a row": ("mtz:", "MTZ:", "merging.MTZ: the name must match"),
     "dash in an experiment": ("digits_lenet5:", "digits-1:", "digits-1: the name must match"),

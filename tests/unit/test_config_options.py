@@ -87,6 +87,16 @@ WRONG = {
     ),
     "option of a pruner": ("0.5]", "0.5], momentun: 1", "did you mean 'momentum'?"),
     "range of a pruner": ("0.5]", "0.5], momentum: 1", "taylor.momentum: must be less than 1"),
+    "path from everything": (
+        "strengths: [0.2, 0.5]",
+        "path: {start: 1, step: 0.9}",
+        "taylor.path.start: must be less than 1, not 1",
+    ),
+    "path backwards": (
+        "strengths: [0.2, 0.5]",
+        "path: {start: 0.1, step: 1.1}",
+        "taylor.path.step: must be less than 1, not 1.1",
+    ),
     "strength": ("[0.2, 0.5]", "[0.2, 1]", "taylor.strengths[1]: must be less than 1, not 1"),
     "schedule": (
         "samples: 16",
@@ -163,6 +173,8 @@ WRONG = {
 
 # What only the whole file, or the data set that it names, can tell.
 BEYOND_A_SCHEMA = {
+    "path from everything",
+    "path backwards",
     "range of a merger",
     "range within a table",
     "option that is passed on",
@@ -373,7 +385,7 @@ def test_every_key_has_a_description_and_every_number_a_unit():
         ("taylor.momentum", "momentum: Number in [0, 1). Of the importance from one pruning event"),
         ("random.alpha", "alpha: Number >= 0 (in [0, 1] unless alpha_unit is 'nats'), or mapping"),
         ("lenet5.widths", "widths: List of 4, each whole number >= 1. Units"),
-        ("stages.epochs", "epochs: Whole number >= 1. Passes"),
+        ("train.stages.epochs", "epochs: Whole number >= 1. Passes"),
         ("rounds", "Unit: rounds. Default: 10."),
         ("experiments.merging.pam.alpha", "Default: 0.4."),
         ("merging.pam.alpha", "Default: 0.4."),

@@ -21,7 +21,8 @@ from tests.small_run import LATENCY, Run, profile, stand_in
 SHORT = "{stages: [{epochs: 2, learning_rate: 0.01}], batch_size: 16}"
 CONFIG = profile(
     f"{{pam: {{samples: 32, retrain: {SHORT}}}, mtz: {{samples: 32, retrain: {SHORT}}}}}",
-    "{taylor: {strengths: [0.2, 0.4]}, vibnet: {strengths: [1, 2]}}",
+    "{taylor: {path: {start: 0.1, step: 0.8, most: 2}}, "
+    "vibnet: {kl_factor: 0.05, path: {start: 1, step: 3, most: 2}}}",
     f"    relatedness: {{pam: {{samples: 32, retrain: {SHORT}}}}}\n{LATENCY}",
     seeds="[0, 1]",
     strips=64,

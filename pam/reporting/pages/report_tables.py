@@ -5,8 +5,9 @@ Those of a run raise :class:`pam.errors.DataError` if a CSV file is missing or d
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
@@ -23,8 +24,7 @@ def experiments(run: Run) -> TextTable:
     for name, section in run.manifest.config.get("experiments", {}).items():
         pruning = section.get("pruning", {})
         pruners = [
-            f"{names.pruning(row)}: "
-            + ", ".join(f"{strength:g}" for strength in pruning[row].get("strengths") or [])
+            f"{names.pruning(row)}: {_strengths(pruning[row])}"
             for row in names.order_prunings(pruning)
         ]
         mergers, related_by = (
@@ -36,6 +36,13 @@ def experiments(run: Run) -> TextTable:
         rows.append([name, *data, tasks, mergers, "; ".join(pruners) or "–", related_by])
     header = ["experiment", "data", "architecture", "tasks", "mergers", "pruners at strengths"]
     return _table("", [*header, "related by"], rows)
+
+
+def _strengths(row: Mapping[str, Any]) -> str:
+    path = row.get("path")
+    if path:
+        return f"path from {path['start']:g} on, networks at {path['cost_ratio']:g} of the cost"
+    return ", ".join(f"{strength:g}" for strength in row.get("strengths") or [])
 
 
 def slowest_jobs(run: Run) -> TextTable:
