@@ -22,11 +22,16 @@ PYTHON   ?=
 # anew, a touched or checked out one does not.
 READY := $(VENV)/.ready-$(shell cksum < requirements.lock | tr -s ' \t' '-')
 BIN   := $(VENV)/bin
-# Snakemake's plug-in for Slurm, on top of that environment: it slows every command where no Slurm is.
+# Snakemake's plug-ins for clusters, on top of that environment: that for Slurm slows every command
+# where no Slurm is.
 CLUSTER_VENV  := $(VENV)-cluster
 CLUSTER_READY := $(CLUSTER_VENV)/.ready-$(shell cat requirements.lock requirements-cluster.lock \
                      | cksum | tr -s ' \t' '-')
-# Whom benchmarks are measured beside, in the same way: nobody else needs them.
+# What makes the site of docs/, and whom benchmarks are measured beside, in the same way: nobody else
+# needs them.
+DOCS_VENV  := $(VENV)-docs
+DOCS_READY := $(DOCS_VENV)/.ready-$(shell cat requirements.lock requirements-docs.lock \
+                  | cksum | tr -s ' \t' '-')
 BENCH_VENV  := $(VENV)-bench
 BENCH_READY := $(BENCH_VENV)/.ready-$(shell cat requirements.lock requirements-bench.lock \
                    | cksum | tr -s ' \t' '-')
@@ -41,8 +46,8 @@ $(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)'
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce status test test-more test-cluster test-reliability bench figures report check lint \
-    environment clean-networks clean-results
+.PHONY: help reproduce status test test-more test-cluster test-reliability bench figures report check docs \
+    lint environment clean-networks clean-results
 
 help:
 	@echo 'PAM-bench: merge networks, prune them, count what every task combination costs'
@@ -63,6 +68,7 @@ help:
 	@echo '  make bench          measure how fast all this is, rewrite docs/performance.md;'
 	@echo '                      BENCH="training zipping" only those, QUICK=1 few rounds;'
 	@echo '                      LATENCY="--results results/NAME ..." with pam bench latency as well'
+	@echo '  make docs           the documentation as a site, site/index.html'
 	@echo '  make lint           format and style of Python, workflow and rules'
 	@echo '  make environment    only make $(VENV) from requirements.lock (the others do so themselves)'
 	@echo '  make clean-networks throw away the networks of a finished run, which its tables do not need'
@@ -75,7 +81,8 @@ help:
 	@echo '  DRY_RUN=1           only show the jobs, and an estimate of their hours'
 	@echo '  CORES=all           cores to use'
 	@echo '  STRICT=1            fail if any cell failed;  RETRY_FAILED=1: run those once more'
-	@echo '  CLUSTER=slurm       hand the jobs to Slurm: docs/cluster.md;  ALLOW_DIRTY=1: uncommitted code too'
+	@echo '  CLUSTER=slurm       hand the jobs to Slurm, or to another engine by the folder of a Snakemake'
+	@echo '                      profile: docs/cluster.md;  ALLOW_DIRTY=1: uncommitted code too'
 	@echo '  PYTHON=python3.12   Python to make the environment with;  VENV=.venv: where'
 	@echo
 	@echo 'For example:  make reproduce PROFILE=fashion_mnist DATA=~/data CORES=8'
@@ -134,6 +141,10 @@ bench: $(BENCH_READY)
 	$(BENCH_VENV)/bin/python -m benchmarks.page || failed="$$failed page"; \
 	test -z "$$failed" || { echo "make bench: failed:$$failed" >&2; exit 1; }
 
+docs: $(DOCS_READY)
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict --quiet --site-dir site
+	@echo site/index.html
+
 lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -167,8 +178,8 @@ $(READY):
 	@rm -f $(VENV)/.ready-*
 	@touch $@
 
-# Both lie on top of $(VENV), whose packages they see.
-$(CLUSTER_READY) $(BENCH_READY): $(READY)
+# All lie on top of $(VENV), whose packages they see.
+$(CLUSTER_READY) $(BENCH_READY) $(DOCS_READY): $(READY)
 	@echo "Making $(@D) from $(LOCK), on top of $(VENV)"
 	@$(BIN)/python -m venv --clear $(@D)
 	@packages='import sysconfig; print(sysconfig.get_path("purelib"))'; \
@@ -179,3 +190,4 @@ $(CLUSTER_READY) $(BENCH_READY): $(READY)
 
 $(CLUSTER_READY): LOCK = requirements-cluster.lock
 $(BENCH_READY): LOCK = requirements-bench.lock
+$(DOCS_READY): LOCK = requirements-docs.lock

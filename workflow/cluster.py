@@ -1,4 +1,4 @@
-"""What ``make reproduce CLUSTER=slurm`` sees to before jobs are handed to Slurm.
+"""What ``make reproduce CLUSTER=...`` sees to before jobs are handed to Slurm or another engine.
 
 Jobs start hours after they were submitted and run the code that lies in the folder then. So a run
 starts from committed code only, every job compares its code with what was submitted, and two runs
@@ -11,10 +11,12 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import yaml
 from children import Children
 
 from pam import PamError
@@ -24,7 +26,9 @@ from pam.source.modules import PACKAGE, ROOT
 
 PROFILES = Path("workflow/profiles")
 SITE = PROFILES / "site"
-PLUGIN = "snakemake_executor_plugin_slurm"
+FILE = "profile.yaml"
+PLUGIN = "snakemake_executor_plugin_"
+SLURM = "slurm"
 # What every job of the profiles is called begins so: `slurm-jobname-prefix`.
 JOB_NAMES = "pam_"
 # Set for the jobs, which inherit the environment: stage -> hash of its code.
@@ -35,35 +39,49 @@ def profiles(names: str) -> list[str]:
     """Return the folders of the Snakemake profiles for a cluster, in order of precedence.
 
     Args:
-        names: words, each a folder in ``workflow/profiles/``; the site's own comes last.
+        names: words, each a folder in ``workflow/profiles/`` or any other folder with a
+            ``profile.yaml``; the site's own comes last.
 
     Raises:
         PamError: if there is no such profile.
     """
-    folders = [PROFILES / name for name in names.split()]
-    for folder in folders:
-        if not (ROOT / folder / "profile.yaml").is_file():
-            raise PamError(f"CLUSTER: there is no {folder}/profile.yaml")
-    site = [SITE] if (ROOT / SITE / "profile.yaml").is_file() and SITE not in folders else []
+    folders = [_folder(name) for name in names.split()]
+    site = [SITE] if (ROOT / SITE / FILE).is_file() and SITE not in folders else []
     return [str(folder) for folder in [*folders, *site]]
 
 
-def check_slurm() -> None:
-    """Check that Slurm's commands and Snakemake's plug-in for them are here.
+def _folder(name: str) -> Path:
+    for folder in (PROFILES / name, Path(name)):
+        if (ROOT / folder / FILE).is_file():
+            return folder
+    raise PamError(f"CLUSTER: there is no {PROFILES / name}/{FILE}, and no {Path(name) / FILE}")
+
+
+def check_engine(folders: list[str]) -> str:
+    """Return the executor plug-in that profiles name, once all that it needs is here.
 
     Raises:
         PamError: saying what is missing.
     """
-    if shutil.which("sbatch") is None:
+    engine = ""
+    for folder in folders:
+        profile = yaml.safe_load((ROOT / folder / FILE).read_text(encoding="utf-8"))
+        engine = (profile or {}).get("executor", engine)
+    if not engine:
+        raise PamError(f"CLUSTER: none of {', '.join(folders)} names an executor, e.g. slurm")
+    if engine == SLURM and shutil.which("sbatch") is None:
         raise PamError(
             "CLUSTER needs Slurm, but there is no sbatch on this machine: "
             "start from a login node, or leave CLUSTER out to compute here"
         )
-    if importlib.util.find_spec(PLUGIN) is None:
+    package = f"{PLUGIN}{engine.replace('-', '_')}"
+    if importlib.util.find_spec(package) is None:
+        named = package.replace("_", "-")
         raise PamError(
-            f"CLUSTER needs the package {PLUGIN.replace('_', '-')}, which is not in this "
-            "environment; `make reproduce CLUSTER=slurm` makes one that has it"
+            f"CLUSTER needs the package {named}, which is not in this environment; `make reproduce "
+            f"CLUSTER=...` makes one, {sys.prefix}/bin/python -m pip install {named} adds it"
         )
+    return engine
 
 
 def check_committed() -> None:

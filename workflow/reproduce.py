@@ -58,8 +58,9 @@ def main() -> int:
         lock = None if options.dry_run else hold(RUN_LOCK, LOCK_PATIENCE_S)
         where = ["--cores", options.cores]
         if options.cluster:
-            os.environ.update(_ready_cluster(options))
-            where = [f"--profile={profile}" for profile in cluster.profiles(options.cluster)]
+            folders = cluster.profiles(options.cluster)
+            os.environ.update(_ready_cluster(options, cluster.check_engine(folders)))
+            where = [f"--profile={folder}" for folder in folders]
         plan = Plan(config, paths, data=options.data, retry_failed=options.retry_failed)
         if plan.damaged:
             # Jobs would refuse such a file too, but late.
@@ -156,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         "-n", "--dry-run", action="store_true", help="only show the jobs, and an estimate of hours"
     )
     parser.add_argument(
-        "--cluster", default="", help="hand jobs to Slurm: words, folders of workflow/profiles/"
+        "--cluster", default="", help="hand jobs to Slurm or another engine: folders of profiles"
     )
     parser.add_argument(
         "--allow-dirty", action="store_true", help="on a cluster, run code that is not committed"
@@ -196,13 +197,13 @@ def _show_plan(config: str, seeds: str | None, plan: Plan) -> int:
     return failed
 
 
-def _ready_cluster(options: argparse.Namespace) -> dict[str, str]:
-    """Check that jobs may be handed to Slurm, and return what their environment must hold."""
-    cluster.check_slurm()
+def _ready_cluster(options: argparse.Namespace, engine: str) -> dict[str, str]:
+    """Check that jobs may be handed to an engine, and return what their environment must hold."""
     if not options.dry_run:
         if not options.allow_dirty:
             cluster.check_committed()
-        cluster.check_idle()
+        if engine == cluster.SLURM:
+            cluster.check_idle()
     return cluster.environment()
 
 

@@ -65,11 +65,18 @@ def test_without_slurm_one_sentence_says_so(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_without_the_plugin_one_sentence_says_what_to_do(programs, monkeypatch):
-    programs("sbatch")
-    monkeypatch.setattr(cluster, "PLUGIN", "a_package_that_is_not_here")
-    with pytest.raises(PamError, match="a-package-that-is-not-here, which is not in this env"):
-        cluster.check_slurm()
+def test_without_the_plugin_one_sentence_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "ROOT", tmp_path)
+    (tmp_path / "mine").mkdir()
+    written = tmp_path / "mine" / "profile.yaml"
+    written.write_text("executor: not-here\n", encoding="utf-8")
+    with pytest.raises(PamError, match="package snakemake-executor-plugin-not-here, which is not"):
+        cluster.check_engine(cluster.profiles("mine"))
+    written.write_text("jobs: 2\n", encoding="utf-8")
+    with pytest.raises(PamError, match="none of mine names an executor"):
+        cluster.check_engine(cluster.profiles("mine"))
+    with pytest.raises(PamError, match=r"no workflow/profiles/his/profile.yaml, and no his/prof"):
+        cluster.profiles("his")
 
 
 def test_the_profiles_of_a_cluster_end_with_the_site_s_own(tmp_path, monkeypatch):
@@ -190,10 +197,11 @@ def test_attempts_are_counted_in_one_place_only():
         assert "retries:" not in path.read_text(encoding="utf-8")
 
 
-def test_the_cluster_lock_adds_the_plugin_alone():
-    lines = (ROOT / "requirements-cluster.lock").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize("extra", ["cluster", "docs"])
+def test_the_lock_of_an_extra_adds_what_it_needs_alone(extra):
+    lines = (ROOT / f"requirements-{extra}.lock").read_text(encoding="utf-8").splitlines()
     pins = dict(PIN.fullmatch(line).groups() for line in lines if not line.startswith("#"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    asked = project["project"]["optional-dependencies"]["cluster"]
+    asked = project["project"]["optional-dependencies"][extra]
     assert {normal(name) for name in asked} <= set(pins)
     assert not set(pins) & set(locked())

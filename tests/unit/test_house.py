@@ -70,7 +70,7 @@ def make(*arguments: str, cwd=ROOT) -> subprocess.CompletedProcess:
 
 def test_make_help_names_every_command_and_profile():
     shown = make("help").stdout
-    targets = ["reproduce", "status", "figures", "report", "check", "test", "test-more"]
+    targets = ["reproduce", "status", "figures", "report", "check", "docs", "test", "test-more"]
     for target in [*targets, "test-cluster", "bench", "lint", "environment", "clean-results"]:
         assert f"make {target} " in shown
     for profile in (ROOT / "workflow" / "config").glob("*.yaml"):
