@@ -6,9 +6,10 @@ from typing import Any
 from pam.data import MultitaskDataset
 from pam.errors import ConfigError, ShapeError
 from pam.merging import all_shared, mtz, none, pam, pam_zip  # noqa: F401 - their import registers them
-from pam.merging.activations import collect, sample_index, standardised
+from pam.merging.activations import collect, sample_index, second_moments, standardised
 from pam.merging.registry import MERGERS, Forecast, Merger, register, retrain
 from pam.merging.regrouping import Grouping, regroup
+from pam.merging.zipping.hessian import input_rows
 from pam.networks import GroupedNetwork, SingleTaskNetwork
 from pam.source.options import check_call
 
@@ -18,11 +19,13 @@ __all__ = [
     "Grouping",
     "Merger",
     "collect",
+    "input_rows",
     "merge",
     "register",
     "regroup",
     "retrain",
     "sample_index",
+    "second_moments",
     "standardised",
 ]
 

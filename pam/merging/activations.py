@@ -93,6 +93,53 @@ def collect(
     return gathered
 
 
+def second_moments(
+    network: GroupedNetwork, data: MultitaskDataset, images: Tensor, batch_size: int = 32
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return hidden layer -> mean of its units, and of the products of every two of them.
+
+    Every position of every image is a sample of a unit's activation after ReLU. Units come in
+    canonical group order, float64 (units,) and (units, units), on the CPU.
+
+    Args:
+        network: is put into evaluation mode.
+        data: gives the normalisation.
+        images: uint8 (samples, channels, height, width).
+        batch_size: samples per forward pass.
+
+    Raises:
+        DataError: if an activation is NaN or infinite.
+    """
+    network.eval()
+    layer_at = {network.architecture.activation(layer): layer for layer in network.hidden_layers}
+    waiting: dict[str, list[Tensor]] = {layer: [] for layer in network.hidden_layers}
+    sums: dict[str, Tensor] = {}
+    products: dict[str, Tensor] = {}
+    counts = dict.fromkeys(network.hidden_layers, 0)
+
+    def observe(node: str, group: Group, tensor: Tensor) -> None:
+        if node not in layer_at:
+            return
+        layer = layer_at[node]
+        waiting[layer].append(tensor.flatten(2) if tensor.ndim > 2 else tensor[..., None])
+        if len(waiting[layer]) == len(network.widths[layer]):
+            values = torch.cat(waiting[layer], dim=1).transpose(0, 1).flatten(1).double()
+            waiting[layer].clear()
+            counts[layer] += values.shape[1]
+            sums[layer] = sums.get(layer, 0) + values.sum(dim=1)
+            products[layer] = products.get(layer, 0) + values @ values.T
+
+    with torch.inference_mode():
+        for some in images.split(batch_size):
+            network(data.normalise(some), observe=observe)
+    moments = {}
+    for layer, count in counts.items():
+        moments[layer] = (sums[layer] / count).cpu(), (products[layer] / count).cpu()
+        if not bool(moments[layer][1].isfinite().all()):
+            raise DataError(f"activations of layer '{layer}' hold NaN or infinity")
+    return moments
+
+
 def standardised(activations: Tensor) -> Tensor:
     """Return activations divided by each unit's standard deviation; constant units become 0.
 

@@ -28,7 +28,7 @@ from pam.errors import ConfigError, DataError, ShapeError
 from pam.merging import Forecast, register, sample_index
 from pam.merging import retrain as train_lightly
 from pam.networks import IMAGE, Assembly, Group, GroupedNetwork, SingleTaskNetwork, layer_steps
-from pam.ranges import Samples, ScheduleSettings, Share
+from pam.ranges import LayerName, Samples, ScheduleSettings, Share
 
 MOST_TASKS = 7
 """Beyond, there are thousands of partitions, and millions of ways to refine them."""
@@ -71,7 +71,7 @@ def branch(
     *,
     seed: int,
     budget: Share = 0.5,
-    split_after: str | None = None,
+    split_after: LayerName | None = None,
     samples: Samples = 200,
     retrain: ScheduleSettings | None = None,
 ) -> GroupedNetwork:
@@ -89,7 +89,7 @@ def branch(
         retrain: schedule of the light retraining.
 
     Raises:
-        ConfigError: for an unknown layer, or for more than seven tasks without ``split_after``.
+        ConfigError: for more than seven tasks without ``split_after``.
         DataError: if an activation is NaN or infinite.
         ShapeError: if the networks differ in width.
     """
@@ -110,7 +110,9 @@ def branch(
             list(networks), [multiplications(first, s) for s in steps], affinity, budget
         )
     else:
-        tree = fixed_tree(list(networks), steps, split_after)
+        alone = tuple(frozenset([task]) for task in networks)
+        trunk = next(depth for depth, step in enumerate(steps) if split_after in step)
+        tree = [(frozenset(networks),) if depth <= trunk else alone for depth in range(len(steps))]
     starts: dict[str, dict[Group, str]] = {}
     for step, partition, alike in zip(steps, tree, affinity, strict=True):
         chosen = {block: most_alike(block, list(networks), alike) for block in partition}
@@ -247,24 +249,6 @@ def best_tree(
         ends = grown
     *_, path = min(tree for front in ends for tree in front)
     return [known[place] for place in path]
-
-
-def fixed_tree(
-    tasks: Sequence[str], steps: Sequence[Sequence[str]], split_after: str
-) -> list[Partition]:
-    """Return one block of all tasks up to a layer, and a block for every task after it.
-
-    Raises:
-        ConfigError: for an unknown layer.
-    """
-    depth = next((depth for depth, step in enumerate(steps) if split_after in step), None)
-    if depth is None:
-        layers = ", ".join(layer for step in steps for layer in step)
-        raise ConfigError(
-            f"branch: unknown layer '{split_after}' in 'split_after'; the layers are {layers}"
-        )
-    alone = tuple(frozenset([task]) for task in tasks)
-    return [(frozenset(tasks),) if place <= depth else alone for place in range(len(steps))]
 
 
 def most_alike(block: Group, tasks: Sequence[str], affinity: Tensor) -> str:

@@ -27,8 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from pam.data import MultitaskDataset
-from pam.errors import DataError
-from pam.merging import Forecast, register, sample_index
+from pam.merging import Forecast, register, sample_index, second_moments
 from pam.merging import retrain as train_lightly
 from pam.networks import Assembly, Group, GroupedNetwork, SingleTaskNetwork
 from pam.ranges import Samples, ScheduleSettings, Share
@@ -111,35 +110,8 @@ def covariances(
     Raises:
         DataError: if an activation is NaN or infinite.
     """
-    network.eval()
-    layer_at = {network.architecture.activation(layer): layer for layer in network.hidden_layers}
-    waiting: dict[str, list[Tensor]] = {layer: [] for layer in network.hidden_layers}
-    sums: dict[str, Tensor] = {}
-    products: dict[str, Tensor] = {}
-    counts = dict.fromkeys(network.hidden_layers, 0)
-
-    def observe(node: str, group: Group, tensor: Tensor) -> None:
-        if node not in layer_at:
-            return
-        layer = layer_at[node]
-        waiting[layer].append(tensor.flatten(2) if tensor.ndim > 2 else tensor[..., None])
-        if len(waiting[layer]) == len(network.widths[layer]):
-            values = torch.cat(waiting[layer], dim=1).transpose(0, 1).flatten(1).double()
-            waiting[layer].clear()
-            counts[layer] += values.shape[1]
-            sums[layer] = sums.get(layer, 0) + values.sum(dim=1)
-            products[layer] = products.get(layer, 0) + values @ values.T
-
-    with torch.inference_mode():
-        for some in images.split(BATCH_SIZE):
-            network(data.normalise(some), observe=observe)
-    made = {}
-    for layer, count in counts.items():
-        mean = sums[layer] / count
-        made[layer] = (products[layer] / count - torch.outer(mean, mean)).cpu()
-        if not bool(made[layer].isfinite().all()):
-            raise DataError(f"activations of layer '{layer}' hold NaN or infinity")
-    return made
+    moments = second_moments(network, data, images)
+    return {layer: second - torch.outer(mean, mean) for layer, (mean, second) in moments.items()}
 
 
 def incoming_similarity(assembly: Assembly, layer: str, known: Mapping[str, object]) -> Tensor:

@@ -201,14 +201,14 @@ def test_the_layers_of_a_residual_stage_split_together():
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "sentence"),
+    ("options", "sentence"),
     [
-        ({"split_after": "f5"}, ConfigError, "unknown layer 'f5' in 'split_after'; .* c1, c2, f3"),
-        ({"budget": 1.5}, ConfigError, r"branch\.budget: must be less than or equal to 1"),
+        ({"split_after": "f5"}, r"branch\.split_after: unknown layer; "),
+        ({"budget": 1.5}, r"branch\.budget: must be less than or equal to 1"),
     ],
 )
-def test_bad_options_are_refused(options, error, sentence):
-    with pytest.raises(error, match=sentence):
+def test_bad_options_are_refused(options, sentence):
+    with pytest.raises(ConfigError, match=sentence):
         merge(make_networks(), "branch", DATA, retrain=STILL, **options)
 
 

@@ -36,7 +36,7 @@ PLUGINS = {
         **{name: {"retrain": EPOCH} for name in ("all_shared", "mtz")},
         **{
             name: {"samples": 48, "retrain": {"stages": []}}
-            for name in ("branch", "pam", "pam_partial", "pam_zip", "random")
+            for name in ("branch", "match", "pam", "pam_partial", "pam_zip", "random")
         },
     }),
     "pruner": (18, {

@@ -39,6 +39,7 @@ MERGERS = {
     "pam": {"retrain": SHORT, "samples": 48, "removed": "keep_exclusive"},
     "pam_zip": {"retrain": SHORT, "samples": 48, "relevance": 0.7},
     "joint": {"train": SHORT},
+    "match": {"retrain": SHORT, "samples": 48},
     "branch": {"retrain": SHORT, "samples": 48},
     "random": {"retrain": SHORT, "samples": 48, "removed": "keep_exclusive"},
     "zipit": {"retrain": SHORT},
