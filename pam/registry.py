@@ -1,7 +1,7 @@
 """Named plug-ins of every kind, and what they say of themselves."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pam.errors import ConfigError
@@ -57,6 +57,7 @@ class Description:
         layers: of an architecture: its hidden layers in order, between spaces, if no option
             decides them.
         tasks: of a data set: its tasks if no option ``tasks`` names others.
+        tasks_with: of a data set: option -> its tasks where that option is given.
         train_size: of a data set: the option that says how many training images it has.
     """
 
@@ -71,6 +72,7 @@ class Description:
     least_tasks: int = 1
     layers: str = ""
     tasks: tuple[str, ...] = ()
+    tasks_with: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     train_size: str = ""
 
     def __post_init__(self) -> None:

@@ -78,8 +78,9 @@ def known_tasks(dataset: str, options: dict[str, object]) -> list[str]:
     Raises:
         ConfigError: for an unknown data set.
     """
-    tasks = options.get("tasks")
-    return list(tasks if isinstance(tasks, dict) else describe(DATASET, dataset).tasks)
+    tasks, about = options.get("tasks"), describe(DATASET, dataset)
+    named = [some for option, some in about.tasks_with.items() if options.get(option) is not None]
+    return list(tasks if isinstance(tasks, dict) else named[0] if named else about.tasks)
 
 
 def check_tasks(tasks: list[str], known: list[str], where: str) -> None:

@@ -25,10 +25,17 @@ from pam.data.dataset import (
     named_tasks,
 )
 from pam.data.registry import register
+from pam.errors import ConfigError
 from pam.ranges import BelowOne, Count, Whole
 from pam.seeds import seeded_generator
 
 LABELS_PER_TASK = 3
+PAIR = (
+    *("glasses", "dark hair", "open mouth", "scarf"),
+    *("hat", "long hair", "smiling", "beard"),
+)
+"""Labels of two tasks that overlap: the first has the first half, the second has the last ones."""
+
 DEFAULT_TASKS = consecutive_tasks(*[LABELS_PER_TASK] * 5)
 # Faces are drawn so many at a time, from random numbers of their own: face i of a part does not
 # depend on how many there are, and what is drawn on fits a processor's cache.
@@ -41,6 +48,7 @@ Tasks = Mapping[str, list[int | str]]
     "cartoon_faces",
     title="cartoon faces (synthetic)",
     tasks=("A", "B", "C", "D", "E"),
+    tasks_with={"overlap": ("A", "B")},
     train_size="train_images",
     forecast=picture_size,
 )
@@ -52,6 +60,7 @@ def cartoon_faces(
     validation_images: Count = 1500,
     test_images: Count = 2000,
     correlation: BelowOne = 0.5,
+    overlap: Annotated[float, Field(ge=0, le=1, multiple_of=0.25)] | None = None,
     noise: BelowOne = 0.05,
     seed: Whole = 0,
     tasks: Tasks | None = None,
@@ -69,16 +78,25 @@ def cartoon_faces(
         correlation: tetrachoric correlation, in [0, 1), of the first labels of the five default
             tasks with one another, of their second labels, and of their third; 0 makes all labels
             independent. Other ``tasks`` leave the labels of the faces as they are.
+        overlap: share, in quarters, of their labels that two tasks ``A`` and ``B`` of four labels
+            each have in common: 1 makes them identical, 0 independent if ``correlation`` is 0. By
+            default there are five tasks, or what ``tasks`` says.
         noise: standard deviation of the noise of every pixel value, as a share of 255.
         seed: decides labels, looks and noise.
         tasks: task name -> attributes, as names or columns; tasks may share attributes. By
             default ``A`` to ``E`` have three each, in the order of ``ATTRIBUTES``.
 
     Raises:
-        ConfigError: if an option is outside its range or a task cannot be used.
+        ConfigError: if an option is outside its range, a task cannot be used, or both ``overlap``
+            and ``tasks`` are given.
     """
     counts = dict(zip(PART_OPTIONS, (train_images, validation_images, test_images), strict=True))
     looks = {"size": size, "correlation": correlation, "noise": noise, "seed": seed}
+    related: dict[str, object] = {}
+    if overlap is not None:
+        if tasks is not None:
+            raise ConfigError("options 'overlap' and 'tasks' both name the tasks; leave one out")
+        tasks, related = overlapping_tasks(overlap), {"overlap": overlap}
     chosen = named_tasks(DEFAULT_TASKS if tasks is None else tasks, ATTRIBUTES)
     parts = {part: make_part(part, counts[f"{part}_images"], **looks) for part in PARTS}
     mean, std = channel_statistics(parts["train"].images)
@@ -88,9 +106,16 @@ def cartoon_faces(
         label_names=list(ATTRIBUTES),
         mean=mean,
         std=std,
-        options=counts | looks,
+        options=counts | looks | related,
         **parts,
     )
+
+
+def overlapping_tasks(overlap: float) -> dict[str, list[str]]:
+    """Return two tasks of four labels each, of which this share is in both."""
+    labels = len(PAIR) // 2
+    start = round((1 - overlap) * labels)
+    return {"A": list(PAIR[:labels]), "B": list(PAIR[start : start + labels])}
 
 
 def make_part(

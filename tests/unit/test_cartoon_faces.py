@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from pam.config.options import known_tasks
 from pam.data import data_hash, load, load_dataset, save_dataset
 from pam.data.cartoon_drawing import ATTRIBUTES
 from pam.data.dataset import channel_statistics
@@ -76,6 +77,27 @@ def test_tasks_by_name_by_column_and_with_common_attributes():
     assert torch.equal(named.train.images, faces().train.images)
 
 
+@pytest.mark.parametrize("quarters", range(5))
+def test_tasks_that_overlap_have_so_many_labels_in_common(quarters):
+    data = faces(overlap=quarters / 4, correlation=0.0)
+    assert list(data.tasks) == ["A", "B"]
+    assert [len(set(columns)) for columns in data.tasks.values()] == [4, 4]
+    assert len({*data.tasks["A"]} & {*data.tasks["B"]}) == quarters
+    assert torch.equal(data.train.images, faces(correlation=0.0).train.images)
+    if quarters == 4:
+        assert data.tasks["A"] == data.tasks["B"]
+
+
+def test_a_configuration_knows_the_tasks_that_overlap():
+    assert known_tasks("cartoon_faces", {"overlap": 0.5}) == ["A", "B"]
+    assert known_tasks("cartoon_faces", {}) == list("ABCDE")
+
+
+def test_options_that_are_not_given_leave_no_trace():
+    assert "overlap" not in faces().options
+    assert faces(overlap=0.5).options["overlap"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -95,6 +117,8 @@ def test_tasks_by_name_by_column_and_with_common_attributes():
         ({"tasks": {"A": "hat"}}, "tasks.A: must be a list, not 'hat'"),
         ({"tasks": ["hat"]}, "tasks: must be a mapping of keys to values, not ['hat']"),
         ({"tasks": {"A": [15]}}, "is outside 0..14"),
+        ({"overlap": 0.3}, "overlap: must be a multiple of 0.25, not 0.3"),
+        ({"overlap": 0, "tasks": {"A": [1]}}, "options 'overlap' and 'tasks' both name the tasks"),
     ],
 )
 def test_bad_options_are_named(options, says):

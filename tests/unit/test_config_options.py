@@ -385,7 +385,7 @@ def test_every_key_has_a_description_and_every_number_a_unit():
         ("taylor.momentum", "momentum: Number in [0, 1). Of the importance from one pruning event"),
         ("random.alpha", "alpha: Number >= 0 (in [0, 1] unless alpha_unit is 'nats'), or mapping"),
         ("lenet5.widths", "widths: List of 4, each whole number >= 1. Units"),
-        ("train.stages.epochs", "epochs: Whole number >= 1. Passes"),
+        ("experiments.train.stages.epochs", "epochs: Whole number >= 1. Passes"),
         ("rounds", "Unit: rounds. Default: 10."),
         ("experiments.merging.pam.alpha", "Default: 0.4."),
         ("merging.pam.alpha", "Default: 0.4."),
