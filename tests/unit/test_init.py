@@ -7,6 +7,7 @@ from pam import ConfigError, ShapeError
 from pam.cli.main import main
 from pam.config import parse_config
 from pam.networks import SingleTaskNetwork, build
+from pam.reporting.figures import render_figures
 from pam.runs.cells import Cell, cells_of, parents_of, settings_of
 from pam.seeds import derive_seed
 from pam.stages.job import Job
@@ -106,7 +107,7 @@ def test_networks_start_from_the_hidden_layers_of_the_trunk(run, monkeypatch):
                 assert torch.equal(tensor, due[name])
 
 
-def test_every_stage_follows(run):
+def test_every_stage_follows(run, tmp_path):
     assert run.job("relate", merging="none") == 0
     run.finish("none")
     assert run.aggregate() == 0
@@ -114,6 +115,7 @@ def test_every_stage_follows(run):
     assert any(path.startswith("pretrained/tiny/0") for path in record["provenance"]["parents"])
     rows = run.record("pretrain")["rows"]["training"]
     assert {(row["stage"], row["task"]) for row in rows} == {("pretrain", "trunk")}
+    assert render_figures(run.paths.results, tmp_path, only=["training"])
 
 
 def test_a_trunk_of_the_tasks_own_images_is_refused(tmp_path, capsys):

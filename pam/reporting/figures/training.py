@@ -32,7 +32,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
     if rows.empty:
         return None
     curves = _curves(run, rows)
-    tasks = sorted({*curves["curve"][curves["column"] == _STAGES["train"]]})
+    alone = curves["column"].isin([_STAGES["pretrain"], _STAGES["train"]])
+    tasks = sorted({*curves["curve"][alone]})
     greys = sns.color_palette("blend:#222222,#AAAAAA", len(tasks)).as_hex()
     looks = {
         name: style.Look(name, grey, one.marker)
