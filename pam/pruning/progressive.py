@@ -111,6 +111,7 @@ def _taken(
             if not walk.takes(network):
                 yield None
                 continue
+            curve += pruned.prepare()
             order = derive_seed("fine-tune", seed, str(strength))
             tuned = fit(network, data, schedule, order, description=f"fine-tune {strength:g}")
             walk.observe(

@@ -1,6 +1,6 @@
 """The contract of a pruner, and the registry of pruners."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -19,11 +19,14 @@ class Pruned:
         strength: as asked for.
         network: holds the units that are left and nothing else.
         curve: epochs of training since the strength before, as rows with a ``"phase"``.
+        prepare: called if the network is taken, before it is fine-tuned: does to it, in place,
+            what is not worth doing otherwise, and returns further rows of the curve.
     """
 
     strength: float
     network: GroupedNetwork
     curve: list[dict[str, Any]] = field(default_factory=list)
+    prepare: Callable[[], list[dict[str, Any]]] = list
 
 
 class Pruner(Protocol):
@@ -55,7 +58,9 @@ class Pruner(Protocol):
 
 PRUNERS: Registry[Pruner] = Registry(PRUNER, entry_points.load)
 register = PRUNERS.register
-"""A ``forecast`` names the options that are schedules of every strength: option -> its default."""
+"""A ``forecast`` names the options that are schedules: option -> its default, if every strength
+trains by it once, else (default, function from the number of strengths and of networks taken to how
+often)."""
 
 
 def curve_rows(curve: Sequence[Epoch], phase: str) -> list[dict[str, Any]]:

@@ -184,8 +184,10 @@ class Plan:
     def _pruning(self, pruning: Pruning, sizes: Sizes) -> Range:
         strengths, networks = expected_length(pruning)
         work = self._training(sizes, pruning.schedule or FINE_TUNE) * networks
-        for option, default in (PRUNERS.forecast(pruning.method) or {}).items():
-            work += self._training(sizes, pruning.options.get(option) or default) * strengths
+        for option, said in (PRUNERS.forecast(pruning.method) or {}).items():
+            default, often = said if isinstance(said, tuple) else (said, lambda once, _: once)
+            settings = pruning.options.get(option) or default
+            work += self._training(sizes, settings) * often(strengths, networks)
         return work
 
     def _training(self, sizes: Sizes, settings: Settings) -> Range:

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 def compute(job: Job, inputs: Inputs) -> Result:
     """Return the pruned networks; if pruning fails at a strength, those of the weaker ones."""
     from pam.cost import paper_flops
-    from pam.pruning import prune_progressively
+    from pam.pruning import PRUNERS, prune_progressively
 
     row = job.experiment.row("pruning", job.cell.pruning)
     assert isinstance(row, Pruning)
     repeat = job.experiment.merging[job.cell.merging].repeat
-    # Not of the merging row: what is random falls alike for all of them, but for repetitions.
-    seed = job.seed("prune", row.method, *([f"repeat {repeat}"] if repeat else []))
+    # Not of the merging row: what is random falls alike for all of them, but for repetitions, and
+    # for a pruner as for the one whose baselines it stands beside.
+    seed = job.seed(
+        "prune", PRUNERS.describe(row.method).beside, *([f"repeat {repeat}"] if repeat else [])
+    )
     taken = prune_progressively(
         inputs.merged,
         row.method,

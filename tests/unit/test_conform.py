@@ -45,6 +45,7 @@ PLUGINS = {
         },
         **{name: {"penalty": EPOCH} for name in ("vibnet", "vibnet_readers")},
         **{name: {} for name in ("l1", "random")},
+        "scratch": {"train": EPOCH, "penalty": EPOCH},
     }),
     "architecture": (14, {
         "lenet5": {"widths": [3, 4, 6, 5]},

@@ -7,7 +7,9 @@ from pam.errors import ConfigError
 from pam.merging import merge
 from pam.networks import build
 from pam.plugins.l1_pruner import relative_norms
-from pam.pruning import prune_by_score, prune_progressively, unit_keys
+from pam.plugins.scratch import extended
+from pam.pruning import CostPath, prune_by_score, prune_progressively, unit_keys
+from pam.training import schedule_from
 from tests.small import (
     LAYERS,
     SHAPE,
@@ -183,6 +185,53 @@ def test_residual_networks_are_pruned(method):
     for one in prune(network, method, strengths=(0.5, 0.9)):
         assert total_units(one.network) < total_units(network)
         assert set(scores_of(one.network, images)) == {"A", "B"}
+
+
+def scratch(method="scratch", strengths=(1e4, 4e4), network=None, **options):
+    network = share_some(make_networks("AB", widths=(4, 6, 9, 8))) if network is None else network
+    settings = {"penalty": {**SHORT, "stages": [*SHORT["stages"]] * 2}, "fine_tune": SHORT}
+    return list(prune_progressively(network, method, DATA, strengths, **settings, **options))
+
+
+def test_scratch_has_the_widths_of_vibnet_and_none_of_its_weights():
+    pairs = zip(scratch(train=STILL, seed=3), scratch("vibnet", seed=3), strict=True)
+    for new, old in pairs:
+        assert new.network.widths == old.network.widths
+        ours, theirs = (
+            {value for t in one.network.parameters() for value in t.flatten().tolist() if value}
+            for one in (new, old)
+        )
+        assert ours.isdisjoint(theirs)
+    assert total_units(old.network) < 2 * (4 + 6 + 9 + 8)
+
+
+def test_scratch_trains_for_as_many_epochs_as_what_it_stands_beside():
+    train = {"stages": [{"epochs": 3, "learning_rate": 0.02}], "batch_size": 16}
+    new, old = scratch(train=train), scratch("vibnet")
+    for number, (one, other) in enumerate(zip(new, old, strict=True), start=1):
+        rates = [row["learning_rate"] for row in one.curve]
+        # The penalty of VIBNet; then what was before pruning and the penalty so far; fine-tuning.
+        assert rates == [0.05] * 2 + [0.02] * 3 + [0.05] * 2 * number + [0.05]
+        assert [row["phase"] for row in one.curve].count("fine_tune") == 1
+        assert [row["learning_rate"] for row in other.curve] == [0.05] * 3
+
+
+def test_scratch_trains_no_network_that_is_not_taken():
+    network = make_network("A")
+    path = CostPath([1.0, 2.0, 4.0], total_units, {"A": 1.0}, stop_drop=100, cost_ratio=0.01)
+    (last,) = scratch(strengths=path, network=network, train=STILL)
+    assert last.strength == 4.0
+    assert len(last.curve) == 3 * 2 + 3 * 2 + 1
+
+
+def test_further_epochs_of_one_rate_are_one_stage():
+    schedule = schedule_from({"stages": [{"epochs": 2, "learning_rate": 0.1}], "batch_size": 8})
+    found = extended(schedule, [0.1, 0.1, 0.2, 0.1])
+    assert [(s.epochs, s.learning_rate) for s in found.stages] == [
+        *((2, 0.1), (2, 0.1)),
+        *((1, 0.2), (1, 0.1)),
+    ]
+    assert (found.batch_size, found.momentum) == (schedule.batch_size, schedule.momentum)
 
 
 def test_the_norm_of_a_unit_is_the_sum_of_its_absolute_weights_over_the_mean_of_its_layer():
