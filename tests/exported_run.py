@@ -81,7 +81,12 @@ class Exported:
 
     def write_measured(self, network_hash: str, accuracies: dict[str, float]) -> None:
         rows = [
-            {"task": task, "strength": strength, "accuracy": accuracy / (1 + strength - 0.5)}
+            {
+                "task": task,
+                "strength": strength,
+                "accuracy": accuracy / (1 + strength - 0.5),
+                "single_task_accuracy": 0.2,
+            }
             for task, accuracy in accuracies.items()
             for strength in (0.5, 2.0)
         ]

@@ -31,6 +31,9 @@ IMAGES = 64
 _BATCH = 128
 _TEMPLATES = Path(__file__).parent / "templates"
 _CELL = ("experiment", "dataset", "architecture", "task", "merging", "pruning", "strength", "seed")
+_LIBRARIES = {"onnx": "onnx", "pt2": "pytorch", "state_dict": "safetensors"}
+"""What Hugging Face calls the library of a format."""
+
 _HASHES = {
     "network_sha256": "tensors of the source network",
     "data_hash": "data set",
@@ -52,6 +55,23 @@ class Exported:
     path: Path
     card: Path
     difference: float
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """How well a file answers one task on the test part.
+
+    Attributes:
+        task: its name.
+        accuracy: share of right labels.
+        always_no: accuracy of answering that no image has a label.
+        single_task: accuracy of the seed's single-task network; None if it is not known.
+    """
+
+    task: str
+    accuracy: float
+    always_no: float
+    single_task: float | None
 
 
 def export(
@@ -219,6 +239,10 @@ def _card(
     else:
         accuracy, measured = _accuracies(model, dataset), "measured with this file"
     config = dict(source.config or {})
+    results = [
+        TaskResult(task, accuracy[task], _always_no(dataset, task), source.single_task.get(task))
+        for task in combination
+    ]
     return (
         _templates()
         .get_template("card.md")
@@ -226,7 +250,8 @@ def _card(
             **making,
             model=model,
             about=model.about,
-            accuracies={task: accuracy[task] for task in combination},
+            results=results,
+            header=_header(making["format"], making["file"], dataset.name, results),
             measured=measured,
             dataset=dataset.name,
             images=len(dataset.test),
@@ -246,6 +271,32 @@ def _card(
             date=datetime.now(UTC).date().isoformat(),
         )
     )
+
+
+def _always_no(dataset: MultitaskDataset, task: str) -> float:
+    """Return the accuracy on the test part of answering that no image has a label of a task."""
+    return float((dataset.test.labels[:, dataset.tasks[task]] < 0).double().mean())
+
+
+def _header(format: str, file: str, dataset: str, results: Sequence[TaskResult]) -> str:
+    """Return what Hugging Face reads of a card, as YAML."""
+    measured = [
+        {
+            "task": {"type": "image-classification", "name": f"task {result.task}"},
+            "dataset": {"type": dataset, "name": dataset, "split": "test"},
+            "metrics": [{"type": "accuracy", "value": round(result.accuracy, 6)}],
+        }
+        for result in results
+    ]
+    header = {
+        "license": "apache-2.0",
+        "library_name": _LIBRARIES[format],
+        "pipeline_tag": "image-classification",
+        "tags": ["multitask", "network-merging", "network-pruning", "pam-bench"],
+        "metrics": ["accuracy"],
+        "model-index": [{"name": file, "results": measured}],
+    }
+    return yaml.safe_dump(header, sort_keys=False).strip()
 
 
 @cache

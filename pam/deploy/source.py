@@ -26,6 +26,7 @@ class Source:
         merged: the merged network that it was pruned from, if it is at hand.
         config: what of the configuration it depends on, if known.
         accuracies: task -> test accuracy as far as measured before.
+        single_task: task -> test accuracy of the seed's single-task network, likewise.
         measured_in: where those accuracies are from.
     """
 
@@ -35,6 +36,7 @@ class Source:
     merged: GroupedNetwork | None = None
     config: Mapping[str, Any] | None = None
     accuracies: Mapping[str, float] = field(default_factory=dict)
+    single_task: Mapping[str, float] = field(default_factory=dict)
     measured_in: str = ""
 
 
@@ -68,7 +70,8 @@ def read_source(path: str | Path, strength: float | None, data: str | Path) -> S
         origin={**origin, "strength": read.strength},
         merged=_merged(path, record),
         config=config,
-        accuracies=measured,
+        accuracies=_column(measured, "accuracy"),
+        single_task=_column(measured, "single_task_accuracy"),
         measured_in="from the run's measurements" if measured else "",
     )
 
@@ -91,18 +94,22 @@ def _merged(path: Path, record: Mapping[str, Any]) -> GroupedNetwork | None:
     return None
 
 
-def _measured(path: Path, origin: Mapping[str, Any], strength: float) -> dict[str, float]:
-    """Return task -> test accuracy as ``pam measure`` found it for this very network."""
+def _measured(path: Path, origin: Mapping[str, Any], strength: float) -> list[Mapping[str, Any]]:
+    """Return the rows of ``accuracies.csv`` that ``pam measure`` has of this very network."""
     axes = ("experiment", "merging", "pruning", "seed")
     if any(axis not in origin for axis in axes):
-        return {}
+        return []
     record = Path(
         Paths(str(run_of(path))).record(Cell.of("measure", *(origin[axis] for axis in axes)))
     )
     if origin["network_sha256"] not in _provenance(record).get("parents", {}).values():
-        return {}
-    return {
-        row["task"]: row["accuracy"]
+        return []
+    return [
+        row
         for row in _mapping(read_json(record).get("rows")).get("accuracies", [])
-        if row["strength"] == strength and row["accuracy"] is not None
-    }
+        if row["strength"] == strength
+    ]
+
+
+def _column(rows: list[Mapping[str, Any]], name: str) -> dict[str, float]:
+    return {row["task"]: row[name] for row in rows if row.get(name) is not None}

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 
 import pam
@@ -125,6 +126,20 @@ def test_the_card_says_what_is_measured(run):
     for task, accuracy in task_accuracy(run.network, run.data).items():
         assert (f"| {task} | {100 * accuracy.test:.2f} % |" in card) == (task in "AC")
     assert "n = 32 images (measured with this file)" in card
+    for task in "AC":
+        no = float((run.data.test.labels[:, run.data.tasks[task]] == -1).float().mean())
+        assert re.search(rf"^\| {task} \| .* \| {100 * no:.2f} % \| — \| — \|$", card, re.MULTILINE)
+
+
+def test_hugging_face_reads_the_card(run):
+    card = card_of(run.file("A+C", ".onnx")).read_text(encoding="utf-8")
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert (header["license"], header["library_name"]) == ("apache-2.0", "onnx")
+    results = header["model-index"][0]["results"]
+    accuracies = task_accuracy(run.network, run.data)
+    assert [one["metrics"][0]["value"] for one in results] == [
+        pytest.approx(accuracies[task].test, abs=1e-6) for task in "AC"
+    ]
 
 
 def test_accuracies_of_the_run_are_taken_where_they_are_of_this_network(run):
@@ -133,7 +148,10 @@ def test_accuracies_of_the_run_are_taken_where_they_are_of_this_network(run):
         return card_of(run.file("A", ".safetensors")).read_text(encoding="utf-8")
 
     run.write_measured(stored_hash(run.pruned), {"A": 0.1234})
-    assert "| A | 12.34 % |" in card()
+    written = card()
+    assert "| A | 12.34 % |" in written
+    assert "| 20.00 % | -7.66 |" in written
+    assert '**Task A is no more accurate than always answering "no"**' in written
     run.write_measured("of another network", {"A": 0.1234})
     assert "| A | 12.34 % |" not in card()
     run.measured.unlink()
