@@ -19,6 +19,7 @@ from pam.reporting.names import Names, order_combinations
 from pam.reporting.run import Run
 from pam.reporting.schema import INTEGER, LATENCY, TEXT, Columns, Table
 from pam.reporting.statistics.bootstrap import median_interval
+from pam.reporting.statistics.latency import UNSTEADY_NOTE, is_unsteady
 from pam.reporting.statistics.matched import OK, REFERENCES
 from pam.reporting.statistics.operating_points import parts_of
 from pam.reporting.storage import select, write_rows
@@ -231,6 +232,8 @@ def printed(rows: Sequence[Row]) -> str:
         "spread of the machine, not that of training)."
     )
     notes = [how, ratios] if against else [how]
+    if is_unsteady(pd.DataFrame(rows)):
+        notes.append(UNSTEADY_NOTE.removeprefix("§ "))
     table = TextTable(f"Latency on {rows[0]['machine']}", header, cells, len(labels), notes=notes)
     return table.to_markdown().rstrip()
 

@@ -1,5 +1,6 @@
 """``pam bench latency``: the networks of several mergers, timed in turn in one process."""
 
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -15,6 +16,10 @@ from pam.stages.device import set_up
 if TYPE_CHECKING:
     from pam.bench import Contender
     from pam.cost import Timing
+
+
+_SPARE = 0.5
+"""Load that is not work: importing torch just now counts as well."""
 
 
 def add_parser(commands: Commands) -> None:
@@ -119,10 +124,23 @@ def run(arguments: Namespace) -> int:
     _tell(notes)
     for contender in chosen:
         contender.network.to(device)
+    busy = _busy(max(arguments.threads))
     rows = latency_rows(chosen, _timed(arguments, chosen, backends), device)
     write(arguments.out, rows)
+    _tell(busy)
     print(printed(rows))
     return 0
+
+
+def _busy(threads: int) -> list[str]:
+    """Return a sentence if the machine has other work than this, which shares its cores."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load + threads <= cores + _SPARE:
+        return []
+    return [
+        f"the machine is busy: a load of {load:.1f} on {cores} cores before {threads} "
+        f"thread{'s' * (threads > 1)} of timing; times cannot be trusted"
+    ]
 
 
 def _tell(notes: list[str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import pam
 from pam.bench import COLUMNS, latency_rows, network_of_file, networks_of_run
+from pam.cli.bench import _busy
 from pam.cli.main import main
 from pam.cost import Times, Timing, paper_flops
 from pam.networks.family import load_family, save_family
@@ -213,3 +214,10 @@ def test_a_file_says_why_it_holds_no_network(tmp_path):
     make_network().save(single)
     with pytest.raises(pam.ConfigError, match="was not pruned: it has no :STRENGTH"):
         network_of_file(f"{single}:1")
+
+
+def test_a_busy_machine_is_said(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    for load, threads, busy in ((0.3, 4, False), (2.0, 2, False), (3.0, 2, True), (9.0, 1, True)):
+        monkeypatch.setattr("os.getloadavg", lambda load=load: (load, 0.0, 0.0))
+        assert bool(_busy(threads)) == busy

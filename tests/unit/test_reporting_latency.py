@@ -168,3 +168,23 @@ def test_without_timings_there_is_neither_figure_nor_table(run, tmp_path):
     assert "latency" not in {path.stem for path in render_tables(folder)}
     with pytest.warns(UserWarning, match="no data for figure 'latency'"):
         assert render_figures(folder, tmp_path / "figures", only=["latency"]) == []
+
+
+def test_times_that_cannot_be_trusted_are_not_compared(run, table, tmp_path):
+    """One backend's slowest rounds take twice the median: no ratio of its times is shown."""
+
+    def change(rows):
+        noisy = rows.assign(backend="onnxruntime", high_ms=2 * rows["median_ms"])
+        return pd.concat([rows, noisy])
+
+    folder = with_rows(run, tmp_path, change)
+    render_tables(folder)
+    text = (folder / "tables" / "latency.md").read_text(encoding="utf-8")
+    assert "§" not in table[1]
+    # Of one of two backends: both ratios of time of every merger and combination.
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert text.count("—§") == len(rows) // 2 * 2
+    assert "§ not to be trusted: in half of the timings" in text
+    steady, noisy = figure.notes(Run(run), "fashion"), figure.notes(Run(folder), "fashion")
+    assert len(steady) == 1
+    assert "not to be trusted" in noisy[1]

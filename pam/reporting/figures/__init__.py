@@ -68,7 +68,9 @@ def render_figures(
             n = n_seeds(run, experiment, module)
             source = style.source_hash(run.folder, sources[name])
             where = f"{run.profile}/{experiment} · seeds: n = {n} · csv sha256 {source}"
-            style.stamp(figure, module.NOTE, where, *stale_notes(stale, experiment, sources[name]))
+            notes = module.notes(run, experiment) if hasattr(module, "notes") else []
+            notes += [where, *stale_notes(stale, experiment, sources[name])]
+            style.stamp(figure, module.NOTE, *notes)
             origin = origin_of(run, experiment, "figures", sources[name])
             stem = file_stem(run.experiments, experiment, name)
             origins[stem] = {"figure": name, **origin}

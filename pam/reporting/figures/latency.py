@@ -10,7 +10,13 @@ from pam.reporting.figures import style
 from pam.reporting.figures.panels import facets, lines, log_axis, named, scatter
 from pam.reporting.names import backend_name, size_name
 from pam.reporting.run import Run
-from pam.reporting.statistics.latency import order_settings, timed_networks
+from pam.reporting.statistics.latency import (
+    UNSTEADY_NOTE,
+    is_unsteady,
+    order_settings,
+    timed_networks,
+    timed_on,
+)
 
 SOURCES = ("latency", "measurements")
 TITLE = "Time against computation"
@@ -24,6 +30,15 @@ _MARKERS = "os^DPXv<>p*hd"
 """By how many tasks run; the last one for all that are more."""
 
 _BINS_PER_DECADE = 5
+
+
+def notes(run: Run, experiment: str) -> list[str]:
+    """Return on which machine and threads times were taken, and whether they can be trusted."""
+    timed = timed_networks(run, experiment)
+    threads = " and ".join(f"{n:.0f}" for n in sorted(timed["threads"].unique()))
+    machine = timed_on(run, experiment)
+    where = f"timed on {machine or 'an unknown machine'}, threads: {threads}"
+    return [where, *([UNSTEADY_NOTE.removeprefix("§ ")] if is_unsteady(timed) else [])]
 
 
 def draw(run: Run, experiment: str) -> Figure | None:

@@ -18,6 +18,15 @@ SETTING = ["threads", "backend", "batch_size"]
 TIME = "latency_ms"
 RATIOS = [(cost, reference) for reference in REFERENCES for cost in ("flops", "time")]
 
+UNSTEADY = 1.5
+"""How many times the median the 95th percentile of rounds may be, at most, for half the timings."""
+
+UNSTEADY_NOTE = (
+    "§ not to be trusted: in half of the timings the slowest rounds took more than "
+    f"{UNSTEADY:g} times the median, as on a machine that does other work meanwhile; time them "
+    "again with nothing beside."
+)
+
 _NETWORK = ["merging", "pruning", "strength", "seed", "combination"]
 _POINT = ["pruning", "merging", "seed", "combination"]
 
@@ -42,6 +51,22 @@ def order_settings(timed: pd.DataFrame) -> list[tuple[float, str, float]]:
     """Return the settings (number of threads, backend, batch size) of timings in table order."""
     settings = set(timed[SETTING].itertuples(index=False, name=None))
     return sorted(settings, key=lambda one: (one[0], backend_rank(one[1]), one[2]))
+
+
+def is_unsteady(timed: pd.DataFrame) -> bool:
+    """Tell whether rounds differ so much that times say little: see :data:`UNSTEADY`."""
+    return bool((timed["high_ms"] / timed["median_ms"]).median() > UNSTEADY)
+
+
+def timed_on(run: Run, experiment: str) -> str:
+    """Return processor and cores of the machines that timed an experiment; empty if not known."""
+    if not run.is_aggregated:
+        return ""
+    jobs = run.manifest.jobs.items()
+    where = [job.environment for path, job in jobs if path.startswith(f"measured/{experiment}/")]
+    machines = (one.device if "cuda" in (one.device or "") else one.cpu for one in where)
+    cores = (f"{one.cores} cores" for one in where)
+    return "; ".join(sorted({f"{name}, {n}" for name, n in zip(machines, cores, strict=True)}))
 
 
 def default_points(run: Run, experiment: str) -> pd.DataFrame:
@@ -86,7 +111,10 @@ class SpeedUps:
     def __init__(self, run: Run, experiment: str) -> None:
         self._experiment = experiment
         points = default_points(run, experiment)
-        settings = order_settings(run.rows("latency", experiment=experiment))
+        timed = run.rows("latency", experiment=experiment)
+        settings = order_settings(timed)
+        # By threads, backend and batch size.
+        self._unsteady = {setting for setting, rows in timed.groupby(SETTING) if is_unsteady(rows)}
         prunings = run.names.order_prunings(points["pruning"])
         self.places = [Place(pruning, *one) for pruning in prunings for one in settings]
         met = select(points, status=OK).groupby(["pruning", "merging", "combination"])["seed"]
@@ -115,6 +143,10 @@ class SpeedUps:
             for name, estimate in estimates.items()
             for part in ("mean", "low", "high")
         }
+
+    def is_unsteady(self, place: Place) -> bool:
+        """Tell whether the timings of a setting say little; see :func:`is_unsteady`."""
+        return (place.threads, place.backend, place.batch_size) in self._unsteady
 
     def all_meet(self, pruning: str, mergings: Sequence[str], combinations: Sequence[str]) -> bool:
         """Tell whether a seed has networks that meet delta for all mergers and combinations."""

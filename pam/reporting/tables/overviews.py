@@ -8,7 +8,16 @@ import pandas as pd
 from pam.reporting.names import backend_name, pooled
 from pam.reporting.run import Run
 from pam.reporting.schema import INTEGER, TEXT, Table
-from pam.reporting.statistics.latency import RATIOS, SETTING, TIME, Place, SpeedUps, default_points
+from pam.reporting.statistics.latency import (
+    RATIOS,
+    SETTING,
+    TIME,
+    UNSTEADY_NOTE,
+    Place,
+    SpeedUps,
+    default_points,
+    timed_on,
+)
 from pam.reporting.statistics.matched import DEFAULT_DELTA, FAILED, NOT_REACHED, OK, REFERENCES
 from pam.reporting.statistics.resources import rule_times, shares
 from pam.reporting.tables.cells import (
@@ -177,6 +186,8 @@ def latency(run: Run, experiment: str) -> Document | None:
         for name in combinations
         for merging in mergings
     ]
+    machine = timed_on(run, experiment)
+    notes = [UNSTEADY_NOTE] if any(map(speed_ups.is_unsteady, speed_ups.places)) else []
     header = ["pruning", "threads", "backend", "batch", "tasks", "merging", "ms"]
     header += [
         f"{'FLOPs' if cost == 'flops' else cost}: × less than {baseline(run.names, reference)}"
@@ -191,8 +202,8 @@ def latency(run: Run, experiment: str) -> Document | None:
         "take, paired by seed. In square brackets: 95 % bootstrap interval over seeds. Networks "
         "that share nothing run one after the other, and their times add up. Of more than two "
         "tasks, means over all combinations of as many tasks. Each merging was timed by a job of "
-        "its own: `pam bench latency` times them in turn.",
-        tables=[noted_table("Time and speed-up", header, rows, 6)],
+        f"its own: `pam bench latency` times them in turn. Machine: {machine or 'not known'}.",
+        tables=[noted_table("Time and speed-up", header, rows, 6, notes=notes)],
         numbers=pd.DataFrame(numbers, columns=list(SPEED_UPS.columns)),
     )
 
@@ -211,6 +222,8 @@ def _time_cells(
             yield DASHES[FAILED if met else NOT_REACHED]
         elif name == TIME:
             yield interval(mean, low, high, "#.3g") + fewer(row, n)
+        elif name.startswith("time") and speed_ups.is_unsteady(place):
+            yield "—§"
         else:
             yield "1" if merging == reference else interval(mean, low, high, ".2f")
 
