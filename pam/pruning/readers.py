@@ -4,7 +4,6 @@ A unit of a group is read by the groups of the next layer that are subsets of it
 them still need it, it belongs to the tasks of these alone.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -12,10 +11,10 @@ import torch
 from torch import Tensor
 
 from pam.errors import ConfigError
-from pam.groups import Group, all_combinations, reads, runs, sorted_groups
+from pam.groups import Group, reads, sorted_groups
 from pam.networks import Architecture, Assembly, GroupedNetwork
 from pam.networks.architecture import IMAGE, Weighted
-from pam.networks.wiring import executed
+from pam.pruning.reader_costs import flops_of_combinations
 
 Edge = tuple[str, Group, Group]
 """A hidden layer, a group of its units, and a group of the next layer that reads it."""
@@ -55,32 +54,6 @@ def edge_keys(network: GroupedNetwork) -> Iterator[tuple[Edge, int]]:
             for reader in network.widths[node.layer]:
                 if reads(reader, group):
                     yield (layer, group, reader), units
-
-
-def executed_share(group: Group, tasks: int) -> float:
-    """Return the share of all combinations of tasks that run a group.
-
-    ``(2^N - 2^(N - k)) / (2^N - 1)`` for a group of ``k`` of ``N`` tasks.
-    """
-    return (2**tasks - 2 ** (tasks - len(group))) / (2**tasks - 1)
-
-
-def edge_weight(edge: Edge, tasks: int, leaving: float, settled: float) -> float:
-    """Return what an open gate costs: 1 for a reader of all tasks.
-
-    It is the share of all combinations of tasks that run the reader, times a discount: closing a
-    gate of a unit that has others saves only a part of it, and a unit that serves no other task
-    should find it cheaper to stay than one that others share.
-
-    Args:
-        edge: of the gate.
-        tasks: how many there are.
-        leaving: discount of a reader of fewer tasks than its unit.
-        settled: discount of a reader of as many, if these are not all.
-    """
-    _, group, reader = edge
-    discount = 1.0 if len(reader) == tasks else settled if reader == group else leaving
-    return discount * executed_share(reader, tasks)
 
 
 def table(network: GroupedNetwork, layer: str, values: PerEdge, absent: float) -> Tensor:
@@ -228,7 +201,7 @@ def moves(network: GroupedNetwork, keep: PerEdge, scores: PerEdge) -> Moves:
         scores: float per edge; ties go to the first unit and reader.
     """
     decided = _decide(network, keep, scores, may_move=True)
-    if not _within(decided, _costs(network, _labels(network))):
+    if not _within(decided, flops_of_combinations(network, _labels(network))):
         # What was kept for a reader without input can cost more than was left to spend.
         decided = _decide(network, keep, scores, may_move=False)
     return decided
@@ -236,7 +209,7 @@ def moves(network: GroupedNetwork, keep: PerEdge, scores: PerEdge) -> Moves:
 
 def _decide(network: GroupedNetwork, keep: PerEdge, scores: PerEdge, may_move: bool) -> Moves:
     old = _labels(network)
-    before = _costs(network, old)
+    before = flops_of_combinations(network, old)
     result = Moves(network, {layer: list(labels) for layer, labels in old.items()})
     is_open = {layer: table(network, layer, keep, False) for layer in network.hidden_layers}
     for layer, opened in is_open.items():
@@ -310,31 +283,5 @@ def _labels(network: GroupedNetwork) -> UnitGroups:
 
 
 def _within(result: Moves, before: list[int]) -> bool:
-    after = _costs(result.network, result.groups)
+    after = flops_of_combinations(result.network, result.groups)
     return all(now <= then for now, then in zip(after, before, strict=True))
-
-
-def _costs(network: GroupedNetwork, groups: UnitGroups) -> list[int]:
-    """Return the FLOPs of every combination of tasks, in the convention of He et al. (KDD 2021).
-
-    Both of all groups that meet the combination and of those that its outputs depend on.
-    """
-    architecture = network.architecture
-    widths = {layer: Counter(filter(None, labels)) for layer, labels in groups.items()}
-    spent: dict[tuple[str, Group], int] = {}
-    for node in architecture.weighted.values():
-        source = widths.get(architecture.source_layer(node))
-        for group, units in widths[node.layer].items():
-            read = (
-                architecture.input_shape[0]
-                if source is None
-                else sum(n for other, n in source.items() if reads(group, other))
-            )
-            per_unit = max(2 * architecture.taps(node) * read - 1, 0)
-            spent[node.name, group] = per_unit * units * architecture.signals[node.name].positions
-    costs = []
-    for combination in all_combinations(list(network.tasks)):
-        needed = executed(architecture, widths, combination)
-        costs.append(sum(flops for (_, g), flops in spent.items() if runs(g, combination)))
-        costs.append(sum(flops for (node, g), flops in spent.items() if g in needed[node]))
-    return costs

@@ -16,11 +16,10 @@ from pam.data import MultitaskDataset
 from pam.groups import Group
 from pam.networks import GroupedNetwork, ReaderGate
 from pam.pruning.importance import Importance
+from pam.pruning.reader_costs import edge_weight, executed_share
 from pam.pruning.readers import (
     check_chain,
     edge_keys,
-    edge_weight,
-    executed_share,
     moves,
     wire_factors,
 )
@@ -34,7 +33,7 @@ from pam.seeds import derive_seed
 class ReaderImportance(Importance, ReaderGate):
     """The gates of an :class:`Importance`, one per unit and group that reads it.
 
-    The least important for their cost go first (:func:`pam.pruning.readers.edge_weight`).
+    The least important for their cost go first (:func:`pam.pruning.reader_costs.edge_weight`).
     """
 
     keys = staticmethod(edge_keys)
@@ -116,7 +115,7 @@ def taylor_readers(
 
     As :func:`pam.pruning.taylor.taylor`, with a gate for every unit and group that reads it. A
     unit counts the share of all combinations of tasks that run it
-    (:func:`pam.pruning.readers.executed_share`), so one that leaves some of its tasks counts
+    (:func:`pam.pruning.reader_costs.executed_share`), so one that leaves some of its tasks counts
     less. While the network trains, the gates of least importance for their cost are switched
     off, until the units count less by the fraction; then units are removed and moved
     (:func:`pam.pruning.readers.moves`). In a network of a single task every unit has one reader
@@ -134,7 +133,7 @@ def taylor_readers(
         learning_rate: of the steps between events.
         batch_size: of the steps between events.
         leaving_weight: of the cost of a gate to a reader of fewer tasks than the unit's, see
-            :func:`pam.pruning.readers.edge_weight`.
+            :func:`pam.pruning.reader_costs.edge_weight`.
         settled_weight: the same for a reader of the unit's tasks, if these are not all.
 
     Raises:

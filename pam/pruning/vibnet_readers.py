@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from pam.data import MultitaskDataset, Split
 from pam.networks import Group, GroupedNetwork, ReaderGate
+from pam.pruning.reader_costs import edge_weight
 from pam.pruning.readers import (
     Edge,
     Moves,
     PerEdge,
     check_chain,
     edge_keys,
-    edge_weight,
     moves,
     reading,
     scale_readers,
@@ -208,7 +208,7 @@ def vibnet_readers(
         gate_learning_rate: factor on the learning rate of the gates.
         penalty: schedule at every strength with gates.
         leaving_weight: of the penalty on a gate to a reader of fewer tasks than the unit's, see
-            :func:`pam.pruning.readers.edge_weight`; 0.9 is 0.6 for two tasks.
+            :func:`pam.pruning.reader_costs.edge_weight`; 0.9 is 0.6 for two tasks.
         settled_weight: the same for a reader of the unit's tasks, if not all; 0.75 is 0.5 for two.
         epoch_share: share of the training part that is an epoch of ``penalty``, drawn for every
             strength: 0.5 for steps of half an epoch.

@@ -13,7 +13,8 @@ from pam.errors import ConfigError
 from pam.merging import merge
 from pam.networks import ReaderGate, build
 from pam.pruning import prune_progressively, readers
-from pam.pruning.readers import edge_keys, edge_weight, moves, scale_readers, wire_factors
+from pam.pruning.reader_costs import edge_weight
+from pam.pruning.readers import edge_keys, moves, scale_readers, wire_factors
 from pam.pruning.vibnet_readers import ReaderBottleneck, divided_steps, portion
 from tests.random_networks import PHASES, images_for, networks, scores_side_by_side
 from tests.small import SHAPE, SHORT, make_data, make_networks, same_bits, side_by_side
