@@ -243,7 +243,8 @@ def _forced(result: Moves, layer: str, opened: Tensor, scores: PerEdge) -> Tenso
     became = result.became(reading(network.architecture)[layer].layer)
     ranks = table(network, layer, scores, -torch.inf)
     forced = torch.zeros_like(opened)
-    for needy in sorted(set().union(*became.values()), key=len, reverse=True):
+    left = sorted_groups(set().union(*became.values()), list(network.tasks))
+    for needy in reversed(left):
         could = torch.tensor([needy in now for now in became.values()], device=ranks.device)
         if not bool((opened | forced)[:, could].any()):
             best = int(ranks.masked_fill(~could, -torch.inf).argmax())
