@@ -132,8 +132,8 @@ def taylor_readers(
         event_fraction: fraction of the network's initial hidden units that an event takes off.
         learning_rate: of the steps between events.
         batch_size: of the steps between events.
-        leaving_weight: of the cost of a gate to a reader of fewer tasks than the unit's, see
-            :func:`pam.pruning.reader_costs.edge_weight`.
+        leaving_weight: factor on the cost of a gate to a reader of fewer tasks than the unit's,
+            beside the share of combinations that run it.
         settled_weight: the same for a reader of the unit's tasks, if these are not all.
 
     Raises:

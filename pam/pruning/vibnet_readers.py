@@ -207,9 +207,10 @@ def vibnet_readers(
         threshold: gates with log(variance / mean^2) above it are closed.
         gate_learning_rate: factor on the learning rate of the gates.
         penalty: schedule at every strength with gates.
-        leaving_weight: of the penalty on a gate to a reader of fewer tasks than the unit's, see
-            :func:`pam.pruning.reader_costs.edge_weight`; 0.9 is 0.6 for two tasks.
-        settled_weight: the same for a reader of the unit's tasks, if not all; 0.75 is 0.5 for two.
+        leaving_weight: factor on the penalty of a gate to a reader of fewer tasks than the unit's,
+            beside the share of combinations that run it; 0.9 comes to 0.6 for two tasks.
+        settled_weight: the same for a reader of the unit's tasks, if these are not all; 0.75 comes
+            to 0.5 for two tasks.
         epoch_share: share of the training part that is an epoch of ``penalty``, drawn for every
             strength: 0.5 for steps of half an epoch.
         divide_steps: whether weights of a group of several tasks take steps divided by their
