@@ -88,7 +88,7 @@ help:
 	@echo 'For example:  make reproduce PROFILE=fashion_mnist DATA=~/data CORES=8'
 
 reproduce: $(if $(CLUSTER),$(CLUSTER_READY),$(READY))
-	@$(if $(CLUSTER),$(CLUSTER_VENV)/bin,$(BIN))/python workflow/reproduce.py --profile $(WORD) --cores $(CORES) \
+	@exec $(if $(CLUSTER),$(CLUSTER_VENV)/bin,$(BIN))/python workflow/reproduce.py --end-with $$PPID --profile $(WORD) --cores $(CORES) \
 	    $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(DATA),--data '$(DATA)') $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict) \
 	    $(if $(DRY_RUN),--dry-run) $(if $(RETRY_FAILED),--retry-failed) \
 	    $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(ALLOW_DIRTY),--allow-dirty)

@@ -24,12 +24,14 @@ os.environ.update(
         filter(None, [os.path.dirname(pam.__path__[0]), os.getenv("PYTHONPATH")])
     ),
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", os.defpath)]),
-    PAM_RUN_PID=str(os.getpid()),
 )
 
 from pam import PamError
 from pam.config import check_plugins, load_config
+from pam.durable.stopping import RUN, this_workflow
 from pam.runs.paths import DATA_RECORD, Paths, own_profile, profile_file
+
+os.environ[RUN] = this_workflow()
 
 # What `--config` may say: which profile and which of its seeds, where its raw data lie, whether they
 # may be fetched.

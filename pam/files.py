@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import from_json
+
 from pam.errors import ChangedError, DataError
 
 if TYPE_CHECKING:
@@ -62,12 +64,13 @@ def _sweep(path: Path) -> None:
     left = re.compile(rf"\.{re.escape(path.stem)}\.tmp-(\d{{1,9}}){re.escape(path.suffix)}")
     for entry in os.scandir(path.parent):
         match = left.fullmatch(entry.name)
-        if match and not _runs(int(match[1])):
+        if match and not is_running(int(match[1])):
             with suppress(FileNotFoundError):
                 os.unlink(entry.path)
 
 
-def _runs(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Tell whether there is a process of this number on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -87,6 +90,7 @@ def check_room(folder: str | Path) -> None:
     probe = Path(folder) / f".probe.tmp-{os.getpid()}"
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(Path(folder) / "probe")
         probe.write_bytes(os.urandom(_LITTLE_SPACE))
     except OSError as error:
         raise DataError(f"cannot write {folder}: {error.strerror or error}") from error
@@ -140,10 +144,10 @@ def _parsed(path: str | Path) -> tuple[Any, str]:
     """Return the JSON value in a file, and its text."""
     try:
         text = Path(path).read_text(encoding="utf-8")
-        return json.loads(text), text
+        return from_json(text), text
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
-    except (ValueError, OSError, RecursionError) as error:
+    except (ValueError, OSError) as error:
         raise DataError(f"{path} is damaged or not JSON: {error}") from error
 
 

@@ -1,12 +1,18 @@
 """Processes that ``make reproduce`` starts, and that end with it when it is asked to stop."""
 
+import ctypes
+import os
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from types import FrameType
 from typing import Any
 
 import psutil
+
+PR_SET_PDEATHSIG = 1
+"""Of Linux' prctl."""
 
 LOOK_S = 0.2
 """How often a process that was asked to stop is searched for jobs it has started since."""
@@ -19,12 +25,21 @@ class Children:
     how far they came and end.
 
     Attributes:
+        at_death: the signal that a process gets when this one is killed; on Linux only.
         stopped_by: number of the signal that asked to stop; 0 if none came.
     """
 
-    def __init__(self) -> None:
-        """Listen from now on."""
+    # Jobs see that Snakemake is gone, and stop.
+    at_death = signal.SIGKILL
+
+    def __init__(self, starter: int = 0) -> None:
+        """Listen from now on.
+
+        Args:
+            starter: the process, our parent, whose end asks to stop as well; 0: that of nobody.
+        """
         self.stopped_by = 0
+        self._starter = starter
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -36,12 +51,14 @@ class Children:
             options: of :class:`subprocess.Popen`; pipes are read into the result.
         """
         told: set[psutil.Process] = set()
-        with subprocess.Popen(command, text=True, **options) as process:
+        with subprocess.Popen(command, text=True, preexec_fn=self._die_too, **options) as process:
             while True:
                 try:
                     out, err = process.communicate(timeout=LOOK_S)
                     break
                 except subprocess.TimeoutExpired:
+                    if self._starter not in (0, os.getppid()):
+                        self.stopped_by = self.stopped_by or signal.SIGTERM
                     if self.stopped_by:
                         self.stop(process.pid, told)
         psutil.wait_procs(told)
@@ -62,6 +79,11 @@ class Children:
                 if process not in told:
                     told.add(process)
                     process.terminate()
+
+    def _die_too(self) -> None:
+        """Have a process that is about to start get a signal when this one is killed."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, self.at_death)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.stopped_by = self.stopped_by or number

@@ -139,6 +139,8 @@ class Submitting(Children):
     terminal has reached Snakemake already, and a second one would keep it from cancelling.
     """
 
+    at_death = signal.SIGINT
+
     def stop(self, pid: int, told: set[psutil.Process]) -> None:
         """Interrupt the process, once, if it does not know yet; ``told`` remembers."""
         with suppress(psutil.NoSuchProcess):

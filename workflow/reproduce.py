@@ -7,10 +7,14 @@ from its last checkpoint, and two runs never work in one folder.
 import argparse
 import csv
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
 
@@ -23,7 +27,7 @@ from children import Children  # noqa: E402 - beside this file
 from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
 from pam.cli.main import main as pam  # noqa: E402
 from pam.config import check_plugins, load_config  # noqa: E402
-from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold  # noqa: E402
+from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold, is_held  # noqa: E402
 from pam.files import check_room  # noqa: E402
 from pam.history.plan import Plan, shortened, with_finished_seeds  # noqa: E402
 from pam.runs.paths import Paths, profile_file  # noqa: E402
@@ -34,6 +38,8 @@ MAIN_TABLE = "*comparison.md"
 QUIET = ("--quiet", "host", "reason")
 USER_ERROR = 2
 SIGNALLED = 128
+GOES_ON = "the same command goes on from there"
+TEMPORARY = "pam-run-"
 LOCK_PATIENCE_S = 5.0
 """The processes of a run that was killed just now may need a moment to be gone."""
 
@@ -41,7 +47,8 @@ LOCK_PATIENCE_S = 5.0
 def main() -> int:
     """Run and return the exit code.
 
-    0: done. 1: a job failed. 2: bad input, in one sentence. 143 or 130: stopped by a signal.
+    0: done. 1: a job failed. 2: bad input, in one sentence. 128 + n: stopped by signal n, or
+    Snakemake was.
     """
     options = _parser().parse_args()
     paths = Paths(f"results/{options.profile}")
@@ -68,7 +75,7 @@ def main() -> int:
         if lock is None:
             return _show_plan(file, options.seeds, plan)
         check_folders(config, options.data, _unprepared(plan))
-        children = cluster.Submitting() if options.cluster else Children()
+        children = (cluster.Submitting if options.cluster else Children)(options.end_with)
         snakemake = preparing = _snakemake(options, where)
         if options.cluster and options.download:
             # Here is the way out to the internet, which the nodes of most clusters lack.
@@ -96,6 +103,10 @@ def main() -> int:
     done = _run(children, snakemake, lock, *(["--forcerun", *again] if again else []))
     if children.stopped_by:
         return _stopped(children.stopped_by)
+    if done < 0:
+        killed = signal.Signals(-done).name
+        print(f"make reproduce: Snakemake was ended by {killed}; {GOES_ON}", file=sys.stderr)
+        return SIGNALLED - done
     if done:
         print(
             f"make reproduce: some jobs failed; their logs are in logs/{options.profile}/, and "
@@ -162,6 +173,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-dirty", action="store_true", help="on a cluster, run code that is not committed"
     )
+    parser.add_argument(
+        "--end-with", type=int, default=0, metavar="PID", help="stop when this parent is gone"
+    )
     parser.add_argument("--strict", action="store_true", help="fail if any cell failed")
     parser.add_argument(
         "--retry-failed", action="store_true", help="run the cells that failed once more"
@@ -174,17 +188,29 @@ def _run(children: Children, snakemake: list[str], lock: int, *more: str) -> int
     # We hold that lock, so a lock of Snakemake's own is one that a killed run left behind.
     if any(Path(".snakemake/locks").glob("*")):
         children.run([*snakemake, "--unlock"], stdout=PIPE, stderr=PIPE)
-    environment = os.environ | {RUN_LOCK_HELD: "1"}
     command = [*snakemake, *QUIET, *more]
-    return children.run(command, env=environment, pass_fds=[lock]).returncode
+    with temporary_folder() as folder:
+        environment = os.environ | {RUN_LOCK_HELD: "1", "TMPDIR": folder}
+        return children.run(command, env=environment, pass_fds=[lock]).returncode
+
+
+@contextmanager
+def temporary_folder() -> Iterator[str]:
+    """Yield a folder for what a run and its jobs leave for a moment; sweep those of killed runs."""
+    above = Path(tempfile.gettempdir())
+    for left in above.glob(f"{TEMPORARY}*"):
+        if not is_held(left / "lock"):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY, ignore_cleanup_errors=True) as folder:
+        lock = hold(Path(folder) / "lock")
+        try:
+            yield folder
+        finally:
+            os.close(lock)
 
 
 def _stopped(number: int) -> int:
-    print(
-        f"make reproduce: stopped by {signal.Signals(number).name}; the same command goes on from "
-        "there",
-        file=sys.stderr,
-    )
+    print(f"make reproduce: stopped by {signal.Signals(number).name}; {GOES_ON}", file=sys.stderr)
     return SIGNALLED + number
 
 

@@ -2,12 +2,15 @@
 
 import fcntl
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from pam.errors import PamError
+from pam.files import is_running
 
 RUN_LOCK = ".snakemake/run.lock"
 # Set for the processes that the holder starts, so that they do not wait for their own parent.
@@ -32,15 +35,35 @@ def hold(path: str | Path, patience: float = 0.0) -> int:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            sign(path)
             return descriptor
         except OSError as error:
             if time.monotonic() >= until:
                 os.close(descriptor)
                 raise PamError(
-                    f"another run is active in this folder (it holds {path}): "
-                    "wait for it, or stop it"
+                    f"another run is active in this folder (it holds {path}): {_holder(path)}"
                 ) from error
         time.sleep(0.05)
+
+
+def sign(path: str | Path) -> None:
+    """Write into the lock ``path`` that this process holds it, or has inherited it."""
+    since = datetime.now().astimezone().isoformat(" ", timespec="seconds")
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(f"{os.getpid()} {platform.node()} {since}\n")
+
+
+def _holder(path: str | Path) -> str:
+    """Return which process holds a lock, since when, and how to stop it, if that is known."""
+    with suppress(OSError, ValueError):
+        for line in Path(path).read_text(encoding="utf-8").splitlines():
+            pid, host, since = line.split(" ", 2)
+            if host != platform.node():
+                return f"process {pid} on {host}, since {since}; wait for it, or stop it there"
+            if is_running(int(pid)):
+                return f"process {pid}, since {since}; wait for it, or stop it with `kill {pid}`"
+    return "wait for it, or stop it"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ effect at once. A second signal ends the process as if there were no handler.
 """
 
 import os
+import platform
 import signal
 import threading
 import time
@@ -13,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-RUN_PID = "PAM_RUN_PID"
-"""Environment variable: process id of the workflow that starts jobs."""
+RUN = "PAM_RUN"
+"""Environment variable: process, process group and host of the workflow that starts jobs."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -88,16 +89,30 @@ def stop_if_requested(where: str = "") -> None:
         raise Interrupted(_request.signal, where)
 
 
+def this_workflow() -> str:
+    """Return what ``PAM_RUN`` has to say to the jobs of this very process."""
+    return f"{os.getpid()} {os.getpgrp()} {platform.node()}"
+
+
 def stop_with_workflow() -> None:
     """End this process as if by SIGTERM once the workflow that started it is gone.
 
-    A killed workflow leaves its jobs running; they would write beside those of the next one. Only a
-    direct child of the process named by ``PAM_RUN_PID`` watches it: a variable that travelled to
-    another machine or into a user's shell means nothing there.
+    A killed workflow leaves its jobs running; they would write beside those of the next one. It may
+    be gone already when its job first looks: then a process of its group descends from it no more.
+    A variable that travelled to another machine or into a user's shell means nothing there.
     """
     parent = os.getppid()
-    if os.environ.get(RUN_PID) == str(parent):
+    workflow, _, rest = os.environ.get(RUN, "").partition(" ")
+    if workflow == str(parent):
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    elif rest == f"{os.getpgrp()} {platform.node()}" and not _descends_from(int(workflow)):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _descends_from(pid: int) -> bool:
+    import psutil
+
+    return pid == os.getpid() or pid in {above.pid for above in psutil.Process().parents()}
 
 
 def _watch(parent: int) -> None:

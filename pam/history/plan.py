@@ -1,8 +1,10 @@
 """Which cells of a run have to run, and why: what lies on disk against what is asked for."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from pam.runs.cells import (
     parents_of,
     settings_of,
 )
-from pam.runs.paths import ORIGINS, Paths, path_in_run
+from pam.runs.paths import ORIGINS, Paths
 from pam.runs.raw_data import cell_raw_hash
 from pam.runs.record import (
     OK,
@@ -88,6 +90,9 @@ class Plan:
         self.paths = paths
         self._config, self._modules, self._data = config, modules or {}, data
         self._retry_failed = retry_failed
+        # Thousands of cells share their code and their settings.
+        self._code_of = cache(partial(cell_code, config))
+        self._settings_of = cache(lambda kind: _hashed(settings_of(config, kind)))
         self._is_due: set[Cell] = set()
         self._given_up = read_given_up(paths.results)
         causes = {}
@@ -107,9 +112,13 @@ class Plan:
 
     def given_up(self, cell: Cell) -> bool:
         """Tell whether a cell's network was thrown away on purpose, and is not there."""
+        if not self._given_up:
+            return False
         path = self.paths.artefact(cell)
-        name = path_in_run(path, self.paths.record(cell))
-        return name in self._given_up and not Path(path).exists()
+        return self._in_run(path) in self._given_up and not os.path.exists(path)
+
+    def _in_run(self, path: str) -> str:
+        return path.removeprefix(f"{self.paths.results}/")
 
     def _needed(self) -> set[Cell]:
         """Return the cells, not due, whose network was given up and is read by one that is due."""
@@ -129,7 +138,7 @@ class Plan:
     def _causes(self, cell: Cell) -> list[str]:
         """Return why a cell has to run; nothing if it need not."""
         outputs = self.paths.outputs(cell)
-        missing = [path for path in outputs if not Path(path).exists()]
+        missing = [path for path in outputs if not os.path.exists(path)]
         if len(missing) == len(outputs):
             return [NEW]
         if cell.experiment and self.given_up(cell):
@@ -147,14 +156,14 @@ class Plan:
         path = self.paths.record(cell)
         record = self.records[path] = read_record(path)
         for output in self.paths.outputs(cell):
-            if output != path and Path(output).exists():
+            if output != path and os.path.exists(output):
                 check_artefact(output, path, record.provenance)
         if self._retry_failed and record.status != OK:
             yield f"it failed: {record.status}"
         known = record.provenance
         yield from self._of_code(cell, known.code_hash)
-        settings = settings_of(self._config, cell)
-        if known.config_hash != config_hash(settings):
+        settings, settings_hash = self._settings_of(cell.kind)
+        if known.config_hash != settings_hash:
             yield f"{_changed_keys(known.config, settings)} changed in the configuration"
         raw = cell_raw_hash(self._config, cell, self._data)
         if (known.model_extra or {}).get("raw_hash", "") != raw:
@@ -162,14 +171,14 @@ class Plan:
         for parents in parents_of(self._config, cell).values():
             for parent in parents:
                 artefact = self.paths.artefact(parent)
-                name = path_in_run(artefact, path)
+                name = self._in_run(artefact)
                 source = self.records.get(self.paths.record(parent))
                 hashes = source.provenance.artefacts if source else {}
                 if parent not in self._is_due and known.parents.get(name) != hashes.get(name, ""):
                     yield f"{artefact} changed"
 
     def _of_code(self, cell: Cell, known: str) -> Iterator[str]:
-        if known != cell_code(self._config, cell):
+        if known != self._code_of(cell.kind):
             before, now = self._modules.get(known), cell_modules(self._config, cell)
             names = _differences(before, now) if before else []
             yield f"the code of {_some(names)} changed" if names else "the code changed"
@@ -203,7 +212,7 @@ class Plan:
         # A run may have ended between the two.
         if _written(folder / ORIGINS) < _written(self.paths.manifest):
             yield "the rows are newer"
-        for code in codes - {cell_code(self._config, cell)}:
+        for code in codes - {self._code_of(cell)}:
             yield from self._of_code(cell, str(code))
 
     def _of_records(self, manifest: Manifest) -> Iterator[str]:
@@ -213,7 +222,7 @@ class Plan:
         before = {key: manifest.config.get(key) for key in keys}
         if before != now:
             yield f"{_changed_keys(before, now)} changed in the configuration"
-        names = {path_in_run(path, path): path for path in self.paths.records(self._config)}
+        names = {self._in_run(path): path for path in self.paths.records(self._config)}
         if names.keys() != manifest.jobs.keys():
             yield "other cells are asked for than before"
             return
@@ -248,6 +257,10 @@ def shortened(sentences: Sequence[str]) -> list[str]:
     more = len(sentences) - _MOST_SENTENCES
     shown = list(dict.fromkeys(sentences[:_MOST_SENTENCES]))
     return [*shown, f"and {more} more: see `make status`"] if more > 0 else shown
+
+
+def _hashed(settings: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    return settings, config_hash(settings)
 
 
 def _written(path: str | Path) -> int:

@@ -51,6 +51,11 @@ class Cell:
         return cls.of(stage, *(f"{{{axis}}}" for axis in axes_of(stage)))
 
     @property
+    def kind(self) -> "Cell":
+        """The cell without task and seed, on which neither its code nor its settings depend."""
+        return replace(self, task="", seed="")
+
+    @property
     def axes(self) -> dict[str, Any]:
         """Axis -> value, the experiment first."""
         return {axis: getattr(self, axis) for axis in axes_of(self.stage)}

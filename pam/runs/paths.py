@@ -59,13 +59,17 @@ def run_of(path: str | Path) -> Path:
 
     A file that lies near the root has no run; the root stands for it.
     """
-    above = Path(os.path.abspath(path)).parents
-    return above[min(2, len(above) - 1)]
+    folder = os.path.abspath(path)
+    for _ in range(3):
+        folder = os.path.dirname(folder)
+    return Path(folder)
 
 
 def path_in_run(path: str | Path, record: str | Path) -> str:
     """Return a path as seen from the folder of the run that a record lies in."""
-    return os.path.relpath(path, run_of(record))
+    run = os.path.join(run_of(record), "")
+    inside = os.path.abspath(path)
+    return inside.removeprefix(run) if inside.startswith(run) else os.path.relpath(path, run)
 
 
 def record_of(artefact: str | Path) -> str:

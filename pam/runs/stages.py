@@ -6,6 +6,7 @@ here, one body in ``pam/stages/`` and one rule of the workflow.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from pam.errors import ConfigError
@@ -243,6 +244,7 @@ def axes_of(name: str) -> tuple[str, ...]:
     return () if axes is None else ("experiment", *axes)
 
 
+@cache
 def method_axis(name: str) -> str:
     """Return the axis whose method a stage runs; empty if it runs none.
 
@@ -253,6 +255,7 @@ def method_axis(name: str) -> str:
     return next((axis for axis in new if AXES[axis].package), "")
 
 
+@cache
 def ancestors(name: str) -> tuple[str, ...]:
     """Return the stages before a stage, in the order of the table."""
     before = {parent.stage for parent in stage_of(name).parents}

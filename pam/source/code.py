@@ -10,10 +10,9 @@ from functools import cache
 from typing import Any
 
 from pam.files import json_hash
-from pam.registry import KINDS
 from pam.source.entry_points import plugin_modules, source_modules
 from pam.source.modules import REGISTER
-from pam.source.signatures import describe, descriptions
+from pam.source.signatures import descriptions
 
 HASH_LENGTH = 12
 
@@ -44,36 +43,28 @@ def code_hash(module: str, plugins: Plugins | None = None) -> str:
     Raises:
         ConfigError: for a name that no module registers.
     """
-    lines = (f"{name}:{digest}\n" for name, digest in _digests(module, plugins).items())
+    lines = (f"{name}:{digest}\n" for name, digest in _digests(module, _key(plugins)).items())
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:HASH_LENGTH]
 
 
 def module_hashes(module: str, plugins: Plugins | None = None) -> dict[str, str]:
     """Return module -> hash, sorted, of what :func:`code_hash` covers: 12 hexadecimal digits."""
-    return {name: full[:HASH_LENGTH] for name, full in _digests(module, plugins).items()}
+    return {name: full[:HASH_LENGTH] for name, full in _digests(module, _key(plugins)).items()}
 
 
-def _digests(module: str, plugins: Plugins | None) -> dict[str, str]:
-    covered = _covered(module, tuple(sorted((plugins or {}).items())))
-    digests = {name: _module_hash(name) for name in covered}
+def _key(plugins: Plugins | None) -> tuple[tuple[str, str | None], ...]:
+    return tuple(sorted((plugins or {}).items()))
+
+
+@cache
+def _digests(module: str, plugins: tuple[tuple[str, str | None], ...]) -> dict[str, str]:
+    entries = {module}.union(*(plugin_modules(*plugin) for plugin in plugins))
+    covered = source_modules().reachable(entries, without=OUTSIDE)
+    digests = {name: _module_hash(name) for name in sorted(covered)}
     if NAMES in digests:
         # What methods are called is read from where they are registered.
         digests["descriptions"] = json_hash([repr(one) for one in descriptions()])
     return digests
-
-
-@cache
-def _covered(module: str, plugins: tuple[tuple[str, str | None], ...]) -> tuple[str, ...]:
-    entries = {module}.union(*(_modules_of(*plugin) for plugin in plugins))
-    return tuple(sorted(source_modules().reachable(entries, without=OUTSIDE)))
-
-
-def _modules_of(package: str, name: str | None) -> set[str]:
-    """Return the modules of a plug-in, and those of the one that it passes its options on to."""
-    found = plugin_modules(package, name)
-    kind = next((kind for kind in KINDS if kind.package == package), None)
-    other = describe(kind, name).options_of if kind and name else ""
-    return found | _modules_of(package, other) if other else found
 
 
 @cache

@@ -113,7 +113,7 @@ class Sources:
         path.write_text(text, encoding="utf-8")
         module = Module(path, self.package, "pam")
         self.modules.by_name[module.name] = module
-        code._covered.cache_clear()
+        code._digests.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -136,14 +136,14 @@ def run(sources, monkeypatch) -> Iterator[Sources]:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(code, "source_modules", lambda: sources.modules)
     monkeypatch.setattr(code, "_module_hash", sources.hash)
-    code._covered.cache_clear()
+    code._digests.cache_clear()
     yield sources
     for path, content in before.items():
         if not path.exists() or path.read_bytes() != content:
             path.write_bytes(content)
             if path.suffix == ".py":
                 sources.write(path, content.decode())
-    code._covered.cache_clear()
+    code._digests.cache_clear()
 
 
 MORE = "\nMORE = 1\n"

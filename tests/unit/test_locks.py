@@ -38,7 +38,8 @@ def holder(path, program: str) -> subprocess.Popen:
 def test_only_one_process_holds_it_until_it_is_killed(tmp_path):
     path = tmp_path / "run.lock"
     with holder(path, HOLDER + "input()") as process:
-        with pytest.raises(PamError, match=r"another run is active in this folder"):
+        who = rf"process {process.pid}, since .*; wait for it, or stop it with `kill {process.pid}`"
+        with pytest.raises(PamError, match=rf"another run is active in this folder .*: {who}"):
             hold(path)
         process.kill()
     os.close(hold(path))

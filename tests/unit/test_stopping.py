@@ -86,8 +86,9 @@ with stopping.listening():
     print(os.getpid(), flush=True)
     time.sleep(60)
 '''
-pid = str(os.getpid()) if sys.argv[1] == "workflow" else "1"
-child = subprocess.Popen([sys.executable, "-c", job], env=os.environ | {"PAM_RUN_PID": pid},
+from pam.durable.stopping import this_workflow
+told = this_workflow() if sys.argv[1] == "workflow" else "1 1 elsewhere"
+child = subprocess.Popen([sys.executable, "-c", job], env=os.environ | {"PAM_RUN": told},
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 print(child.stdout.readline().strip(), flush=True)
 input()
@@ -112,6 +113,73 @@ def test_a_job_ends_with_its_workflow_and_with_nobody_else(starter, stays):
     assert runs(job) is stays
     if stays:
         os.kill(job, signal.SIGKILL)
+
+
+WORKFLOW = """
+import os, subprocess, sys
+from pam.durable.stopping import RUN, this_workflow
+told = this_workflow()
+if sys.argv[1] == "elsewhere":
+    told = told.rpartition(" ")[0] + " elsewhere"
+job = [sys.executable, "-c", sys.argv[2]]
+subprocess.Popen(job, env=os.environ | {RUN: told})
+"""
+LATE = """
+import os, time
+while os.getppid() == int(os.environ["PAM_RUN"].split()[0]):
+    time.sleep(0.01)
+from pam.durable.stopping import stop_with_workflow
+stop_with_workflow()
+open("PATH", "w").close()
+"""
+
+
+@pytest.mark.parametrize(("where", "goes_on"), [("here", False), ("elsewhere", True)])
+def test_a_workflow_may_be_gone_before_its_job_first_looks(where, goes_on, tmp_path):
+    done = tmp_path / "done"
+    late = LATE.replace("PATH", str(done)).replace(
+        "PARENT", "int(os.environ['PAM_RUN'].split()[0])"
+    )
+    # The workflow ends at once; its job first looks after that.
+    subprocess.run([sys.executable, "-c", WORKFLOW, where, late], cwd=ROOT, check=True)
+    until = time.monotonic() + (20 if goes_on else 1)
+    while not done.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert done.exists() is goes_on
+
+
+STARTER = """
+import subprocess, sys
+run = '''
+import os, sys
+sys.path.insert(0, "workflow")
+from children import Children
+child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+Children(int(sys.argv[1]) and os.getppid()).run([sys.executable, "-c", child])
+'''
+started = subprocess.Popen([sys.executable, "-c", run, sys.argv[1]])
+print(started.pid, flush=True)
+input()
+"""
+
+
+@pytest.mark.parametrize(
+    ("killed", "ends"), [("make", True), ("reproduce", True), ("shell", False)]
+)
+def test_a_killed_starter_takes_all_with_it_but_a_shell_that_ends_does_not(killed, ends):
+    """``make``, what it starts, and Snakemake below that."""
+    words = [sys.executable, "-c", STARTER, "0" if killed == "shell" else "1"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, cwd=ROOT, text=True, **pipes) as top:
+        started, child = (int(top.stdout.readline()) for _ in range(2))
+        os.kill(started if killed == "reproduce" else top.pid, signal.SIGKILL)
+        top.stdin.close()
+    until = time.monotonic() + (20 if ends else 1)
+    while (runs(started) or runs(child)) is ends and time.monotonic() < until:
+        time.sleep(0.02)
+    assert (runs(started), runs(child)) == (not ends, not ends)
+    if not ends:
+        os.kill(started, signal.SIGKILL)
 
 
 def runs(pid: int) -> bool:

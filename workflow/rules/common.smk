@@ -3,7 +3,7 @@
 import json
 import shutil
 
-from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold
+from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold, sign
 from pam.history.hashes import remember
 from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell, cell_code, config_hash, settings_of, stage_code
@@ -125,6 +125,8 @@ def raw_data(stage: str):
 
 
 def hold_run_lock() -> None:
-    """Hold the folder's run lock until Snakemake ends, unless who started it holds it."""
-    if RUN_LOCK_HELD not in os.environ:
+    """Hold the folder's run lock until Snakemake ends, also if who started it does not live on."""
+    if RUN_LOCK_HELD in os.environ:
+        sign(RUN_LOCK)
+    else:
         hold(RUN_LOCK)
