@@ -49,6 +49,10 @@ class Split:
         if not bool(((self.labels == 1) | (self.labels == -1)).all()):
             raise DataError("labels must be -1 or +1")
 
+    def first(self, samples: int) -> "Split":
+        """Return the first samples, without copying any; all if there are no more."""
+        return self if samples >= len(self) else Split(self.images[:samples], self.labels[:samples])
+
     def __len__(self) -> int:
         return len(self.images)
 

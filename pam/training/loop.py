@@ -20,6 +20,9 @@ from pam.training.evaluate import check_outputs, task_accuracies
 from pam.training.progress import Epoch, Nesterov, Progress
 from pam.training.schedule import Schedule
 
+WATCHED = 1000
+"""Validation images by which a training under way is watched."""
+
 
 def batches(
     dataset: MultitaskDataset,
@@ -76,7 +79,9 @@ def fit(
 
     Args:
         network: left in evaluation mode.
-        dataset: trains on ``train``, reports accuracy on ``validation``, never sees ``test``.
+        dataset: trains on ``train``, never sees ``test``. The curve has accuracies of the first
+            :data:`WATCHED` images of ``validation``; after the last epoch, and without a gate, of
+            all.
         schedule: stages, batch size, momentum.
         seed: of the order of the samples.
         gate: passed to the network's forward pass.
@@ -124,7 +129,10 @@ def fit(
             if not isfinite(loss):
                 raise DivergenceError(f"{description}: the loss became {loss}")
             network.eval()
-            accuracy = task_accuracies(network, dataset, dataset.validation, gate=gate)
+            # With a gate it is not yet the network that counts.
+            is_result = gate is None and len(progress.curve) + 1 == len(epochs)
+            part = dataset.validation if is_result else dataset.validation.first(WATCHED)
+            accuracy = task_accuracies(network, dataset, part, gate=gate)
             progress.close_epoch(stages[stage].learning_rate, loss, accuracy)
             bar.update()
         step.finish(progress.outcome)

@@ -80,7 +80,7 @@ class Epoch:
         stage, epoch: numbers from 0, the epoch over all stages.
         learning_rate: of the stage.
         loss: mean over the steps of the loss, penalty included.
-        validation_accuracy: task -> share of right signs.
+        validation_accuracy: task -> share of right signs, see :func:`pam.training.fit`.
     """
 
     stage: int

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from pam.data import Split
 from pam.errors import ConfigError, DataError, DivergenceError, ShapeError
 from pam.networks import build
 from pam.seeds import derive_seed
@@ -155,6 +156,23 @@ def test_training_lowers_the_loss_and_reports_every_epoch():
     assert not network.training
     last = task_accuracies(network, data, data.validation)
     assert curve[-1].validation_accuracy == last
+
+
+def test_training_under_way_is_watched_on_some_images_and_rated_on_all(monkeypatch):
+    monkeypatch.setattr("pam.training.loop.WATCHED", 7)
+    data, schedule = make_data(64), Schedule((Stage(2, 0.01),), 16)
+    networks = make_network(), make_network()
+    (first, last), (_, gated) = (
+        fit(network, data, schedule, 0, gate=gate, generators=())
+        for network, gate in zip(networks, (None, lambda layer, group, x: x), strict=True)
+    )
+    assert same_bits(*networks)
+    assert last.validation_accuracy == task_accuracies(networks[0], data, data.validation)
+    some = replace(data, validation=Split(data.validation.images[:7], data.validation.labels[:7]))
+    assert gated.validation_accuracy == task_accuracies(networks[1], some, some.validation)
+    assert gated != last
+    (early,) = fit(make_network(), some, Schedule((Stage(1, 0.01),), 16), 0)
+    assert first.validation_accuracy == early.validation_accuracy
 
 
 def test_the_test_part_is_never_looked_at():
