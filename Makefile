@@ -18,6 +18,28 @@ LATENCY  ?=
 VENV     ?= .venv
 PYTHON   ?=
 
+# Settings are text, wherever they come from: make does not expand them, and of all but DATA, which
+# `quote` makes one word of a shell, the letters are such that no shell reads them as code.
+SETTINGS := PROFILE SEEDS CORES STRICT DOWNLOAD DRY_RUN RETRY_FAILED CLUSTER ALLOW_DIRTY RUNS KILLS QUICK \
+            BENCH LATENCY VENV PYTHON
+NAMED    := $(filter command environment,$(firstword $(origin PROFILE)))
+$(foreach name,$(SETTINGS) DATA CI,$(eval override $(name) := $$(value $(name))))
+LETTERS  := A B C D E F G H I J K L M N O P Q R S T U V W X Y Z a b c d e f g h i j k l m n o p q r s t u \
+            v w x y z 0 1 2 3 4 5 6 7 8 9 _
+PLAIN    := $(LETTERS) . / , : = + - @ ~
+define LINE_BREAK
+
+
+endef
+without  = $(if $(1),$(call without,$(wordlist 2,$(words $(1)),$(1)),$(subst $(firstword $(1)),,$(2))),$(2))
+quote    = '$(subst ','\'',$(1))'
+ifneq ($(words $(PROFILE))$(call without,$(LETTERS),$(PROFILE)),1)
+$(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)')
+endif
+$(foreach name,$(SETTINGS) DATA,$(if $(findstring $(LINE_BREAK),$($(name))),$(error $(name) must be one line)))
+$(foreach name,$(SETTINGS),$(if $(strip $(call without,$(PLAIN),$($(name)))),\
+    $(error $(name) must be letters, digits and _./,:=+-@~, not '$($(name))')))
+
 # The name of the stamp holds a checksum of the lock file: a changed lock file makes the environment
 # anew, a touched or checked out one does not.
 READY := $(VENV)/.ready-$(shell cksum < requirements.lock | tr -s ' \t' '-')
@@ -35,15 +57,9 @@ DOCS_READY := $(DOCS_VENV)/.ready-$(shell cat requirements.lock requirements-doc
 BENCH_VENV  := $(VENV)-bench
 BENCH_READY := $(BENCH_VENV)/.ready-$(shell cat requirements.lock requirements-bench.lock \
                    | cksum | tr -s ' \t' '-')
-# Names that end up in a path; nothing but plain words may get there.
-WORD  := $(shell printf '%s' '$(PROFILE)' | grep -Ex '[A-Za-z0-9_]+')
-DRAWN  = $(if $(filter command line environment,$(origin PROFILE)),results/$(WORD),\
+DRAWN  = $(if $(NAMED),results/$(PROFILE),\
            $(patsubst %/measurements.csv,%,$(wildcard results/*/measurements.csv \
                results/reference/*/measurements.csv)))
-
-ifeq ($(WORD),)
-$(error PROFILE must be the name of a file in workflow/config/, not '$(PROFILE)')
-endif
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce status test test-more test-cluster test-reliability bench figures report check docs \
@@ -88,16 +104,16 @@ help:
 	@echo 'For example:  make reproduce PROFILE=fashion_mnist DATA=~/data CORES=8'
 
 reproduce: $(if $(CLUSTER),$(CLUSTER_READY),$(READY))
-	@exec $(if $(CLUSTER),$(CLUSTER_VENV)/bin,$(BIN))/python workflow/reproduce.py --end-with $$PPID --profile $(WORD) --cores $(CORES) \
-	    $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(DATA),--data '$(DATA)') $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict) \
+	@exec $(if $(CLUSTER),$(CLUSTER_VENV)/bin,$(BIN))/python workflow/reproduce.py --end-with $$PPID --profile $(PROFILE) --cores $(CORES) \
+	    $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(DATA),--data=$(call quote,$(DATA))) $(if $(DOWNLOAD),--download) $(if $(STRICT),--strict) \
 	    $(if $(DRY_RUN),--dry-run) $(if $(RETRY_FAILED),--retry-failed) \
 	    $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(ALLOW_DIRTY),--allow-dirty)
 
 status: $(READY)
-	@$(BIN)/python -m pam.cli status --profile $(WORD) $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(DATA),--data '$(DATA)')
+	@$(BIN)/python -m pam.cli status --profile $(PROFILE) $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(DATA),--data=$(call quote,$(DATA)))
 
 check: $(READY)
-	@$(BIN)/python -m pam.cli check --results results/$(WORD) --reference results/reference/$(WORD)
+	@$(BIN)/python -m pam.cli check --results results/$(PROFILE) --reference results/reference/$(PROFILE)
 
 figures: $(READY)
 	@test -n '$(strip $(DRAWN))' || { echo 'make figures: there is no run in results/' >&2; exit 2; }
@@ -126,7 +142,7 @@ test-cluster: $(CLUSTER_READY)
 
 test-reliability: $(READY)
 	@$(BIN)/python tests/reliability/kill_runs.py --runs $(RUNS) --kills $(KILLS) \
-	    --profile $(if $(filter command line environment,$(origin PROFILE)),$(WORD),smoke)
+	    --profile $(if $(NAMED),$(PROFILE),smoke)
 
 # Whatever is named is measured anew; the page is made from whatever has been measured so far.
 bench: $(BENCH_READY)

@@ -29,7 +29,7 @@ os.environ.update(
 from pam import PamError
 from pam.config import check_plugins, load_config
 from pam.durable.stopping import RUN, this_workflow
-from pam.runs.paths import DATA_RECORD, Paths, own_profile, profile_file
+from pam.runs.paths import DATA_RECORD, Paths, check_checkout, own_profile, profile_file
 
 os.environ[RUN] = this_workflow()
 
@@ -43,6 +43,7 @@ for key in config:
 PROFILE = str(config.get("profile", "quick"))
 SEEDS = str(config["seeds"]) if "seeds" in config else None
 try:
+    check_checkout(HERE if os.path.isdir(HERE) else "")
     CONFIG_FILE = own_profile(PROFILE) or workflow.source_path(profile_file(PROFILE))
     CONFIG = load_config(CONFIG_FILE, SEEDS)
     check_plugins(CONFIG)

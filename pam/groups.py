@@ -1,14 +1,34 @@
 """Groups of units, named by the set of tasks that use them, and the one wiring rule."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations as choose
 
 from pam.errors import ConfigError
+from pam.names import TASK_NAME
 
 Group = frozenset[str]
 Widths = dict[str, dict[Group, int]]
 
 SHARED = "shared"
+
+
+def check_task_name(name: object, where: str = "") -> str:
+    """Return the name of a task if modules, files and combinations can carry it.
+
+    Args:
+        name: what is to be one.
+        where: where it stands, for the error.
+
+    Raises:
+        ConfigError: if it is no word.
+    """
+    if not isinstance(name, str) or name == SHARED or not re.fullmatch(TASK_NAME, name):
+        raise ConfigError(
+            f"{where}{': ' if where else ''}{name!r} cannot be the name of a task, which "
+            f"is text of at most 64 letters from A to Z, digits and '_', and not '{SHARED}'"
+        )
+    return name
 
 
 def reads(reader: Group, source: Group) -> bool:

@@ -1,4 +1,4 @@
-"""Names that are almost right: what the user probably meant."""
+"""What names may look like, and what the user probably meant by one that is almost right."""
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -6,6 +6,12 @@ from difflib import get_close_matches
 from pathlib import PurePosixPath
 
 from pam.errors import ConfigError
+
+# File names join names by '-' and combinations join tasks by '&', so neither may occur in a name; a
+# file name holds two of them and more, and 255 letters at most.
+ROW_NAME = "[a-z0-9_]{1,64}"
+"""Of experiments and rows, as a regular expression."""
+TASK_NAME = "[A-Za-z0-9_]{1,64}"
 
 SPELLINGS: Mapping[str, Callable[[str], str]] = {
     "blanks": lambda name: "/".join(part.strip() for part in name.split("/")),

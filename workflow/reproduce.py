@@ -30,7 +30,7 @@ from pam.config import check_plugins, load_config  # noqa: E402
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold, is_held  # noqa: E402
 from pam.files import check_room  # noqa: E402
 from pam.history.plan import Plan, shortened, with_finished_seeds  # noqa: E402
-from pam.runs.paths import Paths, profile_file  # noqa: E402
+from pam.runs.paths import Paths, check_checkout, profile_file  # noqa: E402
 from pam.runs.raw_data import check_folders  # noqa: E402
 from pam.stages.failures import DATA_MISSING  # noqa: E402
 
@@ -51,9 +51,12 @@ def main() -> int:
     Snakemake was.
     """
     options = _parser().parse_args()
+    # Snakemake would take its letters for more than a name if they stood in `--config`.
+    os.environ["PAM_DATA"] = options.data
     paths = Paths(f"results/{options.profile}")
     started = time.monotonic()
     try:
+        check_checkout(str(ROOT))
         file = profile_file(options.profile)
         profile = load_config(file)
         check_plugins(profile)
@@ -161,7 +164,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make reproduce", description=__doc__)
     parser.add_argument("--profile", default="quick", help="name of a file in workflow/config/")
     parser.add_argument("--seeds", help="only these seeds of the profile, as '0 1'")
-    parser.add_argument("--data", default="", help="folder of raw data already on disk")
+    parser.add_argument(
+        "--data",
+        type=os.path.expanduser,
+        default="",
+        help="folder of raw data already on disk",
+    )
     parser.add_argument("--cores", default="all", help="cores to use")
     parser.add_argument("--download", action="store_true", help="fetch raw data that is missing")
     parser.add_argument(
@@ -237,7 +245,6 @@ def _snakemake(options: argparse.Namespace, where: list[str]) -> list[str]:
     """Return the command; ``where`` are the arguments that say where its jobs run."""
     settings = [f"profile={options.profile}"]
     settings += [f"seeds={options.seeds}"] if options.seeds else []
-    settings += [f"data_root={options.data}"] if options.data else []
     settings += ["download=true"] if options.download else []
     profiles = ["workflow/profiles/default"]
     on_ci = os.environ.get("CI") and not options.cluster

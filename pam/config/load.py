@@ -1,5 +1,6 @@
 """From a YAML file to a checked configuration, with one sentence for whatever is wrong."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def load_config(path: str | Path, seeds: str | None = None) -> Config:
         ConfigError: one sentence that names the file, the line or key, and what is right.
     """
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):  # Of whatever length, unlike Path.exists.
         raise ConfigError(_missing(path))
     config = _checked(read_yaml(path), str(path))
     return config if seeds is None else config.of_seeds(_parse_seeds(seeds))

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from pam.config.section import BatchSize, Options, Section
 from pam.config.training import Init, Pretrained, Stage, Train, Trunk
-from pam.names import check_known, hint
+from pam.names import ROW_NAME, TASK_NAME, check_known, hint
 from pam.ranges import Fraction
 
 Item = TypeVar("Item")
@@ -54,10 +54,9 @@ def _not_reserved(name: str) -> str:
     return name
 
 
-# File names join names by '-' and combinations join tasks by '&', so neither may occur in a name.
-RowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+RowName = Annotated[str, StringConstraints(pattern=f"^{ROW_NAME}$")]
 TaskName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$"), AfterValidator(_not_reserved)
+    str, StringConstraints(pattern=f"^{TASK_NAME}$"), AfterValidator(_not_reserved)
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Backend = Literal["torch", "compile", "onnxruntime"]

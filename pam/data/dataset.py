@@ -1,6 +1,5 @@
 """The data set that the rest of the project works on: uint8 images, ±1 labels, named tasks."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -11,13 +10,11 @@ import torch
 from torch import Tensor
 
 from pam.errors import ConfigError, DataError, ShapeError
-from pam.groups import SHARED
+from pam.groups import check_task_name
 
 PARTS = ("train", "validation", "test")
 _WHITE = 255
 _CHUNK = 256
-# A task's name is part of file names, and "&" joins the tasks of a combination.
-_NAME = re.compile(r"[A-Za-z0-9_]+")
 _TASKS = "option 'tasks'"
 
 
@@ -187,11 +184,7 @@ def check_tasks(
     if not tasks:
         raise ConfigError(f"{where} must map task names to label columns, not {tasks!r}")
     for name, columns in tasks.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or name == SHARED:
-            raise ConfigError(
-                f"{where}: {name!r} cannot be the name of a task; "
-                f"use letters, digits and '_', and not '{SHARED}'"
-            )
+        check_task_name(name, where)
         if not columns:
             raise ConfigError(f"{where}: task '{name}' needs a list of label columns")
         for column in columns:

@@ -1,7 +1,6 @@
 """The grouped network: one tensor per group flows, only weighted nodes know the wiring rule."""
 
 import keyword
-import re
 from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any, Self
@@ -9,13 +8,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from pam.errors import CollapseError, ConfigError, DataError, PamError, ShapeError
+from pam.errors import CollapseError, DataError, PamError, ShapeError
 from pam.files import read_tensors, write_tensors
 from pam.groups import (
-    SHARED,
     Group,
     Widths,
     all_combinations,
+    check_task_name,
     group_name,
     parse_combination,
     reads,
@@ -77,7 +76,7 @@ class GroupedNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.architecture = architecture
-        self.tasks = {_checked_task(task): count for task, count in tasks.items()}
+        self.tasks = {check_task_name(task): count for task, count in tasks.items()}
         self.notes: dict[str, Any] = {}
         outputs = {frozenset([task]): count for task, count in self.tasks.items()}
         table = {**widths, architecture.output: outputs}
@@ -311,15 +310,6 @@ class SingleTaskNetwork(GroupedNetwork):
     def task(self) -> str:
         """Name of the task."""
         return next(iter(self.tasks))
-
-
-def _checked_task(task: str) -> str:
-    """Return the name of a task if modules and files can carry it."""
-    if task == SHARED or not re.fullmatch(r"\w+", task):
-        raise ConfigError(
-            f"a task cannot be called '{task}': use letters, digits and '_', and not '{SHARED}'"
-        )
-    return task
 
 
 def _stored(name: str) -> str:

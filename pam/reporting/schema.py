@@ -260,6 +260,12 @@ HEADLINE = Table(
     ("experiment", "against", "merging", "delta"),
 )
 
+NAMES = (
+    *("experiment", "merging", "against", "pruning", "combination", "group", "exclusive_to"),
+    *("task", "task_a", "task_b"),
+)
+"""Columns of names that a configuration gives, some of them several names joined by ``&``."""
+
 MEASURED = (
     *(MEASUREMENTS, ACCURACIES, GROUPS, TRAINING, NEURON_INFORMATION, LATENCY, RESOURCES),
     *(FAILURES, RELATEDNESS, EXCLUSIVITY, REDUNDANCY, REDUNDANCY_SAMPLES),

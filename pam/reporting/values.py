@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from pam.errors import DataError
-from pam.reporting.schema import INTEGER, TEXT, Table, is_empty
+from pam.names import TASK_NAME
+from pam.reporting.schema import INTEGER, NAMES, TEXT, Table, is_empty
 
 _ANY = (-math.inf, math.inf)
 _COUNT = (0.0, math.inf)
@@ -39,7 +40,9 @@ FAILED = frozenset({"data_missing", "diverged", "collapsed", "out_of_memory", "m
 STATUSES = FAILED | {"ok", "bound", "not reached", "failed"}
 """Of cells, and of what is computed from several: see :mod:`pam.reporting.statistics.matched`."""
 
-_NAMES = ("experiment", "dataset", "architecture", "task", "merging", "pruning", "seed")
+_NAME_OR_NONE = re.compile(rf"(?:{TASK_NAME}(?:&{TASK_NAME})*)?")
+
+_AXES = ("experiment", "dataset", "architecture", "task", "merging", "pruning", "seed")
 
 
 def check_row(table: Table, row: Mapping[str, Any], job: Mapping[str, Any]) -> None:
@@ -70,14 +73,14 @@ def check_row(table: Table, row: Mapping[str, Any], job: Mapping[str, Any]) -> N
             raise DataError(
                 f"column '{name}' of {table.name}.csv {_due(name, decimals)}, not {value!r}"
             )
-    for name in _NAMES:
+    for name in _AXES:
         value, known = row.get(name), job.get(name)
         if not is_empty(value) and not is_empty(known) and value != known:
             raise DataError(f"a row of {table.name}.csv is of {name} {value!r}, not {known!r}")
 
 
 def check_texts(table: Table, frame: pd.DataFrame, path: Path) -> None:
-    """Check the keys and words of status of a CSV file, whose cells are text.
+    """Check the keys, names and words of status of a CSV file, whose cells are text.
 
     Raises:
         DataError: naming the row.
@@ -86,6 +89,13 @@ def check_texts(table: Table, frame: pd.DataFrame, path: Path) -> None:
     for number, row in twice.head(1).iterrows():
         where = ", ".join(f"{name}={row[name]}" for name in table.key)
         raise DataError(f"{path} is damaged: row {_line(number)} is a second one for {where}")
+    for name in frame.columns.intersection(NAMES):
+        # They become the names of files.
+        for wrong in [one for one in frame[name].unique() if not _NAME_OR_NONE.fullmatch(one)][:1]:
+            number = _line((frame[name] == wrong).argmax())
+            raise DataError(
+                f"{path} is damaged: row {number} has the '{name}' {wrong!r}, which is no name"
+            )
     if "status" in frame:
         unknown = frame[~frame["status"].isin(STATUSES)]
         for number, row in unknown.head(1).iterrows():

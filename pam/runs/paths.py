@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pam.config import Config
 from pam.errors import ConfigError
+from pam.names import TASK_NAME
 from pam.runs.cells import Cell, cells_of, parents_of
 from pam.runs.stages import CELL_STAGES, CSV_FILES, STAGES
 from pam.source.modules import PACKAGE, ROOT
@@ -28,7 +29,7 @@ def profile_file(profile: str) -> str:
     Raises:
         ConfigError: if the name is not one plain word: it also names folders of results.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_]+", profile):
+    if not re.fullmatch(TASK_NAME, profile):
         raise ConfigError(
             f"a profile is the name of a file in {PROFILES}/ without .yaml, not '{profile}'"
         )
@@ -52,6 +53,19 @@ def own_profile(profile: str) -> str:
     name = Path(profile_file(profile)).name
     places = (f"{folder}/{name}" for folder in (PROFILES, "config"))
     return next((path for path in places if os.path.isfile(path)), "")
+
+
+def check_checkout(folder: str) -> None:
+    """Refuse a folder whose name Snakemake fills in, or a search path takes apart.
+
+    Raises:
+        ConfigError: naming the letter.
+    """
+    if wrong := [letter for letter in "{}:" if letter in folder]:
+        raise ConfigError(
+            f"this checkout lies in {folder!r}, and Snakemake cannot work in a folder with "
+            f"'{wrong[0]}' in its name; rename it"
+        )
 
 
 def run_of(path: str | Path) -> Path:

@@ -7,7 +7,7 @@ import pytest
 from pam import ConfigError
 from pam.config import Config, parse_config
 from pam.runs.cells import Cell, cells_of, check_cell, settings_of
-from pam.runs.paths import Paths, profile_file
+from pam.runs.paths import Paths, check_checkout, profile_file
 from tests.unit.test_config import CONDITIONS, GOOD, RELATED_ONLY, good, with_conditions
 
 RELATED = parse_config(RELATED_ONLY, "related.yaml")
@@ -156,3 +156,10 @@ def test_a_change_reaches_exactly_the_stages_it_touches(old):
 
     before, after = slices(GOOD), slices(GOOD.replace(old, new, 1))
     assert {stage for stage in before if before[stage] != after[stage]} == touched
+
+
+@pytest.mark.parametrize("name", ["my bench {y}", "a}b", "a:b"])
+def test_a_checkout_that_snakemake_cannot_work_in_is_named(name):
+    with pytest.raises(ConfigError, match=r"Snakemake cannot work in a folder with '[{}:]' in its"):
+        check_checkout(f"/home/me/{name}")
+    check_checkout('/home/me/it\'s 100% "mine" $HOME & co;#*?[a]!^ü')

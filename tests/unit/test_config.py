@@ -214,6 +214,9 @@ BAD = {
     "date": ("tile: 16", "tile: 2020-01-01", "data.tile is a date"),
     "impossible date": ("tile: 16", "tile: 2020-99-99", "cannot read"),
     "task twice": ("data:", "tasks: [A, A]\n    data:", "tasks: 'A' is listed twice"),
+    "a long row": ("mtz:", f"{'m' * 300}:", "the name must match ^[a-z0-9_]{1,64}$"),
+    "a long experiment": ("digits_lenet5:", f"{'m' * 300}:", "the name must match"),
+    "a long task": ("data:", f"tasks: [{'A' * 65}]\n    data:", "the name must match"),
     "task with &": ("data:", "tasks: ['A&B']\n    data:", "tasks[0]: the name must match"),
     "task called shared": ("data:", "tasks: [shared]\n    data:", "name of the group of all"),
     "python object": ("tile: 16", "tile: !!python/object:os.system x", "good.yaml, line 5"),
@@ -241,6 +244,8 @@ def test_files_that_cannot_be_read(tmp_path):
         load_config(tmp_path / "qick.yaml")
     with pytest.raises(ConfigError, match="cannot read"):
         load_config(tmp_path)
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(tmp_path / f"{'a' * 300}.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"seeds: \xe9")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_config(tmp_path / "latin.yaml")

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -60,12 +61,30 @@ def test_the_lock_holds_no_version_of_one_machine_only():
     assert not re.search(r"^[^#]*(\+cpu|@|file:|https?:)", text, re.MULTILINE)
 
 
-def make(*arguments: str, cwd=ROOT) -> subprocess.CompletedProcess:
+def make(*arguments: str, cwd=ROOT, **settings: str) -> subprocess.CompletedProcess:
     """Run make as from a shell of its own, also where make runs the tests."""
     outer = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PROFILE", "PYTHON", "VENV")
     environment = {name: value for name, value in os.environ.items() if name not in outer}
     command = ["make", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        command, cwd=cwd, env=environment | settings, capture_output=True, text=True
+    )
+
+
+def checkout(folder: Path) -> Path:
+    """What make needs to know what it would do."""
+    for name in ("Makefile", "requirements.lock"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def mark_ready(folder: Path) -> None:
+    """As if the environment were made."""
+    size = subprocess.run(
+        "cksum < requirements.lock", shell=True, cwd=folder, capture_output=True, text=True
+    ).stdout.split()
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / f".ready-{'-'.join(size)}").touch()
 
 
 def test_make_help_names_every_command_and_profile():
@@ -78,11 +97,52 @@ def test_make_help_names_every_command_and_profile():
     assert make().stdout == shown
 
 
-@pytest.mark.parametrize("profile", ["../results", "a b", "'; echo", ""])
-def test_a_profile_is_a_plain_word(profile):
-    done = make("help", f"PROFILE={profile}")
-    assert done.returncode == 2
-    assert "PROFILE must be the name of a file in workflow/config/" in done.stderr
+SAYS = "must be the name of a file in workflow/config/"
+SETTINGS = {
+    **{
+        f"PROFILE={name}": SAYS
+        for name in ("../results", "a b", "x';touch f;'", "x\ny", "$(F)", "")
+    },
+    "CORES=2;touch f": "CORES must be letters, digits and _./,:=+-@~, not '2;touch f'",
+    "VENV=$(F)": "VENV must be letters",
+    "PYTHON=`touch f`": "PYTHON must be letters",
+    "BENCH=a&touch f": "BENCH must be letters",
+    "LATENCY=--out $(F)": "LATENCY must be letters",
+    "STRICT=$(F)": "STRICT must be letters",
+    "SEEDS=0\ntouch f": "SEEDS must be one line",
+    "DATA=x\ntouch f": "DATA must be one line",
+    **{f"{name}=$(F)": "" for name in ("DATA", "CI")},
+    "DATA=';touch f;'": "",
+    "DATA=`touch f`": "",
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_setting_is_no_code(setting, tmp_path):
+    """Neither on the command line nor in the environment, whether jobs run or are only shown."""
+    checkout(tmp_path)
+    name, _, value = setting.replace("$(F)", "$(shell touch f)").partition("=")
+    for words in (["help"], ["-n", "reproduce", "status", "bench", "test-more", "help"]):
+        on_the_line = make(*words, f"{name}={value}", cwd=tmp_path)
+        around = make(*words, cwd=tmp_path, **{name: value})
+        for done in (on_the_line, around):
+            assert done.returncode == (2 if SETTINGS[setting] else 0), done.stderr
+            assert SETTINGS[setting] in done.stderr
+        assert not (tmp_path / "f").exists()
+
+
+@pytest.mark.parametrize("data", ["it's here", 'my {x} 100% $HOME "y" \\', "#a*b", "-x", "~/raw"])
+def test_a_folder_of_data_may_have_any_name(data, tmp_path):
+    """The command gets the name letter by letter."""
+    folder = checkout(tmp_path)
+    mark_ready(folder)
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    for command in ("status", "reproduce"):
+        done = make(command, f"DATA={data}", cwd=folder)
+        assert f"--data={data}" in done.stdout.splitlines()
 
 
 def test_make_without_a_python_says_what_to_do(tmp_path):
@@ -92,18 +152,13 @@ def test_make_without_a_python_says_what_to_do(tmp_path):
 
 
 def test_the_environment_is_made_again_only_for_another_lock_file(tmp_path):
-    for name in ("Makefile", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path)
+    checkout(tmp_path)
 
     def would_install() -> bool:
         return "pip install" in make("environment", "--dry-run", cwd=tmp_path).stdout
 
     assert would_install()
-    size = subprocess.run(
-        "cksum < requirements.lock", shell=True, cwd=tmp_path, capture_output=True, text=True
-    ).stdout.split()
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / f".ready-{'-'.join(size)}").touch()
+    mark_ready(tmp_path)
     (tmp_path / "requirements.lock").touch()
     assert not would_install()
     with (tmp_path / "requirements.lock").open("a") as lock:
@@ -112,8 +167,7 @@ def test_the_environment_is_made_again_only_for_another_lock_file(tmp_path):
 
 
 def test_clean_results_keeps_the_reference(tmp_path):
-    for name in ("Makefile", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path)
+    checkout(tmp_path)
     for folder in ("results/quick", "results/reference", "figures/reference", "logs/quick"):
         (tmp_path / folder).mkdir(parents=True)
     assert make("clean-results", cwd=tmp_path).returncode == 0

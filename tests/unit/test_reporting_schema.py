@@ -4,7 +4,7 @@ import pytest
 
 from pam import DataError
 from pam.reporting.schema import FAILURES, MEASUREMENTS, TABLES, format_number, natural_key
-from pam.reporting.storage import read_table, write_rows
+from pam.reporting.storage import read_table, read_text_table, write_rows
 from tests.reporting_fixtures import cell_record
 
 
@@ -83,6 +83,16 @@ def test_words_that_look_like_missing_values_stay_words(tmp_path):
     write_rows(tmp_path, FAILURES, [failure])
     frame = read_table(tmp_path, "failures")
     assert frame.loc[0, ["experiment", "reason", "merging"]].tolist() == ["NA", 'a "b", c', ""]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../x", "/etc/x", "a/b", "a b", "A&../B", "..", "a\\b", "é"]
+)
+@pytest.mark.parametrize("column", ["experiment", "merging", "pruning", "combination"])
+def test_names_that_would_lead_elsewhere_are_refused(column, name, row, tmp_path):
+    write_rows(tmp_path, MEASUREMENTS, [row, row | {"seed": 1, column: name}])
+    with pytest.raises(DataError, match=rf"row \d has the '{column}' .* which is no name"):
+        read_text_table(tmp_path, "measurements")
 
 
 def test_files_that_cannot_be_used_are_named(tmp_path):
