@@ -369,10 +369,11 @@ FORBIDDEN = {
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_absent_permission(name, folder_of_nobody, capsys):
     command, path, mode, says = FORBIDDEN[name]
+    words = commands(folder_of_nobody)[command]
     capsys.readouterr()
     (folder_of_nobody / path).chmod(mode)
     try:
-        code = call(command, commands(folder_of_nobody)[command])
+        code = call(command, words)
     finally:
         (folder_of_nobody / path).chmod(0o755)
     one_sentence(capsys, code, says)
