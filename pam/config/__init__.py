@@ -7,13 +7,11 @@ from pam.config.model import (
     Config,
     Experiment,
     Latency,
-    Merging,
-    Pruning,
-    Stage,
-    Train,
 )
 from pam.config.options import check_plugins
+from pam.config.rows import Merging, Pruning
 from pam.config.schema import json_schema
+from pam.config.training import Stage, Train
 
 __all__ = [
     "Conditions",

@@ -1,13 +1,10 @@
 """The one model of the configuration: every key with its meaning, unit, range and default."""
 
 from collections.abc import Collection
-from difflib import get_close_matches
-from itertools import pairwise
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     field_validator,
@@ -15,28 +12,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pam.config.section import BatchSize, Options, Section
-from pam.config.training import Init, Pretrained, Stage, Train, Trunk
-from pam.names import ROW_NAME, TASK_NAME, check_known, hint
-from pam.ranges import Fraction
-
-Item = TypeVar("Item")
+from pam.config.rows import Merging, Pruning
+from pam.config.section import BatchSize, Options, PositiveNumber, RowName, Section, unique
+from pam.config.training import Init, Pretrained, Train, Trunk
+from pam.names import TASK_NAME, check_known, hint
 
 COMPARED_DELTA = 1.0
 """The delta of the comparison table and the figures, in percentage points."""
-
-
-def _unique(items: list[Item]) -> list[Item]:
-    twice = [item for index, item in enumerate(items) if item in items[:index]]
-    if twice:
-        raise PydanticCustomError("twice", "{item} is listed twice", {"item": repr(twice[0])})
-    return items
-
-
-def _increasing(values: list[float]) -> list[float]:
-    if any(later <= earlier for earlier, later in pairwise(values)):
-        raise PydanticCustomError("order", "values must increase from one to the next")
-    return values
 
 
 def _compared(deltas: list[float]) -> list[float]:
@@ -54,135 +36,18 @@ def _not_reserved(name: str) -> str:
     return name
 
 
-RowName = Annotated[str, StringConstraints(pattern=f"^{ROW_NAME}$")]
 TaskName = Annotated[
     str, StringConstraints(pattern=f"^{TASK_NAME}$"), AfterValidator(_not_reserved)
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Backend = Literal["torch", "compile", "onnxruntime"]
-PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Deltas = Annotated[list[PositiveNumber], AfterValidator(_unique), AfterValidator(_compared)]
-
-
-class _Row(Section):
-    """A row of the comparison: a registered method and its options, which the method checks."""
-
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
-
-    method: str = Field(
-        "", description="Registered name of the method. Default: the name of the row."
-    )
-
-    @property
-    def options(self) -> Options:
-        """Every other key of the row: keyword options of the method."""
-        return dict(self.model_extra or {})
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """All that a result of the row depends on."""
-        return self.model_dump(exclude={"mergings"})
-
-
-class Merging(_Row):
-    """A way to merge the single-task networks, with options that the merger checks."""
-
-    repeat: int = Field(
-        0,
-        ge=0,
-        description="Which repetition this is of a row with the same method and options: it is "
-        "pruned with a seed of its own, so that the two show what chance alone does. "
-        "Unit: none.",
-    )
-
-
-class FineTune(Section):
-    """How a network is trained after pruning: as single-task networks are, on all its tasks."""
-
-    stages: list[Stage] = Field(
-        description="The training stages, run one after the other; an empty list trains nothing."
-    )
-    batch_size: BatchSize = Field(32, description="Images per step. Unit: images.")
-    momentum: Fraction = Field(0.9, description="Nesterov momentum. Unit: none.")
-
-
-class StrengthPath(Section):
-    """Networks at equal ratios of cost, down to where they are of no use any more."""
-
-    start: PositiveNumber = Field(
-        description="The first strength, so gentle that it removes next to nothing. Unit: the "
-        "pruner's own."
-    )
-    step: PositiveNumber = Field(
-        description="From strength to strength: of a pruner whose strengths are fractions removed "
-        "(taylor) what remains is so much, below 1, of what remained; of others (vibnet) the "
-        "strength is so many times, above 1, the one before. Unit: none."
-    )
-    cost_ratio: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.85,
-        description="A network is kept, and fine-tuned, if it costs at most so much of the last "
-        "one kept. Unit: none.",
-    )
-    stop_at: PositiveNumber = Field(
-        2.0,
-        description="The path ends when the mean drop of validation accuracy is beyond so many "
-        "times the largest of `deltas` on two networks in a row. Unit: none.",
-    )
-    most: int = Field(
-        40,
-        ge=1,
-        description="Networks of a path, whatever they are like; it ends as well after 40 "
-        "strengths in a row at which none is kept. Unit: networks.",
-    )
-
-
-class Pruning(_Row):
-    """A way to prune a merged network, with options that the pruner checks."""
-
-    strengths: Annotated[list[PositiveNumber], AfterValidator(_increasing)] | None = Field(
-        None,
-        min_length=1,
-        description="How hard to prune, weakest first; every one gives a network. "
-        "Unit: the pruner's own, e.g. taylor: fraction of units removed.",
-    )
-    path: StrengthPath | None = Field(
-        None,
-        description="How to go from strength to strength, in the place of `strengths`; each part "
-        "that shares nothing with the others goes its own way.",
-    )
-    mergings: Annotated[list[RowName], AfterValidator(_unique)] | None = Field(
-        None, min_length=1, description="The merging rows whose networks it prunes. Default: all."
-    )
-    fine_tune: FineTune | None = Field(
-        None,
-        description="How every network is trained after pruning. Default: one epoch at a learning "
-        "rate of 0.01, one at 0.001.",
-    )
-
-    @property
-    def schedule(self) -> dict[str, Any] | None:
-        """How networks are fine-tuned; None for the default."""
-        return self.fine_tune.model_dump() if self.fine_tune else None
-
-    @model_validator(mode="after")
-    def _strengths_or_path(self) -> Self:
-        if (self.strengths is None) == (self.path is None):
-            near = get_close_matches("strengths", self.options, n=1)
-            said = f"; is it '{near[0]}'?" if near else ""
-            raise PydanticCustomError(
-                "incomplete", "needs either 'strengths' or 'path'{said}", {"said": said}
-            )
-        return self
-
-    def prunes(self, merging: str) -> bool:
-        """Tell whether it prunes the networks of a merging row."""
-        return self.mergings is None or merging in self.mergings
+Deltas = Annotated[list[PositiveNumber], AfterValidator(unique), AfterValidator(_compared)]
 
 
 class Latency(Section):
     """How the running time of every combination is measured."""
 
-    batch_sizes: Annotated[list[BatchSize], AfterValidator(_unique)] = Field(
+    batch_sizes: Annotated[list[BatchSize], AfterValidator(unique)] = Field(
         default=[1, 64],
         description="Batch sizes to time; an empty list times nothing. Unit: images.",
     )
@@ -190,7 +55,7 @@ class Latency(Section):
         10, ge=1, description="Interleaved rounds, of which the median is taken. Unit: rounds."
     )
     warmup: int = Field(3, ge=0, description="Rounds before, which do not count. Unit: rounds.")
-    backends: Annotated[list[Backend], AfterValidator(_unique)] = Field(
+    backends: Annotated[list[Backend], AfterValidator(unique)] = Field(
         default=["torch"],
         min_length=1,
         description="What runs the networks: torch, call by call; compile, torch.compile, which "
@@ -202,7 +67,7 @@ class Latency(Section):
 class Conditions(Section):
     """What is looked into beyond accuracy and cost: why merging before pruning needs regrouping."""
 
-    layers: Annotated[list[str], AfterValidator(_unique)] = Field(
+    layers: Annotated[list[str], AfterValidator(unique)] = Field(
         default=[], description="Hidden layers to look into, as the architecture names them."
     )
     samples: int = Field(
@@ -211,12 +76,12 @@ class Conditions(Section):
         description="Training images that information and correlations are estimated from, all "
         "if there are fewer. Unit: images.",
     )
-    exclusivity: Annotated[list[RowName], AfterValidator(_unique)] = Field(
+    exclusivity: Annotated[list[RowName], AfterValidator(unique)] = Field(
         default=[],
         description="Merging rows whose pruned networks lose their shared units one after the "
         "other, those that only one task needs first; crossed with every pruning.",
     )
-    redundancy: Annotated[list[RowName], AfterValidator(_unique)] = Field(
+    redundancy: Annotated[list[RowName], AfterValidator(unique)] = Field(
         default=[],
         description="Merging rows whose tasks' exclusive units are correlated with one another, "
         "before and after pruning; crossed with every pruning.",
@@ -242,7 +107,7 @@ class Experiment(Section):
     data: Options = Field(
         default={}, description="Options of the data set, which the data set checks."
     )
-    tasks: Annotated[list[TaskName], AfterValidator(_unique)] = Field(
+    tasks: Annotated[list[TaskName], AfterValidator(unique)] = Field(
         default=["A", "B"],
         min_length=1,
         description="Names of the tasks, as the data set has them.",
@@ -352,7 +217,7 @@ class Experiment(Section):
 class Config(Section):
     """A whole run: seeds, machine, and the experiments to compare."""
 
-    seeds: Annotated[list[Seed], AfterValidator(_unique)] = Field(
+    seeds: Annotated[list[Seed], AfterValidator(unique)] = Field(
         min_length=1,
         description="Repetitions; each seed has its own initial weights and order of images. "
         "Unit: none.",

@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pam.config.model import Config, Merging, Pruning
+from pam.config.model import Config
+from pam.config.rows import Merging, Pruning
 from pam.errors import ConfigError
 from pam.ranges import IMAGES, LAYERS, BatchSize, LayerName
 from pam.registry import ARCHITECTURE, DATASET, MERGER, PRUNER

@@ -1,14 +1,25 @@
 """What all parts of the configuration have in common."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from pam.names import hint
+from pam.names import ROW_NAME, hint
 
 BatchSize = Annotated[int, Field(ge=1)]
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+RowName = Annotated[str, StringConstraints(pattern=f"^{ROW_NAME}$")]
 Options = dict[str, Any]
+Item = TypeVar("Item")
+
+
+def unique(items: list[Item]) -> list[Item]:
+    """Return a list as it is, if nothing in it is there twice."""
+    twice = [item for index, item in enumerate(items) if item in items[:index]]
+    if twice:
+        raise PydanticCustomError("twice", "{item} is listed twice", {"item": repr(twice[0])})
+    return items
 
 
 class Section(BaseModel):
