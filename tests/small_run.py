@@ -11,7 +11,7 @@ from pam.cli.main import main
 from pam.config import Config, load_config
 from pam.files import read_json
 from pam.pruning import PRUNERS, Pruned
-from pam.runs.cells import Cell, parents_of
+from pam.runs.cells import Cell, parent_cells
 from pam.runs.paths import Paths
 from pam.runs.stages import STAGES
 
@@ -118,8 +118,11 @@ class Run:
         cell = Cell(command, "tiny", **axes)
         options = {"--config": [str(self.file)], "--experiment": ["tiny"]}
         options |= {f"--{axis}": [str(value)] for axis, value in axes.items()}
-        for flag, cells in parents_of(self.config, cell).items():
-            options[f"--{flag}"] = [self.paths.artefact(one) for one in cells]
+        for parent in stage.parents:
+            # Only where the configuration, which may be a broken one, asks for it.
+            if parent.stage != "pretrain" or b"pretrained:" in self.file.read_bytes():
+                cells = parent_cells(cell, parent, "AB")
+                options[f"--{parent.flag}"] = [self.paths.artefact(one) for one in cells]
         if "--data" in options:
             options["--data"] = [self.paths.folder(Cell.of("prepare", "tiny"))]
         if not axes:

@@ -13,6 +13,11 @@ from pam.errors import ConfigError, DataError, ShapeError
 from pam.groups import check_task_name
 
 PARTS = ("train", "validation", "test")
+DISAGREEMENT = 0.06
+"""Share of labels that a network and its pruned one judge differently, at a drop near 1 point."""
+DROP_ERROR = 0.15
+"""Standard error of a drop that costs at matched accuracy can bear, in percentage points."""
+
 _WHITE = 255
 _CHUNK = 256
 _TASKS = "option 'tasks'"
@@ -119,6 +124,18 @@ class MultitaskDataset:
     def task_labels(self, split: Split, task: str) -> Tensor:
         """Return the label columns of one task, int8 (samples, labels of the task)."""
         return split.labels[:, self.tasks[task]]
+
+
+def drop_error(dataset: MultitaskDataset) -> float:
+    """Return about the standard error of a task's drop of validation accuracy, percentage points.
+
+    A drop is the mean, over validation images and the task's labels, of 1 where only the network
+    before pruning is right, -1 where only the one after is, and else 0; the two differ on a share
+    ``DISAGREEMENT`` of them. Labels of one image count as independent. The task with the fewest
+    labels decides.
+    """
+    labels = min(map(len, dataset.tasks.values()))
+    return 100 * sqrt(DISAGREEMENT / (len(dataset.validation) * labels))
 
 
 def channel_statistics(images: Tensor) -> tuple[list[float], list[float]]:

@@ -1,7 +1,9 @@
 """Make the data set of an experiment."""
 
 import inspect
+import sys
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ def compute(job: Job, inputs: Inputs) -> Result:
             raise DataError(dataset.reason)
         return Result(failure=dataset, facts=facts)
     check_tasks(job, dataset, dataset.name)
+    _say_error(dataset)
 
     def save(folder: str | Path, label: dict[str, Any]) -> dict[str, Any]:
         from pam.data.store import save_dataset
@@ -38,6 +41,20 @@ def compute(job: Job, inputs: Inputs) -> Result:
         return {"data_hash": save_dataset(dataset, folder, label), "options": dataset.options}
 
     return Result(save=save, facts=facts)
+
+
+def _say_error(dataset: "MultitaskDataset") -> None:
+    """Say how exactly the validation part tells the drop of a pruned network, if not enough."""
+    from pam.data.dataset import DROP_ERROR, drop_error
+
+    error, images = drop_error(dataset), len(dataset.validation)
+    if error > DROP_ERROR:
+        enough = ceil(images * (error / DROP_ERROR) ** 2)
+        print(
+            f"pam prepare: {images} validation images tell a drop of accuracy to about {error:.2f} "
+            f"points (standard error); {enough} would tell it to {DROP_ERROR} points",
+            file=sys.stderr,
+        )
 
 
 def load_data(job: Job, options: Mapping[str, Any]) -> "MultitaskDataset | Failure":

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import pam
+from pam.data.dataset import DISAGREEMENT, drop_error
 from pam.data.digits import digit_items
 from pam.data.fashion_mnist import CLASS_NAMES, fashion_items
 from pam.data.strips import StripOptions, choose_items
@@ -48,6 +49,18 @@ def test_torchvision_can_be_imported() -> None:
 
     assert torchvision().datasets.FashionMNIST.__name__ == "FashionMNIST"
     assert torchvision() is sys.modules["torchvision"]
+
+
+def test_the_error_of_a_drop_is_that_of_simulated_networks() -> None:
+    dataset = pam.data.load("digits", **{**SMALL, "validation_strips": 400})
+    shape = (2000, 400, 5)
+    differ = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    # Wrong only after pruning, right only after it, or the same: a drop of one point.
+    lost = (differ < DISAGREEMENT / 2 + 0.005).float()
+    won = (differ > 1 - DISAGREEMENT / 2 + 0.005).float()
+    drops = 100 * (lost - won).mean((1, 2))
+    assert float(drops.mean()) == pytest.approx(1, abs=0.05)
+    assert drop_error(dataset) == pytest.approx(float(drops.std()), rel=0.05)
 
 
 def test_digits_by_default() -> None:
