@@ -61,9 +61,9 @@ def celeba(
             ``celeba/img_align_celeba.zip``; by default the folder ``data`` of the working folder.
         download: fetch what is missing, through torchvision and its helper gdown.
         size: height and width of an image, in pixels; the paper's is 72.
-        train_images: the first so many images of the training part; None takes all.
-        validation_images: the same of the validation part.
-        test_images: the same of the test part.
+        train_images: number of images, the first ones, of the training part; all by default.
+        validation_images: likewise of the validation part.
+        test_images: likewise of the test part.
         tasks: task name -> attribute columns; by default ``A`` has 0-19 and ``B`` 20-39, as in
             the paper.
 

@@ -113,9 +113,9 @@ def cifar10_attributes(
             version, ``cifar-10-binary.tar.gz`` or unpacked ``cifar-10-batches-bin``. By default
             the folder ``data`` of the working folder.
         download: fetch the binary version if neither is there.
-        train_images: so many images of the training part, drawn at random; None takes all.
-        validation_images: the same of the validation part.
-        test_images: the same of the test part, which is CIFAR-10's own.
+        train_images: number of images of the training part, drawn at random; all by default.
+        validation_images: likewise of the validation part.
+        test_images: likewise of the test part, which is CIFAR-10's own.
         validation_fraction: share of the images that are not for the test that is for validation.
         half: take training and validation images from the first or the second half of CIFAR-10's
             50,000 alone, so that two data sets share none; None takes them from all.
@@ -256,7 +256,7 @@ def _table(
 
 
 def _half(images: int, half: str | None) -> Tensor:
-    """Return the rows of a half of so many images, the same for every seed; all for None."""
+    """Return the rows of one half of the images, the same for every seed; all rows for None."""
     first, second = random_split(torch.arange(images), 0.5, _generator("halves"))
     return {"first": first, "second": second}.get(half or "", torch.arange(images))
 

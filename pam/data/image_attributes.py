@@ -63,9 +63,9 @@ def image_attributes(
         folder: folder of the splits.
         size: height and width that images are resized to, in pixels; None leaves them as they
             are, and then all must be of one size.
-        train_images: so many images of the training part, drawn at random; None takes all.
-        validation_images: the same of the validation part.
-        test_images: the same of the test part.
+        train_images: number of images of the training part, drawn at random; all by default.
+        validation_images: likewise of the validation part.
+        test_images: likewise of the test part.
         validation_fraction: share of the training split for validation, 0.1 by default, if there
             is no split ``validation``.
         seed: decides which images are drawn.

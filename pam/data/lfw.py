@@ -81,9 +81,9 @@ def lfw(
             detected face enlarged 2.2 times; 150 is 1.3 times the face: hair, ears, chin and
             collar are in, most of the background is out.
         size: height and width of an image after cropping, in pixels; the paper's is 72.
-        train_images: so many images of the training part, drawn at random; None takes all.
-        validation_images: the same of the validation part.
-        test_images: the same of the test part.
+        train_images: number of images of the training part, drawn at random; all by default.
+        validation_images: likewise of the validation part.
+        test_images: likewise of the test part.
         validation_fraction: share of the people outside the test part that are for validation.
         seed: decides the people for validation and the images that are drawn.
         tasks: task name -> attribute columns; by default five tasks of 15, 15, 15, 15 and 13

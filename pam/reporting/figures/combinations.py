@@ -12,7 +12,7 @@ SOURCES = ("matched", "matched_sizes")
 TITLE = "Computation by how many tasks run"
 NOTE = (
     f"validation accuracy {DEFAULT_DELTA:g} percentage point below the single-task networks · "
-    "faint: combinations · lines: mean over the combinations of so many tasks, whiskers: its 95 % "
+    "faint: combinations · lines: mean over all combinations of as many tasks, whiskers: its 95 % "
     "bootstrap interval over seeds, arrow: not reached in some resamples · white centre: only an "
     "upper bound"
 )

@@ -22,8 +22,8 @@ SOURCES = ("latency", "measurements")
 TITLE = "Time against computation"
 NOTE = (
     "faint: sub-networks, one per combination, seed, strength and pruning; median over rounds of "
-    "one forward pass · lines: median over those of like FLOPs, of the fewest tasks (dashed) and "
-    "the most · dotted: time in proportion to FLOPs, through the most costly ones"
+    "one forward pass · lines: median of sub-networks of similar FLOPs, for the fewest tasks "
+    "(dashed) and for all · dotted: time in proportion to FLOPs, through the most costly ones"
 )
 
 _MARKERS = "os^DPXv<>p*hd"

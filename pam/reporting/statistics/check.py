@@ -97,8 +97,8 @@ def check(folder: str | Path, reference: str | Path, level: float) -> Check:
     Args:
         folder: folder of the run.
         reference: folder of the reference run.
-        level: of the cells named, the share, on average and at most, that is named wrongly; and
-            the chance of naming any where none differs; in 0..1.
+        level: bound on the expected share of false alarms among the cells named, and on the
+            chance of naming any where none differs; in [0, 1].
 
     Raises:
         DataError: if a file is missing or damaged.
