@@ -48,7 +48,7 @@ def test_the_profile_of_the_page_is_valid(site):
     done = python(site, "-m", "pam.cli", "config", "--config", str(profile), "--check")
     assert done.returncode == 0, done.stderr
     # 2 seeds x (2 tasks; 5 mergings; 5 mergings x 2 prunings).
-    assert "1 prepare, 4 train, 10 merge, 20 prune, 20 measure" in done.stdout
+    assert "4 train, 10 merge, 20 prune, 20 measure" in done.stdout
 
 
 def test_a_wrong_option_of_a_plugin_is_refused_with_its_range(site, tmp_path):
