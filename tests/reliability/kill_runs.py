@@ -1,9 +1,9 @@
 """Kill runs at random moments, again and again, and check that nothing of it is seen in the end.
 
-A run is killed with SIGKILL, the whole process group at once, and started again by the same
-command, so many times in a row. Then it may complete. Its CSV files have to be those of a run
-that nobody disturbed, byte by byte; after every kill no process of it may be left and no file may
-change; no step is taken by hand in between.
+A run is killed with SIGKILL, the whole process group at once or one process of it alone, and
+started again by the same command, so many times in a row. Then it may complete. Its CSV files have
+to be those of a run that nobody disturbed, byte by byte; after every kill no process of it may be
+left and no file may change; no step is taken by hand in between.
 
     python tests/reliability/kill_runs.py --runs 20 --kills 25
 """
@@ -13,9 +13,12 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +34,10 @@ GONE_WITHIN_S = 10.0
 # Jobs that still ran would write a checkpoint at every step.
 QUIET_S = 0.3
 COMPLETE_WITHIN_S = 7200.0
+AT_THE_START = 0.3
+"""Share of the kills that fall into the time that a run takes which has nothing to do."""
+VICTIMS = ("group", "reproduce", "snakemake", "job")
+"""Who is killed: all processes, or one alone. Whoever loses a job goes on with the others."""
 
 
 class Broken(Exception):
@@ -67,11 +74,12 @@ def main() -> int:
             for number in range(1, options.runs + 1):
                 place = folder / f"run-{number}"
                 killed, with_checkpoints = killed_run(
-                    place, profile, reference, options.kills, draw, options.spare_jobs
+                    place, profile, reference, options.kills, draw
                 )
-                kills += killed
+                kills += killed.total()
+                whom = ", ".join(f"{killed[victim]} {victim}" for victim in VICTIMS)
                 print(
-                    f"run {number}: identical after {killed} kills, "
+                    f"run {number}: identical after {killed.total()} kills ({whom}), "
                     f"{with_checkpoints} of them with checkpoints",
                     flush=True,
                 )
@@ -98,48 +106,49 @@ def killed_run(
     reference: Undisturbed,
     kills: int,
     draw: random.Random,
-    spare_jobs: bool = False,
-) -> tuple[int, int]:
+    victims: Sequence[str] = VICTIMS,
+) -> tuple[Counter[str], int]:
     """Kill a run so many times, let it complete, and check what it leaves.
 
-    Returns how often it was killed, and how often there were checkpoints to go on from.
+    Returns how often who was killed, and how often there were checkpoints to go on from.
 
     Args:
         folder: where the run's tree goes.
         profile: file of the configuration.
         reference: what to compare with.
         kills: how often to kill; fewer if the run is complete before.
-        draw: of the moments.
-        spare_jobs: kill everything but the jobs, which then have to end by themselves.
+        draw: of the moments, and of who is killed.
+        victims: who may be killed.
 
     Raises:
         Broken: if the run does not end as an undisturbed one, or something of it goes on after a
             kill.
     """
     tree = fresh_tree(folder, profile)
-    killed, with_checkpoints = 0, 0
+    killed, with_checkpoints = Counter[str](), 0
     # So that the kills are spread over the whole run, and some fall into the start.
     longest = 2 * (reference.start_s + reference.seconds / max(1, kills))
     for _ in range(kills):
-        process = start(tree, profile.stem, folder / "log", PAM_CHECKPOINT_EVERY="0")
-        time.sleep(draw.uniform(0, longest))
+        process = _start(tree, profile, PAM_CHECKPOINT_EVERY="0")
+        victim, is_early = draw.choice(victims), draw.random() < AT_THE_START
+        time.sleep(draw.uniform(0, reference.start_s if is_early else longest))
         if process.poll() is not None:
             if process.returncode:
                 raise Broken(f"{folder.name} ended with exit code {process.returncode} by itself")
             break
-        _kill(process.pid, spare_jobs)
-        process.wait()
-        killed += 1
+        killed[_kill(process.pid, victim, tree)] += 1
+        process.wait(COMPLETE_WITHIN_S)
         with_checkpoints += any((tree / "results").rglob(".checkpoints/*/*.safetensors"))
         _check_silence(tree)
     _complete(tree, profile)
     made = csv_bytes(tree, profile.stem)
     differing = [name for name, content in reference.csvs.items() if made[name] != content]
     if differing:
-        raise Broken(f"{folder.name}: {differing[0]}.csv differs after {killed} kills")
+        raise Broken(f"{folder.name}: {differing[0]}.csv differs after {killed.total()} kills")
     left = [
         path for path in tree.rglob(".*") if path.name == ".checkpoints" or ".tmp-" in path.name
     ]
+    left += (folder / "tmp").iterdir()
     if left:
         raise Broken(f"{folder.name}: {left[0]} is left over")
     return killed, with_checkpoints
@@ -148,22 +157,29 @@ def killed_run(
 def _complete(tree: Path, profile: Path) -> float:
     """Run to the end and return how many seconds it took."""
     began = time.monotonic()
-    code = start(tree, profile.stem, tree.parent / "log").wait(COMPLETE_WITHIN_S)
+    code = _start(tree, profile).wait(COMPLETE_WITHIN_S)
     if code:
         raise Broken(f"{tree.parent.name} ended with exit code {code}; see {tree.parent / 'log'}")
     return time.monotonic() - began
 
 
-def _kill(group: int, spare_jobs: bool) -> None:
-    if not spare_jobs:
+def _start(tree: Path, profile: Path, **environment: str) -> subprocess.Popen[bytes]:
+    """Start a run whose temporary files lie beside its tree."""
+    temporary = tree.parent / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return start(tree, profile.stem, tree.parent / "log", TMPDIR=str(temporary), **environment)
+
+
+def _kill(group: int, victim: str, tree: Path) -> str:
+    """Kill a victim, or all where there is none yet; return who was killed."""
+    names = {"reproduce": "workflow/reproduce.py", "snakemake": "snakemake", "job": "pam.cli"}
+    below = [one for one in working_in(tree) if names.get(victim) in one.info["cmdline"]]
+    if not below:
         os.killpg(group, signal.SIGKILL)
-        return
-    for process in psutil.process_iter(["cmdline"]):
-        with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            words = process.info["cmdline"] or []
-            is_job = any(word.startswith("pam.cli") for word in words)
-            if os.getpgid(process.pid) == group and not is_job:
-                process.kill()
+        return "group"
+    with suppress(psutil.NoSuchProcess):
+        below[0].kill()
+    return victim
 
 
 def _check_silence(tree: Path) -> None:
@@ -206,11 +222,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", default="smoke", help="name of a profile, or a YAML file")
     parser.add_argument("--seed", type=int, default=0, help="of the moments; default: 0")
     parser.add_argument("--folder", help="where the runs go; default: the system's for temporaries")
-    parser.add_argument(
-        "--spare-jobs",
-        action="store_true",
-        help="kill everything but the jobs, which have to end by themselves",
-    )
     return parser
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.reliability.kill_runs import killed_run, undisturbed, working_in
+from tests.reliability.kill_runs import VICTIMS, killed_run, undisturbed, working_in
 from tests.trees import csv_bytes, fresh_tree, start
 
 pytestmark = pytest.mark.more
@@ -35,12 +35,10 @@ def run(tree: Path, log: Path) -> tuple[int, str]:
     return code, log.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("spare_jobs", [False, True], ids=["all of it", "all but the jobs"])
-def test_a_killed_run_ends_as_if_undisturbed(spare_jobs, reference, tmp_path):
-    kills = 3 if not spare_jobs else 1
-    draw = random.Random(1)
-    killed, _ = killed_run(tmp_path / "run", TINY, reference, kills, draw, spare_jobs)
-    assert killed > 0
+@pytest.mark.parametrize(("kills", "victims"), [(3, ["group"]), (3, VICTIMS[1:])])
+def test_a_killed_run_ends_as_if_undisturbed(kills, victims, reference, tmp_path):
+    killed, _ = killed_run(tmp_path / "run", TINY, reference, kills, random.Random(1), victims)
+    assert killed.total() > 0
 
 
 def jobs_in(tree: Path) -> list[psutil.Process]:
