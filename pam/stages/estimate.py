@@ -11,7 +11,7 @@ from pam.reporting.tables.text_table import TextTable
 from pam.runs.cells import Cell, all_cells
 from pam.runs.paths import Paths
 from pam.runs.stages import CELL_STAGES
-from pam.stages.planning import STAGES, Machine, Plan, Range
+from pam.stages.planning import PATH_GROWTH, PATH_REDUCTION, STAGES, Machine, Plan, Range
 
 MICRO, TERA, PETA = 1e-6, 1e12, 1e15
 HOUR = 3600.0
@@ -87,7 +87,9 @@ def _notes(processor: str, assumed: str, unknown: list[str]) -> list[str]:
         f"An estimate, nothing was measured: {hours} at {assumed} (--rate, --launch-us).",
         "Work: training images x epochs x multiply-accumulates x 3 (forward and backward) x 2.",
         "Ranges go from the cheapest to the dearest network that a merger may make; at every "
-        "strength networks count with their size before pruning, so pruning takes less.",
+        "strength networks count with their size before pruning, so pruning takes less. Of a path "
+        f"the last network is taken to be {PATH_REDUCTION:g} times cheaper than the first, and a "
+        f"growing strength to come to {PATH_GROWTH:g} times the first.",
         "Not counted: making data, validation, a merger's search, steps between pruning events, "
         "measuring, relating and analysing beyond retraining.",
     ]

@@ -6,7 +6,7 @@ every estimate has two ends: the cheapest network that the merger may make, and 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import log, sqrt
+from math import log
 from typing import Any, NamedTuple
 
 from pam.config import Config, Experiment, Merging, Pruning
@@ -25,9 +25,9 @@ STAGES = ("train", "merge", "prune", "relate")
 FORWARD_AND_BACKWARD = 3
 """Forward passes that a step of training is worth: the backward pass takes two."""
 FLOPS_PER_MAC = 2
-PATH_REDUCTION = 30.0
-"""How many times cheaper the last network of a path is than the first."""
-PATH_GROWTH = 10.0
+PATH_REDUCTION = 10.0
+"""How many times cheaper than the first the last network of a path is, in runs of two profiles."""
+PATH_GROWTH = 3.0
 """How many times the first strength of a path the last one is, of pruners whose strengths grow."""
 
 Settings = Mapping[str, Any]
@@ -183,7 +183,12 @@ class Plan:
 
     def _pruning(self, pruning: Pruning, sizes: Sizes) -> Range:
         strengths, networks = expected_length(pruning)
-        work = self._training(sizes, pruning.schedule or FINE_TUNE) * networks
+        tuned = sizes
+        if pruning.path:
+            # Their sizes fall geometrically.
+            share = (1 - 1 / PATH_REDUCTION) / log(PATH_REDUCTION)
+            tuned = Sizes(*(replace(size, macs=round(share * size.macs)) for size in sizes))
+        work = self._training(tuned, pruning.schedule or FINE_TUNE) * networks
         for option, said in (PRUNERS.forecast(pruning.method) or {}).items():
             default, often = said if isinstance(said, tuple) else (said, lambda once, _: once)
             settings = pruning.options.get(option) or default
@@ -202,8 +207,8 @@ def expected_length(pruning: Pruning) -> tuple[float, float]:
         strengths = len(pruning.strengths or ())
         return strengths, strengths
     if PRUNERS.describe(pruning.method).ladder == "remaining":
-        # A layer costs as many as its units times those before it.
-        strengths = 1 + log((1 - path.start) * sqrt(PATH_REDUCTION)) / -log(path.step)
+        # Cost falls about as units do: the first to go are those that cost least.
+        strengths = max(1, 1 + log((1 - path.start) * PATH_REDUCTION) / -log(path.step))
     else:
         strengths = 1 + log(PATH_GROWTH) / log(path.step)
     networks = log(PATH_REDUCTION) / -log(path.cost_ratio)

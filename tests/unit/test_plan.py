@@ -22,6 +22,7 @@ from pam.stages.planning import (
     Machine,
     Plan,
     Size,
+    expected_length,
     forecast_of,
     merged_sizes,
     single,
@@ -227,6 +228,27 @@ def test_bad_options_are_named(tmp_path, capsys):
     path.write_text(CONFIG.format(device="cpu").replace("epochs: 4,", "epochs: many,"))
     assert main(["plan", "--config", str(path)]) == 2
     assert "pruning.vibnet.fine_tune.stages[0].epochs: must be a whole" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("row", "strengths", "networks"),
+    [
+        ("vibnet: {strengths: [1, 2, 4]}", 3, 3),
+        # From 1 to 3 in steps of 1.1; from all to a tenth of the cost in steps of a half.
+        ("vibnet: {path: {start: 1, step: 1.1, cost_ratio: 0.5}}", 12.5, 3.3),
+        ("vibnet: {path: {start: 1, step: 1.1, cost_ratio: 0.5, most: 2}}", 12.5, 2),
+        # Half of the units at once, then three quarters of what was left.
+        ("taylor: {path: {start: 0.5, step: 0.75, cost_ratio: 0.9}}", 6.6, 6.6),
+    ],
+)
+def test_the_length_of_a_path_is_foreseen(row, strengths, networks):
+    text = CONFIG.format(device="cpu").replace(
+        "taylor: {strengths: [0.2, 0.5, 0.6]}", f"mine_{row}"
+    )
+    method, _, settings = row.partition(": {")
+    text = text.replace(f"mine_{row}", f"mine: {{method: {method}, {settings}")
+    pruning = parse_config(text, "c.yaml").experiment("tiny").pruning["mine"]
+    assert expected_length(pruning) == pytest.approx((strengths, networks), abs=0.05)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "workflow" / "config").glob("*.yaml")), ids=str)
