@@ -18,7 +18,7 @@ from pam.networks.family import load_family, load_one, nearest_strength
 from pam.reporting.names import Names, order_combinations
 from pam.reporting.run import Run
 from pam.reporting.schema import INTEGER, LATENCY, TEXT, Columns, Table
-from pam.reporting.statistics.bootstrap import median_interval
+from pam.reporting.statistics.intervals import median_interval
 from pam.reporting.statistics.latency import UNSTEADY_NOTE, is_unsteady
 from pam.reporting.statistics.matched import OK, REFERENCES
 from pam.reporting.statistics.operating_points import parts_of
@@ -169,7 +169,7 @@ def latency_rows(
 
     ``flops_vs_none`` and ``time_vs_none`` are how many times less a network costs than the first
     one that ``none`` made, ``_vs_mtz`` likewise; None where there is no such network. In time that
-    is the median over rounds of the ratio within a round, with its 95 % bootstrap interval.
+    is the median over rounds of the ratio within a round, with its 95 % interval.
 
     Args:
         contenders: the networks.
@@ -199,7 +199,7 @@ def latency_rows(
             base = timed.get((name, *setting))
             if base is not None:
                 row[f"flops_vs_{reference}"] = flops[base.network, base.combination] / own
-                median = median_interval(base.times.ms / timing.times.ms, "rounds")
+                median = median_interval(base.times.ms / timing.times.ms)
                 row[f"time_vs_{reference}"] = median.mean
                 row |= {f"time_vs_{reference}_{e}": getattr(median, e) for e in ("low", "high")}
         rows.append(row)
@@ -228,7 +228,7 @@ def printed(rows: Sequence[Row]) -> str:
     )
     ratios = (
         "× less: median over the same rounds of the ratio within a round, in square brackets its "
-        f"95 % bootstrap interval over rounds (n = {rows[0]['rounds']} rounds of one process: the "
+        f"95 % interval over rounds (n = {rows[0]['rounds']} rounds of one process: the "
         "spread of the machine, not that of training)."
     )
     notes = [how, ratios] if against else [how]

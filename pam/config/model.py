@@ -237,9 +237,29 @@ class Config(Section):
         description="Accuracy below the single-task networks at which costs are compared; 1.0, "
         "that of the comparison table and the figures, is one of them. Unit: percentage points.",
     )
+    requests: dict[str, PositiveNumber] = Field(
+        default={},
+        description="How likely a request for a combination of tasks is, relative to the others, "
+        'such as `{A: 3, "A&B": 1}`; those that are not named are never asked for. By default, and '
+        "in experiments that have none of them, all are equally likely. Unit: none.",
+    )
     experiments: dict[RowName, Experiment] = Field(
         min_length=1, description="The experiments: name -> data set, architecture, methods."
     )
+
+    @model_validator(mode="after")
+    def _requests_are_combinations(self) -> Self:
+        every = [experiment.tasks for experiment in self.experiments.values()]
+        for name in self.requests:
+            asked = name.split("&")
+            if not any([task for task in tasks if task in asked] == asked for tasks in every):
+                raise PydanticCustomError(
+                    "unknown_key",
+                    "requests names '{name}'; it must be tasks of an experiment, in its order, "
+                    "joined by '&'",
+                    {"name": name},
+                )
+        return self
 
     def experiment(self, name: str) -> Experiment:
         """Return an experiment.

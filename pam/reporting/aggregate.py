@@ -1,16 +1,25 @@
 """From the records of all jobs to the CSV files of a run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pam.errors import DataError
+from pam.reporting.names import Names
 from pam.reporting.run import Run
-from pam.reporting.schema import DERIVED, MEASURED, MEASUREMENTS
-from pam.reporting.statistics.curves import families
+from pam.reporting.schema import (
+    FRONTIERS,
+    HEADLINE,
+    MATCHED,
+    MEASURED,
+    MEASUREMENTS,
+    OPERATING_POINTS,
+    REQUESTS,
+)
 from pam.reporting.statistics.headline import headline_rows
-from pam.reporting.statistics.matched import DELTAS, Matches, matched_rows, matched_size_rows
+from pam.reporting.statistics.matched import DELTAS, comparisons, matched_rows, request_rows
 from pam.reporting.statistics.operating_points import operating_point_rows
+from pam.reporting.statistics.points import pruned_networks
 from pam.reporting.storage import write_rows
 from pam.reporting.values import FAILED, check_row
 from pam.runs.record import OK, Record, read_record
@@ -21,7 +30,10 @@ _AXES = ("experiment", "dataset", "architecture", "merging", "pruning", "seed")
 
 
 def aggregate(
-    records: Iterable[str | Path], folder: str | Path, deltas: Sequence[float] = DELTAS
+    records: Iterable[str | Path],
+    folder: str | Path,
+    deltas: Sequence[float] = DELTAS,
+    config: Mapping[str, Any] | None = None,
 ) -> dict[Path, Record]:
     """Write every CSV file of a run into ``folder``.
 
@@ -30,6 +42,12 @@ def aggregate(
     ``failures.csv`` and, if it should have measured a cell but did not, a row of
     ``measurements.csv`` with its status.
     Then come the files that are computed from those, see :func:`derive`.
+
+    Args:
+        records: paths of the records.
+        folder: where the CSV files go.
+        deltas: see :data:`pam.reporting.statistics.matched.DELTAS`.
+        config: of the run, as :class:`pam.reporting.names.Names` takes it.
 
     Returns:
         What was read, by path.
@@ -51,24 +69,31 @@ def aggregate(
     for name, table in _TABLES.items():
         write_rows(folder, table, rows[name])
     # What follows reads the written files: rounded numbers, the same as any later reader sees.
-    derive(folder, deltas)
+    derive(folder, deltas, config)
     return contents
 
 
-def derive(folder: str | Path, deltas: Sequence[float] = DELTAS) -> None:
+def derive(
+    folder: str | Path,
+    deltas: Sequence[float] = DELTAS,
+    config: Mapping[str, Any] | None = None,
+) -> None:
     """Write the CSV files that are computed from the measured ones in the same folder.
 
     Raises:
         DataError: if a measured CSV file is missing or damaged.
     """
-    run = Run(folder)
-    curves = families(run)
-    compared = [Matches(*one) for one in curves]
-    rows = matched_rows(compared, deltas), matched_size_rows(compared, deltas)
-    # The last table reads the first: its rows are computed only when they are written.
-    rows += operating_point_rows(curves, deltas), headline_rows(run)
-    for table, of_table in zip(DERIVED, rows, strict=True):
-        write_rows(folder, table, of_table)
+    run, names = Run(folder), Names(config)
+    networks = pruned_networks(run)
+    compared = comparisons(networks, names.beside, deltas)
+    requests = (config or {}).get("requests", {})
+    write_rows(folder, MATCHED, matched_rows(compared))
+    write_rows(folder, REQUESTS, request_rows(compared, requests))
+    frontiers = (row for one in compared for row in one.frontier_rows(requests))
+    write_rows(folder, FRONTIERS, frontiers)
+    write_rows(folder, OPERATING_POINTS, operating_point_rows(networks, deltas))
+    # From matched.csv as it was written above.
+    write_rows(folder, HEADLINE, headline_rows(run, names))
 
 
 def _order(read: tuple[Path, Record]) -> tuple[int, Path]:

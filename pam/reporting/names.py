@@ -6,6 +6,9 @@ from typing import Any
 from pam.registry import ARCHITECTURE, DATASET, MERGER, PRUNER, Description, Kind
 from pam.source.signatures import describe, registered
 
+ANY_REQUEST = "any request"
+"""What stands for all combinations of tasks, each as likely as it is asked for."""
+
 _BACKENDS = {"torch": "PyTorch", "compile": "torch.compile", "onnxruntime": "ONNX Runtime"}
 
 # Published experiments may name a data set that runs here under another one.
@@ -51,6 +54,18 @@ class Names:
     def family(self, row: str) -> str:
         """Return the family of a merging row's method: ``"pam"`` for PAM and its variants."""
         return self._described(MERGER, row).family
+
+    def beside(self, row: str, rows: Iterable[str]) -> str:
+        """Return the pruning row, one of ``rows``, with whose B1 and B2 a pruning row is compared.
+
+        It is the row itself unless its method is registered as standing beside another one.
+        """
+        method = self._described(PRUNER, row)
+        same = (one for one in self.order_prunings(rows) if one != row)
+        others = [one for one in same if self._described(PRUNER, one).name == method.beside]
+        if method.beside == method.name or not others:
+            return row
+        return method.beside if method.beside in others else others[0]
 
     def order_mergings(self, rows: Iterable[str]) -> list[str]:
         """Return merging rows in table order: baselines and controls, others, PAM, its variants."""
@@ -112,8 +127,8 @@ def backend_rank(backend: str) -> tuple[int, str]:
 
 
 def order_combinations(combinations: Iterable[str]) -> list[str]:
-    """Return combinations of fewer tasks first."""
-    return sorted(set(combinations), key=lambda name: (name.count("&"), name))
+    """Return combinations of fewer tasks first, any request last."""
+    return sorted(set(combinations), key=lambda name: (name == ANY_REQUEST, name.count("&"), name))
 
 
 def pooled(combinations: Sequence[str]) -> dict[str, list[str]]:

@@ -228,36 +228,53 @@ REDUNDANCY_SAMPLES = Table(
 )
 """Outputs of the most correlated pair of :data:`REDUNDANCY`, one row per image."""
 
-_COMPARED = {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT}
+_COMPARED = _words("experiment", "pruning", "requirement") | {"delta": 2, "merging": TEXT}
+_RATIOS: Columns = {}
+for _reference in ("none", "mtz"):
+    _RATIOS |= _interval(f"flops_vs_{_reference}", 4)
+    _RATIOS |= {f"flops_vs_{_reference}_p": 6, f"flops_vs_{_reference}_p_holm": 6}
 _MATCH = (
-    {"status": TEXT, "n": INTEGER}
+    {"status": TEXT, "n": INTEGER, "crossed": INTEGER}
     | _interval("accuracy", 6)
     | _interval("flops", INTEGER)
-    | _interval("flops_vs_none", 4)
-    | _interval("flops_vs_mtz", 4)
+    | _RATIOS
 )
 
 MATCHED = Table("matched", _COMPARED | _words("combination") | _MATCH, (*_COMPARED, "combination"))
+"""Costs at matched accuracy; ``p_holm``: corrected for the combinations of tasks."""
 
-MATCHED_SIZES = Table(
-    "matched_sizes", _COMPARED | _whole("n_tasks", "combinations") | _MATCH, (*_COMPARED, "n_tasks")
+REQUESTS = Table(
+    "requests", _COMPARED | _whole("n_tasks", "combinations") | _MATCH, (*_COMPARED, "n_tasks")
 )
-"""As :data:`MATCHED`, the mean over all combinations of ``n_tasks`` tasks."""
+"""As :data:`MATCHED`, what a request is expected to cost: the mean over all combinations of
+``n_tasks`` tasks, and of any number where that is empty."""
+
+FRONTIERS = Table(
+    "frontiers",
+    _words("experiment", "pruning", "requirement", "merging", "combination")
+    | {"n": INTEGER}
+    | _RATIOS,
+    ("experiment", "pruning", "requirement", "merging", "combination"),
+)
+"""Ratios of cost averaged over all drops that two paths cover; an empty combination: a request."""
+
+_POINT = {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT}
 
 OPERATING_POINTS = Table(
     "operating_points",
-    _COMPARED
+    _POINT
     | {"seed": INTEGER, "combination": TEXT, "status": TEXT, "strengths": TEXT}
     | {"validation_margin": 4, "accuracy": 6}
     | _whole("flops", "macs", "parameters"),
-    (*_COMPARED, "seed", "combination"),
+    (*_POINT, "seed", "combination"),
 )
 
 HEADLINE = Table(
     "headline",
     _words("experiment", "against", "merging", "pruning", "combination")
-    | {"delta": 2, "n": INTEGER, "status": TEXT, "factor": 4, "low": 4, "high": 4, "paper": 2},
-    ("experiment", "against", "merging", "delta"),
+    | {"delta": 2, "n": INTEGER, "status": TEXT, "factor": 4, "low": 4, "high": 4, "p": 6}
+    | {"paper": 2},
+    ("experiment", "against", "pruning", "merging", "delta"),
 )
 
 NAMES = (
@@ -272,7 +289,7 @@ MEASURED = (
 )
 """Files whose rows come from the records of the jobs."""
 
-DERIVED = (MATCHED, MATCHED_SIZES, OPERATING_POINTS, HEADLINE)
+DERIVED = (MATCHED, REQUESTS, FRONTIERS, OPERATING_POINTS, HEADLINE)
 """Files computed from the measured ones."""
 
 TABLES: dict[str, Table] = {table.name: table for table in (*MEASURED, *DERIVED)}

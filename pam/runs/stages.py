@@ -191,8 +191,8 @@ _RUN_STAGES = {
         done="aggregated",
         axes=None,
         parents=tuple(Parent(stage, stage) for stage in _CELL_STAGES),
-        run_keys=("deltas",),
-        tables=("matched", "matched_sizes", "operating_points", "headline"),
+        run_keys=("deltas", "requests"),
+        tables=("matched", "requests", "frontiers", "operating_points", "headline"),
         computed_from="measure",
     ),
     "tables": Stage(

@@ -37,8 +37,8 @@ def run(config: Config, results: str, folders: Sequence[str] = ()) -> None:
     chosen = gather(config, folders) if folders else paths.records(config)
     # An earlier manifest does not vouch for what is written now.
     Path(paths.manifest).unlink(missing_ok=True)
-    records = aggregate(chosen, results, config.deltas)
     settings = config.model_dump()
+    records = aggregate(chosen, results, config.deltas, settings)
     manifest = {
         "config": settings,
         "config_hash": config_hash(settings),

@@ -13,7 +13,7 @@ from pam.cost import Times, Timing, paper_flops
 from pam.networks.family import load_family, save_family
 from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import LATENCY
-from pam.reporting.statistics.bootstrap import median_interval
+from pam.reporting.statistics.intervals import median_interval
 from pam.reporting.storage import read_table, select
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths

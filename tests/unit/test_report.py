@@ -168,15 +168,15 @@ def test_rows_of_earlier_code_are_named(failed_run):
 @pytest.mark.parametrize(("size", "kind"), [(300_000, "svg+xml"), (300_001, "png")])
 def test_a_drawing_goes_in_unless_it_is_large(failed_run, size, kind):
     figures = failed_run / "figures"
-    shutil.copy(FIGURES / "cartoon_conditions-matched.png", figures / "matched.png")
-    (figures / "matched.svg").write_text("<svg/>".ljust(size))
+    shutil.copy(FIGURES / "cartoon_conditions-ratios.png", figures / "ratios.png")
+    (figures / "ratios.svg").write_text("<svg/>".ljust(size))
     (image,) = (one for one in Page(report_page(failed_run, figures)).all("img") if "src" in one)
     assert image["src"].startswith(f"data:image/{kind};base64,")
 
 
 def test_a_picture_that_is_no_figure_is_shown_too(failed_run):
     figures = failed_run / "figures"
-    shutil.copy(FIGURES / "cartoon_conditions-matched.png", figures / "my_samples.png")
+    shutil.copy(FIGURES / "cartoon_conditions-ratios.png", figures / "my_samples.png")
     page = Page(report_page(failed_run, figures))
     assert [figure["id"] for figure in page.all("figure")] == ["figure-my_samples"]
     assert "other pictures" in page.said("h3")
@@ -263,7 +263,7 @@ def test_in_a_browser(text, tmp_path):
 
         page.click("#unfold")
         assert page.evaluate("[...document.querySelectorAll('details')].every(one => one.open)")
-        page.click("#figure-cartoon_conditions-matched .zoom")
+        page.click("#figure-cartoon_conditions-ratios .zoom")
         assert page.evaluate("document.querySelector('dialog[open] img').naturalWidth") > 100
         page.click("dialog button")
         assert not page.evaluate("document.getElementById('enlarged').open")

@@ -3,13 +3,16 @@ import struct
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection, PathCollection
 
 from pam import ConfigError
 from pam.reporting.aggregate import aggregate
-from pam.reporting.figures import FIGURES, combinations, groups, render_figures, style
-from pam.reporting.figures.panels import costs, spread
+from pam.reporting.figures import FIGURES, frontier, groups, render_figures, style
+from pam.reporting.figures.panels import spread
+from pam.reporting.figures.ratios import _ratios
 from pam.reporting.names import Names
 from pam.reporting.run import Run
+from pam.reporting.storage import read_table, select
 from tests.reporting_fixtures import FIVE_TASKS, fail, write_records
 from tests.validation_fixtures import write_validation_records
 
@@ -36,7 +39,7 @@ def names_of(paths):
 
 
 def test_every_figure_with_data_in_two_formats(drawn):
-    assert names_of(drawn) == set(FIGURES) - set(OF_THE_CONDITIONS)
+    assert names_of(drawn) == set(FIGURES) - {*OF_THE_CONDITIONS, "tasks"}
 
 
 def test_pictures_are_bounded(drawn):
@@ -47,7 +50,7 @@ def test_pictures_are_bounded(drawn):
         assert path.stat().st_size < 1_500_000
 
 
-@pytest.mark.parametrize("name", ["matched", "information"])
+@pytest.mark.parametrize("name", ["ratios", "information"])
 def test_same_data_same_bytes(run, drawn, tmp_path, name):
     again = render_figures(run, tmp_path, only=[name])
     before = {path.name: path.read_bytes() for path in drawn}
@@ -71,9 +74,9 @@ def test_several_experiments_have_their_own_files(tmp_path):
     axes = {"mergings": ("none", "pam"), "prunings": ("vibnet",), "seeds": (0,)}
     records = [path for name in ("one", "two") for path in write_records(tmp_path, name, **axes)]
     aggregate(records, tmp_path)
-    names = {path.name for path in render_figures(tmp_path, tmp_path, only=["matched"])}
+    names = {path.name for path in render_figures(tmp_path, tmp_path, only=["ratios"])}
     assert names == {
-        f"{name}-matched.{suffix}" for name in ("one", "two") for suffix in ("png", "svg")
+        f"{name}-ratios.{suffix}" for name in ("one", "two") for suffix in ("png", "svg")
     }
 
 
@@ -111,21 +114,41 @@ def test_a_merger_without_networks_leaves_the_others_drawn(tmp_path):
     for seed in (0, 1):
         fail(tmp_path / "measured" / "fashion" / f"mtz-vibnet-{seed}.json")
     aggregate(records, tmp_path)
-    only = ["matched", "combinations"]
+    only = ["ratios", "tasks"]
     assert names_of(render_figures(tmp_path, tmp_path, only=only)) == set(only)
 
 
-def test_a_pruner_that_no_merger_stands_says_so_in_its_panel(run, tmp_path):
-    for name in combinations.SOURCES:
-        table = pd.read_csv(run / f"{name}.csv")
-        table.loc[table["pruning"] == "taylor", "flops_mean"] = None
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
-    (experiment,) = set(table["experiment"])
+def test_marks_lie_on_the_curves_that_they_are_read_from(run):
     with style.house_style():
-        panels = combinations.draw(Run(tmp_path), experiment).axes
-    said = {axes.get_title(loc="left"): [text.get_text() for text in axes.texts] for axes in panels}
-    assert said["VIBNet (P1)"] == []
-    assert said["Taylor (P2)"] == ["no merger comes within\n1 percentage point"]
+        panels = frontier.draw(Run(run), "fashion").axes
+    matched = select(read_table(run, "matched"), requirement="mean", delta=1.0, status="ok")
+    shown = 0
+    for axes in panels:
+        thick = [line.get_xydata() for line in axes.lines if line.get_linewidth() == 1.8]
+        (seeds,) = (one for one in axes.collections if isinstance(one, LineCollection))
+        curves = {30: thick, 9: seeds.get_segments()}
+        scattered = [one for one in axes.collections if isinstance(one, PathCollection)]
+        for marks in (one for one in scattered if one.get_sizes()[0] in curves):
+            for x, y in marks.get_offsets():
+                near = [
+                    np.exp(np.interp(y, curve[:, 1], np.log(curve[:, 0])))
+                    for curve in curves[marks.get_sizes()[0]]
+                ]
+                assert y == pytest.approx(1.0) and min(abs(np.array(near) / x - 1)) < 1e-4
+                if marks.get_sizes()[0] == 30:
+                    shown += 1
+                    assert min(abs(matched["flops_mean"] - 1e6 * x)) < 1
+    assert shown == len(matched)
+
+
+def test_the_ratio_plot_has_the_paper_beside_and_leaves_infinity_out(run):
+    found = _ratios(Run(run), "fashion").set_index(["against", "pruning", "combination", "merging"])
+    assert not found["mean"].isna().any() and "none" not in set(
+        found.loc["against B1 none"].index.get_level_values(-1)
+    )
+    pam = found.loc["against B1 none", "vibnet", "A&B", "pam"]
+    assert pam["paper"] == pytest.approx(48.68 / 56.69, abs=1e-3)
+    assert {*found.index.get_level_values("combination")} == {"A", "B", "A&B", "any request"}
 
 
 @pytest.mark.parametrize(
@@ -134,24 +157,6 @@ def test_a_pruner_that_no_merger_stands_says_so_in_its_panel(run, tmp_path):
 def test_layers_are_spread_evenly_with_both_ends(most, chosen):
     layers = pd.DataFrame({"layer": list("gfedcba")})
     assert sorted(spread(layers, most)["layer"]) == list(chosen)
-
-
-def test_costs_are_drawn_to_the_end_of_their_intervals_and_infinite_ones_on_a_line_above():
-    looks = style.merging_looks(Names(), ["none", "pam", "zipit"])
-    names = list(looks)
-    rows = pd.DataFrame({"x": [0.0, 1.0, 2.0], "merging": names})
-    rows = rows.assign(status=["ok", "ok", "not reached"], flops_mean=[1e6, 2e6, np.nan])
-    rows = rows.assign(flops_low=[5e5, 1e6, np.nan], flops_high=[9e6, np.inf, np.nan])
-    with style.house_style():
-        axes = style.new_figure(3, 3).subplots()
-        costs(axes, rows, looks, {0.0: "A", 1.0: "B", 2.0: "C"})
-    whiskers, arrows, marks, _ = axes.collections
-    ends = [segment[:, 1].tolist() for segment in whiskers.get_segments()[:2]]
-    line = dict(zip(map(str, axes.get_yticklabels()), axes.get_yticks(), strict=True))
-    (line,) = [y for text, y in line.items() if "reached" in text]
-    assert ends[0] == [0.5, 9.0]
-    assert ends[1][0] == 1.0 and 9.0 < ends[1][1] < line == marks.get_offsets()[2, 1]
-    assert arrows.get_offsets().tolist() == [[1.0, ends[1][1]]]
 
 
 def test_a_merging_looks_the_same_whether_the_baselines_are_shown_or_not():

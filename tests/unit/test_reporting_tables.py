@@ -7,7 +7,8 @@ from pam.reporting.names import Names
 from pam.reporting.published import published
 from pam.reporting.schema import TABLES
 from pam.reporting.storage import read_table, read_text_table
-from pam.reporting.tables.cells import ratio_cell
+from pam.reporting.tables.cells import p_cell, ratio_cell
+from pam.reporting.tables.comparison import _cheapest
 from pam.reporting.tables.render import SOURCES, render_tables
 from pam.reporting.tables.text_table import TextTable, latex
 from tests.reporting_fixtures import FIVE_TASKS, all_combinations, fail, write_records
@@ -83,11 +84,45 @@ def test_failed_and_unreached_cells_are_dashes_with_a_note(tmp_path):
     assert "—†" in sensitivity and "† not reached" in sensitivity
 
 
-def test_there_is_no_ratio_to_a_baseline_that_never_comes_within_delta():
-    ratios = {f"flops_vs_mtz_{part}": 0.0 for part in ("mean", "low", "high")}
-    merger, unreached = {"status": "ok", **ratios}, {"status": "not reached"}
-    assert ratio_cell(merger, unreached, "flops_vs_mtz") == "—†"
-    assert ratio_cell(merger, {"status": "ok"}, "flops_vs_mtz") == "0.00 [0.00, 0.00]"
+def test_ratios_of_what_is_unreached_or_only_a_bound():
+    name = "flops_vs_mtz"
+    numbers = dict(
+        zip(("mean", "low", "high", "p", "p_holm"), (0.5, 0.4, 0.6, 0.03, 0.09), strict=True)
+    )
+    ok, bound = (
+        {"status": status} | {f"{name}_{part}": value for part, value in numbers.items()}
+        for status in ("ok", "bound")
+    )
+    unreached = {"status": "not reached"}
+    none = ok | {f"{name}_mean": float("nan")}
+    cells = {
+        (ratio_cell(one, other, name), p_cell(one, other, name))
+        for one, other in ((ok, ok), (bound, ok), (ok, bound), (bound, bound))
+    }
+    assert cells == {
+        *(("0.50 [0.40, 0.60]", "0.03 (0.09)"), ("≤ 0.50", "—"), ("≥ 0.50", "—"), ("(0.50)", "—"))
+    }
+    assert ratio_cell(none, unreached, name) == "—†"
+    assert ratio_cell(None, ok, name) == "—‡"
+
+
+def row_of_costs(merging, mean, high, n=6, status="ok"):
+    row = {"merging": merging, "flops_mean": mean, "flops_low": 0.9 * mean, "flops_high": high}
+    return row | {"n": n, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("rows", "strong"),
+    [
+        ([("a", 1.0, 1.5), ("b", 2.0, 3.0)], [0]),
+        ([("a", 3.0, 3.5), ("b", 2.0, 2.9), None], [1]),
+        ([("a", 1.0, 2.5), ("b", 2.0, 3.0)], []),
+        ([("a", 1.0, 1.5, 2), ("b", 2.0, 3.0, 2)], []),
+        ([("a", 1.0, 1.5, 6, "bound"), ("b", 2.0, 3.0)], []),
+    ],
+)
+def test_only_what_the_interval_tells_from_the_next_is_bold(rows, strong):
+    assert _cheapest([row and row_of_costs(*row) for row in rows]) == strong
 
 
 def test_fewer_seeds_are_named_and_experiments_have_their_own_files(tmp_path):
@@ -138,8 +173,8 @@ def test_five_tasks_are_summed_up_by_how_many_run(tmp_path):
     text = (tmp_path / "tables" / "comparison.md").read_text()
     summary, whole = text.split("### Computation (MFLOPs)\n")
     assert "### Computation (MFLOPs), mean over combinations" in summary
-    for number in ("1 task ", "2 tasks", "3 tasks", "4 tasks", "5 tasks"):
-        assert f"| {number} |" in summary
+    for number in ("1 task", "2 tasks", "3 tasks", "4 tasks", "5 tasks", "any request"):
+        assert f"| {number} " in summary
     lines = [line for line in whole.split("###")[0].splitlines() if line.startswith("|")]
     assert [line.split("|")[2].strip() for line in lines[2:]] == all_combinations(FIVE_TASKS)
     points = (tmp_path / "tables" / "operating_points.md").read_text()

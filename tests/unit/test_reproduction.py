@@ -110,7 +110,7 @@ def test_the_headline_is_the_largest_of_all_runs(runs, page):
 def test_measured_settings_stand_in_their_sections(page):
     found = sections(page)
     assert "profile `fashion_mnist`, fashion" in found["Fashion-MNIST, two tasks"]
-    assert "paper PAM / B1" in found["Fashion-MNIST, two tasks"]
+    assert "paper / B1" in found["Fashion-MNIST, two tasks"]
     stand_ins = found["Stand-ins for the five tasks of LFW"]
     assert "LeNet-5 on cartoon faces (synthetic): profile `cartoon`, fashion" in stand_ins
     assert "PROFILE=cartoon`" not in stand_ins and "PROFILE=cifar10`" in stand_ins

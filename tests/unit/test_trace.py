@@ -20,6 +20,7 @@ from tests.small_run import CONFIG, Run
 
 TAYLOR = "{method: taylor, strengths: [0.3, 0.6], fine_tune: {stages: []}}"
 TEXT = CONFIG.replace("{strengths: [1, 2, 3]}", TAYLOR)
+FRONTIER = ("measurements", "accuracies", "groups", "matched")
 REFERENCE = ROOT / "results" / "reference"
 REFERENCES = sorted(path.name for path in REFERENCE.iterdir())
 
@@ -72,7 +73,7 @@ def test_a_figure_leads_to_its_rows_and_all_jobs(finished, suffix):
     tree = trace(resolve(finished / "figures" / f"frontier.{suffix}"))
     assert (tree.facts["experiment"], tree.facts["code"]) == ("tiny", CURRENT)
     sources = of_kind(tree, "csv")
-    assert {Path(name).name for name in sources} == {"measurements.csv", "matched.csv"}
+    assert {Path(name).name for name in sources} == {f"{name}.csv" for name in FRONTIER}
     assert all(one.facts["manifest"] == one.facts["drawn"] == SAME for one in sources.values())
     cells = of_kind(tree, "cell")
     assert set(cells) == {f"measured/tiny/{name}-halves-0.json" for name in ("none", "broken")}
@@ -92,7 +93,8 @@ def test_a_figure_that_is_no_longer_that_of_its_rows(folder):
     assert states["matched.csv"]["drawn"] == SAME
     # Rows of another experiment are none that were drawn.
     path.write_text(text + text.splitlines()[1].replace("tiny,", "other,") + "\n")
-    facts = trace(resolve(folder / "figures" / "frontier.png")).children[1].facts
+    children = trace(resolve(folder / "figures" / "frontier.png")).children
+    (facts,) = (one.facts for one in children if Path(one.name).name == path.name)
     assert (facts["drawn"], facts["manifest"]) == (SAME, CHANGED)
 
 
@@ -102,7 +104,7 @@ def test_a_table_leads_to_its_rows_too(finished, capsys):
         tree = trace(resolve(tables / f"comparison.{suffix}"))
         assert tree.facts["code"] == CURRENT
         names = {Path(name).stem for name in of_kind(tree, "csv")}
-        assert names == {"measurements", "matched", "matched_sizes", "failures"}
+        assert names == {"measurements", "matched", "requests", "frontiers", "failures"}
     text = printed(capsys, tables / "comparison.md")
     assert "2 × measure  2 ok" in text and "2 current" in text
     # A cell of a table is traced by its row.
@@ -283,7 +285,7 @@ def test_pictures_carry_the_hash_of_their_rows_and_no_date(finished, tmp_path):
     origin = resolve(finished / "figures" / "frontier.png").origin
     assert origin == resolve(finished / "figures" / "frontier.svg").origin
     assert (origin["profile"], origin["experiment"]) == ("results", "tiny")
-    assert set(origin["csv"]) == {"measurements", "matched"}
+    assert set(origin["csv"]) == set(FRONTIER)
     words = ["--results", str(finished / "results"), "--out", str(tmp_path), "--only", "frontier"]
     assert main(["figures", *words]) == 0
     for suffix in ("png", "svg"):

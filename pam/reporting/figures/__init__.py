@@ -16,12 +16,12 @@ from pam.files import write_json
 from pam.reporting.names import file_stem
 from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes, with_files
 from pam.reporting.schema import TABLES
-from pam.reporting.statistics.curves import select
 from pam.reporting.statistics.matched import OK
+from pam.reporting.storage import select
 from pam.runs.paths import ORIGINS
 
 FIGURES = (
-    *("frontier", "matched", "combinations", "groups", "information", "training"),
+    *("ratios", "frontier", "tasks", "groups", "information", "training"),
     *("relatedness", "exclusivity", "redundancy", "latency", "resources"),
 )
 
@@ -104,19 +104,19 @@ def figure_modules() -> dict[str, ModuleType]:
     """Return the module of every figure; imported late, because matplotlib takes its time."""
     # Spelled out, so that the hash of the figures' code follows every one of them.
     from pam.reporting.figures import (
-        combinations,
         exclusivity,
         frontier,
         groups,
         information,
         latency,
-        matched,
+        ratios,
         redundancy,
         relatedness,
         resources,
+        tasks,
         training,
     )
 
     conditions = (relatedness, exclusivity, redundancy)
-    modules = (frontier, matched, combinations, groups, information, training, *conditions)
+    modules = (ratios, frontier, tasks, groups, information, training, *conditions)
     return dict(zip(FIGURES, (*modules, latency, resources), strict=True))

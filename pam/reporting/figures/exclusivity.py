@@ -22,7 +22,7 @@ SOURCES = ("exclusivity", "operating_points")
 TITLE = "Which shared neurons only one task needs"
 NOTE = (
     "neurons removed one after another, those most exclusive to the named task first · lines: "
-    "mean over seeds, bands: 95 % bootstrap interval · right: one mark per neuron, by the task it "
+    "mean over seeds, bands: 95 % interval · right: one mark per neuron, by the task it "
     "tells most about · the cheapest network within 1 percentage point of the single-task "
     "networks, or the least pruned one"
 )

@@ -1,7 +1,11 @@
-"""Figure: test accuracy against computation, every measured network and the fitted frontiers."""
+"""Figure: loss of accuracy against computation, the fits of every seed and what is read of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -9,74 +13,111 @@ from pam.reporting.figures import style
 from pam.reporting.figures.panels import facets, lines, log_axis, named, scatter
 from pam.reporting.names import order_combinations
 from pam.reporting.run import Run
-from pam.reporting.statistics.bootstrap import percentile_band, resample_counts
-from pam.reporting.statistics.curves import pruned, select
-from pam.reporting.statistics.frontier import fit_increasing
-from pam.reporting.statistics.matched import DEFAULT_DELTA
+from pam.reporting.statistics.intervals import Array
+from pam.reporting.statistics.matched import DEFAULT_DELTA, OK
+from pam.reporting.statistics.matched_cost import read_levels
+from pam.reporting.statistics.paths import MEAN, Path
+from pam.reporting.statistics.points import Networks, pruned_networks
+from pam.reporting.storage import select
 
-SOURCES = ("measurements", "matched")
-TITLE = "Accuracy against computation"
+SOURCES = ("measurements", "accuracies", "groups", "matched")
+TITLE = "Loss of accuracy against computation"
 NOTE = (
-    "faint: one network per seed and strength · line: monotone fit, band: its 95 % bootstrap "
-    "interval over seeds · large: FLOPs at matched validation accuracy, where it is reached "
-    "(figure “matched” has the intervals)"
+    "further left is cheaper, higher is more accurate · thin: monotone fit of one seed · thick: "
+    "geometric mean of the seeds' costs, where all have one · marks on the dashed line: what is "
+    "read of each, large: as in the tables · faint: networks as measured, where all tasks that run "
+    "share one"
 )
 
-_FOCUS = 6
-"""Percentage points, in units of delta, below single-task accuracy that a panel shows."""
+_NETWORK, _SEED, _MEAN = "network", "seed", "mean"
+_LEVELS = np.linspace(-1.0, 4.0, 101)
+"""Percentage points lost, at which the curves are drawn."""
 
 
 def draw(run: Run, experiment: str) -> Figure | None:
-    """Return a panel per pruning scheme and combination; None where nothing was measured."""
-    measured = pruned(select(run.table("measurements"), experiment=experiment, status="ok"))
-    if measured.empty:
+    """Return a panel per pruning scheme and combination; None where nothing was pruned."""
+    compared = pruned_networks(run, experiment=experiment)
+    rows = pd.DataFrame(chain.from_iterable(map(_rows, compared)))
+    if rows.empty:
         return None
-    combinations = order_combinations(measured["combination"])
-    if len(combinations) > 3:
-        combinations = [name for name in combinations if "&" not in name] + combinations[-1:]
-        measured = measured[measured["combination"].isin(combinations)]
-    matched = select(run.table("matched"), experiment=experiment, delta=DEFAULT_DELTA)
-    # A merger may have been matched before it was pruned at all.
-    looks = style.merging_looks(run.names, [*measured["merging"], *matched["merging"]])
-    measured = measured.assign(x=1e-6 * measured["flops"], y=100 * measured["accuracy"])
-    matched = matched.assign(x=1e-6 * matched["flops_mean"], y=100 * matched["accuracy_mean"])
-    measured, matched = named(run, measured), named(run, matched)
-    labels = ("computation (MFLOPs)", "test accuracy (%)")
-    panels = facets(
-        measured, "pruning", "combination", (2.2, 1.8), labels, sharex="col", sharey="col"
-    )
+    matched = run.rows("matched", experiment=experiment, requirement=MEAN, delta=DEFAULT_DELTA)
+    looks = style.merging_looks(run.names, [*rows["merging"], *matched["merging"]])
+    marks = select(matched, status=OK).assign(y=DEFAULT_DELTA)
+    marks["x"] = 1e-6 * marks["flops_mean"]
+    rows, marks = named(run, rows), named(run, marks)
+    labels = ("computation (MFLOPs)", "validation accuracy\nlost (points)")
+    size = (2.3, 1.9)
+    panels = facets(rows, "pruning", "combination", size, labels, sharex="col", sharey=True)
     for axes, points in panels:
-        of_column = select(measured, combination=points["combination"].iloc[0])
-        single = 100 * of_column["single_task_accuracy"].mean()
-        # Networks that lost all accuracy would flatten the rest, so they fall below the panel.
-        high = max(of_column["y"].max(), single)
-        low = min(max(of_column["y"].min(), single - _FOCUS * DEFAULT_DELTA), high - 1)
-        # Limits that are set at once need not be found again after every line.
-        axes.set(xscale="log", ylim=(low, high + 0.05 * (high - low)))
-        axes.set_xlim(0.9 * of_column["x"].min(), 1.1 * of_column["x"].max())
-        log_axis(axes.xaxis)
-        scatter(axes, points, "x", "y", "merging", looks, s=11, alpha=0.35)
-        fits = pd.concat([_fit(rows) for _, rows in points.groupby("merging")])
-        lines(axes, fits, "x", "y", "merging", looks)
         place = {name: points[name].iloc[0] for name in ("pruning", "combination")}
-        large = select(matched, **place).dropna(subset="x")
-        scatter(axes, large, "x", "y", "merging", looks, s=28, linewidth=0.6, zorder=5)
-        axes.axhline(single - DEFAULT_DELTA, color=style.GREY, lw=1.0, ls="--", zorder=1)
+        dots, seeds, means = (select(points, kind=kind) for kind in (_NETWORK, _SEED, _MEAN))
+        axes.axhline(DEFAULT_DELTA, color=style.GREY, lw=1.0, ls="--", zorder=1)
+        scatter(axes, dots, "x", "y", "merging", looks, s=5, alpha=0.3)
+        every = [rows for _, rows in seeds.groupby(["merging", "seed"], observed=True)]
+        colours = [looks[rows["merging"].iloc[0]].colour for rows in every]
+        thin = {"linewidths": 0.6, "alpha": 0.45}
+        outlines = [rows[["x", "y"]].to_numpy() for rows in every]
+        axes.add_collection(LineCollection(outlines, colors=colours, **thin))
+        read = seeds[np.isclose(seeds["y"], DEFAULT_DELTA)]
+        scatter(axes, read, "x", "y", "merging", looks, s=9, alpha=0.6, zorder=4)
+        lines(axes, means, "x", "y", "merging", looks, linewidth=1.8, sort=False)
+        large = {"s": 30, "linewidth": 0.6, "zorder": 5}
+        scatter(axes, select(marks, **place), "x", "y", "merging", looks, **large)
+        axes.set_xscale("log")
+        log_axis(axes.xaxis)
+        axes.set_ylim(_LEVELS[-1], _LEVELS[0])
     line = {"color": style.GREY, "lw": 1.0, "ls": "--"}
-    level = Line2D([], [], label=f"single-task − {DEFAULT_DELTA:g} point", **line)
+    level = Line2D([], [], label=f"{DEFAULT_DELTA:g} point lost", **line)
     return panels.with_legend([*style.marks(looks.values()), level])
 
 
-def _fit(points: pd.DataFrame) -> pd.DataFrame:
-    """Return the monotone fit of one merging at its FLOPs, with its bootstrap band ``low, high``.
+def _shown(networks: Networks) -> list[str]:
+    """Return the combinations that have panels: at most one of one task, of half, and of all."""
+    names = order_combinations(networks.combinations)
+    half = (names[-1].count("&") + 2) // 2
+    middle = next(name for name in names if name.count("&") + 1 == half)
+    return names if len(names) <= 3 else [names[0], middle, names[-1]]
 
-    Between those FLOPs the fit is linear in their logarithm.
+
+def _rows(networks: Networks) -> Iterator[Mapping[str, object]]:
+    """Yield what is drawn of an experiment and pruning: networks and curves."""
+    yield from _networks(networks)
+    yield from _curves(networks)
+
+
+def _curves(networks: Networks) -> Iterator[Mapping[str, object]]:
+    """Yield the costs of mergers at the drops that their paths cover; of no seed, their means.
+
+    That of networks which share nothing is the sum of their costs, each at that drop.
     """
-    seeds = sorted(points["seed"].unique())
-    counts = resample_counts([int(seed) for seed in seeds], "figure")
-    weights = np.vstack([np.ones(len(seeds)), counts])[:, np.searchsorted(seeds, points["seed"])]
-    fits = fit_increasing(np.log(points["x"].to_numpy()), points["y"].to_numpy(), weights)
-    values = fits.on_grid(fits.x)
-    low, high = percentile_band(values[1:]) if len(seeds) > 1 else (np.nan, np.nan)
-    columns = {"x": np.exp(fits.x), "y": values[0], "low": low, "high": high}
-    return pd.DataFrame(columns).assign(merging=points["merging"].iloc[0])
+    names = _shown(networks)
+    for merging, seeds in networks.paths.items():
+        costs = {seed: _costs(paths, names) for seed, paths in seeds.items()}
+        if costs:
+            costs[None] = np.exp(np.mean([*map(np.log, costs.values())], axis=0))
+        for seed, of_seed in costs.items():
+            kind = _MEAN if seed is None else _SEED
+            for name, x in zip(names, of_seed, strict=True):
+                axes = {"pruning": networks.pruning, "merging": merging, "combination": name}
+                for cost, level in zip(x, _LEVELS, strict=True):
+                    if np.isfinite(cost):
+                        point = {"kind": kind, "seed": seed, "x": 1e-6 * cost, "y": level}
+                        yield axes | point
+
+
+def _costs(paths: Sequence[Path], names: Sequence[str]) -> Array:
+    """Return costs (combinations, levels); NaN where a path does not cover the level."""
+    tasks = [frozenset(name.split("&")) for name in names]
+    costs, _, bounds = read_levels(paths, tasks, _LEVELS, MEAN)
+    return np.where(bounds | np.isinf(costs), np.nan, costs)
+
+
+def _networks(networks: Networks) -> Iterator[Mapping[str, object]]:
+    """Yield what was measured of the networks in which all tasks of a combination share one."""
+    for merging, seeds in networks.parts.items():
+        for part in (part for parts in seeds.values() for part in parts):
+            for name in _shown(networks):
+                flops = part.costs["flops"].get(frozenset(name.split("&")), [])
+                axes = {"pruning": networks.pruning, "merging": merging, "combination": name}
+                for cost, drop in zip(flops, part.drops.mean(axis=0), strict=False):
+                    yield axes | {"kind": _NETWORK, "seed": None, "x": 1e-6 * cost, "y": drop}

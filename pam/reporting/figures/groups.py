@@ -8,9 +8,9 @@ from matplotlib.ticker import MaxNLocator
 from pam.reporting.figures import style
 from pam.reporting.figures.panels import facets, levels, named, spread, stacked_bars
 from pam.reporting.run import Run
-from pam.reporting.statistics.curves import select
 from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.operating_points import chosen_strengths, strength_of
+from pam.reporting.storage import select
 
 SOURCES = ("groups", "operating_points")
 TITLE = "Neurons per group, before and after pruning"

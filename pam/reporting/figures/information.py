@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from pam.reporting.figures import style
 from pam.reporting.figures.panels import facets, named, scatter, spread
 from pam.reporting.run import Run
-from pam.reporting.statistics.curves import select
+from pam.reporting.storage import select
 
 SOURCES = ("neuron_information",)
 TITLE = "What each neuron knows of the tasks"

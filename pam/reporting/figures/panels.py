@@ -1,6 +1,6 @@
 """Panels of a figure: one per value of two columns, and what several figures draw in them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,16 +14,16 @@ from matplotlib.axis import Axis
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from pam.reporting.figures.style import DARK, GREY, Look, new_figure, top_legend
+from pam.reporting.figures import style
+from pam.reporting.figures.style import Look, new_figure, top_legend
 from pam.reporting.names import combination_name, order_combinations
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
-from pam.reporting.statistics.bootstrap import mean_interval
-from pam.reporting.statistics.curves import select
-from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, NOT_REACHED
+from pam.reporting.statistics.intervals import mean_interval
+from pam.reporting.storage import select
 
 _MOST_PLACES = 6
 
@@ -48,6 +48,14 @@ def named(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
         known = dict.fromkeys(label for value, label in labels.items() if value in present)
         categories[column] = pd.Categorical(rows[column].map(labels), list(known))
     return rows.assign(**categories)
+
+
+def merging_looks(run: Run, experiment: str, shown: Iterable[str]) -> dict[str, Look]:
+    """Return display name -> look of the mergings that are shown, the same in all its figures."""
+    shown = set(shown)
+    every = run.rows("measurements", experiment=experiment)["merging"]
+    looks = style.merging_looks(run.names, {*every, *shown})
+    return {name: looks[name] for name in map(run.names.merging, run.names.order_mergings(shown))}
 
 
 def with_place(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -168,7 +176,7 @@ def _markers(column: str, looks: Mapping[str, Look]) -> dict[str, object]:
 
 
 def over_seeds(rows: pd.DataFrame, cell: Sequence[str], value: str) -> pd.DataFrame:
-    """Return the mean of a value per cell, and its 95 % bootstrap interval ``low, high``.
+    """Return the mean of a value per cell, and its 95 % interval ``low, high``.
 
     Args:
         rows: one per cell and seed, in the order of seeds; values are at least 0.
@@ -176,7 +184,7 @@ def over_seeds(rows: pd.DataFrame, cell: Sequence[str], value: str) -> pd.DataFr
         value: name of the column with the values.
     """
     found = [
-        (*key, *mean_interval(list(values), range(len(values)), "figure")[1:])
+        (*key, *mean_interval(values)[1:])
         for key, values in rows.groupby(list(cell), observed=True)[value]
     ]
     return pd.DataFrame(found, columns=[*cell, value, "low", "high"])
@@ -200,56 +208,6 @@ def stacked_bars(
             bar.remove()
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
-
-
-def costs(
-    axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look], places: Mapping[float, str]
-) -> None:
-    """Draw costs at matched accuracy; above them a line stands for costs that are infinite.
-
-    An interval that ends at infinity ends at that line, with an arrow; a merging that does not
-    reach the accuracy has its mark on the line. A mark with a white centre is an upper bound.
-
-    Args:
-        axes: where; costs go upwards from 0.
-        rows: columns ``x``, ``merging``, ``status``, ``flops_mean``, ``flops_low`` and
-            ``flops_high``.
-        looks: merging -> its look.
-        places: where groups of mergings stand across, one apart, and what they are called.
-    """
-    mean, low, high = (1e-6 * rows[f"flops_{part}"] for part in ("mean", "low", "high"))
-    if mean.isna().all():
-        words = f"no merger comes within\n{DEFAULT_DELTA:g} percentage point"
-        centre = {"transform": axes.transAxes, "ha": "center", "va": "center", "color": DARK}
-        axes.text(0.5, 0.5, words, **centre)
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        return
-    missed, unbounded = rows["status"] == NOT_REACHED, np.isinf(high)
-    top = 1.08 * pd.concat([mean, high[~unbounded]]).max()
-    infinite = missed.any() or unbounded.any()
-    line = 1.1 * top if infinite else top
-    end = high.clip(upper=line - 0.02 * top)
-    colours = np.array([looks[name].colour for name in rows["merging"]])
-    axes.vlines(rows["x"], low, end, colours, lw=1.0)
-    axes.scatter(rows["x"][unbounded], end[unbounded], 7, colours[unbounded], "^", zorder=3)
-    marks = rows.assign(y=mean.mask(missed, line)).dropna(subset="y")
-    edge = {"s": 18, "zorder": 4, "linewidth": 0.3, "clip_on": False}
-    scatter(axes, marks, "x", "y", "merging", looks, **edge)
-    bound = rows["status"] == BOUND
-    axes.scatter(rows["x"][bound], mean[bound], 4, "white", zorder=5)
-    ticks = {tick: f"{tick:g}" for tick in MaxNLocator(5).tick_values(0, top) if 0 <= tick <= top}
-    if infinite:
-        ticks[line] = "not\nreached"
-        axes.axhline(line, color=GREY, lw=0.7, ls="--", zorder=1)
-    axes.set_yticks(list(ticks), list(ticks.values()))
-    axes.set_ylim(0, 1.04 * line)
-    axes.set_xticks(list(places), list(places.values()))
-    axes.set_xlim(min(places) - 0.5, max(places) + 0.5)
-    axes.tick_params(axis="x", length=0)
-    axes.grid(False, axis="x")
-    for place in list(places)[1:]:
-        axes.axvline(place - 0.5, color="#DDDDDD", lw=0.6, zorder=0)
 
 
 def beside(column: pd.Series, names: Sequence[str], width: float = 0.82) -> pd.Series:

@@ -9,14 +9,14 @@ from pam.reporting.figures.panels import beside, facets, levels, named, scatter,
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
 from pam.reporting.statistics.analyses import AFTER, BEFORE, before_and_after, correlations
-from pam.reporting.statistics.curves import select
+from pam.reporting.storage import select
 
 SOURCES = ("redundancy", "redundancy_samples")
 TITLE = "Do exclusive groups repeat each other?"
 NOTE = (
     "left: outputs, image by image, of the most correlated pair of neurons exclusive to different "
     "tasks, in the deepest layer of the first seed · right: mean over neurons of the largest |r| "
-    "with the other group, over seeds, bars: 95 % bootstrap interval · after: the most pruned "
+    "with the other group, over seeds, bars: 95 % interval · after: the most pruned "
     "network that has such neurons"
 )
 

@@ -8,12 +8,12 @@ from pam.reporting.figures import style
 from pam.reporting.figures.panels import facets, marked_lines, named, spread
 from pam.reporting.run import Run
 from pam.reporting.statistics.analyses import ALL_LAYERS, layers_of, shares
-from pam.reporting.statistics.curves import select
+from pam.reporting.storage import select
 
 SOURCES = ("relatedness",)
 TITLE = "What related tasks share"
 NOTE = (
-    "one mark per pair of tasks: mean over seeds, bars: 95 % bootstrap interval · the pairs with "
+    "one mark per pair of tasks: mean over seeds, bars: 95 % interval · the pairs with "
     "the least and the most in common are named"
 )
 

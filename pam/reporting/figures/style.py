@@ -18,8 +18,8 @@ from matplotlib.patches import Patch
 
 from pam.files import atomic_path
 from pam.reporting.names import Names
-from pam.reporting.statistics.curves import SHARED
 from pam.reporting.statistics.matched import REFERENCES
+from pam.reporting.statistics.points import SHARED
 
 # Okabe and Ito's palette: told apart by people with any common colour blindness.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"

@@ -9,14 +9,11 @@ from matplotlib.ticker import MaxNLocator
 from pam.reporting.figures import style
 from pam.reporting.figures.panels import facets, levels, marked_lines, named, over_seeds
 from pam.reporting.run import Run
-from pam.reporting.statistics.curves import select
+from pam.reporting.storage import select
 
 SOURCES = ("training",)
 TITLE = "Training curves"
-NOTE = (
-    "means over pruning strengths and tasks · lines: mean over seeds, bands: its 95 % bootstrap "
-    "interval"
-)
+NOTE = "means over pruning strengths and tasks · lines: mean over seeds, bands: its 95 % interval"
 
 _STAGES = {
     "pretrain": "training of the trunk",

@@ -8,7 +8,7 @@ import pandas as pd
 from pam.reporting.names import Names, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
-from pam.reporting.statistics.bootstrap import mean_interval
+from pam.reporting.statistics.intervals import mean_interval
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
@@ -24,8 +24,6 @@ from pam.reporting.tables.text_table import TextTable
 
 NOT_KNOWN, NOT_RUN = "not known", "not run here"
 PRUNINGS, MERGINGS = ("vibnet", "taylor"), ("none", "mtz", "pam")
-
-_PAPERS, _OURS = "PAM", "its variants"
 
 
 def reported_of(dataset: str, architecture: str, name: str, combinations: Iterable) -> pd.DataFrame:
@@ -97,7 +95,7 @@ def single_tasks(run: Run | None, experiment: str, known: pd.DataFrame) -> TextT
     rows = []
     for task in sorted({*reported, *measured["task"]}):
         cells = select(measured, task=task)
-        ours = mean_interval(100 * cells["single_task_accuracy"], cells["seed"], experiment)
+        ours = mean_interval(100 * cells["single_task_accuracy"])
         theirs = reported.get(task, np.nan)
         both = ours.n and not np.isnan(theirs)
         rows.append(
@@ -124,42 +122,46 @@ def headline_tables(runs: Sequence[Run]) -> list[TextTable]:
 
 
 def _largest_factors(factors: Sequence[tuple[Run, Row]]) -> TextTable:
-    """Return per baseline the largest factor of PAM itself and of the methods grown from it."""
+    """Return per baseline the largest factor of PAM itself and of all other mergers."""
     reported = published("headline").set_index("against")["factor"]
     rows = []
     for against in REFERENCES:
-        for family in (_PAPERS, _OURS):
-            labels = [Names().merging(against), family, f"{reported[against]:.2f} ×"]
-            of_family = [
+        for is_pam in (True, False):
+            merger = "PAM" if is_pam else "others"
+            labels = [Names().merging(against), merger, f"{reported[against]:.2f} ×"]
+            chosen = [
                 (run, row)
                 for run, row in factors
-                if row["against"] == against and (row["merging"] == "pam") == (family == _PAPERS)
+                if row["against"] == against and (row["merging"] == "pam") == is_pam
             ]
-            if not of_family:
-                rows.append([*labels, NOT_RUN, *["—"] * 6])
+            if not chosen:
+                rows.append([*labels, NOT_RUN, *["—"] * 7])
                 continue
-            run, row = max(of_family, key=lambda factor: factor[1]["factor"])
+            run, row = max(chosen, key=lambda factor: factor[1]["factor"])
             difference = _signed(row["factor"] - reported[against], ".2f")
             cells = [factor_cell(row), difference, f"{row['n']:.0f}"]
-            where = [f"`{run.profile}`", row["experiment"], run.names.pruning(row["pruning"])]
-            rows.append([*labels, *cells, *where, row["combination"]])
+            where = [f"`{run.profile}`", row["experiment"], run.names.merging(row["merging"])]
+            where += [run.names.pruning(row["pruning"]), row["combination"]]
+            rows.append([*labels, *cells, *where])
     header = ["against", "merger", "reported", "measured", "difference", "n"]
-    header += ["profile", "experiment", "pruning", "tasks"]
+    header += ["profile", "experiment", "of", "pruning", "tasks"]
     return TextTable("Largest factor over all runs", header, rows, 2)
 
 
 def _all_factors(factors: Sequence[tuple[Run, Row]]) -> TextTable:
-    def place(factor: tuple[Run, Row]) -> tuple:
-        run, row = factor
-        return run.profile, row["experiment"], REFERENCES.index(row["against"]), row["merging"]
-
+    """Return the largest factor of every experiment, baseline and merger."""
+    largest: dict[tuple, tuple[Run, Row]] = {}
+    for run, row in factors:
+        place = run.profile, row["experiment"], REFERENCES.index(row["against"]), row["merging"]
+        if place not in largest or row["factor"] > largest[place][1]["factor"]:
+            largest[place] = run, row
     rows = [
         [
             *(f"`{run.profile}`", row["experiment"], run.names.merging(row["against"])),
             *(run.names.merging(row["merging"]), run.names.pruning(row["pruning"])),
             *(row["combination"], f"{row['paper']:.2f} ×", factor_cell(row), f"{row['n']:.0f}"),
         ]
-        for run, row in sorted(factors, key=place)
+        for _, (run, row) in sorted(largest.items(), key=lambda item: item[0])
     ]
     header = ["profile", "experiment", "against", "merger", "pruning", "tasks"]
     return TextTable("Of every run", [*header, "reported", "measured", "n"], rows, 6)

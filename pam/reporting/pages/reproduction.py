@@ -19,9 +19,10 @@ from pam.reporting.pages.beside import (
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK
+from pam.reporting.statistics.paths import MEAN
 from pam.reporting.storage import select
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
-from pam.reporting.tables.comparison import comparison, matched_sizes
+from pam.reporting.tables.comparison import comparison, expected_costs
 from pam.reporting.tables.render import Builder
 from pam.reporting.tables.text_table import TextTable
 from pam.runs.record import Manifest
@@ -93,11 +94,11 @@ def _of_the_paper(runs: Runs, section: str, dataset: str) -> str:
             if setting == [dataset, architecture]
         ]
         for run, experiment in places:
-            matched = run.rows("matched", experiment=experiment, delta=DEFAULT_DELTA)
-            measured = matched_sizes(run, experiment) if pooled else matched
+            where = {"experiment": experiment, "requirement": MEAN, "delta": DEFAULT_DELTA}
+            measured = expected_costs(run, **where) if pooled else run.rows("matched", **where)
             title = f"Computation and test accuracy{over}"
             tables = [costs_and_accuracies(run.names, title, known, measured)]
-            tables += [] if pooled else [comparison(run, experiment).tables[-1]]
+            tables += [] if pooled else [comparison(run, experiment).tables[2]]
             parts += [_heading(name, run, experiment), *_markdown(tables)]
         if not places:
             parts += [f"### {name}\n", *_not_run(known, row["profile"])]

@@ -10,10 +10,10 @@ import pandas as pd
 
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
-from pam.reporting.statistics.bootstrap import Estimate, mean_interval
-from pam.reporting.statistics.curves import SHARED, pruned
+from pam.reporting.statistics.intervals import Estimate, mean_interval
 from pam.reporting.statistics.matched import OK
 from pam.reporting.statistics.operating_points import chosen_strengths, strength_of
+from pam.reporting.statistics.points import SHARED, pruned
 from pam.reporting.storage import select
 
 ALL_LAYERS = "all layers"
@@ -48,10 +48,7 @@ def shares(run: Run, experiment: str) -> pd.DataFrame:
     estimates = []
     for place, cells in rows.groupby([*PAIR, "layer"]):
         information = cells["label_information_nats"].mean()
-        estimates += [
-            (*place, information, part, *mean_interval(cells[part], cells["seed"], experiment))
-            for part in percent
-        ]
+        estimates += [(*place, information, part, *mean_interval(cells[part])) for part in percent]
     columns = [*PAIR, "layer", "information", "part", *Estimate._fields]
     return pd.DataFrame(estimates, columns=columns).sort_values("information", kind="stable")
 
@@ -81,7 +78,7 @@ def removals(run: Run, experiment: str) -> pd.DataFrame:
     return pd.concat(kept)
 
 
-def loss(rows: pd.DataFrame, step: float, experiment: str) -> Estimate:
+def loss(rows: pd.DataFrame, step: float) -> Estimate:
     """Return the test accuracy lost between no and ``step`` removed neurons, mean over tasks.
 
     ``rows`` are of ``exclusivity.csv``, one network per seed; the loss is in percentage points.
@@ -89,8 +86,7 @@ def loss(rows: pd.DataFrame, step: float, experiment: str) -> Estimate:
     before, after = (
         select(rows, step=number).groupby("seed")["accuracy"].mean() for number in (0, step)
     )
-    lost = (100 * (before - after)).dropna()
-    return mean_interval(lost, lost.index, experiment)
+    return mean_interval(100 * (before - after))
 
 
 def before_and_after(rows: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +113,6 @@ def correlations(run: Run, experiment: str) -> pd.DataFrame:
         # One value per seed: pairs of tasks of one network are no further observations.
         seeds = cells.groupby("seed")[list(QUANTITIES)].mean()
         estimates += [
-            (*place, quantity, *mean_interval(seeds[quantity], seeds.index, experiment))
-            for quantity in QUANTITIES
+            (*place, quantity, *mean_interval(seeds[quantity])) for quantity in QUANTITIES
         ]
     return pd.DataFrame(estimates, columns=[*_STAGE_AXES, "quantity", *Estimate._fields])

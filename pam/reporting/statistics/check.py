@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 from scipy.stats import false_discovery_control, ttest_ind_from_stats
 
 from pam.reporting.run import Run
-from pam.reporting.statistics.frontier import Array
+from pam.reporting.statistics.intervals import Array
 from pam.reporting.statistics.matched import OK
 
 CELL = (

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pam.reporting.names import backend_rank
 from pam.reporting.run import Run
-from pam.reporting.statistics.bootstrap import mean_interval, ratio_interval
+from pam.reporting.statistics.intervals import mean_interval, ratio_interval
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.operating_points import parts_of
 from pam.reporting.storage import select
@@ -109,7 +109,6 @@ class SpeedUps:
     """
 
     def __init__(self, run: Run, experiment: str) -> None:
-        self._experiment = experiment
         points = default_points(run, experiment)
         timed = run.rows("latency", experiment=experiment)
         settings = order_settings(timed)
@@ -132,11 +131,11 @@ class SpeedUps:
         of how many times less than each reference the network costs, such as ``time_vs_none``.
         """
         costs = self._means(place, merging, combinations)
-        time = mean_interval(costs["time"].values(), costs["time"], self._experiment)
+        time = mean_interval(costs["time"].values())
         estimates = {TIME: time}
         for cost, reference in RATIOS:
             base = self._means(place, reference, combinations)[cost]
-            ratio = ratio_interval(base, costs[cost], self._experiment)
+            ratio = ratio_interval(base, costs[cost])
             estimates[f"{cost}_vs_{reference}"] = ratio
         return {"n": time.n} | {
             f"{name}_{part}": getattr(estimate, part)

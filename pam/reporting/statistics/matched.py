@@ -1,21 +1,26 @@
-"""The fair comparison: computation at matched accuracy, with a bootstrap interval over seeds.
+"""The rows of the CSV files of comparisons: costs at matched accuracy and their ratios.
 
-Every (merging, pruning) pair was pruned at several strengths and seeds. For every combination the
-*margin* (percentage points of validation accuracy below the single-task networks) is fitted as a
-non-increasing function of log FLOPs over all strengths and seeds; the *matched FLOPs* at delta are
-where that fit first comes down to delta. Test accuracy is read from its own monotone fit at that
-same cost. The interval resamples seeds; a ratio uses the same resamples for both mergers.
+``matched.csv`` has every combination of tasks, ``requests.csv`` what a request is expected to
+cost, and ``frontiers.csv`` the ratios averaged over whole frontiers.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from pam.reporting.statistics.bootstrap import percentile_interval, resample_counts
-from pam.reporting.statistics.curves import Curve, Family, common_seeds
-from pam.reporting.statistics.frontier import Array, fit_decreasing, fit_increasing
+from pam.reporting.statistics.intervals import Array, holm, t_interval
+from pam.reporting.statistics.matched_cost import (
+    MatchedCost,
+    Ratio,
+    Reading,
+    paired,
+    read_costs,
+    whole_frontier,
+)
+from pam.reporting.statistics.paths import REQUIREMENTS
+from pam.reporting.statistics.points import Networks
 
 DELTAS = (0.5, 1.0, 2.0)
 """Percentage points of validation accuracy below the single-task networks, where mergers are
@@ -23,184 +28,175 @@ compared; an argument ``delta`` is one such number everywhere."""
 
 DEFAULT_DELTA = 1.0
 REFERENCES = ("none", "mtz")
+RATIO_PARTS = ("mean", "low", "high", "p", "p_holm")
 
 OK, BOUND, NOT_REACHED, FAILED = "ok", "bound", "not reached", "failed"
 
-
-@dataclass(frozen=True)
-class Match:
-    """One combination of one merger at one delta.
-
-    Element 0 of the arrays is the full sample of seeds, the others are its R resamples.
-
-    Attributes:
-        flops: (1 + R,) matched FLOPs; infinite where the accuracy is not reached.
-        accuracy: (1 + R,) test accuracy there, 0..1; NaN where not reached.
-        status: of the full sample: ``ok``, ``bound`` (the cheapest network measured already
-            meets delta, so the true cost is at most this) or ``not reached``.
-    """
-
-    flops: Array
-    accuracy: Array
-    status: str
+Row = dict[str, Any]
+Weights = Mapping[str, float]
+"""Combination -> how likely a request for it is, relative to the others; all equally likely for an
+experiment of whose combinations none is named."""
 
 
-class FittedCurves:
-    """The monotone fits of one combination under the full sample and all resamples of seeds.
+class Comparison:
+    """All mergers of one experiment and pruning, beside the baselines.
 
     Args:
-        curves: the independent parts of the combination, whose costs add up.
-        seeds: the seeds to use, sorted; points of others are left out.
-        axes: what the resamples depend on beside the seeds.
+        networks: those that are compared.
+        beside: those of the pruning whose B1 and B2 they are compared with; often the same.
+        deltas: where they are compared.
     """
 
-    def __init__(self, curves: Sequence[Curve], seeds: Sequence[float], *axes: str) -> None:
-        counts = resample_counts([int(seed) for seed in seeds], *axes)
-        drawn = np.vstack([np.ones(len(seeds)), counts])
-        self._parts = []
-        for curve in (curve.of_seeds(seeds) for curve in curves):
-            weights, x = drawn[:, np.searchsorted(seeds, curve.seed)], np.log(curve.flops)
-            margin = fit_decreasing(x, curve.margin, weights)
-            accuracy = fit_increasing(x, curve.accuracy, weights)
-            self._parts.append((len(curve.tasks), margin, accuracy))
+    def __init__(self, networks: Networks, beside: Networks, deltas: Sequence[float]) -> None:
+        self.networks, self._beside, self._deltas = networks, beside, deltas
 
-    def match(self, delta: float) -> Match:
-        """Return the matched FLOPs and accuracy at ``delta``."""
-        flops, accuracy, any_bound = 0.0, 0.0, False
-        for n_tasks, margin, test_accuracy in self._parts:
-            position, bound = margin.first_below(delta)
-            flops = flops + np.exp(position)
-            accuracy = accuracy + n_tasks * test_accuracy.at(position)
-            any_bound |= bool(bound[0])
-        reached = OK if not any_bound else BOUND
-        status = reached if np.isfinite(flops[0]) else NOT_REACHED
-        return Match(flops, accuracy / sum(part[0] for part in self._parts), status)
+    @cached_property
+    def _read(self) -> list[tuple[Row, MatchedCost, MatchedCost]]:
+        """Every requirement and delta, as columns, with the costs of both pruners."""
+        names = self.networks.combinations
+        return [
+            (
+                self._axes(requirement) | {"delta": delta},
+                *(
+                    read_costs(side.paths, names, delta, requirement)
+                    for side in (self.networks, self._beside)
+                ),
+            )
+            for requirement in REQUIREMENTS
+            for delta in self._deltas
+        ]
 
+    def rows(self, weights: Array, alone: int = 0) -> Iterator[tuple[int, Row]]:
+        """Yield the rows of all mergers for W requests, each with the index of its request.
 
-class Matches:
-    """All mergers of one experiment and pruning, fitted and matched when asked for, once.
+        Args:
+            weights: (W, C) how likely each combination is.
+            alone: how many of the last requests are no test among others, so that Holm's
+                correction leaves them out.
+        """
+        for axes, costs, beside in self._read:
+            bases = {
+                reference: beside.readings[reference].weighted(weights)
+                for reference in REFERENCES
+                if reference in beside.readings
+            }
+            for merging, reading in costs.readings.items():
+                read = reading.weighted(weights)
+                ratios = {name: paired(read, base) for name, base in bases.items()}
+                columns = _summaries(read) | _ratio_columns(ratios, len(weights), alone)
+                for index in range(len(weights)):
+                    row = {name: values[index] for name, values in columns.items()}
+                    yield index, axes | {"merging": merging, "n": len(read.seeds)} | row
 
-    A comparison is on the mean of some combinations, often of one. Resamples depend on experiment
-    and seeds alone, so every combination has the same draws and their mean is taken draw by draw.
+    def frontier_rows(self, likely: Weights) -> Iterator[Row]:
+        """Yield the rows of ``frontiers.csv``; an empty combination is a request for any."""
+        names = self.networks.combinations
+        weights = np.vstack([np.eye(len(names)), any_request(names, likely)])
+        by_name = dict(zip(names, weights.T, strict=True))
+        for requirement in REQUIREMENTS:
+            for merging, seeds in self.networks.paths.items():
+                ratios = {
+                    name: whole_frontier(
+                        seeds,
+                        self._beside.paths[name],
+                        by_name,
+                        requirement,
+                        2 * max(self._deltas),
+                    )
+                    for name in REFERENCES
+                    if name in self._beside.paths
+                }
+                columns = _ratio_columns(ratios, len(weights), alone=1)
+                for index, name in enumerate([*names, ""]):
+                    row = {column: values[index] for column, values in columns.items()}
+                    axes = self._axes(requirement) | {"merging": merging, "combination": name}
+                    yield axes | {"n": len(seeds)} | row
 
-    Attributes:
-        experiment, pruning: what was compared.
-        mergings, combinations: names, sorted.
-    """
-
-    def __init__(self, experiment: str, pruning: str, family: Family) -> None:
-        self.experiment, self.pruning = experiment, pruning
-        self.mergings = sorted(family)
-        self.combinations = sorted({name for curves in family.values() for name in curves})
-        self._family = family
-        self._fits: dict[tuple[str, str, tuple[float, ...]], FittedCurves] = {}
-        self._matches: dict[tuple[str, str, tuple[float, ...], float], Match] = {}
-
-    def row(self, merging: str, combinations: Sequence[str], delta: float) -> dict[str, Any]:
-        """Return status, n, and mean, low and high of accuracy, FLOPs and the two ratios."""
-        seeds = self._seeds(merging, combinations)
-        row: dict[str, Any] = {"status": FAILED, "n": len(seeds)}
-        row |= summary("accuracy", None) | summary("flops", None)
-        if seeds:
-            match = self.match(merging, combinations, seeds, delta)
-            row |= {"status": match.status} | summary("flops", match.flops)
-            row |= summary("accuracy", match.accuracy, only_defined=True)
-        for reference in REFERENCES:
-            ratio = self._ratio(merging, reference, combinations, delta)
-            row |= summary(f"flops_vs_{reference}", ratio)
-        return row
-
-    def match(
-        self, merging: str, combinations: Sequence[str], seeds: Sequence[float], delta: float
-    ) -> Match:
-        """Return the mean over the combinations, of sorted seeds; status is the worst of theirs."""
-        every = [self._match(merging, name, tuple(seeds), delta) for name in combinations]
-        status = max((match.status for match in every), key=(OK, BOUND, NOT_REACHED).index)
-        flops = np.mean([match.flops for match in every], axis=0)
-        return Match(flops, np.mean([match.accuracy for match in every], axis=0), status)
-
-    def _match(
-        self, merging: str, combination: str, seeds: tuple[float, ...], delta: float
-    ) -> Match:
-        key = (merging, combination, seeds)
-        if key not in self._fits:
-            curves = self._family[merging][combination]
-            self._fits[key] = FittedCurves(curves, seeds, self.experiment)
-        if (*key, delta) not in self._matches:
-            self._matches[*key, delta] = self._fits[key].match(delta)
-        return self._matches[*key, delta]
-
-    def _ratio(
-        self, merging: str, reference: str, combinations: Sequence[str], delta: float
-    ) -> Array | None:
-        """Return the ratio of matched FLOPs, paired: both mergers on the same draws of seeds."""
-        both = (merging, reference)
-        common = sorted(set.intersection(*({*self._seeds(one, combinations)} for one in both)))
-        if not common:
-            return None
-        flops, base = (self.match(one, combinations, common, delta).flops for one in both)
-        with np.errstate(invalid="ignore"):
-            return flops / base
-
-    def _seeds(self, merging: str, combinations: Sequence[str]) -> list[float]:
-        """Return the seeds for which a merger has points of all combinations."""
-        curves_of = self._family.get(merging, {})
-        seeds = [set(common_seeds(curves_of.get(name, []))) for name in combinations]
-        return sorted(set.intersection(*seeds))
+    def _axes(self, requirement: str) -> Row:
+        networks = self.networks
+        axes = {"experiment": networks.experiment, "pruning": networks.pruning}
+        return axes | {"requirement": requirement}
 
 
-def summary(name: str, values: Array | None, only_defined: bool = False) -> dict[str, float | None]:
-    """Return ``<name>_mean``, ``_low`` and ``_high`` of an estimate and its resamples.
-
-    The "mean" is the estimate from the full sample: a fit over all seeds, not an average of fits.
+def comparisons(
+    every: Sequence[Networks], beside: Callable[[str, Sequence[str]], str], deltas: Sequence[float]
+) -> list[Comparison]:
+    """Return the comparisons of a run.
 
     Args:
-        name: start of the column names.
-        values: (1 + R,) estimate and resamples; all three are empty if it is not finite. With
-            a single resample (one seed) there is no interval.
-        only_defined: leave resamples out that have no value (accuracy where none is matched).
+        every: see :func:`pam.reporting.statistics.points.pruned_networks`.
+        beside: see :meth:`pam.reporting.names.Names.beside`.
+        deltas: see :data:`DELTAS`.
     """
-    row: dict[str, float | None] = {f"{name}_{part}": None for part in ("mean", "low", "high")}
-    if values is None or not np.isfinite(values[0]):
-        return row
-    row[f"{name}_mean"] = float(values[0])
-    resamples = values[1:][~np.isnan(values[1:])] if only_defined else values[1:]
-    if len(values) > 2 and len(resamples):
-        row[f"{name}_low"], row[f"{name}_high"] = percentile_interval(resamples)
-    return row
+    known = {(networks.experiment, networks.pruning): networks for networks in every}
+    return [
+        Comparison(
+            networks,
+            known[
+                networks.experiment,
+                beside(networks.pruning, [b for a, b in known if a == networks.experiment]),
+            ],
+            deltas,
+        )
+        for networks in every
+    ]
 
 
-def matched_rows(
-    compared: Sequence[Matches], deltas: Sequence[float] = DELTAS
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of ``matched.csv``, of one :class:`Matches` per experiment and pruning."""
-    for matches in compared:
-        for combination in matches.combinations:
-            for row in _rows(matches, [combination], deltas):
-                yield row | {"combination": combination}
+def matched_rows(compared: Sequence[Comparison]) -> Iterator[Row]:
+    """Yield the rows of ``matched.csv``: every combination of tasks."""
+    for one in compared:
+        names = one.networks.combinations
+        for index, row in one.rows(np.eye(len(names))):
+            yield row | {"combination": names[index]}
 
 
-def matched_size_rows(
-    compared: Sequence[Matches], deltas: Sequence[float] = DELTAS
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of ``matched_sizes.csv``: means over all combinations of as many tasks.
+def request_rows(compared: Sequence[Comparison], likely: Mapping[str, Weights]) -> Iterator[Row]:
+    """Yield the rows of ``requests.csv``: means over all combinations, and over those of a size."""
+    for one in compared:
+        names = one.networks.combinations
+        likely_here = any_request(names, likely)
+        sizes = np.array([name.count("&") + 1 for name in names])
+        rows = {int(size): np.where(sizes == size, likely_here, 0.0) for size in np.unique(sizes)}
+        rows = {size: weights for size, weights in rows.items() if weights.any()}
+        # The one number by which mergers are ranked.
+        rows[None] = likely_here
+        for index, row in one.rows(np.stack([*rows.values()]), alone=1):
+            size, weights = [*rows.items()][index]
+            yield row | {"n_tasks": size, "combinations": int((weights > 0).sum())}
 
-    A ratio is one of means: of what a request for so many tasks costs on average.
-    """
-    for matches in compared:
-        sizes: dict[int, list[str]] = {}
-        for name in matches.combinations:
-            sizes.setdefault(name.count("&") + 1, []).append(name)
-        for n_tasks, names in sizes.items():
-            for row in _rows(matches, names, deltas):
-                yield row | {"n_tasks": n_tasks, "combinations": len(names)}
+
+def any_request(combinations: Sequence[str], likely: Weights) -> Array:
+    """Return the weights (C,), of sum 1, of the combinations of a request."""
+    weights = np.array([likely.get(name, 0.0) for name in combinations], dtype=np.float64)
+    weights = weights if weights.any() else np.ones(len(combinations))
+    return weights / weights.sum()
 
 
-def _rows(
-    matches: Matches, combinations: Sequence[str], deltas: Sequence[float]
-) -> Iterator[dict[str, Any]]:
-    for merging in matches.mergings:
-        for delta in deltas:
-            axes = {"experiment": matches.experiment, "pruning": matches.pruning}
-            axes |= {"delta": delta, "merging": merging}
-            yield axes | matches.row(merging, combinations, delta)
+def _summaries(read: Reading) -> dict[str, Sequence[Any]]:
+    """Return status, crossed, and mean, low and high of accuracy and FLOPs, one per request."""
+    n, crossed = len(read.seeds), np.isfinite(read.costs).sum(axis=0)
+    conditions = [n == 0, crossed < n, read.bounds.any(axis=0)]
+    conditions = np.broadcast_arrays(*conditions)
+    status = np.select(conditions, [FAILED, NOT_REACHED, BOUND], OK)
+    columns: dict[str, Sequence[Any]] = {"status": status, "crossed": crossed}
+    reached = np.isin(status, (OK, BOUND))
+    logs = np.log(np.where(reached, read.costs, 1.0))
+    for name, values, back in (("accuracy", read.accuracies, np.array), ("flops", logs, np.exp)):
+        parts = (values.mean(axis=0), *t_interval(values)) if n else [crossed] * 3
+        for part, value in zip(("mean", "low", "high"), parts, strict=True):
+            columns[f"{name}_{part}"] = np.where(reached, back(value), np.nan)
+    return columns
+
+
+def _ratio_columns(ratios: Mapping[str, Ratio], length: int, alone: int) -> dict[str, Array]:
+    """Return the columns of :data:`RATIO_PARTS` to every reference; NaN where there is none."""
+    columns = {}
+    for reference in REFERENCES:
+        ratio, values = ratios.get(reference), [np.full(length, np.nan)] * len(RATIO_PARTS)
+        if ratio is not None:
+            tests = length - alone
+            corrected = np.append(holm(ratio.p[:tests]), ratio.p[tests:])
+            values = [ratio.estimate, ratio.low, ratio.high, ratio.p, corrected]
+        for part, value in zip(RATIO_PARTS, values, strict=True):
+            columns[f"flops_vs_{reference}_{part}"] = value
+    return columns

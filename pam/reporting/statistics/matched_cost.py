@@ -159,7 +159,7 @@ def read_costs(
     levels = np.array([delta], dtype=np.float64)
     readings = {}
     for merging, seeds in paths.items():
-        read = [_read(seeds[seed], chosen, levels, requirement) for seed in sorted(seeds)]
+        read = [read_levels(seeds[seed], chosen, levels, requirement) for seed in sorted(seeds)]
         empty = np.empty((0, len(chosen)))
         fields = (np.stack(field)[:, :, 0] for field in zip(*read, strict=True))
         readings[merging] = Reading(tuple(sorted(seeds)), *(fields if read else [empty] * 3))
@@ -203,7 +203,9 @@ def whole_frontier(
         high = min(largest, *(drop.max() for drop in drops))
         if low < high:
             levels = np.linspace(low, high, _LEVELS)
-            costs = [_read(side[seed], chosen, levels, requirement)[0] for side in (one, other)]
+            costs = [
+                read_levels(side[seed], chosen, levels, requirement)[0] for side in (one, other)
+            ]
             logs = [np.log(shares.T @ cost) for cost in costs]
             differences[row] = (logs[0] - logs[1]).mean(axis=1)
     return _ratio(differences)
@@ -221,7 +223,7 @@ def _ratio(differences: Array) -> Ratio:
     return Ratio(estimate, low, high, p, n, crossed)
 
 
-def _read(
+def read_levels(
     paths: Sequence[Path], combinations: Sequence[Tasks], levels: Array, requirement: str
 ) -> tuple[Array, Array, Array]:
     """Return costs, test accuracies and bounds (C, L) of one seed at L levels."""
@@ -233,7 +235,8 @@ def _read(
             run = tasks & {*path.tasks}
             if run:
                 costs[row] += path.cost(run, position)
-                accuracies[row] += sum(path.accuracy(task, position) for task in run) / len(tasks)
+                for task in sorted(run):
+                    accuracies[row] += path.accuracy(task, position) / len(tasks)
                 bounds[row] |= bound
     return costs, accuracies, bounds
 

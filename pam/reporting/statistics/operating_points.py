@@ -8,73 +8,81 @@ import pandas as pd
 
 from pam.reporting.names import order_combinations
 from pam.reporting.run import Run
-from pam.reporting.statistics.curves import Curve, Family, common_seeds
-from pam.reporting.statistics.frontier import TOLERANCE
-from pam.reporting.statistics.matched import DEFAULT_DELTA, DELTAS, NOT_REACHED, OK
+from pam.reporting.statistics.matched import DEFAULT_DELTA, NOT_REACHED, OK
+from pam.reporting.statistics.paths import TOLERANCE, Tasks
+from pam.reporting.statistics.points import COSTS, Networks, Part
 
-_MEASURES = ("strengths", "validation_margin", "accuracy", "flops", "macs", "parameters")
+_MEASURES = ("strengths", "validation_margin", "accuracy", *COSTS)
 
 
 def operating_point_rows(
-    compared: Sequence[tuple[str, str, Family]], deltas: Sequence[float] = DELTAS
+    every: Sequence[Networks], deltas: Sequence[float]
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of ``operating_points.csv``.
 
-    A network meets delta if its validation margin is at most delta for every task; networks that
-    share nothing choose a strength each. The test part plays no role in the choice.
+    A network meets delta if its drop is at most delta for every task, as it was read, without a
+    fit; networks that share nothing choose a strength each. The test part plays no role in the
+    choice.
 
     Args:
-        compared: (experiment, pruning, curves of every merging).
+        every: the networks of every experiment and pruning.
         deltas: see :data:`pam.reporting.statistics.matched.DELTAS`.
     """
-    for experiment, pruning, family in compared:
-        for merging, curves_of in family.items():
-            for combination, curves in curves_of.items():
-                axes = {"experiment": experiment, "pruning": pruning, "merging": merging}
-                axes |= {"combination": combination}
-                for seed in common_seeds(curves):
+    for networks in every:
+        axes = {"experiment": networks.experiment, "pruning": networks.pruning}
+        for merging, seeds in networks.parts.items():
+            for seed, parts in seeds.items():
+                for name in networks.combinations:
+                    row = axes | {"merging": merging, "seed": seed, "combination": name}
                     for delta in deltas:
-                        row = axes | {"seed": int(seed), "delta": delta}
-                        yield row | cheapest([curve.of_seeds([seed]) for curve in curves], delta)
+                        chosen = cheapest(parts, frozenset(name.split("&")), delta)
+                        yield row | {"delta": delta} | chosen
 
 
-def cheapest(curves: Sequence[Curve], delta: float) -> dict[str, Any]:
+def cheapest(parts: Sequence[Part], tasks: Tasks, delta: float) -> dict[str, Any]:
     """Return status, strengths, margin, accuracy and costs of the cheapest choice of one seed.
 
-    ``curves`` are the independent parts of a combination; their costs add up.
+    Args:
+        parts: of a merger and seed; the costs of those that run add up.
+        tasks: those that run.
+        delta: percentage points.
     """
-    chosen = [_cheapest_index(curve, delta) for curve in curves]
+    running = [(part, tasks & {*part.tasks}) for part in parts if tasks & {*part.tasks}]
+    chosen = [_cheapest_index(part, run, delta) for part, run in running]
     if None in chosen:
         return {"status": NOT_REACHED} | dict.fromkeys(_MEASURES)
-    points = list(zip(curves, chosen, strict=True))
-    n_tasks = [len(curve.tasks) for curve in curves]
-    accuracy = np.average([curve.accuracy[i] for curve, i in points], weights=n_tasks)
-    costs = {
-        name: int(sum(getattr(curve, name)[i] for curve, i in points))
-        for name in ("flops", "macs", "parameters")
-    }
+    points = [(part, run, i) for (part, run), i in zip(running, chosen, strict=True)]
+    accuracies = [
+        part.accuracies[row, i]
+        for part, run, i in points
+        for row, task in enumerate(part.tasks)
+        if task in run
+    ]
     return {
         "status": OK,
         "strengths": _strengths(points),
-        "validation_margin": max(curve.margin[i] for curve, i in points),
-        "accuracy": float(accuracy),
-    } | costs
+        "validation_margin": max(part.drops[:, i].max() for part, _, i in points),
+        "accuracy": float(np.mean(accuracies)),
+    } | {name: int(sum(part.costs[name][run][i] for part, run, i in points)) for name in COSTS}
 
 
-def _cheapest_index(curve: Curve, delta: float) -> int | None:
-    meets = np.flatnonzero(curve.margin <= delta + TOLERANCE)
+def _cheapest_index(part: Part, run: Tasks, delta: float) -> int | None:
+    worst = part.drops.max(axis=0)
+    meets = np.flatnonzero(worst <= delta + TOLERANCE)
     if not len(meets):
         return None
-    order = np.lexsort((curve.strength[meets], curve.margin[meets], curve.flops[meets]))
+    flops = part.costs["flops"][run]
+    order = np.lexsort((part.strengths[meets], worst[meets], flops[meets]))
     return int(meets[order[0]])
 
 
-def _strengths(points: Sequence[tuple[Curve, int]]) -> str:
+def _strengths(points: Sequence[tuple[Part, Tasks, int]]) -> str:
     """Return ``0.5`` for a merged network, ``A: 0.5, B: 1`` for independent ones."""
+    strengths = [f"{part.strengths[i]:g}" for part, _, i in points]
     if len(points) == 1:
-        curve, index = points[0]
-        return f"{curve.strength[index]:g}"
-    return ", ".join(f"{'&'.join(c.tasks)}: {c.strength[i]:g}" for c, i in points)
+        return strengths[0]
+    names = ("&".join(sorted(run)) for _, run, _ in points)
+    return ", ".join(f"{name}: {one}" for name, one in zip(names, strengths, strict=True))
 
 
 def chosen_strengths(run: Run, experiment: str) -> pd.DataFrame:

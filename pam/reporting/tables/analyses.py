@@ -20,7 +20,7 @@ from pam.reporting.tables.cells import row_interval
 from pam.reporting.tables.lookup import Lookup
 from pam.reporting.tables.text_table import Document, TextTable
 
-_INTERVAL = "In square brackets: 95 % bootstrap interval over seeds."
+_INTERVAL = "In square brackets: 95 % interval over seeds; of two seeds their range."
 
 
 def relatedness(run: Run, experiment: str) -> Document | None:
@@ -65,7 +65,7 @@ def exclusivity(run: Run, experiment: str) -> Document | None:
         cells = select(rows, **dict(zip(axes, place, strict=True)))
         half = cells.groupby("seed")["step"].max().min() // 2
         losses = [
-            loss(cells[(cells["task"] == favourite) == is_favourite], half, experiment)
+            loss(cells[(cells["task"] == favourite) == is_favourite], half)
             for is_favourite in (True, False)
         ]
         labels = [run.names.pruning(pruning), run.names.merging(merging), layer, favourite]

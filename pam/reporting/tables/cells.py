@@ -14,10 +14,11 @@ from pam.reporting.tables.text_table import Document, TextTable
 DASHES = {NOT_REACHED: "—†", FAILED: "—‡"}
 
 DASH_NOTES = {
-    "†": "† not reached: the fitted frontier (of a ratio: either of the two) never comes within δ.",
+    "†": "† not reached: of a seed (in brackets: how many did) the fitted curve, of a ratio either "
+    "of the two, never comes within δ.",
     "‡": "‡ failed or not measured; the reasons are in failures.csv.",
-    "≤": "≤: already the cheapest network measured meets δ, so the cost lies at or below this; "
-    "≥: the same of the merger it is compared with.",
+    "≤": "≤: of a seed already the cheapest network measured meets δ, so the cost lies at or below "
+    "this; ≥: the same of the merger it is compared with.",
     "\n(": "In round brackets: both costs of the ratio are only upper bounds.",
     "n =": "n is given where fewer seeds than in the rest of the table could be used.",
 }
@@ -61,8 +62,10 @@ def cost_cell(row: Mapping[str, Any] | None, n: int) -> str:
     """Return the matched MFLOPs of a row with interval, and ``≤`` where it is a bound."""
     if row is None:
         return DASHES[FAILED]
-    prefix = "≤ " if row["status"] == BOUND else ""
-    return prefix + estimate(row, "flops", 1e-6, "#.3g") + fewer(row, n)
+    if row["status"] == BOUND:
+        return f"≤ {number(1e-6 * row['flops_mean'], '#.3g')}{fewer(row, n)}"
+    reached = f" ({row['crossed']:.0f}/{row['n']:.0f})" if row["status"] == NOT_REACHED else ""
+    return estimate(row, "flops", 1e-6, "#.3g") + reached + fewer(row, n)
 
 
 def accuracy_cell(row: Mapping[str, Any] | None, n: int) -> str:
@@ -73,27 +76,42 @@ def accuracy_cell(row: Mapping[str, Any] | None, n: int) -> str:
 
 
 def ratio_cell(row: Mapping[str, Any] | None, base: Mapping[str, Any] | None, name: str) -> str:
-    """Return the ratio ``name`` of matched FLOPs; bounds of either side show in front of it."""
+    """Return the ratio ``name`` of matched FLOPs; of bounds, which have no interval, a bound."""
     if row is None or base is None:
         return DASHES[FAILED]
-    if base["status"] == NOT_REACHED:
-        # Compared with an infinite cost every cost is nothing: that says nothing of the merger.
-        return DASHES[NOT_REACHED]
-    text = estimate(row, name, 1.0, ".2f")
-    if text.startswith("—"):
+    if math.isnan(row[f"{name}_mean"]):
         status = base["status"] if base["status"] in DASHES else row["status"]
         return DASHES.get(status, "—")
     bounds = (row["status"] == BOUND, base["status"] == BOUND)
-    if all(bounds):
-        return f"({text})"
-    return ("≤ " if bounds[0] else "≥ " if bounds[1] else "") + text
+    if not any(bounds):
+        return estimate(row, name, 1.0, ".2f")
+    text = number(row[f"{name}_mean"], ".2f")
+    return f"({text})" if all(bounds) else ("≤ " if bounds[0] else "≥ ") + text
+
+
+def p_cell(row: Mapping[str, Any] | None, base: Mapping[str, Any] | None, name: str) -> str:
+    """Return the p value of a ratio, in brackets corrected by Holm; a dash where it has none."""
+    if row is None or base is None or BOUND in (row["status"], base["status"]):
+        return "—"
+    p, corrected = row[f"{name}_p"], row[f"{name}_p_holm"]
+    return "—" if math.isnan(p) else f"{p:.2g} ({corrected:.2g})"
 
 
 def factor_cell(row: Mapping[str, Any]) -> str:
     """Return the factor of a row of ``headline.csv`` with interval: ``1.35 [0.93, 1.51] ×``."""
-    # A cost that is at most x makes a factor that is at least the baseline's over x.
-    prefix = "≥ " if row["status"] == BOUND else ""
-    return f"{prefix}{interval(row['factor'], row['low'], row['high'], '.2f')} ×"
+    if row["status"] == BOUND:
+        # A cost that is at most x makes a factor that is at least the baseline's over x.
+        return f"≥ {number(row['factor'], '.2f')} ×"
+    return f"{interval(row['factor'], row['low'], row['high'], '.2f')} ×"
+
+
+def brackets(n: int) -> str:
+    """Return what stands in square brackets where numbers rest on ``n`` seeds."""
+    if n < 2:
+        return "One seed: there is no interval."
+    if n == 2:
+        return "In square brackets: the range of the two seeds, which is no interval."
+    return "In square brackets: 95 % interval over seeds by Student's t (of two seeds their range)."
 
 
 def fewer(row: Mapping[str, Any], n: int) -> str:

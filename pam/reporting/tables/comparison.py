@@ -1,29 +1,32 @@
 """The paper's table, measured: computation and accuracy of every merger at matched accuracy."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
-from pam.reporting.names import Names, size_name
+from pam.reporting.names import ANY_REQUEST, Names, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
-from pam.reporting.statistics.curves import pruned
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
+from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.points import pruned
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
     accuracy_cell,
     baseline,
+    brackets,
     cost_cell,
     noted_table,
     number,
+    p_cell,
     ratio_cell,
 )
 from pam.reporting.tables.lookup import Lookup, Row
 from pam.reporting.tables.text_table import Document, TextTable
 
-ASKED_STRENGTHS = 5
 AXES = ["pruning", "combination", "merging"]
+_P = "p: exact sign-flip test of the ratio, in brackets corrected by Holm for the combinations."
 
 
 def comparison(run: Run, experiment: str) -> Document | None:
@@ -35,14 +38,18 @@ def comparison(run: Run, experiment: str) -> Document | None:
     measured = run.rows("measurements", experiment=experiment)
     if measured.empty:
         return None
-    matched = run.rows("matched", experiment=experiment, delta=DEFAULT_DELTA)
+    where = {"experiment": experiment, "requirement": MEAN, "delta": DEFAULT_DELTA}
+    matched, requests = run.rows("matched", **where), expected_costs(run, **where)
     dataset, architecture = run.setting(experiment)
     paper = select(published("comparison"), dataset=dataset, architecture=architecture)
-    tables = _tables(run, matched, paper, measured)
+    expected = select(requests, combination=ANY_REQUEST)
     if measured["n_tasks"].max() > 2:
-        sizes = matched_sizes(run, experiment)
-        by_size = measured.assign(combination=measured["n_tasks"].map(size_name))
-        tables = _tables(run, sizes, paper[:0], by_size, ", mean over combinations") + tables
+        tables = _tables(run, requests, paper[:0], measured, ", mean over combinations")
+        tables += _tables(run, matched, paper, measured)
+    else:
+        tables = _tables(run, pd.concat([matched, expected]), paper, measured)
+    if len(matched):
+        tables.append(_whole_frontiers(run, experiment))
     return Document(
         title=f"{run.title(experiment)} at matched accuracy",
         intro=introduction(measured),
@@ -51,13 +58,14 @@ def comparison(run: Run, experiment: str) -> Document | None:
     )
 
 
-def matched_sizes(run: Run, experiment: str) -> pd.DataFrame:
-    """Return the rows of ``matched_sizes.csv`` at the default delta.
+def expected_costs(run: Run, **where: str | float) -> pd.DataFrame:
+    """Return the rows of ``requests.csv`` whose columns have the given values.
 
-    The number of tasks, such as ``2 tasks``, stands in the column ``combination``.
+    The number of tasks, such as ``2 tasks``, or that it is any, stands in ``combination``.
     """
-    rows = run.rows("matched_sizes", experiment=experiment, delta=DEFAULT_DELTA)
-    return rows.assign(combination=rows["n_tasks"].map(size_name))
+    rows = run.rows("requests", **where)
+    names = [ANY_REQUEST if np.isnan(n) else size_name(n) for n in rows["n_tasks"]]
+    return rows.assign(combination=pd.Series(names, rows.index, dtype=str))
 
 
 def _tables(
@@ -71,55 +79,101 @@ def _tables(
     names, n = run.names, int(matched["n"].max()) if len(matched) else 0
     lookup, printed = Lookup(names, matched, AXES), Lookup(names, paper, AXES)
     mergings, reported = lookup.values("merging"), printed.values("merging")
-    family = [merging for merging in mergings if names.family(merging) == "pam"]
-    pairs = [(merging, base) for merging in family for base in REFERENCES]
-    paper_pairs = [("pam", base) for base in REFERENCES] if reported else []
-    single = measured.groupby("combination")["single_task_accuracy"].mean()
-    costs, accuracies, ratios, strong = [], [], [], []
+    single = _single_task_accuracies(measured)
+    costs, accuracies, strong = [], [], []
     for index, place in enumerate(lookup.places("pruning", "combination")):
         labels = [names.pruning(place[0]), place[1]]
-        ours = {merging: lookup.get(*place, merging) for merging in mergings}
-        theirs = {merging: printed.get(*place, merging) or {} for merging in reported}
-        costs.append([*labels, *(cost_cell(row, n) for row in ours.values())])
-        costs[-1] += [_paper_cell(row, "flops", 1e-6) for row in theirs.values()]
-        accuracies.append([*labels, number(100 * single[place[1]], ".2f")])
-        accuracies[-1] += [accuracy_cell(row, n) for row in ours.values()]
-        accuracies[-1] += [_paper_cell(row, "accuracy", 100) for row in theirs.values()]
-        costs_of = {merging: row.get("flops", np.nan) for merging, row in theirs.items()}
-        ratios.append([*labels])
-        ratios[-1] += [
-            ratio_cell(ours[merging], ours.get(base), f"flops_vs_{base}") for merging, base in pairs
-        ]
-        ratios[-1] += [
-            number(costs_of.get(merging, np.nan) / costs_of.get(base, np.nan), ".2f")
-            for merging, base in paper_pairs
-        ]
-        strong += [(index, 2 + column) for column in _cheapest([*ours.values()])]
+        # A pruner need not have pruned every merger.
+        ours = [lookup.get(*place, merging) for merging in mergings]
+        theirs = [printed.get(*place, merging) or {} for merging in reported]
+        costs.append([*labels, *(cost_cell(row, n) for row in ours)])
+        costs[-1] += [_paper_cell(row, "flops", 1e-6) for row in theirs]
+        accuracies.append([*labels, number(100 * single.get(place[1], np.nan), ".2f")])
+        accuracies[-1] += [accuracy_cell(row, n) for row in ours]
+        accuracies[-1] += [_paper_cell(row, "accuracy", 100) for row in theirs]
+        strong += [(index, 2 + column) for column in _cheapest(ours)]
     columns = [names.merging(merging) for merging in mergings]
     columns += [f"paper {names.merging(merging)}" for merging in reported]
-    of_ratios = [_ratio_name(names, *pair) for pair in pairs]
-    of_ratios += [f"paper {_ratio_name(names, *pair)}" for pair in paper_pairs]
     labels, notes = ["pruning", "tasks"], _paper_notes(names, printed)
-    title = f"Ratio of computation (below 1: less than the baseline){of}"
     return [
         noted_table(f"Computation (MFLOPs){of}", [*labels, *columns], costs, 2, strong, notes),
         noted_table(f"Test accuracy (%){of}", [*labels, "single-task", *columns], accuracies, 2),
-        noted_table(title, [*labels, *of_ratios], ratios, 2),
+        ratio_table(
+            names, f"Ratio of computation (below 1: less than the baseline){of}", lookup, printed
+        ),
     ]
 
 
+def ratio_table(names: Names, title: str, lookup: Lookup, printed: Lookup) -> TextTable:
+    """Return the ratios of every merger to B1 and B2 with their p values, a row per merger.
+
+    Args:
+        names: how rows are called.
+        title: of the table.
+        lookup: rows of ``matched.csv`` by :data:`AXES`.
+        printed: the same of the paper's figures.
+    """
+    prunings, rows = lookup.values("pruning"), []
+    for pruning, combination, merging in lookup.places(*AXES):
+        beside = names.beside(pruning, prunings)
+        if (merging, pruning) == (REFERENCES[0], beside):
+            continue
+        row = lookup.get(pruning, combination, merging)
+        cells = [names.pruning(pruning), combination, names.merging(merging)]
+        for reference in REFERENCES:
+            name, base = f"flops_vs_{reference}", lookup.get(beside, combination, reference)
+            same = (merging, pruning) == (reference, beside)
+            cells += ["1", "—"] if same else [ratio_cell(row, base, name), p_cell(row, base, name)]
+        rows.append([*cells, *_paper_ratios(printed, pruning, combination, merging)])
+    header = ["pruning", "tasks", "merging"]
+    for reference in REFERENCES:
+        header += [f"/ {baseline(names, reference)}", "p"]
+    if printed.values("merging"):
+        header += [f"paper / {baseline(names, reference)}" for reference in REFERENCES]
+    return noted_table(title, header, rows, 3, notes=[_P])
+
+
+def _paper_ratios(printed: Lookup, *place: str) -> Iterator[str]:
+    """Yield the paper's ratios to B1 and B2, where it has figures for an experiment at all."""
+    for reference in REFERENCES if printed.values("merging") else ():
+        rows = [printed.get(*place[:2], merging) or {} for merging in (place[2], reference)]
+        one, other = (row.get("flops", np.nan) for row in rows)
+        yield "1" if place[2] == reference else number(one / other, ".2f")
+
+
+def _whole_frontiers(run: Run, experiment: str) -> TextTable:
+    """Return the ratios that are averaged over all drops that both mergers cover."""
+    rows = run.rows("frontiers", experiment=experiment, requirement=MEAN)
+    rows = rows.assign(combination=rows["combination"].replace("", ANY_REQUEST), status=OK)
+    if rows["combination"].nunique() > 4:
+        rows = rows[rows["combination"] == ANY_REQUEST]
+    title = "Ratio of computation averaged over the whole frontier"
+    nothing = Lookup(run.names, rows[:0], AXES)
+    return ratio_table(run.names, title, Lookup(run.names, rows, AXES), nothing)
+
+
+def _single_task_accuracies(measured: pd.DataFrame) -> dict[str, float]:
+    """Return the mean accuracy of single-task networks per combination, size, and in all."""
+    rows = measured.drop_duplicates(["combination", "seed"])
+    sizes = rows["n_tasks"].dropna().map(size_name)
+    keys = (rows["combination"], sizes, pd.Series(ANY_REQUEST, rows.index))
+    means = [rows.groupby(key)["single_task_accuracy"].mean().to_dict() for key in keys]
+    return means[0] | means[1] | means[2]
+
+
 def _cheapest(rows: Sequence[Row | None]) -> list[int]:
-    """Return where the smallest matched FLOPs stand: at most one index."""
-    costs = [row["flops_mean"] if row and row["status"] == OK else np.nan for row in rows]
-    return [] if np.isnan(costs).all() else [int(np.nanargmin(costs))]
+    """Return where the smallest matched FLOPs stand, if their interval excludes the next ones."""
+    known = {
+        index: row for index, row in enumerate(rows) if row and row["status"] == OK and row["n"] > 2
+    }
+    order = sorted(known, key=lambda index: known[index]["flops_mean"])
+    if len(order) < 2 or known[order[0]]["flops_high"] >= known[order[1]]["flops_mean"]:
+        return []
+    return order[:1]
 
 
 def _paper_cell(row: Row, name: str, scale: float) -> str:
     return number(scale * row.get(name, np.nan), ".2f")
-
-
-def _ratio_name(names: Names, merging: str, base: str) -> str:
-    return f"{names.merging(merging)} / {baseline(names, base)}"
 
 
 def _paper_notes(names: Names, printed: Lookup) -> list[str]:
@@ -141,27 +195,24 @@ def introduction(measured: pd.DataFrame) -> str:
     """Return how the comparison was made and on how much it rests."""
     measured = measured[measured["status"] == OK]
     n = measured["seed"].nunique()
-    measured = pruned(measured)
-    strengths = measured.groupby(["pruning", "merging"])["strength"].nunique().min()
-    few = (
-        f" The protocol asks for at least {ASKED_STRENGTHS}: read these figures as a rehearsal."
-        if len(measured) and strengths < ASKED_STRENGTHS
-        else ""
-    )
+    paths = pruned(measured).groupby(["pruning", "merging", "seed"])["strength"].nunique()
+    least, most = (0, 0) if paths.empty else (paths.min(), paths.max())
+    networks = f"{most}" if least == most else f"{least} to {most}"
     return (
-        f"Validation accuracy {DEFAULT_DELTA:g} percentage point below the single-task networks "
-        "for every task; monotone frontiers over "
-        f"{0 if not len(measured) else strengths:.0f} pruning strengths and "
-        f"n = {n} seeds. In square brackets: 95 % bootstrap interval over seeds. "
-        f"FLOPs in the paper's convention, multiplications and additions counted.{few}"
+        f"Costs where the tasks have lost {DEFAULT_DELTA:g} percentage point of validation "
+        "accuracy on average, against the single-task networks of the same seed: read from "
+        f"monotone fits per seed and task ({networks} networks a path), geometric means over "
+        f"n = {n} seeds, ratios paired by seed. {brackets(n)} “{ANY_REQUEST}”: mean over all "
+        "combinations. "
+        "FLOPs in the paper's convention, multiplications and additions counted."
     )
 
 
 def _numbers(run: Run, experiment: str, paper: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of matched.csv at the default delta with the paper's figures appended."""
-    rows = run.text_rows("matched", experiment=experiment, delta=f"{DEFAULT_DELTA:.2f}")
+    where = {"experiment": experiment, "requirement": MEAN, "delta": f"{DEFAULT_DELTA:.2f}"}
     printed = paper[AXES].assign(
         paper_accuracy=paper["accuracy"].map("{:.4f}".format, na_action="ignore"),
         paper_flops=paper["flops"].map("{:.0f}".format, na_action="ignore"),
     )
-    return rows.merge(printed, on=AXES, how="left").fillna("")
+    return run.text_rows("matched", **where).merge(printed, on=AXES, how="left").fillna("")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from pam.reporting.names import backend_name, pooled
+from pam.reporting.names import ANY_REQUEST, Names, backend_name, pooled
 from pam.reporting.run import Run
 from pam.reporting.schema import INTEGER, TEXT, Table
 from pam.reporting.statistics.latency import (
@@ -19,10 +19,13 @@ from pam.reporting.statistics.latency import (
     timed_on,
 )
 from pam.reporting.statistics.matched import DEFAULT_DELTA, FAILED, NOT_REACHED, OK, REFERENCES
+from pam.reporting.statistics.paths import REQUIREMENTS
 from pam.reporting.statistics.resources import rule_times, shares
+from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
     DASHES,
     baseline,
+    brackets,
     cost_cell,
     factor_cell,
     fewer,
@@ -31,6 +34,7 @@ from pam.reporting.tables.cells import (
     number,
     ratio_cell,
 )
+from pam.reporting.tables.comparison import AXES, expected_costs
 from pam.reporting.tables.lookup import Lookup, Row, in_order
 from pam.reporting.tables.text_table import Document, TextTable
 
@@ -47,39 +51,59 @@ SPEED_UPS = Table(
 
 
 def sensitivity(run: Run, experiment: str) -> Document | None:
-    """Return how the comparison depends on delta: matched MFLOPs and ratios at every delta."""
+    """Return how the comparison depends on delta, and on whether the mean or the worst task counts.
+
+    Of more than two tasks, by how many tasks run.
+    """
     matched = run.rows("matched", experiment=experiment)
     if matched.empty:
         return None
-    names, n = run.names, int(matched["n"].max())
-    lookup = Lookup(names, matched, ["pruning", "combination", "merging", "delta"])
-    deltas = lookup.values("delta")
-    costs, ratios = [], []
-    for place in lookup.places("pruning", "combination"):
-        for merging in lookup.values("merging"):
-            rows = lookup.all(*((*place, merging, delta) for delta in deltas))
-            labels = [names.pruning(place[0]), place[1], names.merging(merging)]
-            costs.append([*labels, *(cost_cell(row, n) for row in rows)])
-            if names.family(merging) == "pam":
-                cells = [
-                    ratio_cell(row, lookup.get(*place, reference, delta), f"flops_vs_{reference}")
-                    for reference in REFERENCES
-                    for row, delta in zip(rows, deltas, strict=True)
-                ]
-                ratios.append([*labels, *cells])
-    header = ["pruning", "tasks", "merging"]
-    of_costs = [f"δ = {delta:g}" for delta in deltas]
-    of_ratios = [f"/ {baseline(names, base)}, {one}" for base in REFERENCES for one in of_costs]
+    rows = expected_costs(run, experiment=experiment)
+    if matched["combination"].nunique() <= 3:
+        rows = pd.concat([matched, select(rows, combination=ANY_REQUEST)])
+    n = int(matched["n"].max())
+    tables = [
+        table
+        for requirement in REQUIREMENTS
+        for table in _by_delta(run.names, select(rows, requirement=requirement), requirement, n)
+    ]
     return Document(
         title=f"{run.title(experiment)}: how the comparison depends on δ",
         intro="δ is the loss of validation accuracy, in percentage points below the single-task "
-        "networks, at which the mergers are compared.",
-        tables=[
-            noted_table("Computation (MFLOPs)", [*header, *of_costs], costs, 3),
-            noted_table("Ratio of computation to B1 and to B2", [*header, *of_ratios], ratios, 3),
-        ],
+        "networks, at which the mergers are compared: of the tasks' mean, or of the worst task "
+        f"(the largest of the fitted losses). {brackets(n)}",
+        tables=tables,
         numbers=run.text_rows("matched", experiment=experiment),
     )
+
+
+def _by_delta(names: Names, matched: pd.DataFrame, requirement: str, n: int) -> list[TextTable]:
+    """Return costs and ratios at every delta, a row per pruning, combination and merger."""
+    lookup = Lookup(names, matched, [*AXES, "delta"])
+    deltas, prunings, costs, ratios = lookup.values("delta"), lookup.values("pruning"), [], []
+    for pruning, combination, merging in lookup.places(*AXES):
+        rows = lookup.all(*((pruning, combination, merging, delta) for delta in deltas))
+        labels = [names.pruning(pruning), combination, names.merging(merging)]
+        costs.append([*labels, *(cost_cell(row, n) for row in rows)])
+        beside = names.beside(pruning, prunings)
+        bases = {
+            reference: lookup.all(*((beside, combination, reference, delta) for delta in deltas))
+            for reference in REFERENCES
+        }
+        if (merging, pruning) != (REFERENCES[0], beside):
+            cells = [
+                ratio_cell(row, base, f"flops_vs_{reference}")
+                for reference in REFERENCES
+                for row, base in zip(rows, bases[reference], strict=True)
+            ]
+            ratios.append([*labels, *cells])
+    header, of = ["pruning", "tasks", "merging"], f", {requirement} of the tasks"
+    of_costs = [f"δ = {delta:g}" for delta in deltas]
+    of_ratios = [f"/ {baseline(names, base)}, {one}" for base in REFERENCES for one in of_costs]
+    return [
+        noted_table(f"Computation (MFLOPs){of}", [*header, *of_costs], costs, 3),
+        noted_table(f"Ratio of computation{of}", [*header, *of_ratios], ratios, 3),
+    ]
 
 
 def operating_points(run: Run, experiment: str) -> Document | None:
@@ -133,25 +157,27 @@ def _network(networks: dict[str, Row | None]) -> list[str]:
 
 def headline(run: Run, experiment: str) -> Document | None:
     """Return the largest factors against B1 and B2 beside the paper's."""
-    factors = run.rows("headline", experiment=experiment)
+    factors = run.rows("headline", experiment=experiment, delta=DEFAULT_DELTA)
     if factors.empty:
         return None
-    lookup = Lookup(run.names, factors, ["against", "merging", "delta"])
+    axes = ["against", "pruning", "merging"]
+    lookup = Lookup(run.names, factors, axes)
     rows = [
         [
-            *(run.names.merging(row["against"]), run.names.merging(row["merging"])),
-            *(f"{row['delta']:g}", run.names.pruning(row["pruning"]), row["combination"]),
-            *(factor_cell(row), f"{row['n']:.0f}", f"{row['paper']:.2f} ×"),
+            *(run.names.merging(row["against"]), run.names.pruning(row["pruning"])),
+            *(run.names.merging(row["merging"]), row["combination"], factor_cell(row)),
+            *(number(row["p"], ".2g"), f"{row['n']:.0f}", f"{row['paper']:.2f} ×"),
         ]
-        for row in lookup.all(*lookup.places("against", "merging", "delta"))
+        for row in lookup.all(*lookup.places(*axes))
     ]
-    header = ["against", "merging", "δ", "pruning", "tasks", "times less", "n", "paper"]
+    header = ["against", "pruning", "merging", "tasks", "times less", "p", "n", "paper"]
     return Document(
         title=f"{run.title(experiment)}: the largest factors",
-        intro="FLOPs of the baseline divided by FLOPs of the merger at matched accuracy, where "
-        "that is largest over pruning schemes and task combinations (a choice that favours large "
-        "values); the paper's figures are the largest over all its data sets.",
-        tables=[noted_table("Times less computation", header, rows, 5)],
+        intro="FLOPs of the baseline divided by FLOPs of the merger at matched accuracy (δ = "
+        f"{DEFAULT_DELTA:g}), for the task combination where that is largest (a choice that "
+        "favours large values, and that p does not know of); the paper's figures are the largest "
+        f"over all its data sets. {brackets(int(factors['n'].max()))}",
+        tables=[noted_table("Times less computation", header, rows, 4)],
         numbers=run.text_rows("headline", experiment=experiment),
     )
 
@@ -199,7 +225,7 @@ def latency(run: Run, experiment: str) -> Document | None:
         f"{DEFAULT_DELTA:g} percentage point below the single-task networks for every task: "
         "milliseconds of one forward pass of a batch (median over rounds, mean over "
         f"n = {n} seeds), and how many times less FLOPs and time that is than B1 and B2 "
-        "take, paired by seed. In square brackets: 95 % bootstrap interval over seeds. Networks "
+        f"take: geometric means of ratios paired by seed. {brackets(n)} Networks "
         "that share nothing run one after the other, and their times add up. Of more than two "
         "tasks, means over all combinations of as many tasks. Each merging was timed by a job of "
         f"its own: `pam bench latency` times them in turn. Machine: {machine or 'not known'}.",

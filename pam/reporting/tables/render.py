@@ -17,8 +17,8 @@ from pam.runs.paths import ORIGINS
 Builder = Callable[[Run, str], Document | None]
 
 _TABLES: dict[Builder, tuple[str, ...]] = {
-    comparison: ("measurements", "matched", "matched_sizes", "failures"),
-    overviews.sensitivity: ("matched", "measurements", "failures"),
+    comparison: ("measurements", "matched", "requests", "frontiers", "failures"),
+    overviews.sensitivity: ("matched", "requests", "measurements", "failures"),
     overviews.operating_points: ("operating_points", "measurements", "failures"),
     overviews.headline: ("headline", "measurements"),
     analyses.relatedness: ("relatedness",),

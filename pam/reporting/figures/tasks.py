@@ -1,0 +1,56 @@
+"""Figure: computation at matched accuracy against how many tasks run."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from pam.reporting.figures import style
+from pam.reporting.figures.panels import (
+    beside,
+    facets,
+    log_axis,
+    marked_lines,
+    merging_looks,
+    named,
+)
+from pam.reporting.run import Run
+from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
+from pam.reporting.statistics.paths import MEAN
+from pam.reporting.storage import select
+
+SOURCES = ("requests", "measurements")
+TITLE = "Computation by how many tasks run"
+NOTE = (
+    "lower is cheaper, at the same accuracy "
+    f"({DEFAULT_DELTA:g} point lost on validation data) · mean over all combinations of so many "
+    "tasks · bars: 95 % interval over seeds, of two seeds their range · white centre: only a bound "
+    "· no mark: a seed never comes that close"
+)
+
+
+def draw(run: Run, experiment: str) -> Figure | None:
+    """Return a panel per pruning scheme; None with fewer than three tasks."""
+    where = {"experiment": experiment, "requirement": MEAN, "delta": DEFAULT_DELTA}
+    rows = run.rows("requests", **where).dropna(subset=["n_tasks", "flops_mean"])
+    if not rows["n_tasks"].max() > 2:
+        return None
+    looks = merging_looks(run, experiment, rows["merging"])
+    rows = named(run, rows)
+    rows["x"] = rows["n_tasks"] + beside(rows["merging"], list(looks), 0.5)
+    for part in ("mean", "low", "high"):
+        rows[part] = 1e-6 * rows[f"flops_{part}"]
+    rows.loc[rows["status"] == BOUND, ["low", "high"]] = np.nan
+    numbers = {number: f"{number:.0f}" for number in sorted(rows["n_tasks"].unique())}
+    labels = ("tasks that run", "computation (MFLOPs)")
+    panels = facets(rows, None, "pruning", (2.6, 2.6), labels, sharey=True)
+    for axes, points in panels:
+        colours = [looks[name].colour for name in points["merging"]]
+        axes.vlines(points["x"], points["low"], points["high"], colours, lw=1.0)
+        lined = points.drop(columns=["low", "high"])
+        marked_lines(axes, lined, "x", "mean", "merging", looks)
+        bounds = select(points, status=BOUND)
+        axes.scatter(bounds["x"], bounds["mean"], 4, "white", zorder=5)
+        axes.set_yscale("log")
+        log_axis(axes.yaxis)
+        axes.set_xticks(list(numbers), list(numbers.values()))
+        axes.set_xlim(min(numbers) - 0.5, max(numbers) + 0.5)
+    return panels.with_legend(style.marks(looks.values()))

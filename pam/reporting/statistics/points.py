@@ -1,0 +1,158 @@
+"""From CSV rows to paths: the measured networks of every independent part, merger and seed.
+
+A merged network has one pruning strength for all tasks. Networks that share no group (B1) are
+pruned each on its own: every one of them is a part with a path of its own, chooses its own
+strength, and the costs of a combination add up.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from pam.reporting.names import order_combinations
+from pam.reporting.run import Run
+from pam.reporting.statistics.intervals import Array
+from pam.reporting.statistics.matched_cost import Paths
+from pam.reporting.statistics.paths import Path, Tasks, fit_path
+from pam.reporting.storage import select
+
+SHARED = "shared"
+COSTS = ("flops", "macs", "parameters")
+
+_POINT = ["seed", "strength"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The P measured networks of the tasks of one merger and seed that share groups.
+
+    Attributes:
+        tasks: the T tasks of the part.
+        strengths: (P,).
+        drops: (T, P) percentage points of validation accuracy below the single-task networks.
+        accuracies: (T, P) test accuracies, 0..1.
+        costs: each of :data:`COSTS` -> sets of the tasks -> (P,) cost when they run.
+    """
+
+    tasks: tuple[str, ...]
+    strengths: Array
+    drops: Array
+    accuracies: Array
+    costs: Mapping[str, Mapping[Tasks, Array]]
+
+    @cached_property
+    def path(self) -> Path:
+        """Its fits against FLOPs."""
+        return fit_path(self.tasks, self.costs["flops"], self.drops, self.accuracies)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The pruned networks of one experiment and pruning.
+
+    Attributes:
+        experiment, pruning: their names.
+        combinations: of tasks, in order; all are known of every network.
+        parts: merging -> seed -> its parts; a merging without networks has no seeds.
+    """
+
+    experiment: str
+    pruning: str
+    combinations: Sequence[str]
+    parts: Mapping[str, Mapping[int, Sequence[Part]]]
+
+    @cached_property
+    def paths(self) -> Paths:
+        """The fits of the parts."""
+        return {
+            merging: {seed: [part.path for part in parts] for seed, parts in seeds.items()}
+            for merging, seeds in self.parts.items()
+        }
+
+
+def components(groups: Iterable[str], tasks: Iterable[str]) -> list[Tasks]:
+    """Return the sets of a network's tasks that are connected by a common group.
+
+    Groups are called ``A``, ``A&C`` or ``shared`` (all tasks).
+    """
+    tasks = list(tasks)
+    parts = [frozenset([task]) for task in tasks]
+    for group in groups:
+        members = frozenset(tasks if group == SHARED else group.split("&"))
+        touched = [part for part in parts if part & members]
+        parts = [part for part in parts if not part & members] + [frozenset().union(*touched)]
+    return sorted(parts, key=lambda part: min(map(tasks.index, part)))
+
+
+def pruned(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of networks that were pruned, or were to be: those not of strength 0."""
+    return frame[frame["strength"] != 0]
+
+
+def pruned_networks(run: Run, **where: str) -> list[Networks]:
+    """Return the networks of every experiment and pruning of a run, sorted.
+
+    Networks of strength 0 are left out: they have not had the fine-tuning that follows pruning, so
+    they are on no path. ``where`` names an experiment or a pruning to which the rest is limited.
+    """
+    measurements = pruned(run.rows("measurements", **where))
+    accuracies, groups = pruned(run.rows("accuracies", **where)), run.table("groups")
+    every = []
+    for (experiment, pruning), rows in measurements.groupby(["experiment", "pruning"]):
+        combinations = order_combinations(name for name in rows["combination"] if name)
+        if not combinations:
+            # Every job failed before it could name one.
+            continue
+        parts = {}
+        for merging, cells in rows.groupby("merging"):
+            axes = {"experiment": experiment, "merging": merging}
+            rated, merged = select(accuracies, pruning=pruning, **axes), select(groups, **axes)
+            names = select(merged, stage="merged")["group"].unique()
+            parts[merging] = dict(_parts_of_seeds(cells, rated, names, combinations))
+        every.append(Networks(experiment, pruning, combinations, parts))
+    return every
+
+
+def _parts_of_seeds(
+    measured: pd.DataFrame, rated: pd.DataFrame, groups: Sequence[str], combinations: Sequence[str]
+) -> Iterator[tuple[int, list[Part]]]:
+    """Yield every seed of one (experiment, pruning, merging) with its parts.
+
+    Without any ``groups`` all tasks are connected. Networks of which something was not measured
+    are left out.
+    """
+    measured, rated = select(measured, status="ok"), select(rated, status="ok")
+    if measured.empty or rated.empty:
+        return
+    tasks = sorted(rated["task"].unique())
+    loss = rated["single_task_validation_accuracy"] - rated["validation_accuracy"]
+    # The CSV has six decimals; rounding takes off what the subtraction adds beyond them.
+    rated = rated.assign(drop=(100 * loss).round(4))
+    rated = rated.pivot(index=_POINT, columns="task", values=["drop", "accuracy"])
+    costs = measured.pivot(index=_POINT, columns="combination", values=list(COSTS))
+    wanted = pd.MultiIndex.from_product([COSTS, combinations])
+    points = costs.reindex(columns=wanted).join(rated).dropna()
+    named = {frozenset(name.split("&")): name for name in combinations}
+    for seed, networks in points.groupby("seed"):
+        yield (
+            int(seed),
+            [
+                Part(
+                    tuple(part),
+                    networks.index.get_level_values("strength").to_numpy(np.float64),
+                    *(networks[name][part].to_numpy(np.float64).T for name in ("drop", "accuracy")),
+                    {
+                        cost: {
+                            run: networks[cost, name].to_numpy(np.float64)
+                            for run, name in named.items()
+                            if run <= {*part}
+                        }
+                        for cost in COSTS
+                    },
+                )
+                for part in map(sorted, components(groups if len(groups) else [SHARED], tasks))
+            ],
+        )
