@@ -26,7 +26,8 @@ _NAMING = ("measurements", "relatedness", "exclusivity", "redundancy")
 
 
 _MEASURED = ("accuracies", "groups")
-_FILLED = ("measurements", *_MEASURED, "training", "matched", "matched_sizes", "operating_points")
+_COMPARED = ("matched", "requests", "frontiers", "operating_points")
+_FILLED = ("measurements", *_MEASURED, "training", *_COMPARED)
 """The CSV files that have rows wherever a network was measured."""
 
 

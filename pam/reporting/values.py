@@ -19,10 +19,11 @@ _SHARE = (0.0, 1.0)
 _RANGES = {
     **dict.fromkeys(("accuracy", "validation_accuracy"), _SHARE),
     **dict.fromkeys(("single_task_accuracy", "single_task_validation_accuracy"), _SHARE),
+    **dict.fromkeys(("p", *(f"flops_vs_{base}_p" for base in ("none", "mtz"))), _SHARE),
     "accuracy_drop": (-100.0, 100.0),
     **dict.fromkeys(("flops", "macs", "parameters", "neurons", "neurons_a", "neurons_b"), _COUNT),
     **dict.fromkeys(("shared", "exclusive_a", "exclusive_b", "removed", "n", "n_tasks"), _COUNT),
-    **dict.fromkeys(("combinations", "seed", "strength", "step", "epoch"), _COUNT),
+    **dict.fromkeys(("combinations", "crossed", "seed", "strength", "step", "epoch"), _COUNT),
     **dict.fromkeys(("learning_rate", "label_entropy_nats", "label_information_nats"), _COUNT),
     **dict.fromkeys(("threads", "batch_size", "rounds", "median_ms", "low_ms", "high_ms"), _COUNT),
     **dict.fromkeys(("wall_s", "cpu_s", "peak_memory_mb", "factor", "low", "high"), _COUNT),
@@ -31,7 +32,7 @@ _RANGES = {
 }
 """Column -> the lowest and the highest number; the ends of its interval have the same."""
 
-_INTERVAL = re.compile(r"_(mean|low|high)$")
+_INTERVAL = re.compile(r"_(mean|low|high|holm)$")
 _ROUNDING = 1e-6
 
 FAILED = frozenset({"data_missing", "diverged", "collapsed", "out_of_memory", "missing"})

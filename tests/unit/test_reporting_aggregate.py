@@ -10,9 +10,10 @@ from scipy import stats
 from pam import DataError
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate, derive
+from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.operating_points import strength_of
-from pam.reporting.statistics.points import components
+from pam.reporting.statistics.points import components, pruned_networks
 from pam.reporting.storage import read_table, select
 from tests.reference.matched_cost_reference import slow_cost
 from tests.reporting_fixtures import SEEDS, cell_record, fail, write_records
@@ -235,6 +236,25 @@ def test_records_that_do_not_fit_are_named(tmp_path):
 )
 def test_tasks_are_connected_through_groups(groups, parts):
     assert components(groups, ["A", "B", "C"]) == [frozenset(part) for part in parts]
+
+
+def test_a_part_that_stands_while_another_goes_on_is_no_further_reading(tmp_path):
+    record = cell_record("fashion", "none", "vibnet", 0)
+    rows = record["rows"]
+    for table, column in (("accuracies", "task"), ("measurements", "combination")):
+        by_place = {(row["strength"], row[column]): row for row in rows[table]}
+        for (strength, name), row in by_place.items():
+            # A begins its path late and ends it early: it stands unpruned, then as at 1.5.
+            stands = {0.25: 0.0, 2.0: 1.5, 2.5: 1.5}.get(strength, strength)
+            if name == "A":
+                row |= by_place[stands, "A"] | {"strength": strength}
+    path = tmp_path / "none-vibnet-0.json"
+    write_json(path, record | {"provenance": {"rule": "measure"}})
+    aggregate([path], tmp_path)
+    (networks,) = pruned_networks(Run(tmp_path))
+    a, b = networks.parts["none"][0]
+    assert list(a.strengths) == [0.5, 1.0, 1.5]
+    assert list(b.strengths) == [0.25, 0.5, 1.0, 1.5, 2.0, 2.5]
 
 
 def test_strength_of_a_group():

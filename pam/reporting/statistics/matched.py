@@ -181,11 +181,16 @@ def _summaries(read: Reading) -> dict[str, Sequence[Any]]:
     columns: dict[str, Sequence[Any]] = {"status": status, "crossed": crossed}
     reached = np.isin(status, (OK, BOUND))
     logs = np.log(np.where(reached, read.costs, 1.0))
-    for name, values, back in (("accuracy", read.accuracies, np.array), ("flops", logs, np.exp)):
+    # An interval by t knows nothing of the ends of a scale.
+    for name, values, back in (("accuracy", read.accuracies, _as_share), ("flops", logs, np.exp)):
         parts = (values.mean(axis=0), *t_interval(values)) if n else [crossed] * 3
         for part, value in zip(("mean", "low", "high"), parts, strict=True):
             columns[f"{name}_{part}"] = np.where(reached, back(value), np.nan)
     return columns
+
+
+def _as_share(values: Array) -> Array:
+    return np.clip(values, 0.0, 1.0)
 
 
 def _ratio_columns(ratios: Mapping[str, Ratio], length: int, alone: int) -> dict[str, Array]:

@@ -98,8 +98,8 @@ def pruned_networks(run: Run, **where: str) -> list[Networks]:
     Networks of strength 0 are left out: they have not had the fine-tuning that follows pruning, so
     they are on no path. ``where`` names an experiment or a pruning to which the rest is limited.
     """
-    measurements = pruned(run.rows("measurements", **where))
-    accuracies, groups = pruned(run.rows("accuracies", **where)), run.table("groups")
+    measurements = run.rows("measurements", **where)
+    accuracies, groups = run.rows("accuracies", **where), run.table("groups")
     every = []
     for (experiment, pruning), rows in measurements.groupby(["experiment", "pruning"]):
         combinations = order_combinations(name for name in rows["combination"] if name)
@@ -136,23 +136,32 @@ def _parts_of_seeds(
     wanted = pd.MultiIndex.from_product([COSTS, combinations])
     points = costs.reindex(columns=wanted).join(rated).dropna()
     named = {frozenset(name.split("&")): name for name in combinations}
+    parts = [*map(sorted, components(groups if len(groups) else [SHARED], tasks))]
     for seed, networks in points.groupby("seed"):
-        yield (
-            int(seed),
-            [
-                Part(
-                    tuple(part),
-                    networks.index.get_level_values("strength").to_numpy(np.float64),
-                    *(networks[name][part].to_numpy(np.float64).T for name in ("drop", "accuracy")),
-                    {
-                        cost: {
-                            run: networks[cost, name].to_numpy(np.float64)
-                            for run, name in named.items()
-                            if run <= {*part}
-                        }
-                        for cost in COSTS
-                    },
-                )
-                for part in map(sorted, components(groups if len(groups) else [SHARED], tasks))
-            ],
-        )
+        every = [_part(networks, part, named) for part in parts]
+        if all(len(part.strengths) for part in every):
+            yield int(seed), every
+
+
+def _part(networks: pd.DataFrame, tasks: list[str], named: Mapping[Tasks, str]) -> Part:
+    """Return what is different of a part from one network to the next, by strength.
+
+    While another part goes on, a part stands as it was, at first as before pruning: that is no
+    further reading, and would weigh as one.
+    """
+    runs = {run: name for run, name in named.items() if run <= {*tasks}}
+    rated = networks[[(kind, task) for kind in ("drop", "accuracy") for task in tasks]]
+    costs = networks[[(cost, name) for cost in COSTS for name in runs.values()]]
+    values = np.hstack([rated.to_numpy(np.float64), costs.to_numpy(np.float64)])
+    strengths = networks.index.get_level_values("strength").to_numpy(np.float64)
+    is_new = np.append(True, (values[1:] != values[:-1]).any(axis=1)) & (strengths > 0)
+    kept = networks[is_new]
+    return Part(
+        tuple(tasks),
+        strengths[is_new],
+        *(kept[kind][tasks].to_numpy(np.float64).T for kind in ("drop", "accuracy")),
+        {
+            cost: {run: kept[cost, name].to_numpy(np.float64) for run, name in runs.items()}
+            for cost in COSTS
+        },
+    )
