@@ -403,7 +403,7 @@ def test_the_command_says_it_all_and_writes_nothing(run, monkeypatch, capsys):
     profile = folder / "workflow/config/tiny.yaml"
     profile.parent.mkdir(parents=True, exist_ok=True)
     profile.write_text(PROFILE)
-    monkeypatch.setattr("pam.cli.status.ROOT", folder)
+    monkeypatch.setattr("pam.cli.status.checkout", lambda: folder)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("results/**/*")}
     assert main(["status", "--profile", "tiny"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -89,7 +89,7 @@ def test_parents_are_the_artefacts_of_the_jobs_before(run):
         for path, sha256 in known["merge"]["artefacts"].items()
         if path.endswith(".safetensors")
     }
-    assert known["prune"]["parents"] == data | merged
+    assert known["prune"]["parents"] == data | networks | merged
     assert known["measure"]["parents"].keys() == {
         *known["merge"]["parents"],
         *merged,
