@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after ``pam``; those of the process by default.
     """
+    warnings.formatwarning = _in_words
     words = sys.argv[1:] if arguments is None else list(arguments)
     parsed = make_parser().parse_args(words, Namespace(words=words))
     stop_with_workflow()
@@ -45,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
             raise
         return _say(f"cannot write {error.filename or 'a file'}: {error.strerror}")
+
+
+def _in_words(message: Warning | str, *_: object) -> str:
+    """Return how a warning is shown: without the code that gave it."""
+    return f"pam: warning: {' '.join(str(message).split())}\n"
 
 
 def _say(sentence: str) -> int:

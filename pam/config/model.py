@@ -30,9 +30,14 @@ def _compared(deltas: list[float]) -> list[float]:
     return deltas
 
 
+RESERVED = {"shared": "the group of all tasks", "images": "the input of every network"}
+"""Words that are no name of a task, since they are that of something else."""
+
+
 def _not_reserved(name: str) -> str:
-    if name == "shared":
-        raise PydanticCustomError("reserved", "'shared' is the name of the group of all tasks")
+    if name in RESERVED:
+        of = {"name": name, "thing": RESERVED[name]}
+        raise PydanticCustomError("reserved", "'{name}' is the name of {thing}", of)
     return name
 
 

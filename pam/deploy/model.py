@@ -1,8 +1,10 @@
 """An exported file: what it says of itself, and how it is opened to run, whatever its format."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from math import prod
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pam.errors import ConfigError, DataError
+from pam.groups import check_task_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +28,10 @@ OUTPUTS = "scores in (-1, 1); above the threshold the image has the label"
 IMAGES = "images"
 _WHITE = 255
 _FORMAT = 1
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Letters that would move the cursor of a terminal, or worse."""
+_MOST_VALUES = 2**25
+"""Of an image, so that a file cannot ask for all memory of a machine."""
 
 
 @dataclass(frozen=True)
@@ -76,27 +83,35 @@ class About:
             raise DataError(f"{path} has the unknown format {entries['pam.format']!r}")
         try:
             channels, height, width = map(int, entries["pam.input_shape"])
+            tasks = entries["pam.tasks"]
             normalisation = entries["pam.normalisation"]
             about = cls(
                 input_shape=(channels, height, width),
                 mean=[float(value) for value in normalisation["mean"]],
                 std=[float(value) for value in normalisation["std"]],
                 tasks={
-                    str(one["task"]): [str(label) for label in one["labels"]]
-                    for one in entries["pam.tasks"]
+                    check_task_name(one["task"]): [str(label) for label in one["labels"]]
+                    for one in tasks
                 },
                 version=str(entries["pam.version"]),
                 origin=dict(entries["pam.origin"]),
                 threshold=float(entries["pam.threshold"]),
             )
-            if min(about.input_shape) < 1:
+            if min(about.input_shape) < 1 or prod(about.input_shape) > _MOST_VALUES:
                 raise ValueError(f"images of {about.input_shape}")
-            if not len(about.mean) == len(about.std) == channels or 0 in about.std:
+            numbers = [*about.mean, *about.std, about.threshold]
+            lengths = {len(about.mean), len(about.std)}
+            if lengths != {channels} or 0 in about.std or not np.isfinite(numbers).all():
                 raise ValueError(f"a normalisation by {about.mean} and {about.std}")
             if not about.tasks or not all(about.tasks.values()):
                 raise ValueError(f"tasks without labels: {about.tasks}")
+            for labels in about.tasks.values():
+                if len(set(labels)) < len(labels) or any(map(_CONTROL.search, labels)):
+                    raise ValueError(f"labels that are the same or cannot be shown: {labels}")
+            if len(about.tasks) < len(tasks):
+                raise ValueError(f"the same task twice, among {list(about.tasks)}")
             return about
-        except (KeyError, TypeError, ValueError) as error:
+        except (ConfigError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise DataError(f"{path} describes itself incompletely: {error!r}") from error
 
     def normalise(self, pixels: np.ndarray) -> np.ndarray:

@@ -219,6 +219,7 @@ BAD = {
     "a long task": ("data:", f"tasks: [{'A' * 65}]\n    data:", "the name must match"),
     "task with &": ("data:", "tasks: ['A&B']\n    data:", "tasks[0]: the name must match"),
     "task called shared": ("data:", "tasks: [shared]\n    data:", "name of the group of all"),
+    "task called images": ("data:", "tasks: [images]\n    data:", "'images' is the name of the in"),
     "python object": ("tile: 16", "tile: !!python/object:os.system x", "good.yaml, line 5"),
     "wrong tag": ("tile: 16", "tile: !!int ''", "cannot read"),
     "contains itself": ("data: {tile: 16}", "data: &d {d: *d}", "is itself a part of"),

@@ -223,6 +223,32 @@ MODELS = {
         {"pam.tasks": [{"task": "A", "labels": ["bright", "dark", "grey"]}]},
         "has 3 labels of task 'A', but gives float32 scores of shape (1, 2) for 1 images",
     ),
+    "a label twice": (
+        {"pam.tasks": [{"task": "A", "labels": ["bright", "bright"]}]},
+        "labels that are the same or cannot be shown: ['bright', 'bright']",
+    ),
+    "a label that moves the cursor": (
+        {"pam.tasks": [{"task": "A", "labels": ["\x1b[2J", "dark"]}]},
+        r"[2J', 'dark']",
+    ),
+    "a task twice": (
+        {
+            "pam.tasks": [
+                {"task": "A", "labels": ["x"]},
+                {"task": "A", "labels": ["bright", "dark"]},
+            ]
+        },
+        "the same task twice, among ['A']",
+    ),
+    "a task that is no word": (
+        {"pam.tasks": [{"task": "../A", "labels": ["bright"]}]},
+        "'../A' cannot be the name of a task",
+    ),
+    "a deviation that is no number": (
+        {"pam.normalisation": {"mean": [0.5], "std": [float("nan")]}},
+        "a normalisation by [0.5] and [nan]",
+    ),
+    "giant images": ({"pam.input_shape": [1, 10**5, 10**5]}, "images of (1, 100000, 100000)"),
     "larger images": ({"pam.input_shape": [1, 9, 9]}, "does not run on 1 images of (1, 9, 9)"),
     "one at a time": ({"batch": 1}, "light.onnx does not run on 2 images"),
     "two channels": ({"channels": 2}, "takes images of 2 channels, files have 1 or 3"),
