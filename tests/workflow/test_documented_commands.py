@@ -20,7 +20,7 @@ pytestmark = pytest.mark.more
 
 PAGES = ["README.md", "CONTRIBUTING.md", "workflow/config/README.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
-BLOCK = re.compile(r"^(?:<!-- not run: (.*) -->\n)?```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(?:<!-- not run: ([^\n]*) -->\n)?```(\w*)\n(.*?)^```", re.M | re.S)
 COMMAND = re.compile(r"(\S*=\S+ )*(\.venv\S*/bin/)?(pam|make|python|snakemake|pip) ")
 READY = sorted(Path(sys.prefix).glob(".ready-*"))
 
