@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import PIPE
+from subprocess import PIPE, Popen
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -25,7 +25,6 @@ import cluster  # noqa: E402 - beside this file
 from children import Children  # noqa: E402 - beside this file
 
 from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
-from pam.cli.main import main as pam  # noqa: E402
 from pam.config import check_plugins, load_config  # noqa: E402
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold, is_held  # noqa: E402
 from pam.files import check_room  # noqa: E402
@@ -71,12 +70,13 @@ def main() -> int:
             folders = cluster.profiles(options.cluster)
             os.environ.update(_ready_cluster(options, cluster.check_engine(folders)))
             where = [f"--profile={folder}" for folder in folders]
+        estimate = _start_estimate(file, options.seeds) if options.dry_run else None
         plan = Plan(config, paths, data=options.data, retry_failed=options.retry_failed)
         if plan.damaged:
             # Jobs would refuse such a file too, but late.
             raise PamError("\nmake reproduce: ".join(shortened(plan.damaged)))
         if lock is None:
-            return _show_plan(file, options.seeds, plan)
+            return _show_plan(estimate, plan)
         check_folders(config, options.data, _unprepared(plan))
         children = (cluster.Submitting if options.cluster else Children)(options.end_with)
         snakemake = preparing = _snakemake(options, where)
@@ -222,13 +222,21 @@ def _stopped(number: int) -> int:
     return SIGNALLED + number
 
 
-def _show_plan(config: str, seeds: str | None, plan: Plan) -> int:
+def _start_estimate(config: str, seeds: str | None) -> "Popen[str]":
+    """Start to estimate the hours of a configuration, which loads all that trains."""
+    words = ["plan", "--config", config, *(["--seeds", seeds] if seeds else [])]
+    found = os.environ | {"PYTHONPATH": str(ROOT)}
+    return Popen([sys.executable, "-m", "pam.cli", *words], stdout=PIPE, text=True, env=found)
+
+
+def _show_plan(estimate: "Popen[str] | None", plan: Plan) -> int:
     """Show all jobs and estimated hours, and how many jobs of every stage are still to run."""
-    failed = pam(["plan", "--config", config, *(["--seeds", seeds] if seeds else [])])
+    assert estimate, "started for a dry run"
+    print(estimate.communicate()[0], end="")
     counts = Counter(due.cell.stage for due in plan.due)
     lines = [f"{stage}: {count}" for stage, count in counts.items()] or ["nothing"]
     print("\n### Still to run\n", *lines, sep="\n")
-    return failed
+    return estimate.returncode
 
 
 def _ready_cluster(options: argparse.Namespace, engine: str) -> dict[str, str]:

@@ -1,8 +1,7 @@
 """Which cells of a run have to run, and why: what lies on disk against what is asked for."""
 
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from pam.config import Config
 from pam.errors import DataError
 from pam.files import file_hash, read_json
+from pam.history.differences import changed_keys, differences, in_a_row
 from pam.history.hashes import Modules
 from pam.runs.cells import (
     Cell,
@@ -26,12 +26,12 @@ from pam.runs.raw_data import cell_raw_hash
 from pam.runs.record import (
     OK,
     Manifest,
-    Record,
+    Outline,
     check_artefact,
     check_csv,
     read_given_up,
     read_manifest,
-    read_record,
+    read_outline,
 )
 from pam.runs.stages import CSV_FILES, STAGES
 
@@ -39,9 +39,7 @@ NEW = "not made yet"
 FOLLOWS = "the input is made anew"
 NEEDED = "its network was thrown away, and is read again"
 
-_MOST_NAMES = 3
 _MOST_SENTENCES = 5
-_SHORT = 40
 
 
 @dataclass(frozen=True)
@@ -84,19 +82,25 @@ class Plan:
             data: folder of raw data.
             retry_failed: whether cells that failed are due as well.
         """
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, Outline] = {}
         self.damaged: list[str] = []
         self.due: list[Due] = []
         self.paths = paths
         self._config, self._modules, self._data = config, modules or {}, data
         self._retry_failed = retry_failed
-        # Thousands of cells share their code and their settings.
+        # Thousands of cells share them.
         self._code_of = cache(partial(cell_code, config))
         self._settings_of = cache(lambda kind: _hashed(settings_of(config, kind)))
+        self._artefact = cache(paths.artefact)
+        self._parents: dict[Cell, list[Cell]] = {}
+        self._written: dict[Cell, dict[str, str]] = {}
         self._is_due: set[Cell] = set()
         self._given_up = read_given_up(paths.results)
         causes = {}
         for cell in all_cells(config):
+            self._parents[cell] = [
+                one for some in parents_of(config, cell).values() for one in some
+            ]
             causes[cell] = self._causes(cell)
             if causes[cell]:
                 self._is_due.add(cell)
@@ -125,15 +129,12 @@ class Plan:
         if not self._given_up:
             return set()
         parents = {
-            parent for cell in self._is_due if cell.experiment for parent in self._parents(cell)
+            parent for cell in self._is_due if cell.experiment for parent in self._parents[cell]
         }
         return {parent for parent in parents - self._is_due if self.given_up(parent)}
 
-    def _parents(self, cell: Cell) -> list[Cell]:
-        return [one for some in parents_of(self._config, cell).values() for one in some]
-
     def _follows(self, cell: Cell) -> bool:
-        return any(parent in self._is_due for parent in self._parents(cell))
+        return any(parent in self._is_due for parent in self._parents[cell])
 
     def _causes(self, cell: Cell) -> list[str]:
         """Return why a cell has to run; nothing if it need not."""
@@ -144,7 +145,7 @@ class Plan:
         if cell.experiment and self.given_up(cell):
             missing.remove(self.paths.artefact(cell))
         if missing:
-            return [f"missing: {_some(missing)}"]
+            return [f"missing: {in_a_row(missing)}"]
         try:
             causes = list(self._of_cell(cell) if cell.experiment else self._of_run(cell))
         except DataError as error:
@@ -154,34 +155,33 @@ class Plan:
 
     def _of_cell(self, cell: Cell) -> Iterator[str]:
         path = self.paths.record(cell)
-        record = self.records[path] = read_record(path)
+        record = self.records[path] = read_outline(path)
+        known = record.provenance
+        self._written[cell] = known.artefacts
         for output in self.paths.outputs(cell):
             if output != path and os.path.exists(output):
-                check_artefact(output, path, record.provenance)
+                check_artefact(output, path, known)
         if self._retry_failed and record.status != OK:
             yield f"it failed: {record.status}"
-        known = record.provenance
         yield from self._of_code(cell, known.code_hash)
         settings, settings_hash = self._settings_of(cell.kind)
         if known.config_hash != settings_hash:
-            yield f"{_changed_keys(known.config, settings)} changed in the configuration"
+            yield f"{changed_keys(known.config, settings)} changed in the configuration"
         raw = cell_raw_hash(self._config, cell, self._data)
         if (known.model_extra or {}).get("raw_hash", "") != raw:
             yield "the raw data changed"
-        for parents in parents_of(self._config, cell).values():
-            for parent in parents:
-                artefact = self.paths.artefact(parent)
-                name = self._in_run(artefact)
-                source = self.records.get(self.paths.record(parent))
-                hashes = source.provenance.artefacts if source else {}
-                if parent not in self._is_due and known.parents.get(name) != hashes.get(name, ""):
-                    yield f"{artefact} changed"
+        for parent in self._parents[cell]:
+            artefact = self._artefact(parent)
+            name = self._in_run(artefact)
+            hashes = self._written.get(parent, {})
+            if parent not in self._is_due and known.parents.get(name) != hashes.get(name, ""):
+                yield f"{artefact} changed"
 
     def _of_code(self, cell: Cell, known: str) -> Iterator[str]:
         if known != self._code_of(cell.kind):
             before, now = self._modules.get(known), cell_modules(self._config, cell)
-            names = _differences(before, now) if before else []
-            yield f"the code of {_some(names)} changed" if names else "the code changed"
+            names = differences(before, now) if before else []
+            yield f"the code of {in_a_row(names)} changed" if names else "the code changed"
 
     def _of_run(self, cell: Cell) -> Iterator[str]:
         """Yield why a stage of the whole run is due: its code, its settings, or what it reads."""
@@ -203,12 +203,12 @@ class Plan:
             return
         gone = [name for name in files if not (folder / name).is_file()]
         if gone:
-            yield f"missing: {_some([str(folder / name) for name in gone])}"
+            yield f"missing: {in_a_row([str(folder / name) for name in gone])}"
         changed = [
             name for name in files.keys() - set(gone) if file_hash(folder / name) != files[name]
         ]
         if changed:
-            yield f"{_some([str(folder / name) for name in sorted(changed)])} changed"
+            yield f"{in_a_row([str(folder / name) for name in sorted(changed)])} changed"
         # A run may have ended between the two.
         if _written(folder / ORIGINS) < _written(self.paths.manifest):
             yield "the rows are newer"
@@ -221,7 +221,7 @@ class Plan:
         now = settings_of(self._config, Cell("aggregate"))
         before = {key: manifest.config.get(key) for key in keys}
         if before != now:
-            yield f"{_changed_keys(before, now)} changed in the configuration"
+            yield f"{changed_keys(before, now)} changed in the configuration"
         names = {self._in_run(path): path for path in self.paths.records(self._config)}
         if names.keys() != manifest.jobs.keys():
             yield "other cells are asked for than before"
@@ -254,8 +254,7 @@ def with_finished_seeds(
 
 def shortened(sentences: Sequence[str]) -> list[str]:
     """Return the first of many sentences, and how many more there are."""
-    more = len(sentences) - _MOST_SENTENCES
-    shown = list(dict.fromkeys(sentences[:_MOST_SENTENCES]))
+    shown, more = sentences[:_MOST_SENTENCES], len(sentences) - _MOST_SENTENCES
     return [*shown, f"and {more} more: see `make status`"] if more > 0 else shown
 
 
@@ -266,37 +265,3 @@ def _hashed(settings: dict[str, Any]) -> tuple[dict[str, Any], str]:
 def _written(path: str | Path) -> int:
     """Return when a file was written, in nanoseconds; 0 if it is not there."""
     return Path(path).stat().st_mtime_ns if Path(path).exists() else 0
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return the sorted keys whose values differ, or that one side lacks."""
-    return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-
-
-def _changed_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return the keys that differ, with their values before and now where those are short."""
-    flat = _flat(before), _flat(now)
-    names = []
-    for key in _differences(*flat):
-        values = [json.dumps(side[key]) if key in side else "none" for side in flat]
-        is_short = len("".join(values)) <= _SHORT
-        names.append(f"{key} ({values[0]} -> {values[1]})" if is_short else key)
-    return _some(names)
-
-
-def _flat(value: Any, at: str = "") -> dict[str, Any]:
-    """Return dotted key -> value of nested mappings."""
-    if not isinstance(value, Mapping) or not value:
-        return {at: value}
-    return {
-        key: leaf
-        for name, inner in value.items()
-        for key, leaf in _flat(inner, f"{at}.{name}" if at else name).items()
-    }
-
-
-def _some(names: list[str]) -> str:
-    """Return names in a row; of many the first ones, and how many more there are."""
-    shown = names if len(names) <= _MOST_NAMES else names[: _MOST_NAMES - 1]
-    more = f" and {len(names) - len(shown)} more" if len(shown) < len(names) else ""
-    return ", ".join(shown) + more

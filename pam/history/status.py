@@ -9,7 +9,7 @@ from pam.config import Config
 from pam.history.plan import NEW, Due, Plan
 from pam.runs.cells import all_cells
 from pam.runs.paths import Paths
-from pam.runs.record import OK, Record
+from pam.runs.record import OK, Outline
 
 MOST_FAILURES = 5
 
@@ -47,7 +47,7 @@ def given_up_lines(config: Config, plan: Plan) -> list[str]:
     ] * bool(count)
 
 
-def _failure(path: Path, record: Record) -> str:
+def _failure(path: Path, record: Outline) -> str:
     cell = f"{path.parent.parent.name}/{path.parent.name}/{path.stem}"
     return f"  {cell}: {record.status}: {record.reason}"
 

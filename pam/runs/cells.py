@@ -53,7 +53,7 @@ class Cell:
     @property
     def kind(self) -> "Cell":
         """The cell without task and seed, on which neither its code nor its settings depend."""
-        return replace(self, task="", seed="")
+        return Cell(self.stage, self.experiment, "", self.merging, self.pruning, self.relatedness)
 
     @property
     def axes(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The record of a job, and the manifest of a run: what came of it, and all that is behind it."""
 
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,9 +22,6 @@ class Part(BaseModel):
     """A part of a file of a run: what is not named may be there too, and is kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-
-
-_Model = TypeVar("_Model", bound=Part)
 
 
 class Git(Part):
@@ -77,19 +75,31 @@ class Provenance(Part):
         return (self.model_extra or {}).get(name)
 
 
-class Record(Part):
-    """What a job leaves beside its artefact.
+class Outline(BaseModel):
+    """A record without its rows.
 
     Attributes:
         status: ``"ok"``, or how the cell failed.
         reason: why it failed, in one sentence.
-        rows: CSV file -> rows.
+        seal: see :data:`pam.files.SEAL`; early records have none.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     status: str
     reason: str
-    rows: dict[str, list[dict[str, Any]]]
     provenance: Provenance
+    seal: str | None = None
+
+
+class Record(Outline):
+    """What a job leaves beside its artefact.
+
+    Attributes:
+        rows: CSV file -> rows.
+    """
+
+    rows: dict[str, list[dict[str, Any]]]
 
 
 class JobRecord(Provenance):
@@ -110,7 +120,11 @@ class Manifest(Part):
     jobs: dict[str, JobRecord]
     csv: dict[str, str] = Field(default_factory=dict)
     code_hash: str = ""
+    seal: str | None = None
     aggregated_on: Environment = Environment()
+
+
+_Model = TypeVar("_Model", Outline, Record, Manifest)
 
 
 def read_record(path: str | Path) -> Record:
@@ -120,19 +134,25 @@ def read_record(path: str | Path) -> Record:
         DataError: if it is missing, damaged, not a record, or that of another job.
         ChangedError: if it is not what its job wrote.
     """
-    record = _read(Path(path), Record)
+    record, name = _read(Path(path), Record), path_in_run(path, path)
     written = record.provenance.artefacts
-    name = path_in_run(path, path)
     if written and name not in written:
         raise DataError(f"{path} is the record of another job: delete it and run again")
-    # Early records have no seal.
-    if (
-        written
-        and SEAL not in (record.model_extra or {})
-        and written[name] != rows_hash(record.rows)
-    ):
+    if written and not record.seal and written[name] != rows_hash(record.rows):
         raise ChangedError(path)
     return record
+
+
+def read_outline(path: str | Path) -> Outline:
+    """Return the record of a job, its rows read only if nothing else vouches for them.
+
+    Raises:
+        DataError: as :func:`read_record`.
+    """
+    outline = _read(Path(path), Outline)
+    if outline.seal and path_in_run(path, path) in outline.provenance.artefacts:
+        return outline
+    return read_record(path)
 
 
 def check_artefact(path: str | Path, record: str | Path, known: Provenance) -> None:
@@ -224,15 +244,28 @@ def read_manifest(results: str | Path) -> Manifest:
 
 def _read(path: Path, model: type[_Model]) -> _Model:
     try:
-        return model.model_validate(read_sealed(path))
-    except ChangedError:
-        raise
-    except DataError as error:
-        if not path.is_file():
-            raise
-        raise DataError(f"{error}: delete it and run again") from error
+        text = path.read_text(encoding="utf-8")
+        # Of an outline no row becomes an object: a run has thousands of records.
+        value = model.model_validate_json(text)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            raise DataError(
+                f"{path} is damaged or not JSON: {first['msg']}: delete it and run again"
+            ) from error
         where = ".".join(map(str, first["loc"])) or "the file"
-        kind = model.__name__.lower()
-        raise DataError(f"{path} is no {kind}: {where}: {first['msg']}") from error
+        kind = "manifest" if model is Manifest else "record"
+        raise DataError(
+            f"{path} is no {kind}: {where}: {first['msg']}; delete it and run again"
+        ) from error
+    except (ValueError, OSError) as error:
+        raise DataError(
+            f"{path} is damaged or not JSON: {error}: delete it and run again"
+        ) from error
+    if value.seal is not None:
+        unsealed = text.replace(f'"{SEAL}": "{value.seal}"', f'"{SEAL}": ""', 1)
+        if sha256(unsealed.encode()).hexdigest() != value.seal:
+            raise ChangedError(path)
+    return value

@@ -238,6 +238,7 @@ def stage_of(name: str) -> Stage:
     return STAGES[name]
 
 
+@cache
 def axes_of(name: str) -> tuple[str, ...]:
     """Return the axes of a stage of cells, the experiment first; of the others none."""
     axes = stage_of(name).axes
