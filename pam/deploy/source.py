@@ -7,7 +7,7 @@ from typing import Any
 
 from pam.data import data_hash
 from pam.errors import DataError
-from pam.files import read_json, stored_hash
+from pam.files import read_sealed, stored_hash
 from pam.networks import GroupedNetwork
 from pam.networks.family import load_one
 from pam.runs.cells import Cell
@@ -82,7 +82,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _provenance(record: Path) -> Mapping[str, Any]:
     """Return what a record says of how something was made; empty if there is no record."""
-    return _mapping(_mapping(read_json(record)).get("provenance")) if record.is_file() else {}
+    return _mapping(_mapping(read_sealed(record)).get("provenance")) if record.is_file() else {}
 
 
 def _merged(path: Path, record: Mapping[str, Any]) -> GroupedNetwork | None:
@@ -106,7 +106,7 @@ def _measured(path: Path, origin: Mapping[str, Any], strength: float) -> list[Ma
         return []
     return [
         row
-        for row in _mapping(read_json(record).get("rows")).get("accuracies", [])
+        for row in _mapping(read_sealed(record).get("rows")).get("accuracies", [])
         if row["strength"] == strength
     ]
 
