@@ -103,7 +103,7 @@ def test_ratios_of_what_is_unreached_or_only_a_bound():
         *(("0.50 [0.40, 0.60]", "0.03 (0.09)"), ("≤ 0.50", "—"), ("≥ 0.50", "—"), ("(0.50)", "—"))
     }
     assert ratio_cell(none, unreached, name) == "—†"
-    assert ratio_cell(None, ok, name) == "—‡"
+    assert ratio_cell(None, ok, name) == "–"
 
 
 def row_of_costs(merging, mean, high, n=6, status="ok"):

@@ -116,6 +116,7 @@ class SpeedUps:
         self._unsteady = {setting for setting, rows in timed.groupby(SETTING) if is_unsteady(rows)}
         prunings = run.names.order_prunings(points["pruning"])
         self.places = [Place(pruning, *one) for pruning in prunings for one in settings]
+        self._beside = {pruning: run.names.beside(pruning, prunings) for pruning in prunings}
         met = select(points, status=OK).groupby(["pruning", "merging", "combination"])["seed"]
         self._seeds_that_meet = {network: set(seeds) for network, seeds in met}
         self._costs: dict[tuple[Place, str, str], dict[int, dict[str, float]]] = {}
@@ -134,7 +135,8 @@ class SpeedUps:
         time = mean_interval(costs["time"].values())
         estimates = {TIME: time}
         for cost, reference in RATIOS:
-            base = self._means(place, reference, combinations)[cost]
+            beside = place._replace(pruning=self._beside[place.pruning])
+            base = self._means(beside, reference, combinations)[cost]
             ratio = ratio_interval(base, costs[cost])
             estimates[f"{cost}_vs_{reference}"] = ratio
         return {"n": time.n} | {
@@ -147,11 +149,19 @@ class SpeedUps:
         """Tell whether the timings of a setting say little; see :func:`is_unsteady`."""
         return (place.threads, place.backend, place.batch_size) in self._unsteady
 
-    def all_meet(self, pruning: str, mergings: Sequence[str], combinations: Sequence[str]) -> bool:
-        """Tell whether a seed has networks that meet delta for all mergers and combinations."""
+    def is_base(self, pruning: str, merging: str, reference: str) -> bool:
+        """Tell whether a merger under a pruning is the reference that it is compared with."""
+        return (merging, pruning) == (reference, self._beside[pruning])
+
+    def meet(self, pruning: str, merging: str, reference: str, combinations: Sequence[str]) -> bool:
+        """Tell whether a seed has networks of a merger, and of a reference if any, that meet delta.
+
+        They do for all the combinations.
+        """
+        others = [(self._beside[pruning], reference)] if reference else []
         seeds = [
-            self._seeds_that_meet.get((pruning, merging, combination), set())
-            for merging in mergings
+            self._seeds_that_meet.get((*network, combination), set())
+            for network in ((pruning, merging), *others)
             for combination in combinations
         ]
         return bool(set.intersection(*seeds))

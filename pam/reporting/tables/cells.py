@@ -11,6 +11,9 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, FAILED, NOT_REACHED
 from pam.reporting.tables.text_table import Document, TextTable
 
+NOT_ASKED = "–"
+"""In the place of what a pruner was not asked for: it need not prune every merger."""
+
 DASHES = {NOT_REACHED: "—†", FAILED: "—‡"}
 
 DASH_NOTES = {
@@ -61,7 +64,7 @@ def number(value: float, digits: str) -> str:
 def cost_cell(row: Mapping[str, Any] | None, n: int) -> str:
     """Return the matched MFLOPs of a row with interval, and ``≤`` where it is a bound."""
     if row is None:
-        return DASHES[FAILED]
+        return NOT_ASKED
     if row["status"] == BOUND:
         return f"≤ {number(1e-6 * row['flops_mean'], '#.3g')}{fewer(row, n)}"
     reached = f" ({row['crossed']:.0f}/{row['n']:.0f})" if row["status"] == NOT_REACHED else ""
@@ -71,14 +74,14 @@ def cost_cell(row: Mapping[str, Any] | None, n: int) -> str:
 def accuracy_cell(row: Mapping[str, Any] | None, n: int) -> str:
     """Return the test accuracy of a row in percent with interval."""
     if row is None:
-        return DASHES[FAILED]
+        return NOT_ASKED
     return estimate(row, "accuracy", 100, ".2f") + fewer(row, n)
 
 
 def ratio_cell(row: Mapping[str, Any] | None, base: Mapping[str, Any] | None, name: str) -> str:
     """Return the ratio ``name`` of matched FLOPs; of bounds, which have no interval, a bound."""
     if row is None or base is None:
-        return DASHES[FAILED]
+        return NOT_ASKED
     if math.isnan(row[f"{name}_mean"]):
         status = base["status"] if base["status"] in DASHES else row["status"]
         return DASHES.get(status, "—")

@@ -190,6 +190,8 @@ def latency(run: Run, experiment: str) -> Document | None:
     n = points["seed"].nunique()
     speed_ups = SpeedUps(run, experiment)
     mergings = in_order(run.names, "merging", points["merging"])
+    # A pruner need not have pruned every merger.
+    asked = set(points[["pruning", "merging"]].itertuples(index=False, name=None))
     combinations = in_order(run.names, "combination", points["combination"])
     rows = [
         [
@@ -201,6 +203,7 @@ def latency(run: Run, experiment: str) -> Document | None:
         for place in speed_ups.places
         for tasks, names in pooled(combinations).items()
         for merging in mergings
+        if (place.pruning, merging) in asked
     ]
     numbers = [
         SPEED_UPS.format_row(
@@ -211,6 +214,7 @@ def latency(run: Run, experiment: str) -> Document | None:
         for place in speed_ups.places
         for name in combinations
         for merging in mergings
+        if (place.pruning, merging) in asked
     ]
     machine = timed_on(run, experiment)
     notes = [UNSTEADY_NOTE] if any(map(speed_ups.is_unsteady, speed_ups.places)) else []
@@ -241,17 +245,18 @@ def _time_cells(
     row = speed_ups.row(place, merging, names)
     for name in _ESTIMATES:
         mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
-        reference = name.rpartition("_vs_")[2] if name != TIME else merging
+        reference = name.rpartition("_vs_")[2] if name != TIME else ""
         if math.isnan(mean):
             # No seed meets delta, or the networks that do were not timed.
-            met = speed_ups.all_meet(place.pruning, (merging, reference), names)
+            met = speed_ups.meet(place.pruning, merging, reference, names)
             yield DASHES[FAILED if met else NOT_REACHED]
         elif name == TIME:
             yield interval(mean, low, high, "#.3g") + fewer(row, n)
         elif name.startswith("time") and speed_ups.is_unsteady(place):
             yield "—§"
         else:
-            yield "1" if merging == reference else interval(mean, low, high, ".2f")
+            is_base = speed_ups.is_base(place.pruning, merging, reference)
+            yield "1" if is_base else interval(mean, low, high, ".2f")
 
 
 def resources(run: Run, experiment: str) -> Document | None:
