@@ -72,8 +72,8 @@ help:
 	@echo '  make status         say what of a profile is up to date, what would run again, and why'
 	@echo '  make figures        redraw figures from CSV files alone, without training: those of every'
 	@echo '                      run in results/ and results/reference/; PROFILE=name for one'
-	@echo '  make report         one page of a run that needs no network, results/NAME/report.html; runs'
-	@echo '                      as for figures'
+	@echo '  make report         one page to explore a run without a connection, results/NAME/report.html;'
+	@echo '                      runs as for figures'
 	@echo '  make check          compare the measurements of a profile with results/reference/'
 	@echo '  make test           unit and property tests, on the same random examples every time'
 	@echo '  make test-more      property tests on other examples, and the tests that take long: whole'
@@ -125,7 +125,7 @@ figures: $(READY)
 report: $(READY)
 	@test -n '$(strip $(DRAWN))' || { echo 'make report: there is no run in results/' >&2; exit 2; }
 	@for run in $(DRAWN); do \
-	    $(BIN)/python -m pam.cli report --results $$run --figures figures/$${run#results/} || exit 2; \
+	    $(BIN)/python -m pam.cli report --results $$run || exit 2; \
 	    echo "$$run/report.html"; \
 	done
 

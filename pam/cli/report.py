@@ -13,22 +13,17 @@ def add_parser(commands: Commands) -> None:
     parser = add_command(
         commands,
         "report",
-        "put a run on one page (HTML) that needs no network: tables, figures, times, origins",
-        "pam report --results results/quick --figures figures/quick",
+        "put a run on one page (HTML) to explore without a connection: charts, tables, origins",
+        "pam report --results results/quick",
     )
     add_results(parser)
-    parser.add_argument(
-        "--figures", required=True, metavar="FOLDER", help="figures made by `pam figures`"
-    )
     parser.add_argument("--out", metavar="FILE", help="default: report.html in the results")
 
 
 def run(arguments: Namespace) -> int:
-    """Write the report from the CSV files, the manifest and the figures."""
+    """Write the report from the CSV files and the manifest."""
     from pam.reporting.pages.report import report_page
 
     out = arguments.out or Path(arguments.results) / "report.html"
-    write_text(
-        out, report_page(arguments.results, arguments.figures, stale_tables(arguments.results))
-    )
+    write_text(out, report_page(arguments.results, stale_tables(arguments.results)))
     return 0

@@ -1,29 +1,32 @@
 """The report of a run: complete, self-contained, and it works in a browser."""
 
 import base64
+import gzip
+import json
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pam import DataError
 from pam.cli.main import main
 from pam.files import read_json, write_json
 from pam.reporting.aggregate import aggregate
+from pam.reporting.pages.explorer import COSTS, NETWORKS
 from pam.reporting.pages.report import CATEGORIES, order, report_page
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.resources import duration
+from pam.reporting.storage import select
 from pam.reporting.tables.render import documents
 from pam.source.modules import ROOT
 from tests.browser import browser, executable
 from tests.reporting_fixtures import fail, write_records
 
-RUN = ROOT / "results" / "reference" / "cartoon"
-FIGURES = ROOT / "figures" / "reference" / "cartoon"
-VOID = {"meta", "img", "rect", "br"}
+RUN = ROOT / "results" / "reference" / "quick"
+VOID = {"meta", "rect", "input"}
 
 
 class Page(HTMLParser):
@@ -59,7 +62,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return report_page(RUN, FIGURES)
+    return report_page(RUN)
 
 
 @pytest.fixture(scope="module")
@@ -67,24 +70,8 @@ def page(text) -> Page:
     return Page(text)
 
 
-def test_every_element_is_closed_and_every_figure_is_there_with_caption_and_n(page):
+def test_every_element_is_closed(page):
     assert page.open == []
-    stems = {path.stem for path in FIGURES.glob("*.png")}
-    shown = {figure["id"].removeprefix("figure-") for figure in page.all("figure")}
-    assert shown == stems
-    images = [image for image in page.all("img") if "src" in image]
-    assert len(images) == len(stems)
-    assert all("n = 3 seeds" in image["alt"] and ".csv" in image["alt"] for image in images)
-    assert page.said("figcaption").count("n = 3") == len(stems)
-
-
-def test_an_embedded_figure_is_the_file(page):
-    image = next(image for image in page.all("img") if "Training" in (image.get("alt") or ""))
-    kind, _, content = image["src"].partition(";base64,")
-    # `make figures` in this checkout draws vector files beside those that are committed.
-    suffix = {"data:image/png": "png", "data:image/svg+xml": "svg"}[kind]
-    original = FIGURES / f"cartoon_conditions-training.{suffix}"
-    assert base64.b64decode(content) == original.read_bytes()
 
 
 def test_every_table_is_there(page):
@@ -107,12 +94,12 @@ def test_every_category_and_what_it_must_hold(page):
     manifest = read_json(RUN / "manifest.json")
     job = next(iter(manifest["jobs"].values()))
     for said in (
-        "all 261 jobs ended well",
+        f"all {len(manifest['jobs'])} jobs ended well",
         job["code_hash"],
         job["environment"]["git"]["commit"][:12],
         manifest["aggregated_on"]["packages"]["torch"],
-        "cartoon_lenet5",
-        "B1 none, B2 MTZ, all shared",
+        "digits_lenet5",
+        "B1 none, B2 MTZ, all shared, PAM, PAM zip",
         *(f"{name}.csv" for name in TABLES),
     ):
         assert said in words, said
@@ -127,9 +114,68 @@ def test_nothing_is_loaded_from_elsewhere(text, page):
         if attributes.get(name) and not attributes[name].startswith(("#", "data:"))
     ]
     assert loads == []
-    assert not re.search(r"url\(|@import|https?://|fetch\(|XMLHttpRequest", page.said("style"))
+    assert not re.search(r"url\(|@import|https?://", page.said("style"))
     assert "default-src 'none'" in text
-    assert not any("style" in attributes for _, attributes in page.tags)
+    assert len(text) < 4_000_000
+
+
+@pytest.fixture(scope="module")
+def data(text) -> dict:
+    """What the page embeds, tables as frames."""
+    packed = re.search(r'<script id="data" type="text/plain">(.*?)</script>', text).group(1)
+    data = json.loads(gzip.decompress(base64.b64decode(packed)))
+    return {
+        name: pd.DataFrame(one["rows"], columns=one["columns"])
+        if isinstance(one, dict) and "rows" in one
+        else one
+        for name, one in data.items()
+    }
+
+
+def test_what_is_drawn_is_what_the_csv_files_say(data):
+    run = Run(RUN)
+    measured = run.table("measurements")
+    measured = measured[(measured["status"] == "ok") & (measured["strength"] != 0)]
+    same = [name for name in NETWORKS if name != "validation_drop"]
+    pd.testing.assert_frame_equal(
+        data["networks"][same], measured[same].reset_index(drop=True), check_dtype=False
+    )
+    matched = data["costs"][data["costs"]["combination"].isin(measured["combination"])]
+    csv = run.table("matched")
+    order = ["experiment", "pruning", "requirement", "delta", "merging", "combination"]
+    one, other = (
+        rows[COSTS].sort_values(order, kind="stable").reset_index(drop=True)
+        for rows in (matched, csv)
+    )
+    pd.testing.assert_frame_equal(one, other, check_dtype=False)
+    assert len(data["costs"]) == len(csv) + len(run.table("requests"))
+
+
+def test_a_loss_is_that_of_the_tasks_that_run(data):
+    rated = Run(RUN).table("accuracies")
+    for row in data["networks"].iloc[::97].itertuples():
+        tasks = (
+            select(
+                rated,
+                **{
+                    name: getattr(row, name)
+                    for name in ("experiment", "merging", "pruning", "seed")
+                },
+                strength=row.strength,
+            )
+            .set_index("task")
+            .loc[row.combination.split("&")]
+        )
+        lost = tasks["single_task_validation_accuracy"] - tasks["validation_accuracy"]
+        assert row.validation_drop == pytest.approx(100 * lost.mean(), abs=2e-4)
+
+
+def test_a_network_is_called_by_what_exports_it(data):
+    row = next(data["networks"].itertuples())
+    path = data["network"].format(**row._asdict())
+    file = f"{row.experiment}/{row.merging}-{row.pruning}-{row.seed}.safetensors"
+    assert path == f"results/quick/pruned/{file}"
+    assert data["data"].format(**row._asdict()) == f"results/quick/data/{row.experiment}"
 
 
 @pytest.fixture
@@ -144,51 +190,31 @@ def failed_run(tmp_path) -> Path:
     job |= {"data_hash": "da7a", "environment": {}}
     jobs = {"a.json": job, "b.json": {**job, "status": "diverged"}}
     write_json(tmp_path / "manifest.json", {"config": {}, "jobs": jobs})
-    (tmp_path / "figures").mkdir()
     return tmp_path
 
 
 def test_failures_are_shown_and_never_run(failed_run):
-    text = report_page(failed_run, failed_run / "figures")
-    assert text == report_page(failed_run, failed_run / "figures")
+    text = report_page(failed_run)
+    assert text == report_page(failed_run)
     assert "<script>alert" not in text
     page = Page(text)
     assert "<script>alert(1)</script> & more" in page.said("td")
     assert "jobs2failed1" in re.sub(r"\s", "", page.said("dl"))
-    assert "There are no figures." in page.said("p")
 
 
 def test_rows_of_earlier_code_are_named(failed_run):
     stale = {("fashion", "matched"): "merge pam"}
-    page = Page(report_page(failed_run, failed_run / "figures", stale))
+    page = Page(report_page(failed_run, stale))
     assert "From rows of earlier code: fashion." in page.said("p")
     assert "Stale: from rows of earlier code (merge pam)." in page.said("p")
 
 
-@pytest.mark.parametrize(("size", "kind"), [(300_000, "svg+xml"), (300_001, "png")])
-def test_a_drawing_goes_in_unless_it_is_large(failed_run, size, kind):
-    figures = failed_run / "figures"
-    shutil.copy(FIGURES / "cartoon_conditions-ratios.png", figures / "ratios.png")
-    (figures / "ratios.svg").write_text("<svg/>".ljust(size))
-    (image,) = (one for one in Page(report_page(failed_run, figures)).all("img") if "src" in one)
-    assert image["src"].startswith(f"data:image/{kind};base64,")
-
-
-def test_a_picture_that_is_no_figure_is_shown_too(failed_run):
-    figures = failed_run / "figures"
-    shutil.copy(FIGURES / "cartoon_conditions-ratios.png", figures / "my_samples.png")
-    page = Page(report_page(failed_run, figures))
-    assert [figure["id"] for figure in page.all("figure")] == ["figure-my_samples"]
-    assert "other pictures" in page.said("h3")
-
-
 def test_the_command_writes_the_page_beside_the_results(failed_run, capsys):
     write_json(failed_run / "manifest.json", {"config": {"experiments": {}}, "jobs": {}})
-    words = ["report", "--results", str(failed_run), "--figures", str(failed_run / "figures")]
-    assert main(words) == 0
+    assert main(["report", "--results", str(failed_run)]) == 0
     assert (failed_run / "report.html").read_text().startswith("<!DOCTYPE html>")
-    assert main([*words[:-1], str(failed_run / "none")]) == 2
-    assert "is no folder of figures; draw them first" in capsys.readouterr().err
+    assert main(["report", "--results", str(failed_run / "none")]) == 2
+    assert "does not exist" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -205,7 +231,7 @@ def test_a_wrong_manifest_is_named(failed_run, change, says):
     change(manifest)
     write_json(path, manifest)
     with pytest.raises(DataError, match=says):
-        report_page(failed_run, failed_run / "figures")
+        report_page(failed_run)
 
 
 @pytest.mark.parametrize(
@@ -230,45 +256,71 @@ def test_durations(seconds, says):
 @pytest.mark.more
 @pytest.mark.skipif(executable() is None, reason="no Chromium is installed")
 def test_in_a_browser(text, tmp_path):
-    path = tmp_path / "report.html"
+    path, run = tmp_path / "report.html", Run(RUN)
     path.write_text(text)
+    drawn = "document.getElementById('explorer').dataset.drawn"
+    wait = """new Promise(async (done) => {{
+        while (!(+{drawn} >= {times})) await new Promise((on) => setTimeout(on, 50));
+        done(); }})"""
+    choose = """(() => {{ const one = document.getElementById('choices').elements['{name}'];
+        one.value = '{value}'; one.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()"""
+    where = {"experiment": "digits_lenet5", "pruning": "taylor", "combination": "A&B"}
     with browser(executable()) as page:
         page.open(path)
-        widths = page.evaluate(
-            "[...document.querySelectorAll('figure img')].map(i => i.naturalWidth)"
+        page.evaluate(wait.format(drawn=drawn, times=1))
+        for times, (name, value) in enumerate(where.items(), 2):
+            page.evaluate(choose.format(name=name, value=value))
+            page.evaluate(wait.format(drawn=drawn, times=times))
+
+        shown = pd.DataFrame(page.evaluate("views.costs.data('costs')"))
+        for merging, rows in run.rows("matched", **where, requirement="mean", delta=1).groupby(
+            "merging"
+        ):
+            bar = shown[(shown["merging"] == merging) & (shown["combination"] == "A&B")]
+            assert list(bar["mflops"]) == list(rows["flops_mean"].dropna() / 1e6)
+
+        mark = "#chart-frontier path[aria-roledescription='point']"
+        box = page.evaluate(
+            f'(() => {{ const mark = document.querySelector("{mark}");'
+            "mark.scrollIntoView({ block: 'center', behavior: 'instant' });"
+            "const box = mark.getBoundingClientRect();"
+            "return [box.x + box.width / 2, box.y + box.height / 2, mark.__data__.datum]; })()"
         )
-        assert len(widths) == len({one.stem for one in FIGURES.glob("*.png")})
-        assert min(widths) > 100
+        page.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
+        seen = page.evaluate("document.getElementById('command').textContent")
+        network = box[2]
+        assert seen == network["command"] and "--combination 'A&B'" in seen
+        row = run.rows(
+            "measurements",
+            **where,
+            **{name: network[name] for name in ("merging", "seed", "strength")},
+        )
+        assert list(row["flops"]) == [network["flops"]]
+        assert f"{100 * row['accuracy'].item():.2f} %" in page.evaluate(
+            "document.getElementById('network').textContent"
+        )
 
-        page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
-        for anchor in CATEGORIES:
-            page.click(f"nav a[href='#{anchor}']")
-            assert page.evaluate("location.hash") == f"#{anchor}"
-            seen = page.evaluate(
-                f"""new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => {{
-                    const box = document.querySelector('#{anchor} h2').getBoundingClientRect();
-                    const now = [...document.querySelectorAll('nav a.category[aria-current]')];
-                    done([box.top >= 0 && box.bottom <= innerHeight, now.map(one => one.hash)]);
-                }})))"""
-            )
-            assert seen == [True, [f"#{anchor}"]]
-
-        first = "[...document.querySelectorAll('#summary table.sortable td:nth-child(3)')]"
-        values = f"{first}.map(one => parseFloat(one.textContent)).filter(one => one)"
-        header = "#summary table.sortable th:nth-child(3)"
-        page.click(f"{header} button")
+        page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+        first = "[...document.querySelectorAll('#networks td:nth-child(4)')]"
+        values = f"{first}.map((one) => Number(one.dataset.order))"
+        page.click("#networks th:nth-child(4) button")
         assert page.evaluate(values) == sorted(page.evaluate(values))
-        page.click(f"{header} button")
+        page.click("#networks th:nth-child(4) button")
         assert page.evaluate(values) == sorted(page.evaluate(values), reverse=True)
-
-        page.click("#unfold")
-        assert page.evaluate("[...document.querySelectorAll('details')].every(one => one.open)")
-        page.click("#figure-cartoon_conditions-ratios .zoom")
-        assert page.evaluate("document.querySelector('dialog[open] img').naturalWidth") > 100
-        page.click("dialog button")
-        assert not page.evaluate("document.getElementById('enlarged').open")
+        assert page.evaluate(
+            "(() => { const one = document.querySelector('#networks input');"
+            "one.value = 'pam zip'; one.dispatchEvent(new Event('input'));"
+            "return [...document.querySelectorAll('#networks tbody tr:not([hidden])')]"
+            ".every((row) => row.cells[0].textContent === 'PAM zip'); })()"
+        )
+        unnamed = (
+            "[...document.querySelectorAll('input, select, button, summary')].filter((one) =>"
+            "!(one.labels?.length || one.ariaLabel || one.title || one.textContent.trim())).length"
+        )
+        assert page.evaluate(unnamed) == 0
 
         page.open(path, width=400, height=800)
+        page.evaluate(wait.format(drawn=drawn, times=1))
         assert page.evaluate("document.documentElement.scrollWidth") == 400
         assert set(page.requests) == {path.as_uri()}
         assert page.problems == []

@@ -1,6 +1,5 @@
 """Figure: how many neurons of every layer belong to which group, before and after pruning."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -9,7 +8,7 @@ from pam.reporting.figures import style
 from pam.reporting.figures.panels import facets, levels, named, spread, stacked_bars
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import DEFAULT_DELTA
-from pam.reporting.statistics.operating_points import chosen_strengths, strength_of
+from pam.reporting.statistics.operating_points import mean_groups
 from pam.reporting.storage import select
 
 SOURCES = ("groups", "operating_points")
@@ -27,8 +26,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
     if groups.empty:
         return None
     looks = style.group_looks(groups["group"])
-    means = _means(groups, chosen_strengths(run, experiment))
-    means = spread(_varied(named(run, means)))
+    means = spread(_varied(named(run, mean_groups(run, experiment))))
     means["pruning"] = means["pruning"].cat.rename_categories({"": "merged"})
     size = 1.75, max(1.15, 0.17 * len(levels(means["merging"])) + 0.3)
     labels = ("neurons (channels)", "")
@@ -44,21 +42,6 @@ def draw(run: Run, experiment: str) -> Figure | None:
     for axes in panels.grid[0]:
         axes.set_xlim(0, 1.2 * axes.dataLim.x1)
     return panels.with_legend(style.patches(looks.values()))
-
-
-def _means(groups: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean over seeds: pruning (empty: as merged), merging, layer, group, neurons."""
-    merged = select(groups, stage="merged").drop_duplicates(["merging", "seed", "layer", "group"])
-    # Strength 0, the network as merged, may be the one that meets delta.
-    rows = groups.merge(chosen, on=["pruning", "merging", "seed"])
-    pairs = zip(rows["group"], rows["strengths"], strict=True)
-    due = [strength_of(group, strengths) for group, strengths in pairs]
-    after = rows[np.isclose(rows["strength"], due, rtol=0, atol=1e-6)]
-    every = pd.concat([merged.assign(pruning=""), after])
-    every["seeds"] = every.groupby(["pruning", "merging"])["seed"].transform("nunique")
-    every["neurons"] /= every["seeds"]
-    cell = ["pruning", "merging", "layer", "group"]
-    return every.groupby(cell, as_index=False)["neurons"].sum()
 
 
 def _varied(means: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.matched import DEFAULT_DELTA, NOT_REACHED, OK
 from pam.reporting.statistics.paths import TOLERANCE, Tasks
 from pam.reporting.statistics.points import COSTS, Networks, Part
+from pam.reporting.storage import select
 
 _MEASURES = ("strengths", "validation_margin", "accuracy", *COSTS)
 
@@ -85,12 +86,12 @@ def _strengths(points: Sequence[tuple[Part, Tasks, int]]) -> str:
     return ", ".join(f"{name}: {one}" for name, one in zip(names, strengths, strict=True))
 
 
-def chosen_strengths(run: Run, experiment: str) -> pd.DataFrame:
-    """Return the strengths, as text, that meet the default delta with all tasks running.
+def chosen_strengths(run: Run, experiment: str, delta: float = DEFAULT_DELTA) -> pd.DataFrame:
+    """Return the strengths, as text, that meet a delta with all tasks running.
 
     There is one row per (pruning, merging, seed) that has any.
     """
-    points = run.rows("operating_points", experiment=experiment, delta=DEFAULT_DELTA)
+    points = run.rows("operating_points", experiment=experiment, delta=delta)
     everything = order_combinations(points["combination"])[-1:]
     points = points[points["combination"].isin(everything) & (points["status"] == OK)]
     return points[["pruning", "merging", "seed", "strengths"]]
@@ -113,3 +114,23 @@ def strength_of(group: str, strengths: str) -> float:
     tasks = set(group.split("&"))
     parts = parts_of(group, strengths)
     return next((value for names, value in parts if tasks <= set(names.split("&"))), float("nan"))
+
+
+def mean_groups(run: Run, experiment: str, delta: float = DEFAULT_DELTA) -> pd.DataFrame:
+    """Return the mean over seeds of how many neurons every group has, as merged and at a delta.
+
+    The columns are pruning (empty: as merged), merging, layer, group, neurons.
+    """
+    groups = run.rows("groups", experiment=experiment)
+    chosen = chosen_strengths(run, experiment, delta)
+    merged = select(groups, stage="merged").drop_duplicates(["merging", "seed", "layer", "group"])
+    # Strength 0, the network as merged, may be the one that meets delta.
+    rows = groups.merge(chosen, on=["pruning", "merging", "seed"])
+    pairs = zip(rows["group"], rows["strengths"], strict=True)
+    due = [strength_of(group, strengths) for group, strengths in pairs]
+    after = rows[np.isclose(rows["strength"], due, rtol=0, atol=1e-6)]
+    every = pd.concat([merged.assign(pruning=""), after])
+    every["seeds"] = every.groupby(["pruning", "merging"])["seed"].transform("nunique")
+    every["neurons"] /= every["seeds"]
+    cell = ["pruning", "merging", "layer", "group"]
+    return every.groupby(cell, as_index=False)["neurons"].sum()
