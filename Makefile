@@ -170,7 +170,7 @@ lint: $(READY)
 environment: $(READY)
 
 clean-networks: $(READY)
-	@$(BIN)/python workflow/clean_networks.py --profile $(WORD)
+	@$(BIN)/python workflow/clean_networks.py --profile $(PROFILE)
 
 clean-results:
 	@for folder in results figures logs benchmarks/results; do \

@@ -24,9 +24,9 @@ from pam.source.modules import ROOT
 from tests.small_run import CONFIG, Run, stand_in
 
 COMMANDS = (
-    *("prepare", "train", "merge", "prune", "measure", "relate", "analyse"),
+    *("prepare", "pretrain", "train", "merge", "prune", "measure", "relate", "analyse", "init"),
     *("aggregate", "tables", "figures", "report", "reproduction", "samples"),
-    *("init", "config", "plan", "conform", "status", "check", "trace", "bench"),
+    *("config", "plan", "conform", "status", "check", "trace", "bench"),
     *("export", "predict"),
 )
 WITHOUT_TORCH = (
@@ -77,6 +77,7 @@ def test_light_commands_do_not_import_torch(tmp_path):
     results, out = ["--results", str(tmp_path)], ["--out", str(tmp_path / "out")]
     words = {
         "--help": [],
+        "init": [str(tmp_path / "study")],
         "config": ["--config", str(path)],
         "aggregate": ["--config", str(path), *results],
         "tables": results,

@@ -204,7 +204,10 @@ def test_ci_run_is_a_valid_script_that_runs_all_tests():
     assert called == ["test", "test-cluster", "test-more"]
 
 
-@pytest.mark.parametrize("target", ["reproduce", "status", "figures", "report", "check"])
+TARGETS = ("reproduce", "status", "figures", "report", "check", "clean-networks")
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_make_passes_the_profile_on(target):
     said = make("--dry-run", target, "PROFILE=smoke").stdout
     assert re.search(r"results/smoke\b|--profile smoke\b", said)
