@@ -1,4 +1,4 @@
-"""``pam reproduction``: one page, every table of the paper, reported beside measured."""
+"""``pam reproduction``: the paper's claims beside what runs measured, and the answer in short."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -7,30 +7,51 @@ from pam.cli.arguments import Commands, add_command
 from pam.errors import DataError
 from pam.files import write_text
 
+BEGIN, END = "<!-- answer: made by pam reproduction -->", "<!-- end of the answer -->"
+
 
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
         commands,
         "reproduction",
-        "write the page that sets the paper's tables beside what runs measured",
-        "pam reproduction --results results/reference/{fashion_mnist,cartoon,cifar10} \\\n"
-        "    --notes docs/reproduction_notes.md --out docs/reproduction.md",
+        "write the page that sets the paper's claims beside what runs measured",
+        "pam reproduction --results results/reference/fashion_mnist \\\n"
+        "    --notes docs/reproduction_notes.md --out docs/reproduction.md --answer README.md",
     )
     parser.add_argument(
         "--results", required=True, nargs="+", metavar="FOLDER", help="folders of runs"
     )
     parser.add_argument("--out", required=True, metavar="FILE", help="page (Markdown)")
     parser.add_argument("--notes", metavar="FILE", help="Markdown that the page takes in as it is")
+    parser.add_argument(
+        "--answer", metavar="FILE", help=f"page whose part after '{BEGIN}' is written anew"
+    )
 
 
 def run(arguments: Namespace) -> int:
-    """Write the page from the CSV files of runs and the notes."""
-    from pam.reporting.pages.reproduction import reproduction_page
+    """Write the page from the CSV files of runs and the notes, and the answer into another one."""
+    from pam.reporting.pages.reproduction import answer_of, read_runs, reproduction_page
 
     notes = _read(arguments.notes) if arguments.notes else ""
-    write_text(arguments.out, reproduction_page(arguments.results, notes))
+    runs = read_runs(arguments.results)
+    write_text(arguments.out, reproduction_page(runs, notes))
+    if arguments.answer:
+        before, _, after = _parts(arguments.answer)
+        text = f"{before}{BEGIN}\n{answer_of(runs)}\n{END}{after}"
+        write_text(arguments.answer, text)
     return 0
+
+
+def _parts(path: str) -> tuple[str, str, str]:
+    """Return what stands before, between and after the marks of the answer."""
+    before, begin, rest = _read(path).partition(BEGIN)
+    between, end, after = rest.partition(END)
+    if not begin or not end:
+        raise DataError(
+            f"{path} has no lines '{BEGIN}' and '{END}' for the answer to stand between"
+        )
+    return before, between, after
 
 
 def _read(path: str) -> str:

@@ -3,17 +3,17 @@
 import re
 from argparse import Namespace
 
-import pandas as pd
 import pytest
 
 from pam import DataError
 from pam.cli import reproduction as command
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
-from pam.reporting.names import Names
-from pam.reporting.pages.beside import costs_and_accuracies, reported_of
-from pam.reporting.pages.reproduction import reproduction_page
+from pam.reporting.pages.beside import costs_and_ratios
+from pam.reporting.pages.reproduction import answer_of, read_runs, reproduction_page
 from pam.reporting.published import published
+from pam.reporting.run import Run
+from pam.reporting.statistics.claims import NOT_TESTED, TOO_FEW
 from pam.reporting.storage import read_table, select
 from pam.source.modules import ROOT
 from tests.reporting_fixtures import write_records
@@ -46,7 +46,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(runs):
-    return reproduction_page(runs, NOTES)
+    return reproduction_page(read_runs(runs), NOTES)
 
 
 def sections(page):
@@ -56,93 +56,88 @@ def sections(page):
 
 def test_what_was_not_run_has_its_command():
     found = sections(reproduction_page([]))
-    profiles = {
-        "Fashion-MNIST, two tasks": "fashion_mnist",
-        "CelebA, two tasks": "paper",
-        "LFW, five tasks": "paper",
-        "Stand-ins for the five tasks of LFW": "cartoon",
-        "Label relatedness": "cartoon",
-        "Validation of the conditions": "fashion_mnist",
-    }
-    assert list(found) == ["Headline", *profiles]
-    assert "4.87 × | not run here" in found["Headline"]
-    assert "2.01 × | not run here" in found["Headline"]
-    for title, profile in profiles.items():
-        assert f"`make reproduce PROFILE={profile}`" in found[title]
-    for architecture in ("VGG-16", "ResNet-18", "ResNet-34"):
-        assert f"### {architecture} on CelebA" in found["CelebA, two tasks"]
+    assert list(found) == ["The paper's claims", "Not run here"]
+    assert found["The paper's claims"].count(NOT_TESTED) == 8
+    lines = found["Not run here"].splitlines()
+    for profile, words in {
+        "fashion_mnist": "LeNet-5 on Fashion-MNIST (two tasks)",
+        "paper": "VGG-16 on CelebA (two tasks), ResNet-18 on CelebA (two tasks)",
+        "cartoon": "LeNet-5 on cartoon faces (synthetic) (stand in)",
+    }.items():
+        assert any(f"PROFILE={profile}`" in line and words in line for line in lines)
 
 
-def test_a_figure_that_is_not_known_is_never_a_number():
-    known = reported_of("fashion_mnist", "lenet5", "comparison", ("A", "B", "A&B"))
-    table = costs_and_accuracies(Names(), "t", known, None)
-    rows = {tuple(row[:3]): row for row in table.rows}
-    assert rows["Taylor (P2)", "B", "B1 none"][3:8] == [
-        *("not known", "not run here", "—", "not known", "not run here")
-    ]
-    assert rows["VIBNet (P1)", "A&B", "PAM"][3] == "48.68"
-    assert rows["Taylor (P2)", "A&B", "PAM"][3] == "26.48"
-    assert len(rows) == 2 * 3 * 3
-
-
-def test_differences_are_measured_against_reported():
-    known = reported_of("fashion_mnist", "lenet5", "comparison", ("A",))
-    row = {"pruning": "vibnet", "combination": "A", "merging": "pam", "status": "ok", "n": 3}
-    for name, value in (("flops", 14_245_000.0), ("accuracy", 0.9567)):
-        row |= {f"{name}_mean": value, f"{name}_low": value, f"{name}_high": value}
-    table = costs_and_accuracies(Names(), "t", known, pd.DataFrame([row]))
-    cells = next(row for row in table.rows if row[0].startswith("VIBNet") and row[2] == "PAM")
-    assert (cells[5], cells[8], cells[9]) == ("−50 %", "+1.00", "3")
-
-
-def test_the_headline_is_the_largest_of_all_runs(runs, page):
-    factors = pd.concat(
-        [read_table(run, "headline").assign(profile=run.name) for run in runs], ignore_index=True
-    )
-    for against, reported in (("none", "4.87"), ("mtz", "2.01")):
-        own = select(factors, against=against, merging="pam", delta=1.0)
-        best = own.loc[own["factor"].idxmax()]
-        lines = sections(page)["Headline"].splitlines()
-        line = next(line for line in lines if f" {reported} × |" in line)
-        assert f"{best['factor']:.2f}" in line and f"`{best['profile']}`" in line
+def test_the_table_of_costs_has_the_papers_figures_beside(runs):
+    table = costs_and_ratios(Run(runs[0]), "fashion")
+    rows = {tuple(row[:3]): dict(zip(table.header, row, strict=True)) for row in table.rows}
+    pam = rows["VIBNet (P1)", "A&B", "PAM"]
+    known = [pam[f"paper {name}"] for name in ("MFLOPs", "/ B1", "/ B2", "accuracy (%)")]
+    assert known == ["48.68", "0.86", "0.93", "95.19"]
+    assert rows["VIBNet (P1)", "any request", "PAM"]["paper MFLOPs"] == "—"
+    matched = select(read_table(runs[0], "matched"), requirement="mean", delta=1, merging="pam")
+    row = select(matched, combination="A&B").iloc[0]
+    assert pam["/ B1"].startswith(f"{row['flops_vs_none_mean']:.2f}")
+    assert not any("paper" in name for name in costs_and_ratios(Run(runs[1]), "fashion").header)
 
 
 def test_measured_settings_stand_in_their_sections(page):
     found = sections(page)
-    assert "profile `fashion_mnist`, fashion" in found["Fashion-MNIST, two tasks"]
-    assert "paper / B1" in found["Fashion-MNIST, two tasks"]
-    stand_ins = found["Stand-ins for the five tasks of LFW"]
-    assert "LeNet-5 on cartoon faces (synthetic): profile `cartoon`, fashion" in stand_ins
-    assert "PROFILE=cartoon`" not in stand_ins and "PROFILE=cifar10`" in stand_ins
+    titles = ("LeNet-5 on Fashion-MNIST", "LeNet-5 on cartoon faces (synthetic)")
+    for title, profile in zip(titles, ("fashion_mnist", "cartoon"), strict=True):
+        for section in ("Expected cost of a request", "Costs and ratios"):
+            assert f"### {title}: profile `{profile}`, fashion" in found[section]
+    assert "95.19" in found["Costs and ratios"] and "paper 96.05" in found["Costs and ratios"]
+    assert "PROFILE=cartoon`" not in found["Not run here"]
+    assert "PROFILE=cifar10`" in found["Not run here"]
     assert "base, identical" in found["Label relatedness"]
-    assert found["Validation of the conditions"].count("profile `fashion_mnist`, fashion") == 2
+    assert sum(title.startswith("Condition") for title in found) == 2
     assert "a processor, 2 cores" in found["Where it ran"]
     assert "0123456" in found["Where it ran"]
 
 
 def test_notes_stand_in_the_page_as_they_are_and_the_order_of_runs_changes_nothing(runs, page):
     assert page.endswith(f"## Notes\n\n{NOTES}")
-    assert reproduction_page(reversed(runs), NOTES) == page
+    assert reproduction_page(read_runs(reversed(runs)), NOTES) == page
 
 
 def test_folders_that_are_no_runs_are_named(tmp_path, runs):
     with pytest.raises(DataError, match=r"nothing holds no run"):
-        reproduction_page([tmp_path / "nothing"])
+        read_runs([tmp_path / "nothing"])
     with pytest.raises(DataError, match="two of the runs are called 'cartoon'"):
-        reproduction_page([runs[1], runs[1]])
+        read_runs([runs[1], runs[1]])
 
 
-def test_the_command_writes_the_page(tmp_path, runs, page):
-    notes, out = tmp_path / "notes.md", tmp_path / "page.md"
-    arguments = Namespace(results=runs, out=str(out), notes=str(notes))
+def test_the_command_writes_the_page_and_the_answer(tmp_path, runs, page):
+    notes, out, readme = (tmp_path / name for name in ("notes.md", "page.md", "README.md"))
+    arguments = Namespace(results=runs, out=str(out), notes=str(notes), answer=str(readme))
     with pytest.raises(DataError, match=r"notes\.md cannot be read"):
         command.run(arguments)
     notes.write_text(NOTES)
+    readme.write_text("# Title\n")
+    with pytest.raises(DataError, match=r"README\.md has no lines"):
+        command.run(arguments)
+    readme.write_text(f"# Title\n\n{command.BEGIN}\nold\n{command.END}\n\nMore.\n")
     assert command.run(arguments) == 0
     assert out.read_text() == page
+    answer = answer_of(read_runs(runs))
+    written = f"# Title\n\n{command.BEGIN}\n{answer}\n{command.END}\n\nMore.\n"
+    assert readme.read_text() == written
 
 
-@pytest.mark.parametrize("name", ["comparison", "sizes", "single_tasks"])
+def test_the_answer_has_the_ratios_of_the_csv_file(runs):
+    answer = answer_of(read_runs(runs))
+    matched = select(read_table(runs[0], "matched"), requirement="mean", delta=1, merging="pam")
+    for tasks, reference in (("A&B", "none"), ("A", "none"), ("B", "mtz")):
+        row = select(matched, combination=tasks).iloc[0]
+        ends = (row[f"flops_vs_{reference}_{end}"] for end in ("mean", "low", "high"))
+        assert "{:.2f} [{:.2f}, {:.2f}] ({})".format(*ends, tasks) in answer
+    assert "paper 0.86" in answer and TOO_FEW in answer
+    assert f"figures/{runs[0].parent.name}/fashion_mnist/fashion-ratios.png" in answer
+    with pytest.raises(DataError, match="there is no answer"):
+        answer_of(read_runs(runs[1:]))
+
+
+@pytest.mark.parametrize("name", ["comparison", "single_tasks"])
 def test_every_published_figure_has_a_source(name):
     table = published(name)
     numbers = [column for column in ("accuracy", "flops") if column in table]
@@ -151,10 +146,22 @@ def test_every_published_figure_has_a_source(name):
     assert set(table["source"].dropna()) <= {"table", "derived", "code"}
 
 
-def test_the_committed_page_is_that_of_the_committed_references():
+@pytest.fixture(scope="module")
+def references():
     found = [path.parent for path in (ROOT / "results/reference").glob("*/measurements.csv")]
     # A rehearsal of two seeds says nothing of the paper.
-    folders = [folder for folder in found if folder.name != "quick"]
+    return read_runs(folder for folder in found if folder.name != "quick")
+
+
+def test_the_committed_page_is_that_of_the_committed_references(references):
     notes = (ROOT / "docs/reproduction_notes.md").read_text(encoding="utf-8")
     committed = (ROOT / "docs/reproduction.md").read_text(encoding="utf-8")
-    assert committed == reproduction_page(folders, notes)
+    assert committed == reproduction_page(references, notes)
+
+
+def test_the_readme_has_the_answer_of_the_committed_references(references):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    between = readme.partition(command.BEGIN)[2].partition(command.END)[0]
+    assert between.strip() == answer_of(references).strip()
+    picture = re.search(r"!\[.*\]\((.*)\)", between)[1]
+    assert (ROOT / picture).is_file()

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from pam.reporting.figures import style
 from pam.reporting.figures.panels import beside, facets, log_axis, merging_looks, named, scatter
 from pam.reporting.names import ANY_REQUEST, order_combinations
-from pam.reporting.published import published
+from pam.reporting.published import reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, REFERENCES
 from pam.reporting.statistics.paths import MEAN
@@ -87,15 +87,15 @@ def _ratios(run: Run, experiment: str) -> pd.DataFrame:
     prunings = rows["pruning"].unique()
     beside_of = rows["pruning"].map(lambda row: run.names.beside(row, prunings))
     bounded = set(rows.loc[rows["status"] == BOUND, _KEYS].itertuples(index=False, name=None))
-    printed = _printed(run, experiment)
+    printed = reported_ratios(*run.setting(experiment))
     every = []
     for reference in REFERENCES:
         ends = {part: f"flops_vs_{reference}_{part}" for part in ("mean", "low", "high")}
         found = rows[_KEYS].assign(**{part: rows[name] for part, name in ends.items()})
         found["against"] = f"against {run.names.merging(reference)}"
         found["paper"] = [
-            printed.get((reference, *place), np.nan)
-            for place in found[_KEYS[1:]].itertuples(index=False, name=None)
+            printed.get((reference, pruning, tasks), np.nan) if merging == "pam" else np.nan
+            for pruning, tasks, merging in found[_KEYS[1:]].itertuples(index=False, name=None)
         ]
         bases = found.assign(pruning=beside_of, merging=reference)
         found["bound"] = [
@@ -109,16 +109,3 @@ def _ratios(run: Run, experiment: str) -> pd.DataFrame:
         itself = (found["merging"] == reference) & (found["pruning"] == beside_of)
         every.append(found[~itself].dropna(subset="mean"))
     return pd.concat(every)
-
-
-def _printed(run: Run, experiment: str) -> dict[tuple[str, ...], float]:
-    """Return (reference, pruning, combination, merging) -> the paper's ratio, where known."""
-    dataset, architecture = run.setting(experiment)
-    rows = select(published("comparison"), dataset=dataset, architecture=architecture)
-    flops = rows.pivot(index=["pruning", "combination"], columns="merging", values="flops")
-    if flops.empty:
-        return {}
-    ratios = {name: (flops["pam"] / flops[name]).dropna() for name in REFERENCES}
-    return {
-        (name, *place, "pam"): one for name in REFERENCES for place, one in ratios[name].items()
-    }

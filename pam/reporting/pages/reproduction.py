@@ -1,28 +1,25 @@
-"""One page: every table of the paper, reported beside measured."""
+"""One page: the paper's claims with verdicts, what a request costs, and every cost behind them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-import pandas as pd
-
 from pam.errors import DataError
-from pam.reporting.names import Names, order_combinations
-from pam.reporting.pages.beside import (
-    NOT_KNOWN,
-    NOT_RUN,
-    costs_and_accuracies,
-    headline_tables,
-    reported_of,
-    single_tasks,
+from pam.reporting.names import Names
+from pam.reporting.pages.beside import costs_and_ratios, largest_factors, single_tasks
+from pam.reporting.pages.claims import (
+    answer,
+    claims_table,
+    evidence_table,
+    other_claims,
+    ratio_claims,
+    requests_part,
 )
 from pam.reporting.published import published
 from pam.reporting.run import Run
+from pam.reporting.statistics.claims import PAM, PRUNINGS, Places, weighed
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK
-from pam.reporting.statistics.paths import MEAN
-from pam.reporting.storage import select
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
-from pam.reporting.tables.comparison import comparison, expected_costs
 from pam.reporting.tables.render import Builder
 from pam.reporting.tables.text_table import TextTable
 from pam.runs.record import Manifest
@@ -30,23 +27,27 @@ from pam.runs.record import Manifest
 Runs = Sequence[Run]
 
 _INTRO = Path(__file__).parent / "templates" / "reproduction.md"
-_HEADLINE = (
-    "FLOPs of the baseline divided by FLOPs of the merger at matched accuracy, the largest over "
-    "pruning schemes and task combinations. The paper's are the largest over all its data sets."
+_REQUESTS = (
+    "The mean over all combinations of tasks, each as likely as the profile says, at "
+    f"δ = {DEFAULT_DELTA:g}; rows that are compared with the same B1 and B2 stand together."
 )
-_LEVEL = 4
-"""Of the headings of tables; sections have 2, experiments 3."""
+_COSTS = (
+    f"At δ = {DEFAULT_DELTA:g}, multiplications and additions counted. Where the paper has figures "
+    "they stand on the right; sizes and schedules are not the paper's, so ratios compare, FLOPs do "
+    "not."
+)
+_CONDITIONS = {
+    "Label relatedness": relatedness,
+    "Condition 1: neurons of one task in a pruned, shared network": exclusivity,
+    "Condition 2: redundancy between exclusive groups": redundancy,
+}
 
 
-def reproduction_page(folders: Iterable[str | Path], notes: str = "") -> str:
-    """Return the page in Markdown.
-
-    Args:
-        folders: runs, each with the CSV files and the manifest of one profile.
-        notes: Markdown that is put at the end as it is.
+def read_runs(folders: Iterable[str | Path]) -> list[Run]:
+    """Return the runs in the given folders, sorted by profile.
 
     Raises:
-        DataError: if a folder holds no run, or one of its files is missing or damaged.
+        DataError: if a folder holds no run, or two are of one profile.
     """
     runs = sorted(map(Run, folders), key=lambda run: run.profile)
     for run in runs:
@@ -55,123 +56,113 @@ def reproduction_page(folders: Iterable[str | Path], notes: str = "") -> str:
     for one, other in pairwise(runs):
         if one.profile == other.profile:
             raise DataError(f"two of the runs are called '{one.profile}'")
-    parts = [
-        _INTRO.read_text(encoding="utf-8").format(delta=DEFAULT_DELTA),
-        _section("Headline", _HEADLINE, *(table.to_markdown() for table in headline_tables(runs))),
-        _of_the_paper(runs, "two_tasks", "fashion_mnist"),
-        _of_the_paper(runs, "two_tasks", "celeba"),
-        _of_the_paper(runs, "five_tasks", "lfw"),
-        _stand_ins(runs),
-        _others(runs),
-        _label_relatedness(runs),
-        _conditions(runs),
-    ]
-    if runs:
-        parts.append("## Where it ran\n\n" + _runs_table(runs).to_markdown())
-    if notes:
-        parts.append(f"## Notes\n\n{notes.strip()}\n")
-    return "\n".join(part.rstrip() + "\n" for part in parts if part)
+    return runs
 
 
-def _of_the_paper(runs: Runs, section: str, dataset: str) -> str:
-    """Return the experiments of the paper on a data set, one per architecture.
+def reproduction_page(runs: Runs, notes: str = "") -> str:
+    """Return the page in Markdown.
 
-    ``section`` is ``two_tasks``, or ``five_tasks``: means over all combinations of as many tasks.
+    Args:
+        runs: see :func:`read_runs`.
+        notes: Markdown that is put at the end as it is.
+
+    Raises:
+        DataError: if a CSV file is missing or damaged.
     """
-    parts, pooled = [], section == "five_tasks"
-    over = ", mean over all combinations of as many tasks" if pooled else " at matched accuracy"
-    for row in select(published("experiments"), section=section, dataset=dataset).to_dict(
-        "records"
-    ):
-        architecture, name = row["architecture"], Names().setting(dataset, row["architecture"])
-        sizes = range(1, int(row["n_tasks"]) + 1)
-        combinations = ("sizes", sizes) if pooled else ("comparison", ("A", "B", "A&B"))
-        known = reported_of(dataset, architecture, *combinations)
-        places = [
-            (run, experiment)
-            for run in runs
-            for experiment, *setting in _settings(run)
-            if setting == [dataset, architecture]
+    papers, others = of_the_paper(runs), _of_others(runs)
+    every = [*papers, *others]
+    parts = [_INTRO.read_text(encoding="utf-8"), _claims(runs, papers, others)]
+    if every:
+        requests = [_titled(place, *requests_part(*place)) for place in every]
+        parts.append(_section("Expected cost of a request", _REQUESTS, *requests))
+        costs = [
+            _titled(place, single_tasks(*place), costs_and_ratios(*place).to_markdown(4))
+            for place in every
         ]
-        for run, experiment in places:
-            where = {"experiment": experiment, "requirement": MEAN, "delta": DEFAULT_DELTA}
-            measured = expected_costs(run, **where) if pooled else run.rows("matched", **where)
-            title = f"Computation and test accuracy{over}"
-            tables = [costs_and_accuracies(run.names, title, known, measured)]
-            tables += [] if pooled else [comparison(run, experiment).tables[2]]
-            parts += [_heading(name, run, experiment), *_markdown(tables)]
-        if not places:
-            parts += [f"### {name}\n", *_not_run(known, row["profile"])]
-        singles = select(published("single_tasks"), dataset=dataset, architecture=architecture)
-        if places or len(singles):
-            every = places or [(None, "")]
-            parts += _markdown([single_tasks(*place, singles) for place in every])
-    return _section(f"{Names().dataset(dataset)}, {section.replace('_', ' ')}", *parts)
+        parts.append(_section("Costs and ratios", _COSTS, *costs))
+        parts.append(_section("Largest factors", _untitled(largest_factors(runs))))
+    for title, build in _CONDITIONS.items():
+        tables = _documents(runs, build)
+        parts += [_section(title, *tables)] if tables else []
+    parts.append(_section("Not run here", _not_run(runs)))
+    if runs:
+        parts.append(_section("Where it ran", _untitled(_runs_table(runs))))
+    if notes:
+        parts.append(_section("Notes", notes.strip()))
+    return "\n".join(part.rstrip() + "\n" for part in parts)
 
 
-def _stand_ins(runs: Runs) -> str:
-    """Return what was measured with three tasks and more on data that the paper does not have."""
-    profiles = {run.profile for run in runs}
-    missing = [
-        f"### {Names().setting(row['dataset'], row['architecture'])}\n\n{_command(row['profile'])}"
-        for row in select(published("experiments"), section="stand_in").to_dict("records")
-        if row["profile"] not in profiles
+def answer_of(runs: Runs) -> str:
+    """Return the answer of the first experiment that the paper has too.
+
+    Raises:
+        DataError: if there is none.
+    """
+    for run, experiment in of_the_paper(runs):
+        rows = run.rows("matched", experiment=experiment, merging=PAM)
+        if rows["pruning"].isin(PRUNINGS).any():
+            return answer(run, experiment)
+    raise DataError("none of the runs has PAM in an experiment of the paper, so there is no answer")
+
+
+def of_the_paper(runs: Runs) -> list[tuple[Run, str]]:
+    """Return the experiments in settings that the paper has."""
+    return [place for place in _measured(runs) if _is_of_the_paper(*place)]
+
+
+def _of_others(runs: Runs) -> list[tuple[Run, str]]:
+    return [place for place in _measured(runs) if not _is_of_the_paper(*place)]
+
+
+def _measured(runs: Runs) -> list[tuple[Run, str]]:
+    return [
+        (run, experiment)
+        for run in runs
+        for experiment in run.experiments
+        if len(run.rows("measurements", experiment=experiment, status=OK))
     ]
-    intro = (
-        "The attributes of LFW are not on every disk. These data sets stand in for it: five tasks, "
-        "all 31 combinations, other images. The paper has no figures for them."
-    )
-    measured = _not_of_the_paper(runs, lambda n_tasks: n_tasks > 2)
-    return _section("Stand-ins for the five tasks of LFW", intro, *measured, *missing)
 
 
-def _others(runs: Runs) -> str:
-    """Return what else was measured; nothing if there is nothing."""
-    measured = _not_of_the_paper(runs, lambda n_tasks: n_tasks <= 2)
-    intro = "Settings of two tasks that the paper does not have."
-    return _section("Other runs", intro, *measured) if measured else ""
+def _is_of_the_paper(run: Run, experiment: str) -> bool:
+    papers = published("experiments")
+    papers = papers[papers["section"].isin(["two_tasks", "five_tasks"])]
+    settings = papers[["dataset", "architecture"]].itertuples(index=False, name=None)
+    return run.setting(experiment) in set(settings)
 
 
-def _label_relatedness(runs: Runs) -> str:
-    """Return how much PAM shares between more and less related tasks."""
-    measured = _documents(runs, relatedness)
-    at = "below" if any("on LFW" in part for part in measured) else NOT_RUN
-    rows = [
-        [f"{row['task_a']}, {row['task_b']}", f"{row['label_information_nats']:.2f}", NOT_KNOWN, at]
-        for row in published("relatedness").to_dict("records")
+def _claims(runs: Runs, papers: Places, others: Places) -> str:
+    """Return the claims with verdicts, in the paper's settings and then in each other one."""
+    places = [(run, experiment) for run in runs for experiment in run.experiments]
+    claimed = ratio_claims(papers)
+    parts = [_untitled(claims_table("", [*claimed, *other_claims(places)]))]
+    if any(claim.evidence for claim in claimed):
+        parts.append(evidence_table(claimed).to_markdown())
+    for run, experiment in others:
+        known = [claim for claim in ratio_claims([(run, experiment)]) if weighed(claim.evidence)]
+        if known:
+            table = claims_table(f"{run.title(experiment)}, {experiment}", known, notes=())
+            parts.append(table.to_markdown())
+    return _section("The paper's claims", *parts)
+
+
+def _not_run(runs: Runs) -> str:
+    """Return what the paper and its stand-ins have and no run has, with the command of each."""
+    measured = {run.setting(experiment) for run, experiment in _measured(runs)}
+    tested = {
+        "relatedness": bool(_documents(runs, relatedness)),
+        "conditions": bool(_documents(runs, exclusivity) and _documents(runs, redundancy)),
+    }
+    commands: dict[str, list[str]] = {}
+    for row in published("experiments").to_dict("records"):
+        setting, section = (row["dataset"], row["architecture"]), row["section"]
+        if not tested.get(section, setting in measured):
+            words = f"{Names().setting(*setting)} ({section.replace('_', ' ')})"
+            commands.setdefault(row["profile"], []).append(words)
+    lines = [
+        f"- `make reproduce PROFILE={profile}`: {', '.join(every)}"
+        for profile, every in commands.items()
     ]
-    header = ["tasks", "label MI (nats), recorded by the authors"]
-    header += ["shared neurons, reported", "measured"]
-    table = TextTable("Pairs of LFW tasks", header, rows, 1)
-    intro = (
-        "The less the labels of two tasks have in common, the fewer neurons PAM shares, says the "
-        "paper. Identical and independent tasks are controls that it does not have."
-    )
-    missing = [] if measured else [_command_of("relatedness")]
-    return _section("Label relatedness", intro, table.to_markdown(), *measured, *missing)
-
-
-def _conditions(runs: Runs) -> str:
-    """Return the two experiments on the conditions for merging before pruning."""
-    missing = [_command_of("conditions")]
-    one, two = (_documents(runs, build, _LEVEL) or missing for build in (exclusivity, redundancy))
-    accuracy = 100 * published("exclusivity")["accuracy"].iloc[0]
-    rows = [
-        [f"{row['stage']} pruning", f"{row['correlation']:.3f}"]
-        for row in published("redundancy").to_dict("records")
-    ]
-    header = ["", "r, recorded by the authors"]
-    recorded = TextTable("Most similar pair of exclusive neurons, LeNet-5", header, rows, 1)
-    return _section(
-        "Validation of the conditions",
-        "### Scenario 1: task-specific neurons of a pruned, all-shared network",
-        f"Recorded by the authors: accuracy {accuracy:.2f} % before any neuron is removed. "
-        f"Accuracy of A and of B after that: {NOT_KNOWN}.",
-        *one,
-        "### Scenario 2: redundancy between exclusive groups",
-        *_markdown([recorded]),
-        *two,
-    )
+    return "\n".join(lines) or "Nothing."
 
 
 def _runs_table(runs: Runs) -> TextTable:
@@ -201,69 +192,27 @@ def _hardware_and_commits(manifest: Manifest) -> tuple[str, str]:
     return "; ".join(sorted(machines)), ", ".join(sorted(commits)) or "not known"
 
 
-def _not_of_the_paper(runs: Runs, chosen: Callable[[int], bool]) -> list[str]:
-    """Return costs, accuracies and ratios of settings that the paper does not have."""
-    papers = published("experiments")
-    papers = papers[papers["section"].isin(["two_tasks", "five_tasks"])]
-    settings = set(papers[["dataset", "architecture"]].itertuples(index=False, name=None))
-    parts = []
-    for run in runs:
-        for experiment, *setting in _settings(run):
-            n_tasks = run.rows("measurements", experiment=experiment)["n_tasks"].max()
-            if tuple(setting) not in settings and chosen(int(n_tasks)):
-                parts.append(_heading(Names().setting(*setting), run, experiment))
-                # Of more than two tasks, the means over all combinations of as many come first.
-                parts += _markdown(comparison(run, experiment).tables[:3])
-    return parts
-
-
-def _documents(runs: Runs, build: Builder, level: int = 3) -> list[str]:
+def _documents(runs: Runs, build: Builder) -> list[str]:
     """Return the tables of one kind of every run, each under a heading that names its data."""
-    parts = []
-    for run in runs:
-        for experiment in run.experiments:
-            document = build(run, experiment)
-            if document:
-                name = document.title.partition(":")[0]
-                parts.append("#" * (level - 3) + _heading(name, run, experiment))
-                parts.append(document.intro)
-                parts += [table.to_markdown(level + 1) for table in document.tables]
-    return parts
-
-
-def _settings(run: Run) -> list[tuple[str, str, str]]:
-    """Return (experiment, dataset, architecture) of everything that was measured."""
-    rows = run.rows("measurements", status=OK)[["experiment", "dataset", "architecture"]]
-    return sorted(set(rows.itertuples(index=False, name=None)))
+    documents = [(run, name, build(run, name)) for run in runs for name in run.experiments]
+    return [
+        _titled((run, name), one.intro, *(table.to_markdown(4) for table in one.tables))
+        for run, name, one in documents
+        if one
+    ]
 
 
 def _section(title: str, *parts: str) -> str:
     return "\n".join([f"## {title}\n", *(f"{part.rstrip()}\n" for part in parts)])
 
 
-def _heading(name: str, run: Run, experiment: str) -> str:
-    return f"### {name}: profile `{run.profile}`, {experiment}\n"
+def _titled(place: tuple[Run, str], *parts: str) -> str:
+    """Return parts under a heading that names their experiment."""
+    run, experiment = place
+    heading = f"### {run.title(experiment)}: profile `{run.profile}`, {experiment}"
+    return "\n\n".join([heading, *(part.rstrip() for part in parts)])
 
 
-def _markdown(tables: Iterable[TextTable]) -> list[str]:
-    return [table.to_markdown(_LEVEL) for table in tables]
-
-
-def _command_of(section: str) -> str:
-    return _command(*select(published("experiments"), section=section)["profile"].unique())
-
-
-def _command(*profiles: str) -> str:
-    commands = " or ".join(f"`make reproduce PROFILE={profile}`" for profile in profiles)
-    return f"Not run here; {commands} runs it."
-
-
-def _not_run(known: pd.DataFrame, profile: str) -> list[str]:
-    """Return what is reported of an experiment that was not run, and how to run it."""
-    reported = known.dropna(subset=["flops", "accuracy"], how="all")
-    places = ", ".join(order_combinations(known["combination"]))
-    unknown = f"FLOPs and accuracy of {places} under P1 and P2"
-    if reported.empty:
-        return [f"{unknown}: reported {NOT_KNOWN}, measured {NOT_RUN}.", _command(profile)]
-    table = costs_and_accuracies(Names(), "Computation and test accuracy", reported, None)
-    return [*_markdown([table]), f"The rest of {unknown}: {NOT_KNOWN}.", _command(profile)]
+def _untitled(table: TextTable) -> str:
+    """Return a table that stands alone under a heading."""
+    return table.to_markdown().partition("\n\n")[2]

@@ -18,8 +18,8 @@ def published(name: str) -> pd.DataFrame:
 
     Args:
         name: ``headline`` (baseline, largest factor), ``comparison`` (accuracy in 0..1 and FLOPs
-            per pruning, combination and merging), ``sizes`` (the same per number of tasks),
-            ``single_tasks`` (accuracy), ``relatedness`` (label information of pairs of tasks),
+            per pruning, combination and merging), ``single_tasks`` (accuracy),
+            ``relatedness`` (label information of pairs of tasks),
             ``redundancy`` (Pearson correlation of the most similar exclusive neurons),
             ``exclusivity`` (accuracy of an all-shared, pruned network) or
             ``experiments`` (what the paper ran, its stand-ins, and the profile that runs each).
@@ -32,3 +32,15 @@ def published(name: str) -> pd.DataFrame:
         raise ConfigError(f"no table '{name}' of published figures")
     with path.open(encoding="utf-8") as handle:
         return pd.read_csv(handle, keep_default_na=False, na_values=[""])
+
+
+def reported_ratios(dataset: str, architecture: str) -> dict[tuple[str, str, str], float]:
+    """Return (baseline, pruning, combination) -> FLOPs of PAM by those of B1 or B2, where known."""
+    rows = published("comparison")
+    rows = rows[(rows["dataset"] == dataset) & (rows["architecture"] == architecture)]
+    known = rows.set_index(["pruning", "combination", "merging"])["flops"].dropna().to_dict()
+    return {
+        (merging, pruning, combination): known[pruning, combination, "pam"] / flops
+        for (pruning, combination, merging), flops in known.items()
+        if merging != "pam" and (pruning, combination, "pam") in known
+    }

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 COVERAGE = 0.95
+LEVEL = 0.05
 _MOST_FLIPS = 2**14
 
 

@@ -26,7 +26,7 @@ from pam.reporting.tables.lookup import Lookup, Row
 from pam.reporting.tables.text_table import Document, TextTable
 
 AXES = ["pruning", "combination", "merging"]
-_P = "p: exact sign-flip test of the ratio, in brackets corrected by Holm for the combinations."
+P_NOTE = "p: exact sign-flip test of the ratio, in brackets corrected by Holm for the combinations."
 
 
 def comparison(run: Run, experiment: str) -> Document | None:
@@ -118,19 +118,27 @@ def ratio_table(names: Names, title: str, lookup: Lookup, printed: Lookup) -> Te
         beside = names.beside(pruning, prunings)
         if (merging, pruning) == (REFERENCES[0], beside):
             continue
-        row = lookup.get(pruning, combination, merging)
         cells = [names.pruning(pruning), combination, names.merging(merging)]
-        for reference in REFERENCES:
-            name, base = f"flops_vs_{reference}", lookup.get(beside, combination, reference)
-            same = (merging, pruning) == (reference, beside)
-            cells += ["1", "—"] if same else [ratio_cell(row, base, name), p_cell(row, base, name)]
+        cells += ratio_cells(lookup, beside, pruning, combination, merging)
         rows.append([*cells, *_paper_ratios(printed, pruning, combination, merging)])
     header = ["pruning", "tasks", "merging"]
     for reference in REFERENCES:
         header += [f"/ {baseline(names, reference)}", "p"]
     if printed.values("merging"):
         header += [f"paper / {baseline(names, reference)}" for reference in REFERENCES]
-    return noted_table(title, header, rows, 3, notes=[_P])
+    return noted_table(title, header, rows, 3, notes=[P_NOTE])
+
+
+def ratio_cells(
+    lookup: Lookup, beside: str, pruning: str, combination: str, merging: str
+) -> list[str]:
+    """Return ratio and p of a row to B1 and to B2, those pruned by ``beside``; 1 for itself."""
+    row, cells = lookup.get(pruning, combination, merging), []
+    for reference in REFERENCES:
+        name, base = f"flops_vs_{reference}", lookup.get(beside, combination, reference)
+        same = (merging, pruning) == (reference, beside)
+        cells += ["1", "—"] if same else [ratio_cell(row, base, name), p_cell(row, base, name)]
+    return cells
 
 
 def _paper_ratios(printed: Lookup, *place: str) -> Iterator[str]:

@@ -1,0 +1,280 @@
+"""The answer: the paper's claims with verdicts, and which row makes a request cheapest."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pam.reporting.names import file_stem
+from pam.reporting.published import published, reported_ratios
+from pam.reporting.run import Run
+from pam.reporting.statistics import claims
+from pam.reporting.statistics.claims import (
+    B1,
+    B2,
+    HOLDS,
+    PAM,
+    Evidence,
+    Places,
+    verdict,
+    weighed,
+)
+from pam.reporting.statistics.matched import DEFAULT_DELTA
+from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.standings import Standing, standings
+from pam.reporting.storage import select
+from pam.reporting.tables.cells import cost_cell, interval, number
+from pam.reporting.tables.text_table import TextTable
+
+SHARED = "all_shared"
+RULES = (
+    f"Least favourable: of all measured ratios (tasks, pruning schemes, δ) the one that speaks "
+    "least for the claim; holds: how many do. A ratio below 1 holds if its 95 % interval lies "
+    f"below 1 and the exact sign-flip test has p < {claims.LEVEL:g}, uncorrected, since a claim "
+    f"needs all of its ratios; equality if the interval lies within a factor of {claims.MARGIN:g}.",
+    "Reproduced: all hold; partly: some hold, or all estimates lean that way. With fewer than "
+    f"{claims.LEAST_SEEDS} seeds p cannot be below {claims.LEVEL:g}, so nothing is decided.",
+    "Factors are the largest of all experiments, here and in the paper: reproduced if at least as "
+    "large with an interval above 1, partly if the interval reaches the paper's. Condition 2 "
+    f"holds if pruning takes off less than {claims.CORRELATION_MARGIN:g} of the correlation.",
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim, what the paper reports of it, and all that was measured.
+
+    Attributes:
+        text: what is claimed.
+        reported: in words.
+        evidence: what was measured.
+        unit: how an estimate is written, with ``{}`` for it.
+        against: how far an estimate speaks against the claim.
+    """
+
+    text: str
+    reported: str
+    evidence: Sequence[Evidence]
+    unit: str
+    against: Callable[[float], float]
+
+    def row(self) -> list[str]:
+        """Return the cells of the claim in the table of claims."""
+        known = weighed(self.evidence)
+        told = verdict(self.evidence)
+        if not known:
+            return [self.text, told, self.reported, "—", "—", "—", "—", "—"]
+        worst = max(known, key=lambda one: self.against(one.estimate.mean))
+        holds = f"{sum(one.outcome == HOLDS for one in known)} of {len(known)}"
+        cells = [self.cell(worst), _where(worst), f"{worst.estimate.n}", number(worst.p, ".2g")]
+        return [self.text, told, self.reported, *cells, holds]
+
+    def cell(self, one: Evidence) -> str:
+        """Return an estimate with its interval."""
+        estimate = interval(*one.estimate[1:], ".2f")
+        return estimate if estimate == "—" else self.unit.format(estimate)
+
+
+def ratio_claims(places: Places) -> list[Claim]:
+    """Return the claims on ratios of computation at matched accuracy."""
+    texts = {
+        "All tasks run: PAM costs less than separate networks (B1)": claims.all_tasks,
+        "One task runs: PAM costs what its own network costs (B1)": claims.one_task_equal,
+        "One task runs: PAM costs less than the shared network (B2)": claims.one_task_cheaper,
+    }
+    reported = dict(zip(texts, ((B1, False), (B1, True), (B2, True)), strict=True))
+    return [
+        Claim(
+            text,
+            _reported(places, *reported[text]),
+            measure(places),
+            "{}",
+            (lambda mean: abs(math.log(mean))) if reported[text] == (B1, True) else float,
+        )
+        for text, measure in texts.items()
+    ]
+
+
+def other_claims(places: Places) -> list[Claim]:
+    """Return the claims on largest factors, on relatedness and on the two conditions."""
+    factors = published("headline").set_index("against")["factor"]
+    r = published("redundancy").set_index("stage")["correlation"]
+    return [
+        *(
+            Claim(
+                f"Up to {factors[against]:.2f} times less computation than {name}",
+                f"{factors[against]:.2f} ×",
+                claims.largest_factor(places, against, DEFAULT_DELTA),
+                "{} ×",
+                lambda factor: -factor,
+            )
+            for against, name in ((B1, "B1"), (B2, "B2"))
+        ),
+        Claim(
+            "The more related two tasks, the more neurons PAM shares",
+            "no figure",
+            claims.sharing(places),
+            "rank correlation {}",
+            lambda rho: -rho,
+        ),
+        Claim(
+            "Condition 1: a pruned, shared network still has neurons of one task",
+            "no figure",
+            claims.exclusive_neurons(places),
+            "{} points more lost by their task",
+            lambda points: -points,
+        ),
+        Claim(
+            "Condition 2: pruning leaves the redundancy between exclusive groups",
+            f"r {r['before']:.2f} before, {r['after']:.2f} after",
+            claims.surviving_redundancy(places),
+            "r changes by {}",
+            lambda change: -change,
+        ),
+    ]
+
+
+def claims_table(title: str, every: Sequence[Claim], notes: Sequence[str] = RULES) -> TextTable:
+    """Return one row per claim: verdict, reported, and the least favourable measurement."""
+    header = ["claim", "verdict", "reported", "least favourable", "of", "n", "p", "holds"]
+    return TextTable(title, header, [one.row() for one in every], 2, notes=notes)
+
+
+def evidence_table(every: Sequence[Claim]) -> TextTable:
+    """Return every ratio on which the verdicts rest."""
+    rows = [
+        [
+            *(claim.text, f"`{one.run.profile}`", one.run.names.pruning(one.pruning), one.tasks),
+            *(f"{one.delta:g}", claim.cell(one), f"{one.estimate.n}", number(one.p, ".2g")),
+            one.outcome,
+        ]
+        for claim in every
+        for one in claim.evidence
+    ]
+    header = ["claim", "profile", "pruning", "tasks", "δ", "PAM / baseline", "n", "p", "claim …"]
+    return TextTable("Every ratio behind the verdicts", header, rows, 4)
+
+
+def requests_part(run: Run, experiment: str) -> list[str]:
+    """Return which row makes a request cheapest, in a sentence and a table per pruning scheme."""
+    parts = []
+    where = {"experiment": experiment, "requirement": MEAN, "delta": DEFAULT_DELTA}
+    costs = run.rows("requests", **where)
+    costs = costs[costs["n_tasks"].isna()].set_index(["pruning", "merging"])
+    for family, ranked in standings(run, experiment, DEFAULT_DELTA).items():
+        reached = [one for one in ranked if math.isfinite(one.cost)]
+        name = run.names.pruning(family)
+        if not reached:
+            parts.append(f"{name}: no row comes within δ = {DEFAULT_DELTA:g} in every seed.")
+            continue
+        rows = []
+        for one in reached:
+            row = costs.loc[(one.pruning, one.merging)].to_dict()
+            p = "—" if math.isnan(one.p) else f"{one.p:.2g} ({one.p_holm:.2g})"
+            cells = [cost_cell(row, 0), interval(*one.ratio[1:], ".2f"), p]
+            rows.append(
+                [_row_name(run, family, one), *cells, f"{row['n']:.0f}", _standing(one, reached)]
+            )
+        header = ["row", "MFLOPs", "cheapest / this", "p", "n", ""]
+        left = [_row_name(run, family, one) for one in ranked[len(reached) :]]
+        notes = [f"A seed never comes within δ: {', '.join(left)}."] if left else []
+        notes.append(
+            "costs more: interval below 1 and p < 0.05; in brackets p by Holm; ≤: only a bound."
+        )
+        table = TextTable(f"{name}: expected cost of a request", header, rows, 1, notes=notes)
+        parts += [f"{name}: {_cheapest(run, family, ranked)}", table.to_markdown(4)]
+    return parts
+
+
+def answer(run: Run, experiment: str) -> str:
+    """Return three sentences and a picture: what came out, of one experiment of the paper.
+
+    Ratios are those at the default delta, under the first of the paper's pruning schemes that ran.
+    """
+    where = {"experiment": experiment, "requirement": MEAN, "delta": DEFAULT_DELTA, "merging": PAM}
+    matched = run.rows("matched", **where)
+    pruning = next(name for name in claims.PRUNINGS if name in set(matched["pruning"]))
+    cells = select(matched, pruning=pruning).set_index("combination")
+    size = cells.index.str.count("&")
+    everything, alone = cells.index[[size.argmax()]], cells.index[size == 0]
+    printed = reported_ratios(*run.setting(experiment))
+    told = [verdict(claim.evidence) for claim in ratio_claims([(run, experiment)])]
+
+    def ratios(reference: str, chosen: Sequence[str], outcome: str) -> str:
+        name = f"flops_vs_{reference}"
+        ours, theirs = [], []
+        for tasks, row in cells.loc[chosen].iterrows():
+            ends = interval(*(row[f"{name}_{end}"] for end in ("mean", "low", "high")), ".2f")
+            ours.append(f"{ends} ({tasks})")
+            theirs.append(number(printed.get((reference, pruning, tasks), math.nan), ".2f"))
+        return f"{' and '.join(ours)}; paper {' and '.join(theirs)}; {outcome}"
+
+    picture = f"figures/{run.folder.resolve().parent.name}/{run.profile}"
+    picture += f"/{file_stem(run.experiments, experiment, 'ratios')}.png"
+    ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
+    return "\n".join(
+        [
+            f"{run.title(experiment)}, pruned by {run.names.pruning(pruning)}: ratios of "
+            f"computation where the tasks have lost {DEFAULT_DELTA:g} percentage point of accuracy "
+            f"on average, with 95 % intervals over {int(cells['n'].max())} seeds.\n",
+            f"1. PAM against separate networks (B1), all tasks: {ratios(B1, everything, told[0])}. "
+            f"One task: {ratios(B1, alone, told[1])}.",
+            f"2. PAM against the shared network (B2), one task: {ratios(B2, alone, told[2])}.",
+            f"3. Whatever is asked for: {_cheapest(run, pruning, ranked)}\n",
+            f"![Computation against B1 and B2]({picture})",
+        ]
+    )
+
+
+def _cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
+    """Return who is cheapest, by how much against the known rows, and who is not told apart."""
+    first, *rest = (one for one in ranked if math.isfinite(one.cost))
+    known = {(family, name): run.names.merging(name) for name in (B1, B2, SHARED, PAM)}
+    against = list(_against(rest, known))
+    level = [_row_name(run, family, one) for one in rest if not one.differs]
+    told = f"the cheapest row is {_row_name(run, family, first)}"
+    told += f", {', '.join(against)}" if against else ""
+    if level:
+        return f"{told}; not told apart from it: {', '.join(level)}."
+    return f"{told}; it is cheaper than every other row." if rest else f"{told}, the only one."
+
+
+def _against(rest: Sequence[Standing], known: dict[tuple[str, str], str]) -> Iterator[str]:
+    """Yield the ratios to the rows that everybody asks about, in their order."""
+    places = {(one.pruning, one.merging): one for one in rest}
+    for place, name in known.items():
+        one = places.get(place)
+        if one and not math.isnan(one.p):
+            yield f"{interval(*one.ratio[1:], '.2f')} of {name} (p = {one.p:.2g})"
+
+
+def _row_name(run: Run, family: str, one: Standing) -> str:
+    """Return the merger, and the pruner where it is not the baselines'."""
+    pruner = "" if one.pruning == family else f" with {run.names.pruning(one.pruning)}"
+    return run.names.merging(one.merging) + pruner
+
+
+def _standing(one: Standing, reached: Sequence[Standing]) -> str:
+    if one is reached[0]:
+        return "cheapest"
+    return "costs more" if one.differs else "not told apart"
+
+
+def _where(one: Evidence) -> str:
+    """Return tasks, pruning scheme, delta and profile of a measurement."""
+    names = [one.tasks, one.run.names.pruning(one.pruning) if one.pruning else ""]
+    names.append("" if math.isnan(one.delta) else f"δ {one.delta:g}")
+    return ", ".join([*filter(None, names), f"`{one.run.profile}`"])
+
+
+def _reported(places: Places, reference: str, alone: bool) -> str:
+    """Return the range of the paper's ratios in the settings that were measured."""
+    ratios = [
+        ratio
+        for setting in sorted({run.setting(experiment) for run, experiment in places})
+        for (name, _, tasks), ratio in reported_ratios(*setting).items()
+        if name == reference and ("&" in tasks) != alone
+    ]
+    if not ratios:
+        return "not known"
+    ends = dict.fromkeys(f"{end(ratios):.2f}" for end in (min, max))
+    return " to ".join(ends)
