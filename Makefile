@@ -68,7 +68,7 @@ DRAWN  = $(if $(NAMED),results/$(PROFILE),\
 help:
 	@echo 'PAM-bench: merge networks, prune them, count what every task combination costs'
 	@echo
-	@echo '  make reproduce      run everything of a profile: tables, figures, and the main table here'
+	@echo '  make reproduce      run everything of a profile: tables, figures, a page, and who is cheapest here'
 	@echo '  make status         say what of a profile is up to date, what would run again, and why'
 	@echo '  make figures        redraw figures from CSV files alone, without training: those of every'
 	@echo '                      run in results/ and results/reference/; PROFILE=name for one'

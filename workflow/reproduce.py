@@ -5,7 +5,6 @@ from its last checkpoint, and two runs never work in one folder.
 """
 
 import argparse
-import csv
 import os
 import shutil
 import signal
@@ -13,10 +12,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -31,9 +31,12 @@ from pam.files import check_room  # noqa: E402
 from pam.history.plan import Plan, shortened, with_finished_seeds  # noqa: E402
 from pam.runs.paths import Paths, check_checkout, profile_file  # noqa: E402
 from pam.runs.raw_data import check_folders  # noqa: E402
+from pam.runs.record import OK  # noqa: E402
 from pam.stages.failures import DATA_MISSING  # noqa: E402
 
-MAIN_TABLE = "*comparison.md"
+if TYPE_CHECKING:
+    from pam.reporting.run import Run
+
 QUIET = ("--quiet", "host", "reason")
 USER_ERROR = 2
 SIGNALLED = 128
@@ -53,7 +56,7 @@ def main() -> int:
     # Snakemake would take its letters for more than a name if they stood in `--config`.
     os.environ["PAM_DATA"] = options.data
     paths = Paths(f"results/{options.profile}")
-    started = time.monotonic()
+    started, began = time.monotonic(), time.time()
     try:
         check_checkout(str(ROOT))
         file = profile_file(options.profile)
@@ -90,8 +93,8 @@ def main() -> int:
                 return _stopped(children.stopped_by)
             plan = Plan(config, paths, data=options.data, retry_failed=options.retry_failed)
         if not plan.due:
-            print(f"Everything is up to date: profile {options.profile} has nothing left to run.")
-            return _report(options)
+            said = f"Everything is up to date: profile {options.profile} has nothing left to run."
+            return _report(options, said, is_new=False)
         for folder in ("results", "figures", "logs"):
             check_room(f"{folder}/{options.profile}")
     except PamError as error:
@@ -112,14 +115,14 @@ def main() -> int:
         return SIGNALLED - done
     if done:
         print(
-            f"make reproduce: some jobs failed; their logs are in logs/{options.profile}/, and "
-            "what succeeded is kept for the next run",
+            "make reproduce: some jobs failed; what succeeded is kept for the next run; the last: "
+            f"{_last_words(options.profile, began)}",
             file=sys.stderr,
         )
         return 1
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
-    print(f"\nProfile {options.profile} is complete, after {minutes} min {seconds} s.")
-    return _report(options)
+    said = f"Profile {options.profile} is complete, after {minutes} min {seconds} s."
+    return _report(options, said, is_new=True)
 
 
 def _to_force(plan: Plan) -> list[str]:
@@ -266,27 +269,69 @@ def _snakemake(options: argparse.Namespace, where: list[str]) -> list[str]:
     ]
 
 
-def _report(options: argparse.Namespace) -> int:
-    """Show the main table, say where everything is, and how many cells failed."""
+def _report(options: argparse.Namespace, said: str, is_new: bool) -> int:
+    """Say what came out, where the page is, what to do next; what failed, and why, stands last.
+
+    What was lost as a whole stands before ``said``, how the run ended.
+    """
+    from pam.cli.main import main as pam
+    from pam.reporting.run import Run
+    from pam.reporting.verdict import verdicts
+
     results = Path("results") / options.profile
-    for table in sorted((results / "tables").glob(MAIN_TABLE)):
-        print(f"\n{table.read_text(encoding='utf-8').strip()}")
-    print(f"\ntables   {results}/tables/\nfigures  figures/{options.profile}/")
-    print(f"rows     {results}/*.csv")
-    print(f"a page   make report PROFILE={options.profile}")
-    with open(results / "failures.csv", encoding="utf-8", newline="") as handle:
-        failures = list(csv.DictReader(handle))
-    if not failures:
-        return 0
-    kinds = Counter(failure["status"] for failure in failures)
-    counts = ", ".join(f"{count} {status}" for status, count in kinds.items())
-    first = failures[0]
-    print(f"failed   {len(failures)} jobs ({counts}), all in {results}/failures.csv")
-    print(f"         the first: {first['status']}: {first['reason']} (log: {first['log']})")
-    for failure in failures:
-        if failure["status"] == DATA_MISSING and not failure["seed"]:
-            print(f"missing  the data of {failure['experiment']}: {failure['reason']}")
-    return 1 if options.strict else 0
+    run, page = Run(results), results / "report.html"
+    lost = _lost(run)
+    for experiment, reason in lost.items():
+        print(f"Nothing of {experiment} was measured: {reason}")
+    print(said)
+    if (is_new or not page.exists()) and (failed := pam(["report", "--results", str(results)])):
+        return failed
+    if is_new:
+        first, *others = verdicts(run) or [""]
+        print(f"\n{first}" if first else "")
+        if others:
+            print(f"  and {len(others)} more such comparisons on the page")
+        print(f"page     {page}\ntables   {results}/tables/, figures/{options.profile}/")
+        print(f"next     make status PROFILE={options.profile}")
+        print(f"         .venv/bin/pam trace {results}/measurements.csv")
+    else:
+        print(f"The page: {page}")
+    failures = run.text_table("failures").to_dict("records")
+    if failures:
+        kinds = Counter(failure["status"] for failure in failures)
+        counts = ", ".join(f"{count} {status}" for status, count in kinds.items())
+        print(f"failed   {len(failures)} jobs ({counts}), all in {results}/failures.csv")
+        print(f"         the first: {_cause(failures[0])}")
+    return 1 if lost or (failures and options.strict) else 0
+
+
+def _lost(run: "Run") -> dict[str, str]:
+    """Return the experiments of which every cell failed, each with its first cause."""
+    measured = {
+        name
+        for table in ("measurements", "relatedness")
+        for name in run.text_rows(table, status=OK)["experiment"]
+    }
+    failures = run.text_table("failures").drop_duplicates("experiment").to_dict("records")
+    return {
+        failure["experiment"]: _cause(failure)
+        for failure in failures
+        if failure["experiment"] and failure["experiment"] not in measured
+    }
+
+
+def _cause(failure: Mapping[str, str]) -> str:
+    return f"{failure['status']}: {failure['reason']} (log: {failure['log']})"
+
+
+def _last_words(profile: str, since: float) -> str:
+    """Return the last line of the newest log since a time that ends with an error, and its name."""
+    logs = [path for path in Path("logs", profile).rglob("*.log") if path.stat().st_mtime >= since]
+    for path in sorted(logs, key=lambda path: path.stat().st_mtime, reverse=True):
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        if lines and "error" in lines[-1].lower():
+            return f"{path}: {lines[-1]}"
+    return f"see logs/{profile}/"
 
 
 if __name__ == "__main__":

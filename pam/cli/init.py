@@ -85,6 +85,6 @@ def run(arguments: Namespace) -> int:
     print(
         f"\nChange config/{PROFILE}.yaml, then: {where}snakemake --cores all\n"
         f"Tables come to results/{PROFILE}/tables/, figures to figures/{PROFILE}/; for a page:\n"
-        f"pam report --results results/{PROFILE} --figures figures/{PROFILE}"
+        f"pam report --results results/{PROFILE}"
     )
     return 0

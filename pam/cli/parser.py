@@ -18,6 +18,7 @@ _COMMANDS = (
         "tables",
         "figures",
         "report",
+        "compare",
         "reproduction",
         "samples",
         "config",

@@ -292,7 +292,6 @@ RESULTS = {
     ),
     "page without manifest": ("reproduction", gone("manifest.json"), "json does not exist"),
     "no failures": ("report", gone("failures.csv"), "failures.csv does not exist"),
-    "no figures": ("report", lambda r: (r / "figures").rmdir(), "is no folder of figures"),
     "not a run": ("reproduction", gone("measurements.csv"), "holds no run"),
 }
 
@@ -303,7 +302,7 @@ def test_wrong_results(name, results, capsys):
     damage(results)
     words = {"--results": [str(results)]}
     if command != "tables":
-        words["--figures" if command == "report" else "--out"] = [str(results / "figures")]
+        words["--out"] = [str(results / "page")]
     one_sentence(capsys, call(command, words), says)
 
 

@@ -73,9 +73,9 @@ def test_data_that_come_late(tmp_path):
 
     (raw / "pets").mkdir(parents=True)
     first = reproduce()
-    assert first.returncode == 0, first.stdout + first.stderr
+    assert first.returncode == 1, first.stdout + first.stderr
     assert statuses(tree) == {"here": {"ok"}, "late": {"data_missing"}}
-    assert "missing  the data of late: " in first.stdout
+    assert "Nothing of late was measured: data_missing: " in first.stdout
     assert "logs/mixed/prepare/late.log" in first.stdout
     table = (tree / "results/mixed/tables/late-comparison.md").read_text(encoding="utf-8")
     assert "—‡" in table and "‡ all: data missing: " in table

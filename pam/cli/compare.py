@@ -1,0 +1,36 @@
+"""``pam compare``: what mergers cost of any other one, your own included."""
+
+from argparse import Namespace
+
+from pam.cli.arguments import Commands, add_command, add_results, positive
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "compare",
+        "print what every merger costs of another one at equal accuracy, with intervals",
+        "pam compare --results results/quick --reference pam",
+    )
+    add_results(parser)
+    parser.add_argument(
+        "--reference", required=True, metavar="ROW", help="merging row that counts as 1"
+    )
+    parser.add_argument(
+        "--delta",
+        type=positive,
+        default=1.0,
+        metavar="X",
+        help="accuracy given up, in percentage points of validation accuracy; default: 1",
+    )
+
+
+def run(arguments: Namespace) -> int:
+    """Print a table per experiment."""
+    from pam.reporting.run import Run
+    from pam.reporting.tables.against import against
+
+    for table in against(Run(arguments.results), arguments.reference, arguments.delta):
+        print(table.to_markdown())
+    return 0

@@ -1,0 +1,46 @@
+"""``pam compare``: ratios to any merger."""
+
+import pytest
+
+from pam.cli.main import main
+from pam.reporting.aggregate import aggregate
+from pam.reporting.run import Run
+from pam.reporting.tables.against import against
+from tests.reporting_fixtures import write_records
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    folder = tmp_path_factory.mktemp("run")
+    aggregate(write_records(folder, prunings=("taylor",)), folder)
+    return Run(folder)
+
+
+def test_against_b1_they_are_those_of_the_csv_file(run):
+    (table,) = against(run, "none", 1.0)
+    matched = run.rows("matched", requirement="mean", delta=1)
+    assert len(table.rows) == 4 * 4
+    for _, tasks, merger, ratio, p, _ in table.rows:
+        if tasks == "any request":
+            continue
+        names = matched["merging"].map(run.names.merging)
+        row = matched[(matched["combination"] == tasks) & (names == merger)].iloc[0]
+        mean, low, high = (row[f"flops_vs_none_{part}"] for part in ("mean", "low", "high"))
+        assert ratio == f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+        assert p == f"{row['flops_vs_none_p']:.2g}"
+
+
+def test_any_merger_may_count_as_one(run, capsys):
+    assert main(["compare", "--results", str(run.folder), "--reference", "pam_gain"]) == 0
+    assert "ratio of FLOPs to PAM gain" in capsys.readouterr().out
+    (one,), (other,) = against(run, "pam", 1.0), against(run, "none", 1.0)
+    there = {(row[1], row[2]): float(row[3].split()[0]) for row in other.rows}
+    back = {(row[1], row[2]): float(row[3].split()[0]) for row in one.rows}
+    for (tasks, merger), ratio in there.items():
+        if merger == "PAM":
+            assert back[tasks, "B1 none"] == pytest.approx(1 / ratio, rel=0.02)
+
+
+def test_an_unknown_reference_is_named(run, capsys):
+    assert main(["compare", "--results", str(run.folder), "--reference", "mine"]) == 2
+    assert "no pruned networks of merging 'mine'; known: none, mtz" in capsys.readouterr().err
