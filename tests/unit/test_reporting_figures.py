@@ -39,7 +39,7 @@ def names_of(paths):
 
 
 def test_every_figure_with_data_in_two_formats(drawn):
-    assert names_of(drawn) == set(FIGURES) - {*OF_THE_CONDITIONS, "tasks"}
+    assert names_of(drawn) == set(FIGURES) - {*OF_THE_CONDITIONS, "tasks", "sweeps"}
 
 
 def test_pictures_are_bounded(drawn):
@@ -104,7 +104,7 @@ def test_five_tasks_have_every_figure_at_a_legible_size(tmp_path):
     records = write_records(tmp_path, tasks=FIVE_TASKS, **axes)
     aggregate(records, tmp_path)
     drawn = render_figures(tmp_path, tmp_path)
-    assert names_of(drawn) == set(FIGURES) - set(OF_THE_CONDITIONS)
+    assert names_of(drawn) == set(FIGURES) - {*OF_THE_CONDITIONS, "sweeps"}
     test_pictures_are_bounded(drawn)
 
 

@@ -22,7 +22,7 @@ from pam.runs.paths import ORIGINS
 
 FIGURES = (
     *("ratios", "frontier", "tasks", "groups", "information", "training"),
-    *("relatedness", "exclusivity", "redundancy", "latency", "resources"),
+    *("relatedness", "exclusivity", "redundancy", "latency", "resources", "sweeps"),
 )
 
 
@@ -113,10 +113,11 @@ def figure_modules() -> dict[str, ModuleType]:
         redundancy,
         relatedness,
         resources,
+        sweeps,
         tasks,
         training,
     )
 
     conditions = (relatedness, exclusivity, redundancy)
     modules = (ratios, frontier, tasks, groups, information, training, *conditions)
-    return dict(zip(FIGURES, (*modules, latency, resources), strict=True))
+    return dict(zip(FIGURES, (*modules, latency, resources, sweeps), strict=True))
