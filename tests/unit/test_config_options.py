@@ -354,9 +354,8 @@ def test_other_things_than_functions_take_anything(monkeypatch):
     assert signature.__wrapped__(MERGER, "x") == Signature({}, is_open=True)
 
 
-@pytest.mark.parametrize("name", option_keys())
-def test_every_option_is_described(name):
-    text = option_keys()[name]
+@pytest.mark.parametrize("text", option_keys().values(), ids=option_keys())
+def test_every_option_is_described(text):
     values, _, rest = text.partition(". ")
     meaning, _, default = rest.rpartition(" Default: ")
     assert "any value" not in values.lower()

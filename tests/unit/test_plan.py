@@ -199,9 +199,9 @@ def test_the_plan_says_what_it_does_not_know_and_writes_nothing(tmp_path, monkey
     shown = capsys.readouterr().out
     table = rows(shown)
     assert table[2:5] == [
-        ["tiny", "1", "4", "2", "4", "4", "4", "0"],
-        ["folder", "1", "4", "2", "2", "2", "0", "0"],
-        ["sum", "2", "8", "4", "6", "6", "4", "0"],
+        ["tiny", "1", "0", "4", "2", "4", "4", "4", "0"],
+        ["folder", "1", "0", "4", "2", "2", "2", "0", "0"],
+        ["sum", "2", "0", "8", "4", "6", "6", "4", "0"],
     ]
     assert table[8][:4] == ["folder", "unknown", "3 x 32 x 32", "unknown"]
     assert table[9][3:] == table[7][3:]
