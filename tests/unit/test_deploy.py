@@ -193,7 +193,8 @@ def test_a_network_that_is_not_what_its_record_says_is_refused(run, tmp_path, ca
     copied = shutil.copytree(run.folder, tmp_path / "copy")
     path = copied / run.pruned.relative_to(run.folder)
     save_family(path, {0.5: run.merged_network}, {"origin": run.cell})
-    assert run.export("--network", str(path), "--strength", "0.5", "--combination", "A") == 2
+    words = ["--strength", "0.5", "--combination", "A", "--format", "state_dict"]
+    assert run.export("--network", str(path), *words) == 2
     assert f"{path} is not what its record says" in capsys.readouterr().err
 
 
