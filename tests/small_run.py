@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from pam.cli.main import main
 from pam.config import Config, load_config
 from pam.files import read_json
 from pam.pruning import PRUNERS, Pruned
+from pam.pruning.units import remove, unit_keys
 from pam.runs.cells import Cell, parent_cells
 from pam.runs.paths import Paths
 from pam.runs.stages import STAGES
@@ -47,16 +49,19 @@ CONFIG = profile("{none: {}, broken: {method: none}}", "{halves: {strengths: [1,
 Options = dict[str, list[str]]
 
 
-def unchanged(network, data, strengths, *, seed):
-    """A pruner that prunes nothing."""
+def smaller(network, data, strengths, *, seed):
+    """A pruner that takes one unit more away each time, of the widest group."""
     for strength in strengths:
+        keep = {key: torch.ones(n, dtype=torch.bool) for key, n in unit_keys(network)}
+        keep[max(keep, key=lambda key: len(keep[key]))][0] = False
+        network = remove(network, keep)
         yield Pruned(strength, network)
 
 
 def stand_in(
     patch: pytest.MonkeyPatch,
     code: Callable[..., str] = lambda *_, **__: "0" * 12,
-    pruner=unchanged,
+    pruner=smaller,
 ) -> None:
     """Register a pruner named ``halves``, and have no module asked for its code."""
     patch.setattr("pam.stages.run.cell_code", code)

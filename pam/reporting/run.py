@@ -26,9 +26,9 @@ _NAMING = ("measurements", "relatedness", "exclusivity", "redundancy")
 
 
 _MEASURED = ("accuracies", "groups")
-_COMPARED = ("matched", "requests", "frontiers", "operating_points")
-_FILLED = ("measurements", *_MEASURED, "training", *_COMPARED)
-"""The CSV files that have rows wherever a network was measured."""
+_FILLED = ("measurements", *_MEASURED, "training", "matched", "requests", "frontiers")
+"""The CSV files that have rows wherever a network was measured; there is no operating point
+where pruning changed nothing."""
 
 
 class Run:

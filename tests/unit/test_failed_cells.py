@@ -12,12 +12,12 @@ from pam.files import read_json, read_tensors
 from pam.merging import MERGERS
 from pam.networks import GroupedNetwork
 from pam.networks.family import load_family
-from pam.pruning import PRUNERS, Pruned
+from pam.pruning import PRUNERS
 from pam.reporting.storage import read_table, read_text_table
 from pam.runs.cells import Cell
 from pam.stages.failures import Failure, attempt, read_failure, save_failure
 from pam.stages.run import CELL_FAILED
-from tests.small_run import CONFIG, Run, stand_in
+from tests.small_run import CONFIG, Run, smaller, stand_in
 
 MISSING = CONFIG.replace("dataset: digits", "dataset: fashion_mnist")
 OUT_OF_MEMORY = [
@@ -122,7 +122,7 @@ def test_a_layer_without_units(kept, tmp_path, monkeypatch):
         for number, strength in enumerate(strengths):
             if number == kept:
                 raise CollapseError("layer 'c2' has no channel left")
-            yield Pruned(strength, network)
+            yield from smaller(network, data, [strength], seed=seed)
 
     run = Run(tmp_path).start()
     run.finish("none")
