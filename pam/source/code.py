@@ -10,9 +10,10 @@ from functools import cache
 from typing import Any
 
 from pam.files import json_hash
+from pam.registry import KINDS
 from pam.source.entry_points import plugin_modules, source_modules
 from pam.source.modules import REGISTER
-from pam.source.signatures import descriptions
+from pam.source.signatures import describe, descriptions
 
 HASH_LENGTH = 12
 
@@ -58,13 +59,21 @@ def _key(plugins: Plugins | None) -> tuple[tuple[str, str | None], ...]:
 
 @cache
 def _digests(module: str, plugins: tuple[tuple[str, str | None], ...]) -> dict[str, str]:
-    entries = {module}.union(*(plugin_modules(*plugin) for plugin in plugins))
+    entries = {module}.union(*(_modules_of(*plugin) for plugin in plugins))
     covered = source_modules().reachable(entries, without=OUTSIDE)
     digests = {name: _module_hash(name) for name in sorted(covered)}
     if NAMES in digests:
         # What methods are called is read from where they are registered.
         digests["descriptions"] = json_hash([repr(one) for one in descriptions()])
     return digests
+
+
+def _modules_of(package: str, name: str | None) -> set[str]:
+    """Return the modules of a plug-in, and those of the one that it passes its options on to."""
+    modules = plugin_modules(package, name)
+    kind = next((kind for kind in KINDS if kind.package == package), None)
+    other = describe(kind, name).options_of if kind and name else ""
+    return modules | _modules_of(package, other) if other else modules
 
 
 @cache

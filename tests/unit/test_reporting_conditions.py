@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from pam.reporting.aggregate import aggregate
 from pam.reporting.run import Run
-from pam.reporting.schema import EXCLUSIVITY, MEASUREMENTS, OPERATING_POINTS, RELATEDNESS
+from pam.reporting.schema import (
+    ACCURACIES,
+    EXCLUSIVITY,
+    GROUPS,
+    MEASUREMENTS,
+    OPERATING_POINTS,
+    RELATEDNESS,
+)
 from pam.reporting.statistics.analyses import (
     ALL_LAYERS,
     KEPT,
@@ -81,7 +88,8 @@ def test_failed_pairs_are_left_out(tmp_path):
     counts = ("neurons", "shared", "exclusive_a", "exclusive_b", "removed")
     broken = [row | dict.fromkeys(counts) | {"status": "diverged"} for row in rows[:3]]
     write_rows(tmp_path, RELATEDNESS, [*broken, *rows[3:]])
-    write_rows(tmp_path, MEASUREMENTS, [])
+    for table in (MEASUREMENTS, ACCURACIES, GROUPS):
+        write_rows(tmp_path, table, [])
     run = Run(tmp_path)
     assert set(shares(run, "related")["task_b"]) == set(PAIRS) - {"identical"}
     assert "base, near" in relatedness(run, "related").to_markdown()

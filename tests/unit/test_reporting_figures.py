@@ -66,8 +66,8 @@ def test_no_data_no_figure(tmp_path):
     records = write_records(tmp_path, mergings=("none",), prunings=("vibnet",), seeds=(0,))
     measured = [path for path in records if path.parent.parent.name == "measured"]
     aggregate(measured, tmp_path)
-    with pytest.warns(UserWarning, match="no data for figure 'training' of fashion"):
-        assert render_figures(tmp_path, tmp_path, only=["training"]) == []
+    with pytest.warns(UserWarning, match="no data for figure 'exclusivity' of fashion"):
+        assert render_figures(tmp_path, tmp_path, only=["exclusivity"]) == []
 
 
 def test_several_experiments_have_their_own_files(tmp_path):
