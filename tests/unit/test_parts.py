@@ -7,7 +7,7 @@ import pytest
 
 from pam import ConfigError, DataError
 from pam.config import load_config
-from pam.files import read_json, write_json
+from pam.files import read_json, write_sealed
 from pam.runs.cells import Cell, cells_of
 from pam.runs.paths import Paths
 from pam.runs.stages import CELL_STAGES, CSV_FILES
@@ -49,11 +49,11 @@ def parts(whole, tmp_path):
 
 
 def edit(folder, stage, change, *axes):
-    """Change the record of a cell of seed 1."""
+    """Change the record of a cell of seed 1, as another run could have left it."""
     path = Paths(folder).record(Cell.of(stage, "tiny", *axes, 1))
     record = read_json(path)
     change(record)
-    write_json(path, record)
+    write_sealed(path, record)
     return path
 
 
