@@ -44,7 +44,12 @@ PROFILE = str(config.get("profile", "quick"))
 SEEDS = str(config["seeds"]) if "seeds" in config else None
 try:
     check_checkout(HERE if os.path.isdir(HERE) else "")
-    CONFIG_FILE = own_profile(PROFILE) or workflow.source_path(profile_file(PROFILE))
+    CONFIG_FILE = own_profile(PROFILE) or profile_file(PROFILE)
+    # The workflow's own profile, which it may have to fetch; of an unknown one load_config tells.
+    if not os.path.isfile(CONFIG_FILE) and (
+        not os.path.isdir(HERE) or os.path.isfile(os.path.join(HERE, CONFIG_FILE))
+    ):
+        CONFIG_FILE = workflow.source_path(CONFIG_FILE)
     CONFIG = load_config(CONFIG_FILE, SEEDS)
     check_plugins(CONFIG)
 except PamError as error:

@@ -208,16 +208,22 @@ def _run(children: Children, snakemake: list[str], lock: int, *more: str) -> int
 @contextmanager
 def temporary_folder() -> Iterator[str]:
     """Yield a folder for what a run and its jobs leave for a moment; sweep those of killed runs."""
-    above = Path(tempfile.gettempdir())
-    for left in above.glob(f"{TEMPORARY}*"):
-        if not is_held(left / "lock"):
-            shutil.rmtree(left, ignore_errors=True)
+    _sweep()
     with tempfile.TemporaryDirectory(prefix=TEMPORARY, ignore_cleanup_errors=True) as folder:
         lock = hold(Path(folder) / "lock")
         try:
             yield folder
         finally:
             os.close(lock)
+    # A job of a run that was killed just before may have held its folder a moment longer.
+    _sweep()
+
+
+def _sweep() -> None:
+    """Remove the folders that nobody holds."""
+    for left in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
+        if not is_held(left / "lock"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _stopped(number: int) -> int:
