@@ -68,6 +68,8 @@ def main() -> int:
             options.seeds = " ".join(map(str, config.seeds))
             print(f"Seeds asked for, and those finished before: {options.seeds}.")
         lock = None if options.dry_run else hold(RUN_LOCK, LOCK_PATIENCE_S)
+        if lock is not None:
+            _sweep()
         where = ["--cores", options.cores]
         if options.cluster:
             folders = cluster.profiles(options.cluster)
@@ -207,8 +209,7 @@ def _run(children: Children, snakemake: list[str], lock: int, *more: str) -> int
 
 @contextmanager
 def temporary_folder() -> Iterator[str]:
-    """Yield a folder for what a run and its jobs leave for a moment; sweep those of killed runs."""
-    _sweep()
+    """Yield a folder for what a run and its jobs leave for a moment."""
     with tempfile.TemporaryDirectory(prefix=TEMPORARY, ignore_cleanup_errors=True) as folder:
         lock = hold(Path(folder) / "lock")
         try:
@@ -220,7 +221,7 @@ def temporary_folder() -> Iterator[str]:
 
 
 def _sweep() -> None:
-    """Remove the folders that nobody holds."""
+    """Remove temporary folders of killed runs, which nobody holds."""
     for left in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
         if not is_held(left / "lock"):
             shutil.rmtree(left, ignore_errors=True)
