@@ -3,6 +3,7 @@
 from argparse import Namespace
 
 from pam.cli.arguments import Commands, add_command, add_results, positive
+from pam.config.model import COMPARED_DELTA
 
 
 def add_parser(commands: Commands) -> None:
@@ -20,9 +21,10 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "--delta",
         type=positive,
-        default=1.0,
+        default=COMPARED_DELTA,
         metavar="X",
-        help="accuracy given up, in percentage points of validation accuracy; default: 1",
+        help="accuracy given up, in percentage points of validation accuracy; "
+        f"default: {COMPARED_DELTA:g}",
     )
 
 

@@ -92,17 +92,25 @@ def _frontier(alt: Any, colour: Any, shape: Any) -> "alt.LayerChart":
     )
 
 
-def _cost_tooltips(alt: Any) -> "list[alt.Tooltip]":
+def _estimate_tooltips(
+    alt: Any, title: str, column: str, form: str, **more: str
+) -> "list[alt.Tooltip]":
+    """Return the lines of an estimate with its interval, in a column and with a number format."""
     return _tooltips(
         alt,
         merger="merger:N",
         tasks="combination:N",
-        MFLOPs="mflops:Q|.4~g",
-        from_="low:Q|.4~g",
-        to="high:Q|.4~g",
+        **{title: f"{column}:Q|{form}"},
+        from_=f"low:Q|{form}",
+        to=f"high:Q|{form}",
+        **more,
         seeds="n:Q",
         reading="reading:N",
     )
+
+
+def _cost_tooltips(alt: Any) -> "list[alt.Tooltip]":
+    return _estimate_tooltips(alt, "MFLOPs", "mflops", ".4~g")
 
 
 def _costs(alt: Any, colour: Any, mergers: Sequence[str]) -> "alt.LayerChart":
@@ -126,17 +134,7 @@ def _ratios(alt: Any, colour: Any, shape: Any, mergers: Sequence[str], data: str
         y=alt.Y("combination:N", sort=None, title=None),
         yOffset=alt.YOffset("merger:N", sort=mergers),
         color=colour,
-        tooltip=_tooltips(
-            alt,
-            merger="merger:N",
-            tasks="combination:N",
-            ratio="ratio:Q|.3~g",
-            from_="low:Q|.3~g",
-            to="high:Q|.3~g",
-            p="p:Q|.2~g",
-            seeds="n:Q",
-            reading="reading:N",
-        ),
+        tooltip=_estimate_tooltips(alt, "ratio", "ratio", ".3~g", p="p:Q|.2~g"),
     )
     scale = alt.Scale(type="log", nice=False, padding=10)
     x = alt.X("ratio:Q", title="ratio of FLOPs (left of 1: cheaper)", scale=scale)
