@@ -15,7 +15,7 @@ from benchmarks.rows import FOLDER, write_csv
 from pam.files import atomic_path
 from pam.reporting.figures import style
 from pam.reporting.figures.resources import PROCESSOR, draw_totals
-from pam.reporting.statistics.resources import duration, rule_times, shares
+from pam.reporting.statistics.latency import duration, rule_times, shares
 from pam.reporting.storage import read_table
 
 FIELDS = ("run", "rule", "jobs", "wall_s", "cpu_s", "share")

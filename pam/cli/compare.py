@@ -31,7 +31,7 @@ def add_parser(commands: Commands) -> None:
 def run(arguments: Namespace) -> int:
     """Print a table per experiment."""
     from pam.reporting.run import Run
-    from pam.reporting.tables.against import against
+    from pam.reporting.tables.comparison import against
 
     for table in against(Run(arguments.results), arguments.reference, arguments.delta):
         print(table.to_markdown())

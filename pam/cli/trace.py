@@ -37,8 +37,7 @@ def add_parser(commands: Commands) -> None:
 def run(arguments: Namespace) -> int:
     """Print the tree behind the target."""
     from pam.history.targets import resolve
-    from pam.history.text import render
-    from pam.history.trace import trace
+    from pam.history.trace import render, trace
 
     where = parse_where(arguments.where)
     target = resolve(arguments.target, arguments.results)

@@ -1,16 +1,14 @@
 """The configuration of a run: one model, read from one YAML file, without importing torch."""
 
-from pam.config.explaining import explain
-from pam.config.load import dump_config, load_config, parse_config
+from pam.config.explaining import explain, json_schema
 from pam.config.model import (
     Conditions,
     Config,
     Experiment,
     Latency,
 )
-from pam.config.options import check_plugins
+from pam.config.options import check_plugins, dump_config, load_config, parse_config
 from pam.config.rows import Merging, Pruning
-from pam.config.schema import json_schema
 from pam.config.training import Stage, Train
 
 __all__ = [

@@ -13,8 +13,18 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pam.config.rows import Merging, Pruning
-from pam.config.section import BatchSize, Options, PositiveNumber, RowName, Section, unique
-from pam.config.training import Init, Pretrained, Train, Trunk
+from pam.config.training import (
+    BatchSize,
+    Init,
+    Options,
+    PositiveNumber,
+    Pretrained,
+    RowName,
+    Section,
+    Train,
+    Trunk,
+    unique,
+)
 from pam.names import TASK_NAME, check_known, hint
 
 COMPARED_DELTA = 1.0

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pam.config.section import BatchSize, Options, PositiveNumber, RowName, Section, unique
-from pam.config.training import Stage
+from pam.config.training import BatchSize, Options, PositiveNumber, RowName, Section, Stage, unique
 from pam.ranges import Fraction
 
 

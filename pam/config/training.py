@@ -1,12 +1,51 @@
-"""The part of the configuration that says how single-task networks start and are trained."""
+"""What all sections of the configuration share, and how single-task networks are trained."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from pam.config.section import BatchSize, Options, Section
-from pam.names import hint
+from pam.names import ROW_NAME, hint
+
+BatchSize = Annotated[int, Field(ge=1)]
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+RowName = Annotated[str, StringConstraints(pattern=f"^{ROW_NAME}$")]
+Options = dict[str, Any]
+Item = TypeVar("Item")
+
+
+def unique(items: list[Item]) -> list[Item]:
+    """Return a list as it is, if nothing in it is there twice."""
+    twice = [item for index, item in enumerate(items) if item in items[:index]]
+    if twice:
+        raise PydanticCustomError("twice", "{item} is listed twice", {"item": repr(twice[0])})
+    return items
+
+
+class Section(BaseModel):
+    """A part of the file whose keys are all known: another key is an error with a hint."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        if isinstance(value, dict) and cls.model_config["extra"] == "forbid":
+            for key in value:
+                if key not in cls.model_fields:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key '{key}'; {hint}",
+                        {"key": str(key), "hint": hint(key, cls.model_fields)},
+                    )
+        return value
 
 
 class Stage(Section):

@@ -1,5 +1,7 @@
 """The tree behind a target: what it is made from, what that is made from, down to the data."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +12,8 @@ import pandas as pd
 
 from pam.errors import PamError
 from pam.files import file_hash
-from pam.history.jobs import Run, jobs_behind, rank, select_rows
 from pam.history.stale import present_code
-from pam.history.targets import Target
+from pam.history.targets import Run, Target, jobs_behind, rank, select_rows
 from pam.reporting.run import experiment_hash
 from pam.runs.cells import stage_code
 from pam.runs.hashes import content_hash
@@ -245,3 +246,49 @@ def _cell_facts(folder: Path, job: JobRecord) -> dict[str, Any]:
         "reason": job.reason,
         "log": job.log if job.reason else "",
     }
+
+
+LABEL = 12
+# Shown of a job only if all is: its settings, code and machine sum them up.
+_FULL = ("config", "environment")
+
+
+def render(node: Node, full: bool = False) -> str:
+    """Return the tree as text.
+
+    Args:
+        node: its root.
+        full: show whole hashes, the whole slice of the configuration, and every package.
+    """
+    text = "\n".join(_lines(node, full)) + "\n"
+    return text if full else re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", text)
+
+
+def _lines(node: Node, full: bool) -> Iterator[str]:
+    if node.kind == "cell":
+        yield "  ".join(filter(None, [node.name, *node.facts.values()]))
+        return
+    yield f"{node.name}  {node.facts.get('status', '')}".rstrip()
+    stem = "│ " if node.children else "  "
+    for label, value in node.facts.items():
+        if label == "artefacts":
+            value = value or NOT_NOTED
+        if value and label != "status" and (full or label not in _FULL):
+            yield from (f"{stem} {label:{LABEL}}{text}" for text in _texts(value))
+    for child in node.children:
+        last = child is node.children[-1]
+        first, *rest = _lines(child, full)
+        yield ("└─ " if last else "├─ ") + first
+        yield from (("   " if last else "│  ") + line for line in rest)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the lines of a fact."""
+    if not isinstance(value, dict):
+        yield str(value)
+        return
+    for key, item in value.items():
+        if isinstance(item, dict) and item.keys() == {"sha256", "state"}:
+            yield f"{key} {item['sha256']}: {item['state']}"
+        else:
+            yield f"{key}: {json.dumps(item, ensure_ascii=False)}"

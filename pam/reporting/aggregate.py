@@ -16,12 +16,16 @@ from pam.reporting.schema import (
     OPERATING_POINTS,
     REQUESTS,
 )
-from pam.reporting.statistics.headline import headline_rows
-from pam.reporting.statistics.matched import DELTAS, comparisons, matched_rows, request_rows
+from pam.reporting.statistics.matched import (
+    DELTAS,
+    comparisons,
+    headline_rows,
+    matched_rows,
+    request_rows,
+)
 from pam.reporting.statistics.operating_points import operating_point_rows
 from pam.reporting.statistics.points import pruned_networks
-from pam.reporting.storage import write_rows
-from pam.reporting.values import FAILED, check_row
+from pam.reporting.storage import FAILED, check_row, write_rows
 from pam.runs.record import OK, Record, read_record
 from pam.runs.stages import CELL_STAGES
 

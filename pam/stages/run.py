@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from pam.config import Config
 from pam.config.options import check_experiment
-from pam.durable.resuming import resumable
+from pam.durable.locks import resumable
 from pam.errors import DataError
 from pam.files import file_hash, write_sealed
 from pam.runs.cells import Cell, cell_code, check_cell, config_hash, settings_of, stage_module

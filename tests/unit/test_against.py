@@ -5,7 +5,7 @@ import pytest
 from pam.cli.main import main
 from pam.reporting.aggregate import aggregate
 from pam.reporting.run import Run
-from pam.reporting.tables.against import against
+from pam.reporting.tables.comparison import against
 from tests.reporting_fixtures import write_records
 
 

@@ -12,8 +12,7 @@ import pytest
 import torch
 
 import pam
-from pam.cli.main import main
-from pam.cli.parser import command_module, make_parser
+from pam.cli.main import command_module, main, make_parser
 from pam.config import load_config
 from pam.durable.stopping import Interrupted
 from pam.files import read_json

@@ -160,7 +160,7 @@ CODE = {
     "measure's body": ("stages/measure.py", "", MORE, jobs("measure") | LAST),
     "relate": ("analysis/relatedness.py", "", MORE, RELATE | LAST),
     "analyse": ("analysis/exclusivity.py", "", MORE, jobs("analyse", ["pam"]) | LAST),
-    "aggregate": ("reporting/statistics/headline.py", "", MORE, LAST),
+    "aggregate": ("reporting/statistics/matched.py", "", MORE, LAST),
     "tables": ("reporting/tables/overviews.py", "", MORE, TABLES),
     "figures": ("reporting/figures/style.py", "", MORE, FIGURES),
     "what all networks share": ("networks/grouped.py", "", MORE, TRAIN | NETWORKS),

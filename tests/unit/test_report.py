@@ -18,7 +18,7 @@ from pam.reporting.pages.explorer import COSTS, NETWORKS
 from pam.reporting.pages.report import CATEGORIES, order, report_page
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
-from pam.reporting.statistics.resources import duration
+from pam.reporting.statistics.latency import duration
 from pam.reporting.storage import select
 from pam.reporting.tables.render import documents
 from pam.source.modules import ROOT

@@ -7,7 +7,7 @@ from pam.reporting.figures import resources as figure
 from pam.reporting.figures import style
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
-from pam.reporting.statistics.resources import rule_times, shares
+from pam.reporting.statistics.latency import rule_times, shares
 from pam.reporting.storage import read_table, write_rows
 from pam.reporting.tables.overviews import resources
 

@@ -11,7 +11,7 @@ import pytest
 
 from pam.cli.main import main
 from pam.durable import stopping
-from pam.durable.resuming import FOLDER
+from pam.durable.locks import FOLDER
 from pam.files import read_json
 from pam.runs.paths import Paths
 from pam.source.modules import ROOT

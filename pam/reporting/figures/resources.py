@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from pam.reporting.figures import style
 from pam.reporting.figures.panels import log_axis, named, scatter, stacked_bars
 from pam.reporting.run import Run
-from pam.reporting.statistics.resources import RuleTime, duration, rule_times
+from pam.reporting.statistics.latency import RuleTime, duration, rule_times
 from pam.reporting.storage import select
 
 SOURCES = ("resources",)

@@ -13,6 +13,7 @@ from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
+    Lookup,
     accuracy_cell,
     baseline,
     cost_cell,
@@ -22,7 +23,6 @@ from pam.reporting.tables.cells import (
     row_interval,
 )
 from pam.reporting.tables.comparison import AXES, P_NOTE, expected_costs, ratio_cells
-from pam.reporting.tables.lookup import Lookup
 from pam.reporting.tables.text_table import TextTable
 
 

@@ -16,10 +16,9 @@ from pam.reporting.names import order_combinations
 from pam.reporting.pages.charts import charts
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
-from pam.reporting.statistics.gaps import gap_rows, gap_sentence
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.operating_points import mean_groups
-from pam.reporting.statistics.points import pruned, pruned_networks
+from pam.reporting.statistics.points import gap_rows, gap_sentence, pruned, pruned_networks
 from pam.reporting.storage import select
 from pam.reporting.tables.comparison import expected_costs
 from pam.runs.cells import Cell

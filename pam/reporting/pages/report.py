@@ -1,22 +1,166 @@
 """The report of a run: one HTML file with an explorer, which opens without a connection."""
 
+import hashlib
 import math
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import yaml
 
-from pam.reporting.pages import report_tables
 from pam.reporting.pages.explorer import embedded, explorer_data, library
 from pam.reporting.run import NOTHING_STALE, Run, Stale
+from pam.reporting.schema import TABLES
+from pam.reporting.statistics.latency import duration, rule_times
 from pam.reporting.statistics.matched import REFERENCES
-from pam.reporting.statistics.resources import duration, rule_times
 from pam.reporting.tables.cells import brackets
 from pam.reporting.tables.render import documents
-from pam.reporting.tables.text_table import Document
+from pam.reporting.tables.text_table import Document, TextTable
 from pam.reporting.verdict import verdicts
+from pam.runs.record import Environment, Manifest
+
+SLOWEST = 8
+_SHORT = 12
+
+
+def experiments(run: Run) -> TextTable:
+    """Return what the configuration asked for, one row per experiment."""
+    names, rows = run.names, []
+    for name, section in run.manifest.config.get("experiments", {}).items():
+        pruning = section.get("pruning", {})
+        pruners = [
+            f"{names.pruning(row)}: {_strengths(pruning[row])}"
+            for row in names.order_prunings(pruning)
+        ]
+        mergers, related_by = (
+            ", ".join(map(names.merging, names.order_mergings(section.get(key, {})))) or "–"
+            for key in ("merging", "relatedness")
+        )
+        data = [names.dataset(section["dataset"]), names.architecture(section["architecture"])]
+        tasks = ", ".join(section["tasks"])
+        rows.append([name, *data, tasks, mergers, "; ".join(pruners) or "–", related_by])
+    header = ["experiment", "data", "architecture", "tasks", "mergers", "pruners at strengths"]
+    return _table("", [*header, "related by"], rows)
+
+
+def _strengths(row: Mapping[str, Any]) -> str:
+    path = row.get("path")
+    if path:
+        return f"path from {path['start']:g} on, networks at {path['cost_ratio']:g} of the cost"
+    return ", ".join(f"{strength:g}" for strength in row.get("strengths") or [])
+
+
+def slowest_jobs(run: Run) -> TextTable:
+    """Return the jobs that took longest, the slowest first."""
+    jobs = run.table("resources").sort_values("wall_s", ascending=False, kind="stable")
+    rows = [
+        [
+            *(job["rule"], job["experiment"]),
+            " + ".join(filter(None, (job["task"], job["merging"], job["pruning"]))),
+            *(f"{job['seed']:.0f}", job["device"], job["host"]),
+            *(f"{job['wall_s']:,.1f}", f"{job['peak_memory_mb']:,.0f}"),
+        ]
+        for job in jobs.head(SLOWEST).to_dict("records")
+    ]
+    header = ["rule", "experiment", "cell", "seed", "device", "host", "wall clock (s)", "peak MB"]
+    return _table("The slowest jobs", header, rows, numbers=2)
+
+
+def failures(run: Run) -> TextTable:
+    """Return the cells that failed, with reasons and logs."""
+    rows = run.text_table("failures").replace("", "–")
+    return _table("", list(rows.columns), rows.to_numpy().tolist())
+
+
+def csv_files(run: Run) -> TextTable:
+    """Return the CSV files behind tables and figures: sha256, rows and size."""
+    rows = []
+    for name in TABLES:
+        count, content = len(run.text_table(name)), (run.folder / f"{name}.csv").read_bytes()
+        sha256, size = hashlib.sha256(content).hexdigest(), f"{len(content) / 1000:,.1f}"
+        rows.append([f"{name}.csv", sha256, f"{count:,}", size])
+    return _table("CSV files", ["file", "sha256", "rows", "kB"], rows, numbers=2)
+
+
+def machines(manifest: Manifest) -> TextTable:
+    """Return where the jobs ran and from which sources, one row per kind of machine."""
+    kinds = (_machine(job.environment) for job in manifest.jobs.values())
+    header = ["host", "processor", "cores", "device", "platform", "Python", "commit"]
+    return _counted("Machines and sources", header, kinds)
+
+
+def packages(manifest: Manifest) -> TextTable:
+    """Return the versions of packages, and how many jobs ran with them."""
+    versions = (
+        (package, str(version or "not installed"))
+        for job in manifest.jobs.values()
+        for package, version in job.environment.packages.items()
+    )
+    return _counted("Packages", ["package", "version"], versions)
+
+
+def hashes(manifest: Manifest) -> TextTable:
+    """Return the hashes of code and data that jobs rest on, and how many jobs each."""
+    rows = (
+        (job.rule, job.code_hash[:_SHORT], job.data_hash[:_SHORT]) for job in manifest.jobs.values()
+    )
+    return _counted("Hashes of code and data", ["rule", "code", "data"], rows)
+
+
+def jobs(manifest: Manifest) -> TextTable:
+    """Return every job with its status, its hashes, and when and where it ended."""
+    rows = [
+        [
+            *(name.removesuffix(".json"), job.status, job.config_hash[:_SHORT]),
+            *(job.code_hash[:_SHORT], job.data_hash[:_SHORT]),
+            *(job.environment.host or "–", job.ended),
+        ]
+        for name, job in manifest.jobs.items()
+    ]
+    header = ["job", "status", "configuration", "code", "data", "host", "ended"]
+    return _table("All jobs", header, rows)
+
+
+def span(manifest: Manifest) -> tuple[str, str]:
+    """Return the dates (UTC) on which the first job started and the last one ended."""
+    jobs = manifest.jobs.values()
+    if not jobs:
+        return "–", "–"
+    return _date(min(job.started for job in jobs)), _date(max(job.ended for job in jobs))
+
+
+def _date(stamp: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(stamp):%d %B %Y, %H:%M}".lstrip("0")
+    except ValueError:
+        return stamp
+
+
+def _table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0
+) -> TextTable:
+    """Return a table of words, of which the last ``numbers`` columns hold numbers."""
+    return TextTable(title, header, rows, len(header) - numbers)
+
+
+def _counted(title: str, header: Sequence[str], kinds: Iterable[tuple[str, ...]]) -> TextTable:
+    """Return how many jobs there are of every kind."""
+    rows = [[*kind, f"{count}"] for kind, count in sorted(Counter(kinds).items())]
+    return _table(title, [*header, "jobs"], rows, numbers=1)
+
+
+def _machine(environment: Environment) -> tuple[str, ...]:
+    git = environment.git
+    commit = "–" if git is None else f"{(git.commit or '–')[:_SHORT]}{' + changes' * git.dirty}"
+    known = (environment.host, environment.cpu, environment.cores, environment.device)
+    known += (environment.platform, environment.python)
+    return (*(str(value or "–") for value in known), commit)
+
 
 TEMPLATES = Path(__file__).parent / "templates"
 CATEGORIES = {
@@ -48,7 +192,7 @@ def report_page(results: str | Path, stale: Stale = NOTHING_STALE) -> str:
         tables.setdefault(experiment, {})[name] = document
     times = rule_times(run.table("resources"))
     script, style = (_template(name).render() for name in ("report.js", "report.css"))
-    first, last = report_tables.span(run.manifest)
+    first, last = span(run.manifest)
     data, seeds = explorer_data(run), run.manifest.config.get("seeds") or []
     return _template("report.html").render(
         run=run.profile,
@@ -66,17 +210,17 @@ def report_page(results: str | Path, stale: Stale = NOTHING_STALE) -> str:
         first=first,
         last=last,
         seeds=seeds,
-        experiments=report_tables.experiments(run),
+        experiments=experiments(run),
         tables=tables,
         times=times,
         total=sum(time.total for time in times),
-        slowest=report_tables.slowest_jobs(run),
-        failures=report_tables.failures(run),
-        origins=[report_tables.machines(run.manifest), report_tables.packages(run.manifest)],
+        slowest=slowest_jobs(run),
+        failures=failures(run),
+        origins=[machines(run.manifest), packages(run.manifest)],
         hashes=[
-            report_tables.csv_files(run),
-            report_tables.hashes(run.manifest),
-            report_tables.jobs(run.manifest),
+            csv_files(run),
+            hashes(run.manifest),
+            jobs(run.manifest),
         ],
         config=yaml.safe_dump(run.manifest.config, sort_keys=False, allow_unicode=True),
     )

@@ -9,7 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from pam.reporting.names import Names
+from pam.reporting.published import published
+from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import Array, holm, t_interval
 from pam.reporting.statistics.matched_cost import (
     MatchedCost,
@@ -19,8 +23,9 @@ from pam.reporting.statistics.matched_cost import (
     read_costs,
     whole_frontier,
 )
-from pam.reporting.statistics.paths import REQUIREMENTS
+from pam.reporting.statistics.paths import MEAN, REQUIREMENTS
 from pam.reporting.statistics.points import Networks
+from pam.reporting.storage import select
 
 DELTAS = (0.5, 1.0, 2.0)
 """Percentage points of validation accuracy below the single-task networks, where mergers are
@@ -205,3 +210,53 @@ def _ratio_columns(ratios: Mapping[str, Ratio], length: int, alone: int) -> dict
         for part, value in zip(RATIO_PARTS, values, strict=True):
             columns[f"flops_vs_{reference}_{part}"] = value
     return columns
+
+
+_AXES = ["experiment", "pruning", "delta"]
+
+
+def headline_rows(run: Run, names: Names) -> Iterator[dict[str, Any]]:
+    """Yield the rows of ``headline.csv`` from ``matched.csv``.
+
+    One row per experiment, pruning, delta, baseline and merger, for the combination with the
+    largest factor. ``factor`` is the baseline's FLOPs divided by the merger's. A baseline that is
+    itself only bounded from above, or that does not come within delta, gives no factor.
+    """
+    matched = run.rows("matched", requirement=MEAN)
+    paper = published("headline").set_index("against")["factor"]
+    for reference in REFERENCES:
+        base = select(matched, merging=reference, status=BOUND)
+        bounded = pd.MultiIndex.from_frame(base[[*_AXES, "combination"]])
+        places = pd.MultiIndex.from_frame(
+            matched.assign(pruning=_beside(names, matched))[[*_AXES, "combination"]]
+        )
+        mean, low, high, p = (
+            f"flops_vs_{reference}_{name}" for name in ("mean", "low", "high", "p")
+        )
+        candidates = matched[~places.isin(bounded) & (matched["merging"] != reference)]
+        candidates = candidates.dropna(subset=mean)
+        axes = [*_AXES, "merging"]
+        for best in candidates.loc[candidates.groupby(axes)[mean].idxmin()].to_dict("records"):
+            yield {name: best[name] for name in (*axes, "combination", "status")} | {
+                "against": reference,
+                "n": int(best["n"]),
+                "factor": 1 / best[mean],
+                "low": _inverse(best[high]),
+                "high": _inverse(best[low]),
+                "p": best[p],
+                "paper": paper[reference],
+            }
+
+
+def _inverse(ratio: float) -> float:
+    # Of two or three seeds the lower end may be 0.0000 in the file.
+    return 1 / ratio if ratio else float("inf")
+
+
+def _beside(names: Names, matched: pd.DataFrame) -> list[str]:
+    """Return the pruning of the baselines of every row."""
+    known = matched.groupby("experiment")["pruning"].unique()
+    return [
+        names.beside(row.pruning, known[row.experiment])
+        for row in matched[["experiment", "pruning"]].itertuples()
+    ]

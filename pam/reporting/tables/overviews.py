@@ -16,26 +16,29 @@ from pam.reporting.statistics.latency import (
     Place,
     SpeedUps,
     default_points,
+    rule_times,
+    shares,
     timed_on,
 )
 from pam.reporting.statistics.matched import DEFAULT_DELTA, FAILED, NOT_REACHED, OK, REFERENCES
 from pam.reporting.statistics.paths import REQUIREMENTS
-from pam.reporting.statistics.resources import rule_times, shares
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
     DASHES,
+    Lookup,
+    Row,
     baseline,
     brackets,
     cost_cell,
     factor_cell,
     fewer,
+    in_order,
     interval,
     noted_table,
     number,
     ratio_cell,
 )
 from pam.reporting.tables.comparison import AXES, expected_costs
-from pam.reporting.tables.lookup import Lookup, Row, in_order
 from pam.reporting.tables.text_table import Document, TextTable
 
 _ESTIMATES = [TIME, *(f"{cost}_vs_{reference}" for cost, reference in RATIOS)]
