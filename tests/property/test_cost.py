@@ -15,8 +15,8 @@ from pam.cost.counting import macs_of_parts
 from pam.networks.wiring import executed
 from tests.random_networks import networks
 
-few = settings(max_examples=15, deadline=None)
-many = settings(max_examples=80, deadline=None)
+few = settings(max_examples=8, deadline=None)
+many = settings(max_examples=40, deadline=None)
 
 
 def needed_macs(network, combination):

@@ -40,7 +40,7 @@ def check_format(network, name):
 
 
 @pytest.mark.parametrize("name", ["pt2", "state_dict"])
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(network=networks(3))
 def test_formats_of_torch(name, network):
     check_format(network, name)

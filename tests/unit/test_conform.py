@@ -57,6 +57,8 @@ PLUGINS = {
         "cartoon_faces": {"train_images": 200, "validation_images": 40, "test_images": 40},
     }),
 }  # fmt: skip
+# Built like another one that is examined, and deeper.
+LARGE = {"vgg16", "resnet34"}
 # Their raw files are not in the repository.
 NEED_FILES = {"cifar10_attributes", "fashion_mnist", "celeba", "lfw", "image_attributes"}
 FAILURE = re.compile(r"^(?:FAILED|ERROR) \S+::(\w+)(?:\[.*?\])? - (.*)$", re.MULTILINE)
@@ -107,7 +109,12 @@ def test_every_built_in_plugin_is_examined_here():
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind, (_, plugins) in PLUGINS.items() for name in plugins]
+    ("kind", "name"),
+    [
+        pytest.param(kind, name, marks=[pytest.mark.more] * (name in LARGE))
+        for kind, (_, plugins) in PLUGINS.items()
+        for name in plugins
+    ],
 )
 def test_built_in_plugins_conform(kind, name, capsys):
     tests, plugins = PLUGINS[kind]
@@ -359,6 +366,7 @@ def other_repository(tmp_path):
     return run
 
 
+@pytest.mark.more
 def test_pytest_runs_the_suite_in_another_repository(other_repository):
     code, shown = other_repository("--pyargs", "pam.conformance", "--merger", "none")
     assert code == 0 and re.search(r"12 passed", shown), shown

@@ -161,7 +161,9 @@ def test_accuracies_of_the_run_are_taken_where_they_are_of_this_network(run):
     ("name", "refused"),
     [
         ("onnx", ["torch", "pam", "onnx", "safetensors"]),
-        ("pt2", ["pam", "onnx", "onnxruntime", "safetensors"]),
+        pytest.param(
+            *("pt2", ["pam", "onnx", "onnxruntime", "safetensors"]), marks=pytest.mark.more
+        ),
         ("state_dict", ["pam", "onnx", "onnxruntime"]),
     ],
 )
@@ -219,6 +221,7 @@ def test_state_dict_is_that_of_the_subnetwork(run):
     run.network.subnetwork("A&C").load_state_dict(weights)
 
 
+@pytest.mark.more
 @settings(max_examples=2, deadline=None)
 @given(networks(3))
 def test_random_networks_as_onnx(network):

@@ -36,7 +36,13 @@ def test_the_page_shows_a_file_of_every_kind_and_checks_each():
     assert checked == {"--merger", "--pruner", "--dataset", "--architecture"}
 
 
-@pytest.mark.parametrize("command", COMMAND.findall(PAGE))
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=[pytest.mark.more] * ("--merger" not in command))
+        for command in COMMAND.findall(PAGE)
+    ],
+)
 def test_every_plugin_of_the_page_conforms(site, command):
     done = python(site, "-m", "pam.cli", *command.split())
     assert done.returncode == 0, done.stdout + done.stderr

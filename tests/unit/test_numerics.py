@@ -40,6 +40,7 @@ def start_cell(folder, hash_seed, language):
     )  # fmt: skip
 
 
+@pytest.mark.more
 def test_a_cell_gives_the_same_bits_in_any_process(tmp_path):
     """Two cells side by side, and a third process that keeps the cores busy."""
     one, other = tmp_path / "one", tmp_path / "other"
