@@ -30,12 +30,13 @@ sys.path.insert(0, str(ROOT))
 
 from tests.trees import csv_bytes, fresh_tree, start  # noqa: E402 - of this checkout
 
-GONE_WITHIN_S = 10.0
+GONE_WITHIN_S = 30.0
 # Jobs that still ran would write a checkpoint at every step.
 QUIET_S = 0.3
 COMPLETE_WITHIN_S = 7200.0
+LOOK_S = 0.2
 AT_THE_START = 0.3
-"""Share of the kills that fall into the time that a run takes which has nothing to do."""
+"""Share of the kills that fall into the time before the first job starts."""
 VICTIMS = ("group", "reproduce", "snakemake", "job")
 """Who is killed: all processes, or one alone. Whoever loses a job goes on with the others."""
 
@@ -50,13 +51,15 @@ class Undisturbed:
 
     Attributes:
         csvs: content of its CSV files.
-        seconds: how long it took.
-        start_s: how long a run takes that has nothing to do.
+        records: how many its jobs left.
+        start_s: how long it took until its first job had started.
+        seconds: how long it took after that.
     """
 
     csvs: dict[str, bytes]
-    seconds: float
+    records: int
     start_s: float
+    seconds: float
 
 
 def main() -> int:
@@ -69,35 +72,37 @@ def main() -> int:
         folder = Path(made)
         try:
             reference = undisturbed(folder / "undisturbed", profile)
-            print(f"undisturbed: {reference.seconds:.0f} s, up to date: {reference.start_s:.0f} s")
+            print(f"undisturbed: {reference.seconds:.0f} s after {reference.start_s:.0f} s\n")
             kills = 0
+            print(f"| run | kills | {' | '.join(VICTIMS)} | with checkpoints | CSV files |")
+            print("|----:" * (len(VICTIMS) + 3) + "|:----------|", flush=True)
             for number in range(1, options.runs + 1):
                 place = folder / f"run-{number}"
                 killed, with_checkpoints = killed_run(
                     place, profile, reference, options.kills, draw
                 )
                 kills += killed.total()
-                whom = ", ".join(f"{killed[victim]} {victim}" for victim in VICTIMS)
-                print(
-                    f"run {number}: identical after {killed.total()} kills ({whom}), "
-                    f"{with_checkpoints} of them with checkpoints",
-                    flush=True,
-                )
+                cells = [number, killed.total(), *(killed[victim] for victim in VICTIMS)]
+                print("", *cells, with_checkpoints, "identical", "", sep=" | ", flush=True)
                 shutil.rmtree(place)
         except Broken as broken:
             kept = Path(tempfile.mkdtemp(prefix="kill-runs-broken-", dir=options.folder))
             shutil.copytree(folder, kept, dirs_exist_ok=True)
             print(f"kill_runs: {broken}; everything is kept in {kept}", file=sys.stderr)
             return 1
-    print(f"{options.runs} runs of {profile.stem}, {kills} kills: all CSV files identical")
+    print(f"\n{options.runs} runs of {profile.stem}, {kills} kills: all CSV files identical")
     return 0
 
 
 def undisturbed(folder: Path, profile: Path) -> Undisturbed:
-    """Run once to the end, and once more with nothing to do."""
+    """Run once to the end."""
     tree = fresh_tree(folder, profile)
-    seconds = [_complete(tree, profile) for _ in range(2)]
-    return Undisturbed(csv_bytes(tree, profile.stem), *seconds)
+    began, process = time.monotonic(), _start(tree, profile)
+    _wait_for_job(tree, process)
+    started = time.monotonic()
+    _end(tree, process)
+    seconds = time.monotonic() - started
+    return Undisturbed(csv_bytes(tree, profile.stem), _records(tree), started - began, seconds)
 
 
 def killed_run(
@@ -126,12 +131,14 @@ def killed_run(
     """
     tree = fresh_tree(folder, profile)
     killed, with_checkpoints = Counter[str](), 0
-    # So that the kills are spread over the whole run, and some fall into the start.
-    longest = 2 * (reference.start_s + reference.seconds / max(1, kills))
-    for _ in range(kills):
+    for number in range(kills):
         process = _start(tree, profile, PAM_CHECKPOINT_EVERY="0")
         victim, is_early = draw.choice(victims), draw.random() < AT_THE_START
-        time.sleep(draw.uniform(0, reference.start_s if is_early else longest))
+        if not is_early:
+            # So that the kills are spread over the whole run, however fast the machine is just now.
+            _wait_for_job(tree, process, number * reference.records // kills)
+        longest = reference.start_s if is_early else 2 * reference.seconds / kills
+        time.sleep(draw.uniform(0, longest))
         if process.poll() is not None:
             if process.returncode:
                 raise Broken(f"{folder.name} ended with exit code {process.returncode} by itself")
@@ -140,7 +147,7 @@ def killed_run(
         process.wait(COMPLETE_WITHIN_S)
         with_checkpoints += any((tree / "results").rglob(".checkpoints/*/*.safetensors"))
         _check_silence(tree)
-    _complete(tree, profile)
+    _end(tree, _start(tree, profile))
     made = csv_bytes(tree, profile.stem)
     differing = [name for name, content in reference.csvs.items() if made[name] != content]
     if differing:
@@ -154,13 +161,20 @@ def killed_run(
     return killed, with_checkpoints
 
 
-def _complete(tree: Path, profile: Path) -> float:
-    """Run to the end and return how many seconds it took."""
-    began = time.monotonic()
-    code = _start(tree, profile).wait(COMPLETE_WITHIN_S)
-    if code:
+def _wait_for_job(tree: Path, process: subprocess.Popen[bytes], records: int = 0) -> None:
+    """Wait until a job runs and the results hold so many records, or the run has ended."""
+    while process.poll() is None and (_records(tree) < records or not _named("job", tree)):
+        time.sleep(LOOK_S)
+
+
+def _records(tree: Path) -> int:
+    return len(list((tree / "results").glob("*/*/*/*.json")))
+
+
+def _end(tree: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a run, and check that it ended well."""
+    if code := process.wait(COMPLETE_WITHIN_S):
         raise Broken(f"{tree.parent.name} ended with exit code {code}; see {tree.parent / 'log'}")
-    return time.monotonic() - began
 
 
 def _start(tree: Path, profile: Path, **environment: str) -> subprocess.Popen[bytes]:
@@ -172,14 +186,18 @@ def _start(tree: Path, profile: Path, **environment: str) -> subprocess.Popen[by
 
 def _kill(group: int, victim: str, tree: Path) -> str:
     """Kill a victim, or all where there is none yet; return who was killed."""
-    names = {"reproduce": "workflow/reproduce.py", "snakemake": "snakemake", "job": "pam.cli"}
-    below = [one for one in working_in(tree) if names.get(victim) in one.info["cmdline"]]
+    below = _named(victim, tree)
     if not below:
         os.killpg(group, signal.SIGKILL)
         return "group"
     with suppress(psutil.NoSuchProcess):
         below[0].kill()
     return victim
+
+
+def _named(victim: str, tree: Path) -> list[psutil.Process]:
+    names = {"reproduce": "workflow/reproduce.py", "snakemake": "snakemake", "job": "pam.cli"}
+    return [one for one in working_in(tree) if names.get(victim) in one.info["cmdline"]]
 
 
 def _check_silence(tree: Path) -> None:
