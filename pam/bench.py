@@ -170,11 +170,6 @@ def latency_rows(
     ``flops_vs_none`` and ``time_vs_none`` are how many times less a network costs than the first
     one that ``none`` made, ``_vs_mtz`` likewise; None where there is no such network. In time that
     is the median over rounds of the ratio within a round, with its 95 % interval.
-
-    Args:
-        contenders: the networks.
-        timings: of their sub-networks.
-        device: ``"cpu"`` or ``"cuda"``.
     """
     known = environment(device)
     cpu = f"{known['cpu'] or 'an unknown CPU'}, {known['cores']} cores"

@@ -39,11 +39,6 @@ def decode_image(content: bytes, mode: str, where: str) -> "Image.Image":
 
     Transparency is ignored.
 
-    Args:
-        content: the bytes of the file, in one of :data:`FORMATS`.
-        mode: Pillow's mode to convert to: ``"RGB"``, or ``"L"`` for grey.
-        where: where the file is, for errors.
-
     Raises:
         DataError: if the bytes are no image with at most 8 bits per channel, or a giant.
     """

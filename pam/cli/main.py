@@ -17,30 +17,15 @@ from pam.durable.stopping import Interrupted, listening, stop_with_workflow
 from pam.errors import PamError
 from pam.runs.stages import CELL_STAGES
 
-# Stages with arguments beyond those that the table of stages gives them.
-_SPECIAL_STAGES = ("prepare", "prune")
 _COMMANDS = (
-    *(
-        "init",
-        "aggregate",
-        "tables",
-        "figures",
-        "report",
-        "compare",
-        "reproduction",
-        "samples",
-        "config",
-        "plan",
-    ),
-    *("conform", "status", "check", "trace", "bench", "export", "predict"),
+    *("init", "aggregate", "tables", "figures", "report", "compare", "reproduction", "samples"),
+    *("config", "plan", "conform", "status", "check", "trace", "bench", "export", "predict"),
 )
 
 
 def command_module(name: str) -> ModuleType:
     """Return the module that has ``run`` of a command; none of them imports torch by itself."""
-    if name in CELL_STAGES and name not in _SPECIAL_STAGES:
-        return stage
-    return import_module(f"pam.cli.{name}")
+    return stage if name in CELL_STAGES else import_module(f"pam.cli.{name}")
 
 
 def make_parser() -> Parser:
@@ -73,9 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: done. 1: a cell failed under ``--strict``. 2: something the user can mend, said in one
     sentence on the standard error. 143 or 130: stopped by SIGTERM or SIGINT (Ctrl-C).
-
-    Args:
-        arguments: the words after ``pam``; those of the process by default.
     """
     warnings.formatwarning = _in_words
     words = sys.argv[1:] if arguments is None else list(arguments)

@@ -22,7 +22,7 @@ _EXAMPLE = {"task": "A", "merging": "pam", "pruning": "taylor", "relatedness": "
 _EXPERIMENT, _TASKS = "digits_lenet5", ("A", "B")
 
 
-def add_stage_parser(commands: Commands, name: str) -> Parser:
+def add_stage_parser(commands: Commands, name: str) -> None:
     """Add the command of a stage: its axes, what it reads, and where its files go."""
     stage = STAGES[name]
     parser = add_command(commands, name, stage.help, _example(name, stage))
@@ -45,7 +45,13 @@ def add_stage_parser(commands: Commands, name: str) -> Parser:
     if not stage.axes:
         parser.add_argument("--out", required=True, metavar="FOLDER", help="where the files go")
         add_log(parser)
-        return parser
+        parser.add_argument(
+            "--allow-missing",
+            action="store_true",
+            help="if the data cannot be had, write files that say so: the jobs that follow fail "
+            "as cells, and other experiments go on",
+        )
+        return
     if stage.suffix:
         parser.add_argument("--out", required=True, metavar="FILE", help="network (.safetensors)")
     parser.add_argument("--record", required=True, metavar="FILE", help="record of the job (.json)")
@@ -54,23 +60,37 @@ def add_stage_parser(commands: Commands, name: str) -> Parser:
         "--strict", action="store_true", help="exit with 1 if the cell fails, e.g. diverges"
     )
     add_checkpoints(parser)
-    return parser
+    if name == "prune":
+        parser.add_argument(
+            "--measured",
+            metavar="FILE",
+            help="also do what `pam measure` does, with its record here, and prune only if the "
+            "files are not those of this very job already",
+        )
 
 
 def run(arguments: Namespace) -> int:
-    """Do the job of one cell."""
-    return run_stage(arguments.command, arguments)
+    """Do the job of one cell; prune, then measure if asked to: libraries and data load once."""
+    name, measured = arguments.command, getattr(arguments, "measured", None)
+    if name == "prepare":
+        return _run_stage(name, arguments, allow_missing=arguments.allow_missing)
+    if not measured:
+        return _run_stage(name, arguments)
+    code = _run_stage(name, arguments, only_if_changed=True)
+    if code:
+        return code
+    names = {"merged": arguments.network, "pruned": arguments.out, "record": measured}
+    return _run_stage("measure", Namespace(**{**vars(arguments), **names, "out": ""}))
 
 
-def run_stage(name: str, arguments: Namespace, **options: object) -> int:
+def _run_stage(name: str, arguments: Namespace, **options: object) -> int:
     """Do the job that the arguments of a stage's command ask for, and return the exit code."""
     from pam.stages.run import CHECKPOINT_EVERY_S, run
 
     given, stage = vars(arguments), STAGES[name]
     cell = Cell(name, arguments.experiment, **{axis: given[axis] for axis in stage.axes or ()})
-    files = {
-        parent.flag: _paths(given[parent.flag]) for parent in stage.parents if given[parent.flag]
-    }
+    flags = [parent.flag for parent in stage.parents if given[parent.flag]]
+    files = {flag: [given[flag]] if isinstance(given[flag], str) else given[flag] for flag in flags}
     options |= {name: given[name] for name in ("root", "download") if name in given}
     if files:
         files["data"] = [Path(arguments.data) / DESCRIPTION]
@@ -91,25 +111,20 @@ def run_stage(name: str, arguments: Namespace, **options: object) -> int:
 
 
 def _add_parent(parser: Parser, parent: Parent) -> None:
-    if parent.stage == "prepare":
-        help_, kind = "data set made by `pam prepare`", {"metavar": "FOLDER"}
-    elif parent.stage == "train":
-        help_ = "single-task network of every task, made by `pam train`"
-        kind = {"metavar": "FILE", "nargs": "+"}
-    elif parent.stage == "pretrain":
-        help_ = (
-            "network that all tasks start from, made by `pam pretrain`, if the experiment has one"
-        )
-        kind = {"metavar": "FILE"}
-    else:
-        help_, kind = f"networks made by `pam {parent.stage}`", {"metavar": "FILE"}
-    # Only some experiments have what is asked for.
-    required = not STAGES[parent.stage].asks
-    parser.add_argument(f"--{parent.flag}", required=required, help=help_, **kind)
-
-
-def _paths(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
+    helps = {
+        "prepare": "data set made by `pam prepare`",
+        "pretrain": "network that all tasks start from, made by `pam pretrain`, if the experiment "
+        "has one",
+        "train": "single-task network of every task, made by `pam train`",
+    }
+    parser.add_argument(
+        f"--{parent.flag}",
+        # Only some experiments have what is asked for.
+        required=not STAGES[parent.stage].asks,
+        metavar="FOLDER" if parent.stage == "prepare" else "FILE",
+        nargs="+" if parent.stage == "train" else None,
+        help=helps.get(parent.stage, f"networks made by `pam {parent.stage}`"),
+    )
 
 
 def _example(name: str, stage: Stage) -> str:

@@ -8,8 +8,7 @@ from pam.config.model import (
     Latency,
 )
 from pam.config.options import check_plugins, dump_config, load_config, parse_config
-from pam.config.rows import Merging, Pruning
-from pam.config.training import Stage, Train
+from pam.config.sections import Merging, Pruning, Stage, Train
 
 __all__ = [
     "Conditions",

@@ -12,13 +12,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from pam.config.rows import Merging, Pruning
-from pam.config.training import (
+from pam.config.sections import (
     BatchSize,
     Init,
+    Merging,
     Options,
     PositiveNumber,
     Pretrained,
+    Pruning,
     RowName,
     Section,
     Train,

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pam.config.model import Config
-from pam.config.rows import Merging, Pruning
+from pam.config.sections import Merging, Pruning
 from pam.errors import ConfigError
 from pam.names import hint
 from pam.ranges import IMAGES, LAYERS, BatchSize, LayerName

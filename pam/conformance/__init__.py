@@ -11,11 +11,7 @@ KINDS = ("merger", "pruner", "dataset", "architecture")
 
 
 def add_settings(add: Callable[..., object]) -> None:
-    """Add the options that say how a plug-in is examined, to pytest or to a command.
-
-    Args:
-        add: ``add_argument`` of argparse, or what pytest has in its place.
-    """
+    """Add the options that say how a plug-in is examined, to pytest or to a command."""
     word = {"nargs": "+", "default": [], "metavar": "KEY=VALUE"}
     add("--options", help="options of the plug-in, every value as in a configuration", **word)
     add("--root", metavar="FOLDER", help="raw files of a data set")

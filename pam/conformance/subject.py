@@ -172,12 +172,7 @@ def with_biases(network: SingleTaskNetwork, seed: int) -> SingleTaskNetwork:
 
 
 def group(networks: Mapping[str, GroupedNetwork], grouping: str) -> GroupedNetwork:
-    """Return one network of several; weights that its wiring does not allow are left out.
-
-    Args:
-        networks: task -> single-task network.
-        grouping: a key of :data:`GROUPINGS`.
-    """
+    """Return one network of several; weights that its wiring does not allow are left out."""
     assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
     groups: dict[str, list[Group]] = dict(assembly.groups)
     for layer in assembly.architecture.hidden_layers:

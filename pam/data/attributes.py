@@ -62,12 +62,6 @@ def read_images(source: Source, names: list[str], framing: Framing, description:
 
     Grey images get three equal channels; transparency is ignored.
 
-    Args:
-        source: where the files are.
-        names: different names, all of them in the source.
-        framing: how to crop and resize.
-        description: what is read, for the progress bar that a terminal shows.
-
     Raises:
         DataError: if a file cannot be read or decoded, or images differ in size; names the file.
     """
@@ -186,13 +180,6 @@ def make_dataset(
 
     Normalisation is the mean and standard deviation of every channel over the training part; of a
     channel that never changes, 1.
-
-    Args:
-        name: name of the data set.
-        parts: ``train``, ``validation`` and ``test``.
-        framing: how to crop and resize.
-        tasks: task name -> label columns, checked.
-        options: for provenance.
 
     Raises:
         DataError: if an image is missing or cannot be used.

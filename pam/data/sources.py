@@ -102,11 +102,7 @@ class _Archive:
 
 
 class _Size:
-    """What the files of an archive come to, refused as soon as it is too much.
-
-    Args:
-        path: the archive.
-    """
+    """What the files of an archive come to, refused as soon as it is too much."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -198,10 +194,6 @@ class _Member(tarfile.TarInfo):
 
 class ZipArchive(_Archive):
     """The files in a zip archive.
-
-    Args:
-        path: the archive.
-        inside: folder inside the archive that names are relative to.
 
     Raises:
         DataError: if the archive is missing or damaged, or holds a link or what would lie outside.

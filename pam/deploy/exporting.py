@@ -1,11 +1,10 @@
 """From a network to files that run elsewhere: written, checked, timed, and each with its card."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import numpy as np
@@ -42,30 +41,18 @@ _HASHES = {
 }
 
 
-@dataclass(frozen=True)
-class Exported:
-    """A file that was written, and its card.
-
-    Attributes:
-        path: the file.
-        card: what there is to know of it, Markdown.
-        difference: largest difference between its scores and the network's.
-    """
+class Exported(NamedTuple):
+    """A file that was written, its card, and how far its scores are from the network's."""
 
     path: Path
     card: Path
     difference: float
 
 
-@dataclass(frozen=True)
-class TaskResult:
-    """How well a file answers one task on the test part.
+class TaskResult(NamedTuple):
+    """Accuracy on the test part: of a file, of always answering no, of the single-task network.
 
-    Attributes:
-        task: its name.
-        accuracy: share of right labels.
-        always_no: accuracy of answering that no image has a label.
-        single_task: accuracy of the seed's single-task network; None if it is not known.
+    The last one is None if it is not known.
     """
 
     task: str
@@ -239,9 +226,10 @@ def _card(
     else:
         accuracy, measured = _accuracies(model, dataset), "measured with this file"
     config = dict(source.config or {})
+    absent = {task: dataset.test.labels[:, dataset.tasks[task]] < 0 for task in combination}
     results = [
-        TaskResult(task, accuracy[task], _always_no(dataset, task), source.single_task.get(task))
-        for task in combination
+        TaskResult(task, accuracy[task], float(no.double().mean()), source.single_task.get(task))
+        for task, no in absent.items()
     ]
     return (
         _templates()
@@ -271,11 +259,6 @@ def _card(
             date=datetime.now(UTC).date().isoformat(),
         )
     )
-
-
-def _always_no(dataset: MultitaskDataset, task: str) -> float:
-    """Return the accuracy on the test part of answering that no image has a label of a task."""
-    return float((dataset.test.labels[:, dataset.tasks[task]] < 0).double().mean())
 
 
 def _header(format: str, file: str, dataset: str, results: Sequence[TaskResult]) -> str:

@@ -115,11 +115,7 @@ class About:
             raise DataError(f"{path} describes itself incompletely: {error!r}") from error
 
     def normalise(self, pixels: np.ndarray) -> np.ndarray:
-        """Return float32 images, ``(x / 255 - mean) / std`` per channel.
-
-        Args:
-            pixels: uint8 (images, channels, height, width).
-        """
+        """Return uint8 images (N, C, H, W) as float32, ``(x / 255 - mean) / std`` per channel."""
         mean, std = (np.float32(values).reshape(-1, 1, 1) for values in (self.mean, self.std))
         return (pixels.astype(np.float32) / _WHITE - mean) / std
 

@@ -117,10 +117,6 @@ def _of_module(module: nn.Module) -> tuple[str, list[str], dict[str, Any]]:
 class Stepwise(nn.Module):
     """A module that does steps one after another.
 
-    Args:
-        weights: name -> tensor.
-        steps: as :func:`steps_of` returns them.
-
     Raises:
         ValueError: if a step calls what is not in :data:`CALLS`.
     """

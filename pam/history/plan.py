@@ -239,12 +239,6 @@ def with_finished_seeds(
     """Return a profile with the seeds that are asked for and those that have nothing left to run.
 
     So the results of other seeds stay in the CSV files, unless they are of other code or settings.
-
-    Args:
-        asked: the profile with some of its seeds.
-        profile: the same with all.
-        paths: where its files lie.
-        data: folder of raw data.
     """
     unfinished = {due.cell.seed for due in Plan(profile, paths, data=data).due}
     finished = set(profile.seeds) - unfinished

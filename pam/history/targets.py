@@ -121,13 +121,7 @@ def select_rows(path: Path, row: int | None, where: Mapping[str, str]) -> pd.Dat
 
 
 def jobs_behind(run: Run, tables: Sequence[str], rows: pd.DataFrame) -> list[str]:
-    """Return the jobs that rows come from, in the manifest's order.
-
-    Args:
-        run: the run.
-        tables: the CSV files that hold the rows, or from which they are computed.
-        rows: with any of :data:`COLUMNS`, as text.
-    """
+    """Return the jobs behind rows of some tables, or what is computed from them, in order."""
     measured = [table for table in tables if table != "failures"]
     stages = {stage for table in measured or tables for stage in stages_of_table(table)}
     columns = [column for column in COLUMNS if column in rows.columns]
@@ -175,11 +169,7 @@ class Target:
 
 
 def resolve(path: str | Path, results: str | Path | None = None) -> Target:
-    """Return what a path points at.
-
-    Args:
-        path: a file.
-        results: folder of the run; by default the one that the path belongs to.
+    """Return what a path points at, in the run that it belongs to unless ``results`` names one.
 
     Raises:
         ConfigError: if the path is of nothing that can be traced.

@@ -61,11 +61,6 @@ class Node:
 def trace(target: Target, row: int | None = None, where: Mapping[str, str] | None = None) -> Node:
     """Return everything behind a target.
 
-    Args:
-        target: what to trace.
-        row: number of one row of a CSV file.
-        where: column -> value that rows of a CSV file must have.
-
     Raises:
         ConfigError: if there is no such row.
         DataError: if a file is missing or damaged.
@@ -254,12 +249,7 @@ _FULL = ("config", "environment")
 
 
 def render(node: Node, full: bool = False) -> str:
-    """Return the tree as text.
-
-    Args:
-        node: its root.
-        full: show whole hashes, the whole slice of the configuration, and every package.
-    """
+    """Return the tree as text; ``full``: with whole hashes, settings and every package."""
     text = "\n".join(_lines(node, full)) + "\n"
     return text if full else re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1", text)
 

@@ -39,22 +39,13 @@ def aggregate(
     deltas: Sequence[float] = DELTAS,
     config: Mapping[str, Any] | None = None,
 ) -> dict[Path, Record]:
-    """Write every CSV file of a run into ``folder``.
+    """Write every CSV file of a run into ``folder``, and return the records by path.
 
     The rows of all records are put together and sorted, so the order of the records has no
     influence on a byte of the result. A record that is not ``ok`` becomes a row of
     ``failures.csv`` and, if it should have measured a cell but did not, a row of
     ``measurements.csv`` with its status.
     Then come the files that are computed from those, see :func:`derive`.
-
-    Args:
-        records: paths of the records.
-        folder: where the CSV files go.
-        deltas: see :data:`pam.reporting.statistics.matched.DELTAS`.
-        config: of the run, as :class:`pam.reporting.names.Names` takes it.
-
-    Returns:
-        What was read, by path.
 
     Raises:
         DataError: if a record is damaged, or holds a row that does not fit its CSV file.

@@ -133,12 +133,6 @@ def origin_of(run: Run, experiment: str, stage: str, sources: Iterable[str]) -> 
     """Return run, experiment, hash of the drawing code, and CSV name -> sha256 of the rows used.
 
     The same rows and code give the same origin at any time on any machine.
-
-    Args:
-        run: whose rows are drawn.
-        experiment: what is shown.
-        stage: ``"tables"`` or ``"figures"``.
-        sources: names of the CSV files that are read.
     """
     hashes = {name: _hash(run.text_rows(name, experiment=experiment)) for name in sorted(sources)}
     origin = {"profile": run.profile, "experiment": experiment}

@@ -53,11 +53,6 @@ _AXES = ("experiment", "dataset", "architecture", "task", "merging", "pruning", 
 def check_row(table: Table, row: Mapping[str, Any], job: Mapping[str, Any]) -> None:
     """Check a row of a record: types, ranges, status, and whether it is of the record's job.
 
-    Args:
-        table: of which CSV file it is.
-        row: column -> value, as JSON holds it.
-        job: axis -> value of the record's job, as far as it has them.
-
     Raises:
         DataError: naming the column.
     """

@@ -123,13 +123,7 @@ def parents_of(config: Config, cell: Cell) -> dict[str, list[Cell]]:
 
 
 def parent_cells(cell: Cell, parent: Parent, tasks: Sequence[str]) -> list[Cell]:
-    """Return the cells that a cell reads of one parent.
-
-    Args:
-        cell: of a stage of cells.
-        parent: one of its stage's.
-        tasks: of the experiment.
-    """
+    """Return the cells that a cell reads of one parent."""
     axes = axes_of(parent.stage)
     one = Cell(parent.stage, **{axis: getattr(cell, axis) for axis in axes})
     if "task" in axes and not cell.task:
@@ -170,13 +164,7 @@ def method_of(config: Config, cell: Cell, stage: str | None = None) -> str | Non
 
 
 def cell_plugins(stage: str, method: str | None, names: dict[str, str | None]) -> dict[str, Any]:
-    """Return package -> registered name of what a stage runs, for the hash of its code.
-
-    Args:
-        stage: a key of :data:`pam.runs.stages.STAGES`.
-        method: the method of its own axis, if it has one.
-        names: ``architecture`` and ``dataset``.
-    """
+    """Return package -> registered name of what a stage runs, for the hash of its code."""
     known = {"pam.networks": names.get("architecture"), "pam.data": names.get("dataset")}
     plugins = {package: known[package] for package in stage_of(stage).plugins}
     axis = method_axis(stage)

@@ -27,14 +27,7 @@ PACKAGES = (
 
 
 def environment(device: str = "cpu") -> dict[str, Any]:
-    """Return what is known of the machine, the packages and the state of the sources.
-
-    Args:
-        device: where the job computes, e.g. ``"cpu"``, or ``"cuda"`` with the GPU's model.
-
-    Returns:
-        A JSON-able dictionary; what cannot be found out is None.
-    """
+    """Return what is known of machine, packages and sources, JSON-able; None where nothing is."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pam.config import Config
 from pam.errors import ConfigError, DataError
-from pam.files import DEFAULT_ROOT, read_json, write_json
+from pam.files import DEFAULT_ROOT, file_hash, read_json, write_json
 from pam.runs.cells import Cell
 from pam.runs.stages import STAGES
 
@@ -20,11 +20,6 @@ def check_folders(
     config: Config, root: str | Path | None = None, experiments: Iterable[str] | None = None
 ) -> None:
     """Check that the folders of a user's own raw files are there.
-
-    Args:
-        config: the configuration.
-        root: folder of raw data.
-        experiments: names of those that are checked; all by default.
 
     Raises:
         ConfigError: for the first folder that is not there.
@@ -72,25 +67,16 @@ def raw_hash(root: str | Path, name: str, notes: str | Path = NOTES) -> str:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         if not files:
             return last["content"]
-        seen = _digest(f"{path}|{_looks(path)}" for path in files)
+        states = [(path, path.stat()) for path in files]
+        seen = _digest(f"{path}|{state.st_size}|{state.st_mtime_ns}" for path, state in states)
         if seen == last["seen"]:
             return last["content"]
-        content = _digest(f"{path.relative_to(folder)}|{_content(path)}" for path in files)
-    except OSError:
+        content = _digest(f"{path.relative_to(folder)}|{file_hash(path)}" for path in files)
+    except (DataError, OSError):
         return last["content"]
     with suppress(DataError):
         write_json(notes, known | {name: {"seen": seen, "content": content}})
     return content
-
-
-def _looks(path: Path) -> str:
-    status = path.stat()
-    return f"{status.st_size}|{status.st_mtime_ns}"
-
-
-def _content(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(lines: Iterable[str]) -> str:

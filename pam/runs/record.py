@@ -158,11 +158,6 @@ def read_outline(path: str | Path) -> Outline:
 def check_artefact(path: str | Path, record: str | Path, known: Provenance) -> None:
     """Check that a file is the one that its job wrote.
 
-    Args:
-        path: of an artefact.
-        record: path of the job's record.
-        known: what the record says; early ones tell only what a file holds, not its bytes.
-
     Raises:
         DataError: if the file is missing.
         ChangedError: if it is another one.
@@ -201,10 +196,6 @@ def read_hashes(paths: Iterable[str | Path], record: str | Path) -> dict[str, st
     """Return path in the run -> hash of its content, of files that a job reads.
 
     Those that lie beside a record are compared with it.
-
-    Args:
-        paths: the files.
-        record: path of the reading job's record.
 
     Raises:
         DataError: if a file or its record is missing or damaged.

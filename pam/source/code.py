@@ -32,14 +32,7 @@ Plugins = Mapping[str, str | None]
 
 
 def code_hash(module: str, plugins: Plugins | None = None) -> str:
-    """Return a short hash of the source of a module and all that it imports, directly or not.
-
-    Args:
-        module: dotted name.
-        plugins: which plug-ins count as well: those of a package that is not named do not.
-
-    Returns:
-        12 hexadecimal digits.
+    """Return a hash, 12 digits, of the source of a module and all that it imports.
 
     Raises:
         ConfigError: for a name that no module registers.

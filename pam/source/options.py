@@ -66,12 +66,6 @@ def check_value(
 ) -> None:
     """Check a value of an option or of a part of it.
 
-    Args:
-        where: key of the value, for the error.
-        adapter: its type and range.
-        value: JSON-able.
-        context: what the check may look at besides the value, see :mod:`pam.ranges`.
-
     Raises:
         ConfigError: if it is not of this type or in this range.
     """
@@ -87,12 +81,7 @@ def check_value(
 
 
 def problem(error: ValidationError, where: str = "") -> str:
-    """Return what is wrong in one sentence, led by the key.
-
-    Args:
-        error: of pydantic.
-        where: key of the value that was checked; empty for a whole file.
-    """
+    """Return what is wrong in one sentence, led by the key."""
     problems = error.errors(include_url=False)
     if not where:
         first = problems[0]

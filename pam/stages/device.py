@@ -17,9 +17,6 @@ def job_environment(threads: int) -> dict[str, str]:
 
     glibc gives the memory of a freed tensor back at once, and the next step faults it in again: 2 s
     of system time in a job of half a minute. A limit of 1 GiB keeps it.
-
-    Args:
-        threads: of the linear algebra.
     """
     return {f"{library}_NUM_THREADS": str(threads) for library in _LIBRARIES} | {
         f"MALLOC_{limit}_THRESHOLD_": str(2**30) for limit in ("MMAP", "TRIM")

@@ -52,14 +52,7 @@ def jobs_table(config: Config) -> TextTable:
 def hours_table(
     plans: dict[str, Plan | None], sizes: dict[str, DataSize], processor: str, assumed: str
 ) -> TextTable:
-    """Return the estimate of every experiment and stage, and its assumptions.
-
-    Args:
-        plans: experiment -> plan, None if it cannot be foreseen.
-        sizes: experiment -> size of its data.
-        processor: ``"GPU"`` or ``"CPU"``, whose hours they are.
-        assumed: the speed that they are for.
-    """
+    """Return the estimate of every experiment and stage, and its assumptions."""
     rows, total = [], dict.fromkeys(STAGES, Range())
     for name, plan in plans.items():
         data = [_images(sizes[name]), _shape(sizes[name])]

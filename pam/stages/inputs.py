@@ -26,10 +26,6 @@ STOPPED = Failure("missing", "pruning did not come to this strength")
 def read_inputs(job: Job, files: Mapping[str, Sequence[str | Path]]) -> Inputs:
     """Return what a job reads.
 
-    Args:
-        job: the job.
-        files: flag of the command -> files; of the data set its folder's ``dataset.json``.
-
     Raises:
         ConfigError: if the data set has other tasks than the experiment.
         DataError: if a file is missing or damaged, or belongs to another cell.

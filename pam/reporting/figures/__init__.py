@@ -32,19 +32,10 @@ def render_figures(
     only: Sequence[str] | None = None,
     stale: Stale = NOTHING_STALE,
 ) -> list[Path]:
-    """Draw figures as PNG and SVG; the same CSV files give the same bytes.
+    """Draw figures as PNG and SVG, and return the paths; the same CSV files give the same bytes.
 
     A file is called ``<figure>.png``, or ``<experiment>-<figure>.png`` where the run has several
     experiments. A figure for which there is no data is left out, with a warning if it was named.
-
-    Args:
-        csv_folder: where the CSV files of a run lie.
-        out_folder: where the figures go.
-        only: names of the figures to draw; all of :data:`FIGURES` by default.
-        stale: which rows are of earlier code; their figures say so.
-
-    Returns:
-        The paths written.
 
     Raises:
         ConfigError: if ``only`` names an unknown figure.

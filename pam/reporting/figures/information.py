@@ -52,9 +52,6 @@ def coordinates(information: pd.DataFrame) -> pd.DataFrame:
 
     Of more than two tasks: about the task that a neuron tells most about, and the mean of the
     others.
-
-    Args:
-        information: a row per neuron, a column per task.
     """
     if information.shape[1] == 2:
         return information.set_axis(["x", "y"], axis=1)

@@ -176,13 +176,7 @@ def _markers(column: str, looks: Mapping[str, Look]) -> dict[str, object]:
 
 
 def over_seeds(rows: pd.DataFrame, cell: Sequence[str], value: str) -> pd.DataFrame:
-    """Return the mean of a value per cell, and its 95 % interval ``low, high``.
-
-    Args:
-        rows: one per cell and seed, in the order of seeds; values are at least 0.
-        cell: names of the columns that tell cells apart.
-        value: name of the column with the values.
-    """
+    """Return the mean of a value per cell, and its 95 % interval ``low, high``."""
     found = [
         (*key, *mean_interval(values)[1:])
         for key, values in rows.groupby(list(cell), observed=True)[value]

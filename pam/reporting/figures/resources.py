@@ -63,15 +63,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
 def draw_totals(
     axes: Axes, jobs: pd.DataFrame, times: Sequence[RuleTime], column: str, looks: Mapping
 ) -> None:
-    """Draw a bar of wall clock per rule, in a piece per look, over a thin one of processor time.
-
-    Args:
-        axes: where; its vertical axis gets the names of the rules.
-        jobs: rows of ``resources.csv``.
-        times: their rules, in the order of the bars.
-        column: by what the bars are cut into pieces.
-        looks: value of ``column`` -> its look.
-    """
+    """Draw a bar of wall clock per rule, in a piece per look, over a thin one of processor time."""
     most = max(max(time.total, time.cpu) for time in times)
     scale, unit = next(one for one in _UNITS if most >= 2 * one[0] or one[0] == 1)
     rules = pd.Categorical(jobs["rule"], [time.rule for time in times])

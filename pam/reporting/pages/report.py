@@ -179,10 +179,6 @@ _NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
 def report_page(results: str | Path, stale: Stale = NOTHING_STALE) -> str:
     """Return the report of a run as HTML; the same files give the same page.
 
-    Args:
-        results: folder of the run: its CSV files and its manifest.
-        stale: which rows are of earlier code; the page says so.
-
     Raises:
         DataError: if a file is missing or damaged.
     """

@@ -62,10 +62,6 @@ def read_runs(folders: Iterable[str | Path]) -> list[Run]:
 def reproduction_page(runs: Runs, notes: str = "") -> str:
     """Return the page in Markdown.
 
-    Args:
-        runs: see :func:`read_runs`.
-        notes: Markdown that is put at the end as it is.
-
     Raises:
         DataError: if a CSV file is missing or damaged.
     """

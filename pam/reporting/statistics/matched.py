@@ -126,13 +126,7 @@ class Comparison:
 def comparisons(
     every: Sequence[Networks], beside: Callable[[str, Sequence[str]], str], deltas: Sequence[float]
 ) -> list[Comparison]:
-    """Return the comparisons of a run.
-
-    Args:
-        every: see :func:`pam.reporting.statistics.points.pruned_networks`.
-        beside: see :meth:`pam.reporting.names.Names.beside`.
-        deltas: see :data:`DELTAS`.
-    """
+    """Return the comparisons of a run."""
     known = {(networks.experiment, networks.pruning): networks for networks in every}
     return [
         Comparison(

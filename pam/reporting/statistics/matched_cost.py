@@ -88,12 +88,7 @@ class Reading:
 
 
 class MatchedCost:
-    """What every merger costs at one delta.
-
-    Args:
-        combinations: their names, in order.
-        readings: merging -> what its seeds read, the combinations in the same order.
-    """
+    """What every merger costs at one delta, by the readings of its seeds."""
 
     def __init__(self, combinations: Sequence[str], readings: Mapping[str, Reading]) -> None:
         self.combinations, self.readings = list(combinations), readings

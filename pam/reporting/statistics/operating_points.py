@@ -24,10 +24,6 @@ def operating_point_rows(
     A network meets delta if its drop is at most delta for every task, as it was read, without a
     fit; networks that share nothing choose a strength each. The test part plays no role in the
     choice.
-
-    Args:
-        every: the networks of every experiment and pruning.
-        deltas: see :data:`pam.reporting.statistics.matched.DELTAS`.
     """
     for networks in every:
         axes = {"experiment": networks.experiment, "pruning": networks.pruning}
@@ -41,13 +37,7 @@ def operating_point_rows(
 
 
 def cheapest(parts: Sequence[Part], tasks: Tasks, delta: float) -> dict[str, Any]:
-    """Return status, strengths, margin, accuracy and costs of the cheapest choice of one seed.
-
-    Args:
-        parts: of a merger and seed; the costs of those that run add up.
-        tasks: those that run.
-        delta: percentage points.
-    """
+    """Return status, strengths, margin, accuracy and costs of the cheapest choice of one seed."""
     running = [(part, tasks & {*part.tasks}) for part in parts if tasks & {*part.tasks}]
     chosen = [_cheapest_index(part, run, delta) for part, run in running]
     if None in chosen:

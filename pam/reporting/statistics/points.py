@@ -178,10 +178,6 @@ def gap_rows(every: Sequence[Networks], deltas: Sequence[float]) -> Iterator[dic
     The columns are experiment, pruning, merging, delta; of the gap: ``tasks`` of its part, seed,
     ``above`` and ``below`` (FLOPs of the networks beside it, with all tasks of the part running),
     and ``drop`` (percentage points that the lower one has lost).
-
-    Args:
-        every: the networks of every experiment and pruning.
-        deltas: percentage points.
     """
     for networks in every:
         axes = {"experiment": networks.experiment, "pruning": networks.pruning}

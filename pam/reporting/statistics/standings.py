@@ -42,11 +42,6 @@ class Standing:
 def standings(run: Run, experiment: str, delta: float) -> dict[str, list[Standing]]:
     """Return the standings by expected cost of a request, the cheapest first.
 
-    Args:
-        run: read from ``measurements.csv`` and ``accuracies.csv``.
-        experiment: its name.
-        delta: percentage points of validation accuracy, lost on average.
-
     Returns:
         By the pruning whose B1 and B2 the rows are compared with.
     """

@@ -18,13 +18,7 @@ Row = dict[str, Any]
 
 
 class Lookup:
-    """Rows that are found by the values of some columns.
-
-    Args:
-        names: how the values of axes are called and ordered.
-        rows: the rows.
-        axes: the columns that tell any two of them apart.
-    """
+    """Rows that are found by the values of some columns."""
 
     def __init__(self, names: Names, rows: pd.DataFrame, axes: Sequence[str]) -> None:
         self._names, self._axes = names, list(axes)

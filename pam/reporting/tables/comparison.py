@@ -110,14 +110,7 @@ def _tables(
 
 
 def ratio_table(names: Names, title: str, lookup: Lookup, printed: Lookup) -> TextTable:
-    """Return the ratios of every merger to B1 and B2 with their p values, a row per merger.
-
-    Args:
-        names: how rows are called.
-        title: of the table.
-        lookup: rows of ``matched.csv`` by :data:`AXES`.
-        printed: the same of the paper's figures.
-    """
+    """Return the ratios of every merger to B1 and B2 with their p values, a row per merger."""
     prunings, rows = lookup.values("pruning"), []
     for pruning, combination, merging in lookup.places(*AXES):
         beside = names.beside(pruning, prunings)
@@ -235,11 +228,6 @@ def against(run: Run, reference: str, delta: float) -> Iterator[TextTable]:
     """Yield the ratios of FLOPs at equal accuracy to a merging row, a table per experiment.
 
     Rows of a pruner that has not pruned the reference are left out, as are experiments.
-
-    Args:
-        run: whose networks are compared.
-        reference: name of the merging row that counts as 1.
-        delta: percentage points of validation accuracy that the tasks may lose on average.
 
     Raises:
         ConfigError: if no experiment has pruned networks of the reference.

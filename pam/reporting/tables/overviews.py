@@ -138,11 +138,7 @@ def operating_points(run: Run, experiment: str) -> Document | None:
 
 
 def _network(networks: dict[str, Row | None]) -> list[str]:
-    """Return strength, margin, accuracy, MFLOPs per combination and parameters of one seed.
-
-    Args:
-        networks: combination -> row of ``operating_points.csv``, all tasks last.
-    """
+    """Return strength, margin, accuracy, MFLOPs per combination and parameters of one seed."""
     ok = {name: row for name, row in networks.items() if row and row["status"] == OK}
     costs = [
         number(1e-6 * sum(ok[name]["flops"] for name in names) / len(names), "#.3g")

@@ -58,14 +58,6 @@ def render_tables(
     A table for which there are no rows is left out. A file is called ``<table>.md``, or
     ``<experiment>-<table>.md`` where the run has several experiments.
 
-    Args:
-        folder: where the CSV files of the run lie.
-        out_folder: where the tables go; ``<folder>/tables`` by default.
-        stale: which rows are of earlier code; their tables say so in their introduction.
-
-    Returns:
-        The paths written.
-
     Raises:
         DataError: if a CSV file is missing or damaged.
     """
