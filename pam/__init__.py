@@ -7,14 +7,7 @@ never pays for importing torch.
 from importlib import import_module
 from types import ModuleType
 
-from pam.errors import (
-    CollapseError,
-    ConfigError,
-    DataError,
-    DivergenceError,
-    PamError,
-    ShapeError,
-)
+from pam.errors import CollapseError, ConfigError, DataError, DivergenceError, PamError, ShapeError
 
 __version__ = "0.2.0"
 

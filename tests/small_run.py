@@ -59,9 +59,7 @@ def smaller(network, data, strengths, *, seed):
 
 
 def stand_in(
-    patch: pytest.MonkeyPatch,
-    code: Callable[..., str] = lambda *_, **__: "0" * 12,
-    pruner=smaller,
+    patch: pytest.MonkeyPatch, code: Callable[..., str] = lambda *_, **__: "0" * 12, pruner=smaller
 ) -> None:
     """Register a pruner named ``halves``, and have no module asked for its code."""
     patch.setattr("pam.stages.run.cell_code", code)

@@ -2,14 +2,7 @@
 
 from argparse import Namespace
 
-from pam.cli.arguments import (
-    PROFILE,
-    Commands,
-    add_command,
-    add_config,
-    add_results,
-    add_seeds,
-)
+from pam.cli.arguments import PROFILE, Commands, add_command, add_config, add_results, add_seeds
 from pam.config import load_config
 from pam.runs.stages import STAGES
 

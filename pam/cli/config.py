@@ -4,14 +4,7 @@ import json
 from argparse import Namespace
 
 from pam.cli.arguments import PROFILE, Commands, add_command
-from pam.config import (
-    Config,
-    check_plugins,
-    dump_config,
-    explain,
-    json_schema,
-    load_config,
-)
+from pam.config import Config, check_plugins, dump_config, explain, json_schema, load_config
 from pam.runs.cells import cells_of
 from pam.runs.raw_data import check_folders
 from pam.runs.stages import CELL_STAGES

@@ -18,14 +18,7 @@ from pam.conformance import KINDS
 from pam.data import DATASETS, MultitaskDataset, Split
 from pam.errors import ConfigError
 from pam.merging import MERGERS
-from pam.networks import (
-    ARCHITECTURES,
-    Assembly,
-    Group,
-    GroupedNetwork,
-    SingleTaskNetwork,
-    build,
-)
+from pam.networks import ARCHITECTURES, Assembly, Group, GroupedNetwork, SingleTaskNetwork, build
 from pam.pruning import PRUNERS
 from pam.source.options import check_call
 from pam.text_files import parse_yaml

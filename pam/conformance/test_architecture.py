@@ -20,14 +20,7 @@ from pam.conformance.subject import (
 )
 from pam.cost import analytic_macs, macs
 from pam.errors import ShapeError
-from pam.networks import (
-    Architecture,
-    Group,
-    GroupedNetwork,
-    SingleTaskNetwork,
-    architecture,
-    build,
-)
+from pam.networks import Architecture, Group, GroupedNetwork, SingleTaskNetwork, architecture, build
 from pam.pruning import remove, unit_keys
 from pam.source.code import code_hash
 from pam.training import Schedule, descend, nesterov

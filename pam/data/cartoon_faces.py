@@ -30,10 +30,7 @@ from pam.ranges import BelowOne, Count, Whole
 from pam.seeds import seeded_generator
 
 LABELS_PER_TASK = 3
-PAIR = (
-    *("glasses", "dark hair", "open mouth", "scarf"),
-    *("hat", "long hair", "smiling", "beard"),
-)
+PAIR = (*("glasses", "dark hair", "open mouth", "scarf"), *("hat", "long hair", "smiling", "beard"))
 """Labels of two tasks that overlap: the first has the first half, the second has the last ones."""
 
 DEFAULT_TASKS = consecutive_tasks(*[LABELS_PER_TASK] * 5)

@@ -11,15 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from pam.data.attributes import (
-    PART_OPTIONS,
-    RGB,
-    AttributeTable,
-    Framing,
-    Part,
-    draw,
-    make_dataset,
-)
+from pam.data.attributes import PART_OPTIONS, RGB, AttributeTable, Framing, Part, draw, make_dataset
 from pam.data.dataset import MultitaskDataset, named_tasks, random_split
 from pam.data.download import fetch
 from pam.data.image_attributes import open_split, read_attributes

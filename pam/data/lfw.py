@@ -22,12 +22,7 @@ from pam.data.attributes import (
     make_dataset,
     picture_size,
 )
-from pam.data.dataset import (
-    MultitaskDataset,
-    check_tasks,
-    consecutive_tasks,
-    random_split,
-)
+from pam.data.dataset import MultitaskDataset, check_tasks, consecutive_tasks, random_split
 from pam.data.registry import register
 from pam.data.sources import Folder, Source, TarArchive, check_md5, read_lines
 from pam.errors import DataError

@@ -1,11 +1,6 @@
 """Pruning: from a multitask network to physically smaller ones."""
 
-from pam.pruning import (  # noqa: F401 - their import registers them
-    taylor,
-    taylor_readers,
-    vibnet,
-    vibnet_readers,
-)
+from pam.pruning import taylor, taylor_readers, vibnet, vibnet_readers  # noqa: F401 - their import registers them
 from pam.pruning.path import CostPath, Ladder
 from pam.pruning.progressive import prune, prune_progressively
 from pam.pruning.registry import PRUNERS, Pruned, Pruner, curve_rows, register

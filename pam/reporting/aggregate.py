@@ -69,9 +69,7 @@ def aggregate(
 
 
 def derive(
-    folder: str | Path,
-    deltas: Sequence[float] = DELTAS,
-    config: Mapping[str, Any] | None = None,
+    folder: str | Path, deltas: Sequence[float] = DELTAS, config: Mapping[str, Any] | None = None
 ) -> None:
     """Write the CSV files that are computed from the measured ones in the same folder.
 

@@ -11,15 +11,7 @@ from pam.config import Config, Experiment, Pruning
 from pam.errors import ConfigError
 from pam.files import json_hash
 from pam.names import check_known
-from pam.runs.stages import (
-    AXES,
-    STAGES,
-    Parent,
-    ancestors,
-    axes_of,
-    method_axis,
-    stage_of,
-)
+from pam.runs.stages import AXES, STAGES, Parent, ancestors, axes_of, method_axis, stage_of
 from pam.source.code import HASH_LENGTH, code_hash, module_hashes
 
 

@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 
 from pam.errors import CollapseError, ShapeError
 from pam.networks import Assembly, build
-from tests.random_networks import (
-    LAYERS,
-    PHASES,
-    assemblies,
-    images_for,
-    scores_side_by_side,
-)
+from tests.random_networks import LAYERS, PHASES, assemblies, images_for, scores_side_by_side
 from tests.reference.dense_network import dense_lenet_scores
 
 few = settings(max_examples=30)

@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 
 from pam.merging import collect, merge
 from pam.networks import build
-from pam.plugins.zipit import (
-    correlations,
-    covariances,
-    estimate_statistics,
-    match,
-    match_networks,
-)
+from pam.plugins.zipit import correlations, covariances, estimate_statistics, match, match_networks
 from tests.small import (
     LAYERS,
     SHAPE,

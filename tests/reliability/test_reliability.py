@@ -122,10 +122,7 @@ def test_a_full_and_a_read_only_disk_are_said_and_do_no_harm(small_disk, referen
     mount("--bind", results, results)
     mount("-o", "remount,ro,bind", results)
     code, said = run(tree, log)
-    assert (code, said) == (
-        2,
-        "make reproduce: cannot write results/tiny: Read-only file system\n",
-    )
+    assert (code, said) == (2, "make reproduce: cannot write results/tiny: Read-only file system\n")
 
     subprocess.run(["umount", results], check=True)
     code, said = run(tree, log)

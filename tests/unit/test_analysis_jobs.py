@@ -219,5 +219,5 @@ def test_an_analysis_that_runs_out_of_memory_leaves_the_others(run, monkeypatch)
     assert (record["status"], record["reason"].split(":")[0]) == ("out_of_memory", "not analysed")
     assert "strength 0.3" in record["reason"]
     assert [row["status"] for row in record["rows"]["redundancy"]] == [
-        *("ok", "ok", "out_of_memory", "out_of_memory", "ok", "ok"),
+        *("ok", "ok", "out_of_memory", "out_of_memory", "ok", "ok")
     ]

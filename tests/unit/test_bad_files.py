@@ -100,10 +100,7 @@ NETWORKS = {
         meta_becomes(lambda described: described["architecture"].update(name="lenet6")),
         "unknown architecture 'lenet6'; did you mean 'lenet5'?",
     ),
-    "a giant": (
-        meta_becomes(lambda described: described["widths"]["f3"].update(A=10**12)),
-        FIT,
-    ),
+    "a giant": (meta_becomes(lambda described: described["widths"]["f3"].update(A=10**12)), FIT),
     "another architecture": (built("vgg16", (1, 32, 32), 5), "of architecture 'vgg16'"),
     "other images": (built("lenet5", (1, 12, 48), 5), "takes (1, 12, 48) images"),
     "other outputs": (built("lenet5", SHAPE, 4, widths=WIDTHS), "4 outputs for task 'A'"),

@@ -109,10 +109,7 @@ def test_options_that_are_not_given_leave_no_trace():
         ({"correlation": float("nan")}, "correlation: must be less than 1, not nan"),
         ({"noise": "much"}, "noise: must be a number, not 'much'"),
         ({"seed": -1}, "seed: must be greater than or equal to 0, not -1"),
-        (
-            {"tasks": {"A": ["hut"]}},
-            "option 'tasks': task 'A' names the column 'hut'; known: hat",
-        ),
+        ({"tasks": {"A": ["hut"]}}, "option 'tasks': task 'A' names the column 'hut'; known: hat"),
         ({"tasks": {"A": ["hat", 0]}}, "option 'tasks': task 'A' names a label column twice"),
         ({"tasks": {"A": "hat"}}, "tasks.A: must be a list, not 'hat'"),
         ({"tasks": ["hat"]}, "tasks: must be a mapping of keys to values, not ['hat']"),

@@ -10,13 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pam.cli.config import schema_text
-from pam.config import (
-    Config,
-    dump_config,
-    json_schema,
-    load_config,
-    parse_config,
-)
+from pam.config import Config, dump_config, json_schema, load_config, parse_config
 from pam.config.explaining import keys
 from pam.errors import ConfigError
 from tests.property.test_damaged_files import changes

@@ -37,11 +37,7 @@ T1 = lenet(
     {"A": 5, "B": 5},
 )
 T5 = lenet(
-    {"shared": 2},
-    {"B": 2, "shared": 4},
-    {"B": 6, "shared": 30},
-    {"B": 3, "shared": 16},
-    {"B": 5},
+    {"shared": 2}, {"B": 2, "shared": 4}, {"B": 6, "shared": 30}, {"B": 3, "shared": 16}, {"B": 5}
 )
 
 

@@ -8,15 +8,7 @@ from pam import ConfigError, DataError
 from pam.merging.mtz import mtz
 from pam.merging.zipping.hessian import input_rows, layer_hessian, node_inputs
 from pam.networks import Assembly, GroupedNetwork
-from tests.small import (
-    LAYERS,
-    STILL,
-    images_of,
-    make_data,
-    make_network,
-    scores_of,
-    side_by_side,
-)
+from tests.small import LAYERS, STILL, images_of, make_data, make_network, scores_of, side_by_side
 
 DATA = make_data(40, tasks="ABC")
 IMAGES = images_of(DATA)

@@ -68,9 +68,7 @@ RESIDUAL = {task: residual(task, seed).eval() for seed, task in enumerate("AB")}
 
 
 @pytest.mark.parametrize(
-    ("networks", "atol"),
-    [(make_networks("ABC"), 1e-5), (RESIDUAL, 1e-4)],
-    ids=["chain", "stages"],
+    ("networks", "atol"), [(make_networks("ABC"), 1e-5), (RESIDUAL, 1e-4)], ids=["chain", "stages"]
 )
 def test_random_groups_keep_weights_where_wires_stay(networks, atol):
     """Where all layers are shared whole, the draw only changes the order of units."""

@@ -112,10 +112,7 @@ for look in (lambda: MERGERS.get("ill"), lambda: list(MERGERS)):
     except ConfigError as error:
         print(error)
 """
-    assert said(site, code).splitlines() == [
-        f"unknown merging method 'ill'; {sentence}",
-        sentence,
-    ]
+    assert said(site, code).splitlines() == [f"unknown merging method 'ill'; {sentence}", sentence]
 
 
 HASHES = """

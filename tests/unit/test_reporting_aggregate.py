@@ -297,10 +297,7 @@ WRONG = {
     "a share above one": ({"accuracy": 7.5}, "'accuracy' of measurements.csv needs a number in 0"),
     "a number as text": ({"accuracy": "0.99"}, "needs a number in 0..1, not '0.99'"),
     "a truth value": ({"n_tasks": True}, "needs a whole number >= 0, not True"),
-    "a cost below zero": (
-        {"flops": -1},
-        "'flops' of measurements.csv needs a whole number >= 0",
-    ),
+    "a cost below zero": ({"flops": -1}, "'flops' of measurements.csv needs a whole number >= 0"),
     "half an operation": ({"macs": 1.5}, "'macs' of measurements.csv needs a whole number"),
     "a number for a word": ({"dataset": 3}, "'dataset' of measurements.csv needs a word, not 3"),
     "another merger": ({"merging": "none"}, "of merging 'none', not 'pam'"),

@@ -77,10 +77,7 @@ def test_stages_and_rows_of_earlier_code_are_named(run):
         ("prepare", set(TABLES)),
         ("train", set(TABLES)),
         ("relate", {"relatedness"} | EVERYWHERE),
-        (
-            "measure",
-            set(TABLES) - OF_OTHERS,
-        ),
+        ("measure", set(TABLES) - OF_OTHERS),
     ],
 )
 def test_tables_are_stale_with_the_stages_that_make_their_rows(run, stage, tables):

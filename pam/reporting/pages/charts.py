@@ -143,8 +143,7 @@ def _ratios(alt: Any, colour: Any, shape: Any, mergers: Sequence[str], data: str
     hollow = alt.when("datum.sign").then(alt.value("white")).otherwise(colour)
     points = base.mark_point(size=60).encode(x=x, shape=shape, fill=hollow)
     return (one + whiskers + points).properties(
-        width="container",
-        description="Ratio of computation to a baseline at equal accuracy.",
+        width="container", description="Ratio of computation to a baseline at equal accuracy."
     )
 
 

@@ -8,16 +8,7 @@ from pam.reporting.names import file_stem
 from pam.reporting.published import published, reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics import claims
-from pam.reporting.statistics.claims import (
-    B1,
-    B2,
-    HOLDS,
-    PAM,
-    Evidence,
-    Places,
-    verdict,
-    weighed,
-)
+from pam.reporting.statistics.claims import B1, B2, HOLDS, PAM, Evidence, Places, verdict, weighed
 from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.standings import Standing, standings

@@ -213,11 +213,7 @@ def report_page(results: str | Path, stale: Stale = NOTHING_STALE) -> str:
         slowest=slowest_jobs(run),
         failures=failures(run),
         origins=[machines(run.manifest), packages(run.manifest)],
-        hashes=[
-            csv_files(run),
-            hashes(run.manifest),
-            jobs(run.manifest),
-        ],
+        hashes=[csv_files(run), hashes(run.manifest), jobs(run.manifest)],
         config=yaml.safe_dump(run.manifest.config, sort_keys=False, allow_unicode=True),
     )
 

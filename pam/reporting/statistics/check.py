@@ -19,10 +19,7 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import Array
 from pam.reporting.statistics.matched import OK
 
-CELL = (
-    *("experiment", "dataset", "architecture", "merging", "pruning", "strength"),
-    "combination",
-)
+CELL = (*("experiment", "dataset", "architecture", "merging", "pruning", "strength"), "combination")
 QUANTITIES = ("accuracy", "log_flops")
 ORIGIN = ("threads", "device", "config_hash", "code_hash", "data_hash")
 

@@ -102,11 +102,7 @@ class Comparison:
             for merging, seeds in self.networks.paths.items():
                 ratios = {
                     name: whole_frontier(
-                        seeds,
-                        self._beside.paths[name],
-                        by_name,
-                        requirement,
-                        2 * max(self._deltas),
+                        seeds, self._beside.paths[name], by_name, requirement, 2 * max(self._deltas)
                     )
                     for name in REFERENCES
                     if name in self._beside.paths
