@@ -1,7 +1,6 @@
 """Tell which units of a cell's networks are in fact exclusive or redundant."""
 
 import sys
-from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from tqdm import tqdm
 from pam.names import check_known
 from pam.stages.failures import Failure, attempt
 from pam.stages.job import UNPRUNED, Inputs, Job, Result
-from pam.stages.rows import Row, Rows
+from pam.stages.rows import Rows
 
 if TYPE_CHECKING:
     from pam.networks import GroupedNetwork
@@ -60,17 +59,21 @@ def _analyse(
     activations = collect(network, sample.images, layers)
     rows: Rows = {}
     if _asks_exclusivity(job, strength):
-        rows["exclusivity"] = _joined(
-            exclusivity_rows(network, dataset, layer, activations[layer], sample.labels)
+        rows["exclusivity"] = [
+            row
             for layer in layers
-        )
+            for row in exclusivity_rows(network, dataset, layer, activations[layer], sample.labels)
+        ]
     if _asks_redundancy(job):
         pairs = {layer: redundancy_rows(network, layer, activations[layer]) for layer in layers}
-        rows["redundancy"] = _joined(pairs.values())
+        rows["redundancy"] = [row for some in pairs.values() for row in some]
         if strength in (UNPRUNED, max(inputs.strengths)):
-            rows["redundancy_samples"] = _joined(
-                sample_rows(pair, activations[layer]) for layer in layers for pair in pairs[layer]
-            )
+            rows["redundancy_samples"] = [
+                row
+                for layer, some in pairs.items()
+                for pair in some
+                for row in sample_rows(pair, activations[layer])
+            ]
     return rows
 
 
@@ -82,9 +85,13 @@ def _unknown(job: Job, strength: float) -> Rows:
     tasks, layers = job.experiment.tasks, job.experiment.conditions.layers
     rows: Rows = {}
     if _asks_exclusivity(job, strength):
-        rows["exclusivity"] = _joined(unknown_exclusivity_rows(tasks, layer) for layer in layers)
+        rows["exclusivity"] = [
+            row for layer in layers for row in unknown_exclusivity_rows(tasks, layer)
+        ]
     if _asks_redundancy(job):
-        rows["redundancy"] = _joined(unknown_redundancy_rows(tasks, layer) for layer in layers)
+        rows["redundancy"] = [
+            row for layer in layers for row in unknown_redundancy_rows(tasks, layer)
+        ]
     return rows
 
 
@@ -95,7 +102,3 @@ def _asks_exclusivity(job: Job, strength: float) -> bool:
 
 def _asks_redundancy(job: Job) -> bool:
     return job.cell.merging in job.experiment.conditions.redundancy
-
-
-def _joined(parts: Iterable[list[Row]]) -> list[Row]:
-    return [row for part in parts for row in part]

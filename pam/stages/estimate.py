@@ -55,7 +55,9 @@ def hours_table(
     """Return the estimate of every experiment and stage, and its assumptions."""
     rows, total = [], dict.fromkeys(STAGES, Range())
     for name, plan in plans.items():
-        data = [_images(sizes[name]), _shape(sizes[name])]
+        images, shape = sizes[name].training_images, sizes[name].input_shape
+        data = [UNKNOWN if images is None else f"{images:,}"]
+        data.append(UNKNOWN if shape is None else " x ".join(map(str, shape)))
         if plan is None:
             rows.append([name, *data, *[UNKNOWN] * (len(STAGES) + 2)])
             continue
@@ -124,11 +126,3 @@ def _number(value: float) -> str:
     if 0 < value < 0.01:
         return "<0.01"
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def _images(size: DataSize) -> str:
-    return UNKNOWN if size.training_images is None else f"{size.training_images:,}"
-
-
-def _shape(size: DataSize) -> str:
-    return UNKNOWN if size.input_shape is None else " x ".join(map(str, size.input_shape))

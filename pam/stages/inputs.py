@@ -10,7 +10,6 @@ from pam.config import Pruning
 from pam.errors import ConfigError, DataError, ShapeError
 from pam.files import read_meta
 from pam.runs.cells import parents_of
-from pam.runs.paths import DESCRIPTION
 from pam.runs.stages import STAGES
 from pam.stages.device import on_device
 from pam.stages.failures import Failure, attempt, read_failure
@@ -57,11 +56,6 @@ def read_inputs(job: Job, files: Mapping[str, Sequence[str | Path]]) -> Inputs:
         elif parent.stage == "prune":
             _read_pruned(job, inputs, parent.flag, paths[0])
     return inputs
-
-
-def description(folder: str | Path) -> Path:
-    """Return the file that describes the data set in a folder."""
-    return Path(folder) / DESCRIPTION
 
 
 def _read_dataset(job: Job, folder: Path) -> "tuple[MultitaskDataset | Failure, str]":

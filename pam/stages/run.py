@@ -98,7 +98,7 @@ def run(
         DataError: if a file is missing or damaged, or belongs to another cell.
         ShapeError: if a network does not fit the data set.
     """
-    started, clock = datetime.now(UTC), _Clock()
+    started, clocks = datetime.now(UTC), (time.perf_counter(), time.process_time())
     check_cell(config, cell, where)
     check_experiment(config, cell.experiment)
     # Data are prepared where there may be no GPU.
@@ -115,7 +115,7 @@ def run(
         return 0
     with _checkpoints(job, origin, parents, Path(record), checkpoint_every):
         result, facts = _compute_and_save(job, inputs, origin, out, Path(record))
-        rows = without_nan({**result.rows, "resources": [_resources(job, clock)]})
+        rows = without_nan({**result.rows, "resources": [_resources(job, *clocks)]})
         outputs = _files(cell, out) if STAGES[cell.stage].suffix else []
         artefacts = content_hashes(outputs, record)
         content = {
@@ -222,33 +222,16 @@ def _checkpoints(
     return resumable(record, key, every, lambda: print(words, file=sys.stderr))
 
 
-class _Clock:
-    """Seconds of wall and processor time since it was made."""
-
-    def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
-
-    def wall(self) -> float:
-        return time.perf_counter() - self._wall
-
-    def cpu(self) -> float:
-        return _cpu_seconds() - self._cpu
-
-
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def _resources(job: Job, clock: _Clock) -> dict[str, Any]:
+def _resources(job: Job, wall: float, cpu: float) -> dict[str, Any]:
+    """Return what a job took since the readings of two clocks: wall and processor time."""
     # Linux counts kibibytes, macOS bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     axes = job.axes
     return {
         "rule": job.cell.stage,
         **{name: axes.get(name, "") for name in RESOURCE_AXES},
-        "wall_s": clock.wall(),
-        "cpu_s": clock.cpu(),
+        "wall_s": time.perf_counter() - wall,
+        "cpu_s": time.process_time() - cpu,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6,
         "device": job.device,
         "host": platform.node(),

@@ -1,8 +1,7 @@
 """Figures of a run, drawn from its CSV files alone: one module per figure.
 
-A module has ``SOURCES`` (the CSV files it reads), ``TITLE`` (what it shows, for lists of figures),
-``NOTE`` (one line printed under the figure) and ``draw(run, experiment)``, which returns a
-matplotlib figure, or None where there is no data.
+A module has ``SOURCES`` (the CSV files it reads), ``NOTE`` (one line printed under the figure) and
+``draw(run, experiment)``, which returns a matplotlib figure, or None where there is no data.
 """
 
 import warnings

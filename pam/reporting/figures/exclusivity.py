@@ -19,7 +19,6 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.analyses import removals
 
 SOURCES = ("exclusivity", "operating_points")
-TITLE = "Which shared neurons only one task needs"
 NOTE = (
     "neurons removed one after another, those most exclusive to the named task first · lines: "
     "mean over seeds, bands: 95 % interval · right: one mark per neuron, by the task it "

@@ -21,7 +21,6 @@ from pam.reporting.statistics.points import Networks, pruned_networks
 from pam.reporting.storage import select
 
 SOURCES = ("measurements", "accuracies", "groups", "matched")
-TITLE = "Loss of accuracy against computation"
 NOTE = (
     "further left is cheaper, higher is more accurate · thin: monotone fit of one seed · thick: "
     "geometric mean of the seeds' costs, where all have one · marks on the dashed line: what is "

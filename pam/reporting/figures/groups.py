@@ -12,7 +12,6 @@ from pam.reporting.statistics.operating_points import mean_groups
 from pam.reporting.storage import select
 
 SOURCES = ("groups", "operating_points")
-TITLE = "Neurons per group, before and after pruning"
 NOTE = (
     f"means over seeds · after pruning: the cheapest network within {DEFAULT_DELTA:g} percentage "
     "point of the single-task networks on validation data · layers in which no network differs, "

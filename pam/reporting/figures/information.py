@@ -9,7 +9,6 @@ from pam.reporting.run import Run
 from pam.reporting.storage import select
 
 SOURCES = ("neuron_information",)
-TITLE = "What each neuron knows of the tasks"
 NOTE = (
     "one mark per neuron of one seed, large marks: means of the groups · 100 % would be all there "
     "is to know about a task's labels · line: as much about one as about the other"

@@ -19,7 +19,6 @@ from pam.reporting.statistics.latency import (
 )
 
 SOURCES = ("latency", "measurements")
-TITLE = "Time against computation"
 NOTE = (
     "faint: sub-networks, one per combination, seed, strength and pruning; median over rounds of "
     "one forward pass · lines: median of sub-networks of similar FLOPs, for the fewest tasks "

@@ -16,7 +16,6 @@ from pam.reporting.storage import select
 from pam.reporting.tables.comparison import expected_costs
 
 SOURCES = ("matched", "requests", "measurements")
-TITLE = "Computation against B1 and B2"
 NOTE = (
     "left of the line: cheaper than the baseline at the same accuracy "
     f"({DEFAULT_DELTA:g} point lost on validation data) · bars: 95 % interval, of two seeds their "

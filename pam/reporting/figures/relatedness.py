@@ -11,7 +11,6 @@ from pam.reporting.statistics.analyses import ALL_LAYERS, layers_of, shares
 from pam.reporting.storage import select
 
 SOURCES = ("relatedness",)
-TITLE = "What related tasks share"
 NOTE = (
     "one mark per pair of tasks: mean over seeds, bars: 95 % interval · the pairs with "
     "the least and the most in common are named"

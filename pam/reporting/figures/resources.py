@@ -16,7 +16,6 @@ from pam.reporting.statistics.latency import RuleTime, duration, rule_times
 from pam.reporting.storage import select
 
 SOURCES = ("resources",)
-TITLE = "Where the time goes"
 NOTE = (
     "as every job measured itself; jobs may have run side by side · left: all jobs together, "
     "largest first · middle: one mark per job, line: median · right: the largest job"

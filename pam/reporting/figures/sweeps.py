@@ -23,7 +23,6 @@ from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
 
 SOURCES = ("requests", "measurements")
-TITLE = "When does merging pay?"
 NOTE = (
     f"lower is cheaper, at the same accuracy ({DEFAULT_DELTA:g} point lost on validation data) · "
     "experiments that differ in one thing alone · bars: 95 % interval over seeds, of two seeds "

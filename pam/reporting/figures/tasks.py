@@ -18,7 +18,6 @@ from pam.reporting.statistics.paths import MEAN
 from pam.reporting.storage import select
 
 SOURCES = ("requests", "measurements")
-TITLE = "Computation by how many tasks run"
 NOTE = (
     "lower is cheaper, at the same accuracy "
     f"({DEFAULT_DELTA:g} point lost on validation data) · mean over all combinations of so many "

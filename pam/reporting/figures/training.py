@@ -12,7 +12,6 @@ from pam.reporting.run import Run
 from pam.reporting.storage import select
 
 SOURCES = ("training",)
-TITLE = "Training curves"
 NOTE = "means over pruning strengths and tasks · lines: mean over seeds, bands: its 95 % interval"
 
 _STAGES = {
