@@ -22,6 +22,8 @@ SEEDS = (0, 1, 2)
 WIDTH = {"c1": 6, "c2": 16, "f3": 120, "f4": 84}
 SINGLE_TEST = {"A": 0.891, "B": 0.926, "C": 0.902, "D": 0.917, "E": 0.884}
 LABEL_ENTROPY = 5 * float(np.log(2))
+MOST_NEURONS = 8
+"""Of a group, whose information is recorded."""
 
 # How the units of all networks (tasks x WIDTH) are divided: exclusive to one of them, and shared.
 SHARES = {
@@ -160,7 +162,7 @@ def merge_record(experiment: str, merging: str, seed: int, tasks: tuple[str, ...
         index = 0
         depth = 0.15 + 0.28 * list(WIDTH).index(layer)
         for group, units in groups.items():
-            for _ in range(units):
+            for _ in range(min(units, MOST_NEURONS)):
                 origin = group if group in tasks else tasks[index % len(tasks)]
                 for task in tasks:
                     level = depth * (0.25 if group in tasks and task != group else 1.0)

@@ -5,6 +5,7 @@ import io
 import math
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import pairwise
 from numbers import Real
 from pathlib import Path
@@ -119,6 +120,7 @@ def check_numbers(frame: pd.DataFrame, path: Path) -> None:
             )
 
 
+@cache
 def _range(name: str) -> tuple[float, float]:
     return _RANGES.get(_INTERVAL.sub("", name), _ANY)
 

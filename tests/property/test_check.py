@@ -207,7 +207,7 @@ def test_of_the_cells_named_few_are_named_wrongly():
 pairs = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=5)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(pairs, pairs)
 def test_a_test_is_symmetric_and_a_chance(one, other):
     first, second = (groups(np.array([values])) for values in (one, other))
@@ -216,7 +216,7 @@ def test_a_test_is_symmetric_and_a_chance(one, other):
     assert p == pytest.approx(welch(second, first)[0])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.floats(0.1, 10), st.floats(0.1, 10), st.integers(2, 9), st.integers(2, 9))
 def test_what_a_test_would_find_is_where_its_p_value_is_the_level(sd_a, sd_b, n_a, n_b):
     def group(mean, sd, n):

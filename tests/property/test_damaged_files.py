@@ -36,7 +36,7 @@ from tests.reporting_fixtures import train_record
 
 SHAPE, WIDTHS = (1, 8, 32), (2, 3, 5, 4)
 STRIPS = {"tile": 8, "train_strips": 6, "validation_strips": 4, "test_strips": 4}
-FUZZ = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def network(seed: int = 0) -> SingleTaskNetwork:

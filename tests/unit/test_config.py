@@ -95,7 +95,7 @@ CONFIGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(CONFIGS)
 def test_round_trip_through_yaml(value):
     config = parse_config(json.dumps(value), "first")
@@ -280,7 +280,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(changes(TREES))
 def test_nothing_but_config_error_escapes_a_changed_file(change):
     try:
@@ -289,7 +289,7 @@ def test_nothing_but_config_error_escapes_a_changed_file(change):
         assert "\n" not in str(error)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.one_of(st.text(), st.text("{}[]:,-!&*#|>'\"%@` \n\tab01.")))
 def test_nothing_but_config_error_escapes_any_text(text):
     with pytest.raises(ConfigError):

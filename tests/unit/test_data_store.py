@@ -112,7 +112,7 @@ def test_truncated_file_is_named(folder: Path, name: str, share: float, verify: 
 
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @pytest.mark.parametrize("name", ["train.safetensors", "test.safetensors"])
 def test_any_flipped_bit_is_found(folder: Path, name: str, position: float, bit: int) -> None:

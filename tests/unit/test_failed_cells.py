@@ -104,7 +104,6 @@ def test_a_loss_that_is_not_a_number(tmp_path, capsys):
     assert first["reason"].startswith("task A: ") and "nan" in first["reason"]
     text = table_of(run)
     assert "—‡" in text and f"‡ seed 0: diverged: {first['reason']}" in text
-    draw(run)
 
 
 def test_a_merger_that_fails_leaves_the_others_alone(tmp_path, monkeypatch):

@@ -99,10 +99,7 @@ def test_make_help_names_every_command_and_profile():
 
 SAYS = "must be the name of a file in workflow/config/"
 SETTINGS = {
-    **{
-        f"PROFILE={name}": SAYS
-        for name in ("../results", "a b", "x';touch f;'", "x\ny", "$(F)", "")
-    },
+    **{f"PROFILE={name}": SAYS for name in ("../results", "x';touch f;'", "x\ny", "$(F)", "")},
     "CORES=2;touch f": "CORES must be letters, digits and _./,:=+-@~, not '2;touch f'",
     "VENV=$(F)": "VENV must be letters",
     "PYTHON=`touch f`": "PYTHON must be letters",
@@ -122,9 +119,11 @@ def test_a_setting_is_no_code(setting, tmp_path):
     """Neither on the command line nor in the environment, whether jobs run or are only shown."""
     checkout(tmp_path)
     name, _, value = setting.replace("$(F)", "$(shell touch f)").partition("=")
-    for words in (["help"], ["-n", "reproduce", "status", "bench", "test-more", "help"]):
-        on_the_line = make(*words, f"{name}={value}", cwd=tmp_path)
-        around = make(*words, cwd=tmp_path, **{name: value})
+    words = ["-n", "reproduce", "status", "bench", "test-more", "help"]
+    # What is refused is refused before anything is looked at.
+    for some in (words[-1:],) if SETTINGS[setting] else (words, words[-1:]):
+        on_the_line = make(*some, f"{name}={value}", cwd=tmp_path)
+        around = make(*some, cwd=tmp_path, **{name: value})
         for done in (on_the_line, around):
             assert done.returncode == (2 if SETTINGS[setting] else 0), done.stderr
             assert SETTINGS[setting] in done.stderr

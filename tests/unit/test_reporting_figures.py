@@ -22,7 +22,7 @@ OF_THE_CONDITIONS = ("relatedness", "exclusivity", "redundancy")
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    aggregate(write_records(folder), folder)
+    aggregate(write_records(folder, prunings=("vibnet",)), folder)
     return folder
 
 
