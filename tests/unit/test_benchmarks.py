@@ -55,7 +55,13 @@ def no_processes(monkeypatch):
     monkeypatch.setattr(training, "cores", lambda: 1)
 
 
-@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.more] * (name not in ("counting", "information")))
+        for name in SMALLEST
+    ],
+)
 def test_a_benchmark_saves_rows_of_the_one_shape(name, tmp_path, no_processes):
     out = tmp_path / f"{name}.csv"
     words = [word.replace("+", " ") for word in SMALLEST[name].split()]

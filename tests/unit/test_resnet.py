@@ -1,7 +1,7 @@
 """ResNet-18 and -34: torchvision's to the last weight, and merged and pruned end to end."""
 
 import copy
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def tiny(tasks):
     return networks
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34"])
+@pytest.mark.parametrize("name", ["resnet18", pytest.param("resnet34", marks=pytest.mark.more)])
 def test_at_full_width_it_is_torchvisions(name):
     network = build(name, SHAPE, 7)
     with torch.random.fork_rng():
@@ -128,8 +128,16 @@ def units(network):
     return {layer: sum(network.widths[layer].values()) for layer in network.hidden_layers}
 
 
-@pytest.mark.parametrize("method", ["vibnet", "taylor"])
-@pytest.mark.parametrize("merging", MERGERS)
+@pytest.mark.parametrize(
+    ("merging", "method"),
+    [
+        *(("none", "taylor"), ("pam", "vibnet")),
+        *(
+            pytest.param(*pair, marks=pytest.mark.more)
+            for pair in (("none", "vibnet"), ("pam", "taylor"), *product(["all_shared"], OPTIONS))
+        ),
+    ],
+)
 def test_two_tasks_are_merged_and_pruned_end_to_end(merging, method):
     merged = merge(tiny("AB"), merging, DATA, seed=1, **MERGERS[merging])
     if merging == "pam":

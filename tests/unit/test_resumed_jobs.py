@@ -185,7 +185,9 @@ def start_waiting(words: list[str], folder: Path) -> subprocess.Popen:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.more)]
+)
 def test_a_real_signal_to_a_real_process(number, run, tmp_path):
     assert run.job("train", into=into(tmp_path / "undisturbed")) == 0
     words = run.words("train", into=into(tmp_path / "stopped"))
