@@ -149,20 +149,12 @@ class Registry(Generic[T]):
         raise ConfigError(f"unknown {self.kind.noun} '{name}'; {said}")
 
     def describe(self, name: str) -> Description:
-        """Return the description of what is entered under ``name``.
-
-        Raises:
-            ConfigError: if there is none.
-        """
+        """Return the description of what is entered under ``name``."""
         self.get(name)
         return self._descriptions.get(name, Description(name))
 
     def forecast(self, name: str) -> Any:
-        """Return what was registered for time estimates; None if nothing was.
-
-        Raises:
-            ConfigError: if there is no such name.
-        """
+        """Return what was registered for time estimates; None if nothing was."""
         self.get(name)
         return self._forecasts.get(name)
 

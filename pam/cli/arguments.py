@@ -44,33 +44,21 @@ def command_line(words: Sequence[str]) -> str:
 
 
 def natural(text: str) -> int:
-    """Return a whole number >= 0.
-
-    Raises:
-        argparse.ArgumentTypeError: if the text is none.
-    """
+    """Return a whole number >= 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"a seed is a whole number >= 0, not '{text}'")
     return int(text)
 
 
 def count(text: str) -> int:
-    """Return a whole number above 0.
-
-    Raises:
-        ArgumentTypeError: if the text is none.
-    """
+    """Return a whole number above 0."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"needs a whole number above 0, not '{text}'")
     return int(text)
 
 
 def positive(text: str) -> float:
-    """Return a finite number > 0.
-
-    Raises:
-        argparse.ArgumentTypeError: if the text is none.
-    """
+    """Return a finite number > 0."""
     number = _number(text)
     if not 0 < number < inf:
         raise argparse.ArgumentTypeError(f"needs a number above 0, not '{text}'")
@@ -78,11 +66,7 @@ def positive(text: str) -> float:
 
 
 def seconds(text: str) -> float:
-    """Return a finite number >= 0.
-
-    Raises:
-        argparse.ArgumentTypeError: if the text is none.
-    """
+    """Return a finite number >= 0."""
     number = _number(text)
     if not 0 <= number < inf:
         raise argparse.ArgumentTypeError(f"needs a number of seconds >= 0, not '{text}'")

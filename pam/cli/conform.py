@@ -26,11 +26,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Run the tests of the plug-in's kind; the exit code is 2 if one fails.
-
-    Raises:
-        ConfigError: if pytest is missing, the plug-in is unknown, or options do not fit it.
-    """
+    """Run the tests of the plug-in's kind; the exit code is 2 if one fails."""
     try:
         import pytest
     except ImportError:

@@ -56,11 +56,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Write the files, and say how to start.
-
-    Raises:
-        ConfigError: if the folder is not empty, or there is no such profile.
-    """
+    """Write the files, and say how to start."""
     folder = Path(arguments.folder)
     source = checkout() / profile_file(arguments.profile)
     if not source.is_file():

@@ -35,11 +35,7 @@ def check_plugins(config: Config) -> None:
 
 
 def check_experiment(config: Config, name: str) -> None:
-    """Check one experiment; see :func:`check_plugins`.
-
-    Raises:
-        ConfigError: as :func:`check_plugins`.
-    """
+    """Check one experiment; see :func:`check_plugins`."""
     made, at = config.experiment(name), f"experiments.{name}"
     check_options(DATASET, made.dataset, made.data, f"{at}.data")
     check_options(ARCHITECTURE, made.architecture, made.network, f"{at}.network")
@@ -78,11 +74,7 @@ def training_images(dataset: str, options: dict[str, object]) -> int | None:
 
 
 def known_tasks(dataset: str, options: dict[str, object]) -> list[str]:
-    """Return the tasks of a data set; none if only its files tell.
-
-    Raises:
-        ConfigError: for an unknown data set.
-    """
+    """Return the tasks of a data set; none if only its files tell."""
     tasks, about = options.get("tasks"), describe(DATASET, dataset)
     named = [some for option, some in about.tasks_with.items() if options.get(option) is not None]
     return list(tasks if isinstance(tasks, dict) else named[0] if named else about.tasks)

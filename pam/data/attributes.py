@@ -234,10 +234,6 @@ def draw(rows: Tensor, count: int | None, part: str, generator: torch.Generator)
     """Return ``count`` rows drawn at random, in their old order; all of them for None.
 
     Whatever the count, the rows come from one shuffle, so fewer are among more.
-
-    Raises:
-        ConfigError: if there are fewer.
-        DataError: if there are none at all.
     """
     shuffled = rows[torch.randperm(len(rows), generator=generator)]
     return first(shuffled, count, part).sort().values

@@ -111,11 +111,7 @@ class _Size:
         self._sum = 0
 
     def add(self, name: str, size: int) -> None:
-        """Count one more file, which takes a block of an archive even if it is empty.
-
-        Raises:
-            DataError: if it is too large, or all are.
-        """
+        """Count one more file, which takes a block of an archive even if it is empty."""
         if size > MOST_BYTES:
             raise DataError(
                 f"{self._path} holds {name} of {size / 1e6:,.0f} MB, more than the "

@@ -184,11 +184,7 @@ def open_trusted(path: Path, format: str, threads: int = 1) -> Model:
 
 
 def _check_scores(model: Model, path: Path) -> None:
-    """Check that a file computes what it says, for black images in batches of two sizes.
-
-    Raises:
-        DataError: if it does not.
-    """
+    """Check that a file computes what it says, for black images in batches of two sizes."""
     shape, labels = model.about.input_shape, model.about.tasks
     for size in (1, 2):
         try:

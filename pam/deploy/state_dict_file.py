@@ -65,11 +65,7 @@ def packer(
 
 
 def open_file(path: Path, threads: int) -> Model:
-    """Open a file of :func:`packer`; torch decides on the number of threads.
-
-    Raises:
-        DataError: if it is damaged, or was not written by this project.
-    """
+    """Open a file of :func:`packer`; torch decides on the number of threads."""
     weights, entries = read_tensors(path)
     about = About.of_entries(entries if isinstance(entries, dict) else {}, path)
     try:
@@ -115,11 +111,7 @@ def _of_module(module: nn.Module) -> tuple[str, list[str], dict[str, Any]]:
 
 
 class Stepwise(nn.Module):
-    """A module that does steps one after another.
-
-    Raises:
-        ValueError: if a step calls what is not in :data:`CALLS`.
-    """
+    """A module that does steps one after another."""
 
     def __init__(self, weights: Mapping[str, Tensor], steps: Sequence[Step]) -> None:
         super().__init__()

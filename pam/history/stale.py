@@ -20,9 +20,6 @@ def stale_stages(folder: str | Path) -> Stale:
     Args:
         folder: where the CSV files and the manifest of the run lie; without a manifest nothing
             is known, and nothing stale.
-
-    Raises:
-        DataError: if the manifest is damaged.
     """
     if not (Path(folder) / MANIFEST).exists():
         return {}
@@ -40,11 +37,7 @@ def stale_stages(folder: str | Path) -> Stale:
 
 
 def stale_tables(folder: str | Path) -> dict[tuple[str, str], str]:
-    """Return (experiment, CSV file) -> the stages in words, e.g. ``merge, prune taylor``.
-
-    Raises:
-        DataError: if the manifest is damaged.
-    """
+    """Return (experiment, CSV file) -> the stages in words, e.g. ``merge, prune taylor``."""
     return {
         (experiment, table): words
         for experiment, stages in stale_stages(folder).items()

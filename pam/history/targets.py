@@ -35,9 +35,6 @@ class Run:
             are known.
         newest: whether a record on disk counts more than the manifest, which tells of the jobs
             behind the CSV files.
-
-    Raises:
-        DataError: if the manifest is damaged.
     """
 
     def __init__(self, folder: str | Path, newest: bool = False) -> None:
@@ -47,11 +44,7 @@ class Run:
         self._newest = newest
 
     def job(self, name: str) -> JobRecord | None:
-        """Return what is known of a job, None if nothing is.
-
-        Raises:
-            DataError: if its record is damaged.
-        """
+        """Return what is known of a job, None if nothing is."""
         listed, path = self.manifest.jobs.get(name), self.folder / name
         if path.is_file() and (self._newest or not listed):
             record = read_record(path)
@@ -202,11 +195,7 @@ def _run_of_figure(path: Path) -> Path:
 
 
 def _description(path: Path) -> dict[str, Any]:
-    """Return what a picture carries with it; nothing if it carries nothing of ours.
-
-    Raises:
-        DataError: if it is no picture.
-    """
+    """Return what a picture carries with it; nothing if it carries nothing of ours."""
     try:
         if path.suffix == ".svg":
             text = ElementTree.parse(path).findtext(f".//{_DESCRIPTION}")

@@ -59,12 +59,7 @@ class Node:
 
 
 def trace(target: Target, row: int | None = None, where: Mapping[str, str] | None = None) -> Node:
-    """Return everything behind a target.
-
-    Raises:
-        ConfigError: if there is no such row.
-        DataError: if a file is missing or damaged.
-    """
+    """Return everything behind a target."""
     run, path = target.run, target.path
     if target.kind == "job":
         return _traced_job(target)

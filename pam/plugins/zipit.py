@@ -106,9 +106,6 @@ def covariances(
         network: single-task networks side by side.
         data: gives the normalisation.
         images: uint8 (samples, channels, height, width).
-
-    Raises:
-        DataError: if an activation is NaN or infinite.
     """
     moments = second_moments(network, data, images)
     return {layer: second - torch.outer(mean, mean) for layer, (mean, second) in moments.items()}

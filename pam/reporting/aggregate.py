@@ -71,11 +71,7 @@ def aggregate(
 def derive(
     folder: str | Path, deltas: Sequence[float] = DELTAS, config: Mapping[str, Any] | None = None
 ) -> None:
-    """Write the CSV files that are computed from the measured ones in the same folder.
-
-    Raises:
-        DataError: if a measured CSV file is missing or damaged.
-    """
+    """Write the CSV files that are computed from the measured ones in the same folder."""
     run, names = Run(folder), Names(config)
     networks = pruned_networks(run)
     compared = comparisons(networks, names.beside, deltas)

@@ -52,11 +52,7 @@ _AXES = ("experiment", "dataset", "architecture", "task", "merging", "pruning", 
 
 
 def check_row(table: Table, row: Mapping[str, Any], job: Mapping[str, Any]) -> None:
-    """Check a row of a record: types, ranges, status, and whether it is of the record's job.
-
-    Raises:
-        DataError: naming the column.
-    """
+    """Check a row of a record: types, ranges, status, and whether it is of the record's job."""
     table.check(row)
     for name, decimals in table.columns.items():
         value = row[name]
@@ -81,11 +77,7 @@ def check_row(table: Table, row: Mapping[str, Any], job: Mapping[str, Any]) -> N
 
 
 def check_texts(table: Table, frame: pd.DataFrame, path: Path) -> None:
-    """Check the keys, names and words of status of a CSV file, whose cells are text.
-
-    Raises:
-        DataError: naming the row.
-    """
+    """Check the keys, names and words of status of a CSV file, whose cells are text."""
     twice = frame[frame.duplicated(list(table.key))]
     for number, row in twice.head(1).iterrows():
         where = ", ".join(f"{name}={row[name]}" for name in table.key)
@@ -105,11 +97,7 @@ def check_texts(table: Table, frame: pd.DataFrame, path: Path) -> None:
 
 
 def check_numbers(frame: pd.DataFrame, path: Path) -> None:
-    """Check the ranges of the numbers of a CSV file; NaN is an empty cell.
-
-    Raises:
-        DataError: naming the row and the column.
-    """
+    """Check the ranges of the numbers of a CSV file; NaN is an empty cell."""
     for name, values in frame.items():
         low, high = _range(str(name))
         wrong = values.index[(values < low - _ROUNDING) | (values > high + _ROUNDING)]

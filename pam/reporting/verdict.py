@@ -37,11 +37,7 @@ class Verdict:
 
 
 def verdicts(run: Run) -> list[Verdict]:
-    """Return the verdicts of a run, in the order of its configuration; empty if nothing compares.
-
-    Raises:
-        DataError: if a CSV file is missing or damaged.
-    """
+    """Return the verdicts of a run, in the order of its configuration; none if nothing compares."""
     rows = run.rows("requests", requirement=MEAN, delta=DEFAULT_DELTA)
     order = [*(run.manifest.config.get("experiments", {}) if run.is_aggregated else ())]
     known = [name for name in dict.fromkeys([*order, *run.experiments]) if name in run.experiments]

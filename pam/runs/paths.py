@@ -46,9 +46,6 @@ def own_profile(profile: str) -> str:
     """Return the configuration file of a profile in the working folder; empty if there is none.
 
     Outside a checkout profiles may lie in ``config/`` as well, as Snakemake's workflows have it.
-
-    Raises:
-        ConfigError: as :func:`profile_file`.
     """
     name = Path(profile_file(profile)).name
     places = (f"{folder}/{name}" for folder in (PROFILES, "config"))

@@ -144,11 +144,7 @@ def read_record(path: str | Path) -> Record:
 
 
 def read_outline(path: str | Path) -> Outline:
-    """Return the record of a job, its rows read only if nothing else vouches for them.
-
-    Raises:
-        DataError: as :func:`read_record`.
-    """
+    """Return the record of a job, its rows read only if nothing else vouches for them."""
     outline = _read(Path(path), Outline)
     if outline.seal and path_in_run(path, path) in outline.provenance.artefacts:
         return outline

@@ -107,11 +107,7 @@ def signature(kind: Kind, name: str) -> Signature:
 
 
 def signature_of(registry: Registry[Any], name: str) -> Signature:
-    """Return the parameters of a registered plug-in, asked of the plug-in itself.
-
-    Raises:
-        ConfigError: if there is none.
-    """
+    """Return the parameters of a registered plug-in, asked of the plug-in itself."""
     other = registry.describe(name).options_of
     return _signature_of_call(registry.get(name)).extended(
         signature_of(registry, other) if other else None

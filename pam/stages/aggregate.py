@@ -59,11 +59,7 @@ def run(config: Config, results: str, folders: Sequence[str] = ()) -> None:
 
 
 def gather(config: Config, folders: Sequence[str]) -> list[str]:
-    """Return the record of every cell of a configuration, each from the first folder that has it.
-
-    Raises:
-        DataError: if no folder has it, or as :func:`run`.
-    """
+    """Return the record of every cell of a configuration, each from the first folder with it."""
     chosen = []
     known: dict[tuple[Any, ...], tuple[str, str]] = {}
     for candidates in zip(*(Paths(folder).records(config) for folder in folders), strict=True):

@@ -22,11 +22,6 @@ def assert_same_scores(left, right):
     torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=0)
 
 
-def assert_same_tensors(ours, theirs):
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
-
-
 @few
 @given(assemblies())
 def test_building_and_laying_out_only_sorts_the_units(assembly):

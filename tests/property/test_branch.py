@@ -200,18 +200,6 @@ def test_the_layers_of_a_residual_stage_split_together():
     assert len({frozenset(groups[layer]) for layer in tree.hidden_layers}) > 1
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"split_after": "f5"}, r"branch\.split_after: unknown layer; "),
-        ({"budget": 1.5}, r"branch\.budget: must be less than or equal to 1"),
-    ],
-)
-def test_bad_options_are_refused(options, sentence):
-    with pytest.raises(ConfigError, match=sentence):
-        merge(make_networks(), "branch", DATA, retrain=STILL, **options)
-
-
 def test_networks_that_cannot_share_are_refused():
     networks = {"A": make_network("A"), "B": make_network("B", widths=(2, 3, 6, 4))}
     with pytest.raises(ShapeError, match="differ in width"):

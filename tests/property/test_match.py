@@ -177,7 +177,6 @@ def test_groups_are_as_large_as_those_of_pam(options):
     [
         ({"alpha": 0.5}, "option 'alpha' counts only with 'sizes: pam'"),
         ({"sizes": "pam", "partial": True}, "'partial' makes groups of some tasks"),
-        ({"ridge": 0}, r"match\.ridge: must be greater than 0"),
     ],
 )
 def test_bad_options_are_refused(options, sentence):

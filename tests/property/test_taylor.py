@@ -1,7 +1,6 @@
 """Taylor importance against gradients taken another way, and the order in which units go."""
 
 import copy
-import math
 from dataclasses import replace
 
 import pytest
@@ -10,9 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from pam.errors import ConfigError
 from pam.networks import Assembly
-from pam.pruning import prune_progressively
 from pam.pruning.importance import Importance
 from pam.pruning.taylor import taylor
 from pam.pruning.units import connected, remove, unit_keys
@@ -451,29 +448,6 @@ def test_where_a_layer_would_be_empty_the_last_to_go_is_kept():
     assert run.network.groups()["c1"] == {"A": 1}
     kept = run.network.blocks["c1"]["A"].weight[0]
     assert torch.equal(kept, network.blocks["c1"]["A"].weight[best])
-
-
-@pytest.mark.parametrize(
-    ("strengths", "options"),
-    [
-        ([1.0], {}),
-        ([0.5], {"criterion": "cubed"}),
-        ([0.5], {"momentum": 1.0}),
-        ([0.5], {"momentum": math.nan}),
-        ([0.5], {"interval": 0}),
-        ([0.5], {"event_fraction": 0.0}),
-        ([0.5], {"learning_rate": -0.1}),
-        ([0.5], {"batch_size": 0}),
-        ([0.5], {"prune_groups": "none"}),
-    ],
-)
-def test_bad_options_are_refused(strengths, options):
-    with pytest.raises(ConfigError):
-        list(
-            prune_progressively(
-                make_network(), "taylor", make_data(), strengths, seed=0, **{**QUICK, **options}
-            )
-        )
 
 
 def test_importance_ranks_like_the_true_change_of_the_loss():

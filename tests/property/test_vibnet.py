@@ -11,7 +11,6 @@ from torch import nn
 
 from pam.errors import ConfigError
 from pam.networks import architecture
-from pam.pruning import prune_progressively
 from pam.pruning.units import connected, remove, scale, unit_keys
 from pam.pruning.vibnet import Bottleneck, kl_coefficients, vibnet
 from pam.training import Schedule, Stage, fit
@@ -440,17 +439,3 @@ def test_an_overwhelming_penalty_leaves_one_path_with_open_gates():
     }
     for layer in LAYERS:
         assert run.network.blocks[layer]["A"].weight.abs().max() > 1e-3
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"kl_factor": 0.0},
-        {"gate_learning_rate": -1.0},
-        {"prune_groups": "none"},
-        {"multipliers": "side"},
-    ],
-)
-def test_bad_options_are_refused(options):
-    with pytest.raises(ConfigError):
-        list(prune_progressively(make_network(), "vibnet", make_data(), [1.0], seed=0, **options))

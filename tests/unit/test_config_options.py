@@ -20,6 +20,7 @@ from pam.networks import ARCHITECTURES, build
 from pam.pruning import PRUNERS, prune
 from pam.registry import MERGER, Registry
 from pam.source.modules import ROOT, Module, Registration
+from pam.source.options import check_value
 from pam.source.signatures import (
     Signature,
     describe,
@@ -284,6 +285,23 @@ def test_source_and_function_say_the_same(registry: Registry[Any], name):
         if option not in registry.kind.given:
             assert known.adapter and other.adapter
             assert known.adapter.json_schema() == other.adapter.json_schema()
+
+
+BEYOND = {
+    **{"minimum": lambda bound: bound - 1, "exclusiveMinimum": lambda bound: bound},
+    **{"maximum": lambda bound: bound + 1, "exclusiveMaximum": lambda bound: bound},
+}
+
+
+@pytest.mark.parametrize(("registry", "name"), PLUGINS, ids=lambda one: getattr(one, "kind", one))
+def test_every_bound_of_an_option_is_kept(registry: Registry[Any], name):
+    options = signature(registry.kind, name).options.values()
+    for option in (one for one in options if one.name not in registry.kind.given):
+        schema = option.adapter.json_schema()
+        for part in (schema, *schema.get("anyOf", ())):
+            for bound in BEYOND.keys() & part.keys():
+                with pytest.raises(ConfigError, match=rf"^{option.name}: must "):
+                    check_value(option.name, option.adapter, BEYOND[bound](part[bound]))
 
 
 def test_nothing_is_imported():

@@ -208,10 +208,6 @@ def test_undecodable_and_small_images_are_named(root):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"crop": 0}, "lfw.crop: must be"),
-        ({"size": 1.5}, "lfw.size: must be"),
-        ({"seed": -1}, "lfw.seed: must be"),
-        ({"validation_fraction": 1}, "lfw.validation_fraction: must be"),
         ({"validation_images": 10_000}, "'validation_images' is 10000"),
         ({"tasks": {"A": [73]}}, "label column 73"),
     ],

@@ -1,9 +1,7 @@
 """The zipped variant of PAM: what may be shared, and what its extremes are."""
 
-import pytest
 import torch
 
-from pam import ConfigError
 from pam.merging import merge
 from pam.merging.pam_zip import relevant_to_all
 from tests.small import STILL, make_data, make_networks
@@ -42,9 +40,3 @@ def test_a_unit_that_knows_one_task_only_is_not_relevant_to_all():
     a, b = (labels[task][:, 0].double() for task in "AB")
     may = relevant_to_all(torch.stack([a, b, a + b], dim=1), labels, 0.5)
     assert may.tolist() == [False, False, True]
-
-
-@pytest.mark.parametrize("wrong", [{"relevance": 1.5}, {"relevance": -0.1}, {"layers": ["c9"]}])
-def test_wrong_options_are_refused(wrong):
-    with pytest.raises(ConfigError, match="pam_zip"):
-        pam_zip(**wrong)

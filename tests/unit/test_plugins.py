@@ -274,21 +274,6 @@ def test_random_pruning_takes_every_unit_sooner_or_later():
     assert len(seen) == width
 
 
-@pytest.mark.parametrize("method", ["l1", "random"])
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"scope": "network"}, "scope: must be 'global' or 'layer', not 'network'"),
-        ({"strengths": (0.5, 1)}, r"strengths\[1\]: must be less than 1, not 1"),
-        ({"prune_groups": "none"}, "prune_groups: must be 'all' or 'shared', not 'none'"),
-        ({"norm": 1}, "unknown option of pruning.* 'norm'"),
-    ],
-)
-def test_bad_options_are_refused(method, options, sentence):
-    with pytest.raises(ConfigError, match=sentence):
-        prune(make_network("A"), method, **options)
-
-
 def test_ties_of_a_score_go_to_the_earlier_layer_and_index():
     network = make_network("A", widths=(2, 3, 6, 5))
 

@@ -102,8 +102,6 @@ def test_the_small_stem_keeps_the_map_of_the_image():
 def test_bad_options_are_refused():
     with pytest.raises(ConfigError, match="stem: must be 'imagenet' or 'small', not 'large'"):
         architecture("resnet18", SHAPE, stem="large")
-    with pytest.raises(ConfigError, match="width: must be greater than 0"):
-        architecture("resnet34", SHAPE, width=0)
     with pytest.raises(ConfigError, match=r"resnet18.*depth"):
         architecture("resnet18", SHAPE, depth=3)
     with pytest.raises(ShapeError, match="an input shape is"):

@@ -144,11 +144,7 @@ def matched_cost(points: pd.DataFrame, delta: float, requirement: str = MEAN) ->
 def read_costs(
     paths: Paths, combinations: Sequence[str], delta: float, requirement: str
 ) -> MatchedCost:
-    """Return :func:`matched_cost` of fitted paths.
-
-    Raises:
-        ConfigError: for an unknown requirement.
-    """
+    """Return :func:`matched_cost` of fitted paths."""
     check_known("requirement", requirement, REQUIREMENTS)
     chosen = [frozenset(name.split("&")) for name in combinations]
     levels = np.array([delta], dtype=np.float64)

@@ -33,11 +33,7 @@ SOURCES = {build.__name__: sources for build, sources in _TABLES.items()}
 
 
 def documents(run: Run) -> Iterator[tuple[str, str, Document]]:
-    """Yield (experiment, table name, document) of every table of a run that has rows.
-
-    Raises:
-        DataError: if a CSV file is missing or damaged.
-    """
+    """Yield (experiment, table name, document) of every table of a run that has rows."""
     for experiment in run.experiments:
         for build in _TABLES:
             name, document = build.__name__, build(run, experiment)
@@ -57,9 +53,6 @@ def render_tables(
 
     A table for which there are no rows is left out. A file is called ``<table>.md``, or
     ``<experiment>-<table>.md`` where the run has several experiments.
-
-    Raises:
-        DataError: if a CSV file is missing or damaged.
     """
     run = Run(folder, stale)
     out, paths = Path(out_folder or run.folder / "tables"), []
