@@ -32,8 +32,16 @@ SHARES = {
     "all_shared": (0.0, 1.0),
     "pam": (0.22, 0.6),
     "pam_gain": (0.53, 0.4),
+    "random": (0.5, 0.4),
 }
-EFFICIENCY = {"none": 1.0, "mtz": 0.75, "all_shared": 0.8, "pam": 1.1, "pam_gain": 1.25}
+EFFICIENCY = {
+    "none": 1.0,
+    "mtz": 0.75,
+    "all_shared": 0.8,
+    "pam": 1.1,
+    "pam_gain": 1.25,
+    "random": 0.9,
+}
 
 RUN = {"threads": 1, "device": "cpu"}
 RUN |= {"config_hash": "c0ffee", "code_hash": "c0de", "data_hash": "da7a"}

@@ -95,6 +95,15 @@ def test_measured_settings_stand_in_their_sections(page):
     assert "0123456" in found["Where it ran"]
 
 
+def test_controls_are_compared_with_pam(tmp_path, page):
+    assert "Controls" not in sections(page)
+    run = make_run(tmp_path / "run", mergings=("none", "pam", "random"), seeds=(0, 1))
+    found = sections(reproduction_page(read_runs([run])))["Controls"]
+    assert "ratio of FLOPs to PAM" in found
+    rows = [line for line in found.splitlines() if "| random (control)" in line]
+    assert len(rows) == len(("A", "B", "A&B", "any request"))
+
+
 def test_notes_stand_in_the_page_as_they_are_and_the_order_of_runs_changes_nothing(runs, page):
     assert page.endswith(f"## Notes\n\n{NOTES}")
     assert reproduction_page(read_runs(reversed(runs)), NOTES) == page

@@ -224,8 +224,10 @@ def _numbers(run: Run, experiment: str, paper: pd.DataFrame) -> pd.DataFrame:
     return run.text_rows("matched", **where).merge(printed, on=AXES, how="left").fillna("")
 
 
-def against(run: Run, reference: str, delta: float) -> Iterator[TextTable]:
+def against(run: Run, reference: str, delta: float, **where: str) -> Iterator[TextTable]:
     """Yield the ratios of FLOPs at equal accuracy to a merging row, a table per experiment.
+
+    ``where`` chooses rows of ``measurements.csv``, say those of one ``experiment``.
 
     Rows of a pruner that has not pruned the reference are left out, as are experiments.
 
@@ -233,7 +235,7 @@ def against(run: Run, reference: str, delta: float) -> Iterator[TextTable]:
         ConfigError: if no experiment has pruned networks of the reference.
         DataError: if a CSV file is missing or damaged.
     """
-    every = [one for one in pruned_networks(run) if one.paths.get(reference)]
+    every = [one for one in pruned_networks(run, **where) if one.paths.get(reference)]
     if not every:
         known = {name for one in pruned_networks(run) for name, seeds in one.paths.items() if seeds}
         raise ConfigError(
