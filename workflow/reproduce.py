@@ -14,8 +14,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing.context import ForkProcess
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +29,7 @@ from pam import PamError  # noqa: E402 - the package of this checkout, not an in
 from pam.config import check_plugins, load_config  # noqa: E402
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold, is_held  # noqa: E402
 from pam.files import check_room  # noqa: E402
+from pam.garbage import rare_collections  # noqa: E402
 from pam.history.plan import Plan, shortened, with_finished_seeds  # noqa: E402
 from pam.runs.paths import Paths, check_checkout, profile_file  # noqa: E402
 from pam.runs.raw_data import check_folders  # noqa: E402
@@ -46,6 +48,7 @@ LOCK_PATIENCE_S = 5.0
 """The processes of a run that was killed just now may need a moment to be gone."""
 
 
+@rare_collections()
 def main() -> int:
     """Run and return the exit code.
 
@@ -232,21 +235,25 @@ def _stopped(number: int) -> int:
     return SIGNALLED + number
 
 
-def _start_estimate(config: str, seeds: str | None) -> "Popen[str]":
-    """Start to estimate the hours of a configuration, which loads all that trains."""
+def _start_estimate(config: str, seeds: str | None) -> ForkProcess:
+    """Start to print the jobs and hours of a configuration, which loads all that trains."""
+    from pam.cli.main import main as pam
+
     words = ["plan", "--config", config, *(["--seeds", seeds] if seeds else [])]
-    found = os.environ | {"PYTHONPATH": str(ROOT)}
-    return Popen([sys.executable, "-m", "pam.cli", *words], stdout=PIPE, text=True, env=found)
+    # A copy of this process, which has read the configuration and the sources already.
+    estimate = ForkProcess(target=lambda: sys.exit(pam(words)), daemon=True)
+    estimate.start()
+    return estimate
 
 
-def _show_plan(estimate: "Popen[str] | None", plan: Plan) -> int:
-    """Show all jobs and estimated hours, and how many jobs of every stage are still to run."""
+def _show_plan(estimate: ForkProcess | None, plan: Plan) -> int:
+    """Let the estimate end, and show how many jobs of every stage are still to run."""
     assert estimate, "started for a dry run"
-    print(estimate.communicate()[0], end="")
+    estimate.join()
     counts = Counter(due.cell.stage for due in plan.due)
     lines = [f"{stage}: {count}" for stage, count in counts.items()] or ["nothing"]
     print("\n### Still to run\n", *lines, sep="\n")
-    return estimate.returncode
+    return estimate.exitcode or 0
 
 
 def _ready_cluster(options: argparse.Namespace, engine: str) -> dict[str, str]:

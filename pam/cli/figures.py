@@ -1,15 +1,11 @@
 """``pam figures``: the figures of a run."""
 
-import gc
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from pam.cli.arguments import Commands, add_command, add_results
+from pam.garbage import rare_collections
 from pam.history.stale import stale_tables
 from pam.runs.stages import STAGES
-
-OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 
 def add_parser(commands: Commands) -> None:
@@ -26,20 +22,9 @@ def run(arguments: Namespace) -> int:
     from pam.reporting.figures import render_figures
 
     stale = stale_tables(arguments.results)
-    with _rare_collections():
+    with rare_collections():
         render_figures(arguments.results, arguments.out, only=arguments.only, stale=stale)
     if stale:
         names = ", ".join(dict.fromkeys(experiment for experiment, _ in stale))
         print(f"{arguments.results}: rows of earlier code, as a note in the figures says: {names}")
     return 0
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Look for garbage less often: a figure is many small objects, and looking takes a tenth."""
-    before = gc.get_threshold()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)

@@ -28,8 +28,12 @@ def command_module(name: str) -> ModuleType:
     return stage if name in CELL_STAGES else import_module(f"pam.cli.{name}")
 
 
-def make_parser() -> Parser:
-    """Return the parser of ``pam`` and all its commands; ``command`` is the chosen one's name."""
+def make_parser(only: str = "") -> Parser:
+    """Return the parser of ``pam`` and its commands; ``command`` is the chosen one's name.
+
+    Args:
+        only: the command that is given; if it is one, nothing is loaded of the others.
+    """
     parser = Parser(
         prog="pam",
         description="Merge single-task networks, prune them, and count what every task\n"
@@ -40,7 +44,8 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"pam {pam.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in (*CELL_STAGES, *_COMMANDS):
+    names = (*CELL_STAGES, *_COMMANDS)
+    for name in (only,) if only in names else names:
         module = command_module(name)
         if module is stage:
             stage.add_stage_parser(commands, name)
@@ -61,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     warnings.formatwarning = _in_words
     words = sys.argv[1:] if arguments is None else list(arguments)
-    parsed = make_parser().parse_args(words, Namespace(words=words))
+    parsed = make_parser(words[0] if words else "").parse_args(words, Namespace(words=words))
     stop_with_workflow()
     try:
         with listening():

@@ -6,6 +6,7 @@ from pathlib import Path
 from pam.cli.arguments import Commands, add_command, add_seeds
 from pam.config import check_plugins, load_config
 from pam.durable.locks import RUN_LOCK, is_held
+from pam.garbage import rare_collections
 from pam.history.hashes import recall
 from pam.history.plan import Plan, with_finished_seeds
 from pam.history.stale import in_words, stale_stages
@@ -33,6 +34,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--data", metavar="FOLDER", help="folder of raw data, to see their changes")
 
 
+@rare_collections()
 def run(arguments: Namespace) -> int:
     """Print the status; nothing is written, and no run is held up."""
     file = own_profile(arguments.profile) or checkout() / profile_file(arguments.profile)

@@ -26,11 +26,12 @@ from pam.runs.record import (
     OK,
     Manifest,
     Outline,
-    check_artefact,
+    check_content,
     check_csv,
     read_given_up,
     read_manifest,
     read_outline,
+    read_record,
 )
 from pam.runs.stages import CSV_FILES, STAGES
 
@@ -154,20 +155,21 @@ class Plan:
 
     def _of_cell(self, cell: Cell) -> Iterator[str]:
         path = self.paths.record(cell)
-        record = self.records[path] = read_outline(path)
+        record = self.records[path] = read_outline(path, self._in_run(path))
         known = record.provenance
         self._written[cell] = known.artefacts
         for output in self.paths.outputs(cell):
             if output != path and os.path.exists(output):
-                check_artefact(output, path, known)
+                check_content(output, self._in_run(output), known)
         if self._retry_failed and record.status != OK:
             yield f"it failed: {record.status}"
         yield from self._of_code(cell, known.code_hash)
         settings, settings_hash = self._settings_of(cell.kind)
         if known.config_hash != settings_hash:
-            yield f"{changed_keys(known.config, settings)} changed in the configuration"
+            before = read_record(path).provenance.config
+            yield f"{changed_keys(before, settings)} changed in the configuration"
         raw = cell_raw_hash(self._config, cell, self._data)
-        if (known.model_extra or {}).get("raw_hash", "") != raw:
+        if known.raw_hash != raw:
             yield "the raw data changed"
         for parent in self._parents[cell]:
             artefact = self._artefact(parent)

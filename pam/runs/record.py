@@ -75,8 +75,22 @@ class Provenance(Part):
         return (self.model_extra or {}).get(name)
 
 
+class Facts(BaseModel):
+    """What of its provenance tells whether a job is up to date; see :class:`Provenance`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str = ""
+    config_hash: str = ""
+    code_hash: str = ""
+    raw_hash: str = ""
+    artefacts: dict[str, str] = {}
+    files: dict[str, str] = {}
+    parents: dict[str, str] = {}
+
+
 class Outline(BaseModel):
-    """A record without its rows.
+    """A record without its rows, its settings and its machine: a run has thousands.
 
     Attributes:
         status: ``"ok"``, or how the cell failed.
@@ -88,17 +102,24 @@ class Outline(BaseModel):
 
     status: str
     reason: str
-    provenance: Provenance
+    provenance: Facts
     seal: str | None = None
 
 
-class Record(Outline):
+class Record(BaseModel):
     """What a job leaves beside its artefact.
 
     Attributes:
+        status: see :class:`Outline`, as of ``reason`` and ``seal``.
         rows: CSV file -> rows.
     """
 
+    model_config = ConfigDict(frozen=True)
+
+    status: str
+    reason: str
+    provenance: Provenance
+    seal: str | None = None
     rows: dict[str, list[dict[str, Any]]]
 
 
@@ -143,12 +164,17 @@ def read_record(path: str | Path) -> Record:
     return record
 
 
-def read_outline(path: str | Path) -> Outline:
-    """Return the record of a job, its rows read only if nothing else vouches for them."""
+def read_outline(path: str | Path, name: str) -> Outline:
+    """Return the record of a job, its rows read only if nothing else vouches for them.
+
+    Args:
+        path: of the record.
+        name: the same within the run.
+    """
     outline = _read(Path(path), Outline)
-    if outline.seal and path_in_run(path, path) in outline.provenance.artefacts:
-        return outline
-    return read_record(path)
+    if not outline.seal or name not in outline.provenance.artefacts:
+        read_record(path)
+    return outline
 
 
 def check_artefact(path: str | Path, record: str | Path, known: Provenance) -> None:
@@ -158,7 +184,11 @@ def check_artefact(path: str | Path, record: str | Path, known: Provenance) -> N
         DataError: if the file is missing.
         ChangedError: if it is another one.
     """
-    name = path_in_run(path, record)
+    check_content(path, path_in_run(path, record), known)
+
+
+def check_content(path: str | Path, name: str, known: Provenance | Facts) -> None:
+    """Check that a file is the one of this name in the run, as :func:`check_artefact` does."""
     if name in known.files:
         is_same = file_hash(path) == known.files[name]
     else:

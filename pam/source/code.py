@@ -86,20 +86,24 @@ def _normalised(node: Any) -> Any:
     describes itself decides nothing that it computes.
     """
     if isinstance(node, list):
-        return tuple(_normalised(item) for item in node if not _is_docstring(item))
+        return tuple([_normalised(item) for item in node if not _is_docstring(item)])
     if not isinstance(node, ast.AST):
         return node
+    names = node._fields
+    if isinstance(node, ast.Call) and _registers(node):
+        names = ("func", "args")
     fields = [
         (name, _normalised(value))
-        for name in node._fields
-        if not (name == "keywords" and _registers(node))
+        for name in names
         if (value := getattr(node, name, None)) is not None and value != []
     ]
     return (type(node).__name__, *fields)
 
 
-def _registers(call: ast.AST) -> bool:
-    return isinstance(call, ast.Call) and ast.unparse(call.func).endswith(REGISTER)
+def _registers(call: ast.Call) -> bool:
+    called = call.func
+    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+    return name.endswith(REGISTER)
 
 
 def _is_docstring(node: Any) -> bool:

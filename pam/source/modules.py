@@ -127,14 +127,18 @@ class Module:
         """What is registered under which name; see :attr:`registered`."""
         if REGISTER.encode() not in self._source:
             return {}
+        statements = list(_running(self.tree.body))
         targets = {
-            id(decorator): node
-            for node in ast.walk(self.tree)
-            for decorator in getattr(node, "decorator_list", [])
+            id(decorator): statement
+            for statement in statements
+            for decorator in getattr(statement, "decorator_list", [])
         }
         calls = [
             ((self._registry_of(node.func), node.args[0].value), node)
-            for node in ast.walk(self.tree)
+            for statement in statements
+            for part in ast.iter_child_nodes(statement)
+            if isinstance(part, ast.expr)
+            for node in ast.walk(part)
             if isinstance(node, ast.Call)
             and node.args
             and isinstance(node.args[0], ast.Constant)

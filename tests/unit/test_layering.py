@@ -9,7 +9,7 @@ import pytest
 from pam.source.modules import ROOT, Modules
 
 GROUND = {
-    *("errors", "names", "seeds", "files", "groups", "pictures", "ranges", "registry"),
+    *("errors", "names", "seeds", "files", "garbage", "groups", "pictures", "ranges", "registry"),
     *("text_files", "torchvision_shim"),
 }
 BELOW = {"training": {"data", "networks", "information"}}
