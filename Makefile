@@ -121,6 +121,8 @@ figures: $(READY)
 	    $(BIN)/python -m pam.cli figures --results $$run --out figures/$${run#results/} || exit 2; \
 	    echo "figures/$${run#results/}/ drawn from $$run/*.csv"; \
 	done
+	@test ! -d figures/reference || \
+	    $(BIN)/python -m pam.cli gallery --figures figures/reference --out docs/gallery.md
 
 report: $(READY)
 	@test -n '$(strip $(DRAWN))' || { echo 'make report: there is no run in results/' >&2; exit 2; }

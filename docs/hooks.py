@@ -1,4 +1,4 @@
-"""Pages of the site whose text lies elsewhere: profiles, changes, and every key of a profile."""
+"""Pages of the site whose text or pictures lie elsewhere: profiles, changes, keys, the gallery."""
 
 import re
 from pathlib import Path
@@ -40,7 +40,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     }
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
+    for picture in ROOT.glob("figures/reference/*/*.png"):
+        name = picture.relative_to(ROOT).as_posix()
+        files.append(File.generated(config, name, abs_src_path=str(picture)))
     return files
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """Point at the pictures where the site has them."""
+    return markdown.replace("](../figures/", "](figures/")
 
 
 def _configuration() -> str:

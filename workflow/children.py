@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -43,11 +44,14 @@ class Children:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
-    def run(self, command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, command: list[str], look: Callable[[], None] | None = None, **options: Any
+    ) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end, like :func:`subprocess.run`; all that it started has ended.
 
         Args:
             command: the words.
+            look: called every moment while it runs.
             options: of :class:`subprocess.Popen`; pipes are read into the result.
         """
         told: set[psutil.Process] = set()
@@ -57,6 +61,8 @@ class Children:
                     out, err = process.communicate(timeout=LOOK_S)
                     break
                 except subprocess.TimeoutExpired:
+                    if look:
+                        look()
                     if self._starter not in (0, os.getppid()):
                         self.stopped_by = self.stopped_by or signal.SIGTERM
                     if self.stopped_by:

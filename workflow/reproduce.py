@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 import cluster  # noqa: E402 - beside this file
 from children import Children  # noqa: E402 - beside this file
+from progress import Progress  # noqa: E402 - beside this file
 
 from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
 from pam.config import check_plugins, load_config  # noqa: E402
@@ -111,7 +112,8 @@ def main() -> int:
         if children.stopped_by:
             return _stopped(children.stopped_by)
     again = _to_force(plan)
-    done = _run(children, snakemake, lock, *(["--forcerun", *again] if again else []))
+    forced, look = ["--forcerun", *again] if again else [], Progress(plan.due, paths).look
+    done = _run(children, snakemake, lock, *forced, look=look)
     if children.stopped_by:
         return _stopped(children.stopped_by)
     if done < 0:
@@ -199,7 +201,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(children: Children, snakemake: list[str], lock: int, *more: str) -> int:
+def _run(
+    children: Children,
+    snakemake: list[str],
+    lock: int,
+    *more: str,
+    look: Callable[[], None] | None = None,
+) -> int:
     """Run Snakemake under our run lock and return its exit code."""
     # We hold that lock, so a lock of Snakemake's own is one that a killed run left behind.
     if any(Path(".snakemake/locks").glob("*")):
@@ -207,7 +215,7 @@ def _run(children: Children, snakemake: list[str], lock: int, *more: str) -> int
     command = [*snakemake, *QUIET, *more]
     with temporary_folder() as folder:
         environment = os.environ | {RUN_LOCK_HELD: "1", "TMPDIR": folder}
-        return children.run(command, env=environment, pass_fds=[lock]).returncode
+        return children.run(command, look, env=environment, pass_fds=[lock]).returncode
 
 
 @contextmanager

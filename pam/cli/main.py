@@ -18,7 +18,8 @@ from pam.errors import PamError
 from pam.runs.stages import CELL_STAGES
 
 _COMMANDS = (
-    *("init", "aggregate", "tables", "figures", "report", "compare", "reproduction", "samples"),
+    *("init", "aggregate", "tables", "figures", "gallery", "report", "compare"),
+    *("reproduction", "samples"),
     *("config", "plan", "conform", "status", "check", "trace", "bench", "export", "predict"),
 )
 

@@ -11,9 +11,7 @@ from pam.history.hashes import recall
 from pam.history.plan import Plan, with_finished_seeds
 from pam.history.stale import in_words, stale_stages
 from pam.history.status import failed_lines, given_up_lines, stage_lines
-from pam.runs.paths import Paths, checkout, own_profile, profile_file
-
-REFERENCES = "results/reference"
+from pam.runs.paths import REFERENCE, Paths, checkout, own_profile, profile_file
 
 
 def add_parser(commands: Commands) -> None:
@@ -64,6 +62,6 @@ def _stale_references() -> list[str]:
     """Return a line for every reference run whose rows are of earlier code."""
     return [
         f"stale: {manifest.parent} ({experiment}) has rows of earlier code: {in_words(stages)}"
-        for manifest in sorted(Path(REFERENCES).glob("*/manifest.json"))
+        for manifest in sorted(Path("results", REFERENCE).glob("*/manifest.json"))
         for experiment, stages in stale_stages(manifest.parent).items()
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pam.errors import ConfigError
 from pam.runs.cells import cell_plugins, stage_module
+from pam.runs.paths import is_reference
 from pam.runs.record import MANIFEST, Provenance, read_manifest
 from pam.runs.stages import AXES, CSV_FILES, STAGES, ancestors, method_axis, stages_of_table
 from pam.source.code import code_hash
@@ -37,7 +38,13 @@ def stale_stages(folder: str | Path) -> Stale:
 
 
 def stale_tables(folder: str | Path) -> dict[tuple[str, str], str]:
-    """Return (experiment, CSV file) -> the stages in words, e.g. ``merge, prune taylor``."""
+    """Return (experiment, CSV file) -> the stages in words, e.g. ``merge, prune taylor``.
+
+    Nothing of a reference run: what is drawn of it is committed, and must not change with code.
+    ``make status`` says what of it is stale.
+    """
+    if is_reference(folder):
+        return {}
     return {
         (experiment, table): words
         for experiment, stages in stale_stages(folder).items()

@@ -14,6 +14,7 @@ from pam.files import file_hash
 from pam.reporting.names import Names
 from pam.reporting.storage import as_numbers, read_text_table, select
 from pam.runs.cells import stage_code
+from pam.runs.paths import is_reference
 from pam.runs.record import MANIFEST, OK, Manifest, check_csv, read_manifest
 
 Stale = Mapping[tuple[str, str], str]
@@ -132,11 +133,13 @@ def stale_notes(stale: Stale, experiment: str, sources: Iterable[str]) -> list[s
 def origin_of(run: Run, experiment: str, stage: str, sources: Iterable[str]) -> dict[str, Any]:
     """Return run, experiment, hash of the drawing code, and CSV name -> sha256 of the rows used.
 
-    The same rows and code give the same origin at any time on any machine.
+    The same rows and code give the same origin at any time on any machine; that of a reference
+    run names no code, so that committed files change only with what they show.
     """
     hashes = {name: _hash(run.text_rows(name, experiment=experiment)) for name in sorted(sources)}
     origin = {"profile": run.profile, "experiment": experiment}
-    return origin | {"code_hash": stage_code(stage), "csv": hashes}
+    code = {} if is_reference(run.folder) else {"code_hash": stage_code(stage)}
+    return origin | code | {"csv": hashes}
 
 
 def with_files(

@@ -19,6 +19,8 @@ DESCRIPTION = "dataset.json"
 DATA_RECORD = "record.json"
 ORIGINS = "origins.json"
 """Beside the tables, and beside the figures: file name -> what it is made from."""
+REFERENCE = "reference"
+"""The folder in ``results/`` and ``figures/`` of runs that are committed."""
 
 PARTS = ("train", "validation", "test")
 
@@ -34,6 +36,11 @@ def profile_file(profile: str) -> str:
             f"a profile is the name of a file in {PROFILES}/ without .yaml, not '{profile}'"
         )
     return f"{PROFILES}/{profile}.yaml"
+
+
+def is_reference(folder: str | Path) -> bool:
+    """Return whether a run is a committed one, in ``results/reference/``."""
+    return Path(folder).resolve().parent.name == REFERENCE
 
 
 def checkout() -> Path:

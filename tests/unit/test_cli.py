@@ -24,12 +24,12 @@ from tests.small_run import CONFIG, Run, stand_in
 
 COMMANDS = (
     *("prepare", "pretrain", "train", "merge", "prune", "measure", "relate", "analyse", "init"),
-    *("aggregate", "tables", "figures", "report", "compare", "reproduction", "samples"),
+    *("aggregate", "tables", "figures", "gallery", "report", "compare", "reproduction", "samples"),
     *("config", "plan", "conform", "status", "check", "trace", "bench"),
     *("export", "predict"),
 )
 WITHOUT_TORCH = (
-    *("aggregate", "tables", "figures", "report", "compare", "reproduction"),
+    *("aggregate", "tables", "figures", "gallery", "report", "compare", "reproduction"),
     *("init", "config", "status", "check", "trace"),
 )
 
@@ -81,6 +81,7 @@ def test_light_commands_do_not_import_torch(tmp_path):
         "aggregate": ["--config", str(path), *results],
         "tables": results,
         "figures": [*results, *out],
+        "gallery": ["--figures", str(tmp_path), *out],
         "report": results,
         "compare": [*results, "--reference", "none"],
         "trace": [str(tmp_path / "measurements.csv")],

@@ -84,6 +84,13 @@ def test_tables_are_stale_with_the_stages_that_make_their_rows(run, stage, table
     assert set(stale_tables(run(stage))) == {("fashion", name) for name in tables}
 
 
+def test_what_is_drawn_of_a_reference_run_never_changes_with_code(run, tmp_path):
+    folder = tmp_path / "reference" / "old"
+    folder.mkdir(parents=True)
+    (run("prune") / "manifest.json").rename(folder / "manifest.json")
+    assert stale_stages(folder) and stale_tables(folder) == {}
+
+
 def test_a_method_that_is_no_longer_there_makes_rows_stale(run):
     folder = run()
     manifest = read_json(folder / "manifest.json")

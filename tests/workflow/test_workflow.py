@@ -125,9 +125,11 @@ def test_a_second_run_does_nothing_and_says_so(tree):
     assert before == {path: path.stat().st_mtime_ns for path in (tree / "results").rglob("*")}
 
 
-def test_two_runs_write_the_same_bytes(tree, empty_tree):
+def test_two_runs_write_the_same_bytes_and_say_how_far_they_are(tree, empty_tree):
     done = reproduce(empty_tree)
     assert done.returncode == 0, done.stdout + done.stderr
+    told = re.findall(r"^(\d+) of \d+ jobs done \(\d+ %\), about \S+ \w+ left$", done.stderr, re.M)
+    assert len(told) > 1 and told == sorted(told, key=int)
     for name in set(TABLES) - MEASURED_ANEW:
         one, other = ((folder / PATHS.csv(name)).read_bytes() for folder in (tree, empty_tree))
         assert one == other, f"{name}.csv differs"

@@ -1,7 +1,8 @@
 """Figures of a run, drawn from its CSV files alone: one module per figure.
 
-A module has ``SOURCES`` (the CSV files it reads), ``NOTE`` (one line printed under the figure) and
-``draw(run, experiment)``, which returns a matplotlib figure, or None where there is no data.
+A module has ``SOURCES`` (the CSV files it reads), ``TITLE`` (the question it answers), ``NOTE``
+(how to read it) and ``draw(run, experiment)``, which returns a matplotlib figure, or None where
+there is no data.
 """
 
 import warnings
@@ -17,7 +18,7 @@ from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes,
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.matched import OK
 from pam.reporting.storage import select
-from pam.runs.paths import ORIGINS
+from pam.runs.paths import ORIGINS, is_reference
 
 FIGURES = (
     *("ratios", "frontier", "tasks", "groups", "information", "training"),
@@ -31,7 +32,9 @@ def render_figures(
     only: Sequence[str] | None = None,
     stale: Stale = NOTHING_STALE,
 ) -> list[Path]:
-    """Draw figures as PNG and SVG, and return the paths; the same CSV files give the same bytes.
+    """Draw figures as PNG and SVG, of a reference run as PNG alone.
+
+    The same CSV files give the same bytes.
 
     A file is called ``<figure>.png``, or ``<experiment>-<figure>.png`` where the run has several
     experiments. A figure for which there is no data is left out, with a warning if it was named.
@@ -46,6 +49,7 @@ def render_figures(
     sources = {name: sources_of(name) for name in names}
     run, out, paths = Run(csv_folder, stale), Path(out_folder), []
     out.mkdir(parents=True, exist_ok=True)
+    suffixes = ("png",) if is_reference(run.folder) else ("png", "svg")
     origins: dict[str, dict[str, object]] = {}
     with style.house_style():
         for experiment, name in product(run.experiments, names):
@@ -60,11 +64,12 @@ def render_figures(
             where = f"{run.profile}/{experiment} · seeds: n = {n} · csv sha256 {source}"
             notes = module.notes(run, experiment) if hasattr(module, "notes") else []
             notes += [where, *stale_notes(stale, experiment, sources[name])]
+            style.entitle(figure, module.TITLE, run.title(experiment))
             style.stamp(figure, module.NOTE, *notes)
             origin = origin_of(run, experiment, "figures", sources[name])
             stem = file_stem(run.experiments, experiment, name)
             origins[stem] = {"figure": name, **origin}
-            paths += style.save(figure, out / stem, origins[stem])
+            paths += style.save(figure, out / stem, origins[stem], suffixes)
     if only is None:
         write_json(out / ORIGINS, with_files(origins, paths))
     return paths

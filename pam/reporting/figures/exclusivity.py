@@ -11,7 +11,6 @@ from pam.reporting.figures.panels import (
     facets,
     marked_lines,
     named,
-    over_seeds,
     scatter,
     with_place,
 )
@@ -19,9 +18,10 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.analyses import removals
 
 SOURCES = ("exclusivity", "operating_points")
+TITLE = "Are shared neurons in fact exclusive to one task?"
 NOTE = (
-    "neurons removed one after another, those most exclusive to the named task first · lines: "
-    "mean over seeds, bands: 95 % interval · right: one mark per neuron, by the task it "
+    "neurons removed one after another, those most exclusive to the named task first · thick: "
+    "mean over seeds, thin: one seed · right: one mark per neuron, by the task it "
     "tells most about · the cheapest network within 1 percentage point of the single-task "
     "networks, or the least pruned one"
 )
@@ -55,7 +55,9 @@ def draw(run: Run, experiment: str) -> Figure | None:
             continue
         # Networks of other seeds may have fewer neurons left: a mean is over all seeds or none.
         cells = cells[cells["step"] <= cells.groupby("seed")["step"].max().min()]
-        means = over_seeds(cells, ["task", "step"], "accuracy")
+        for (task, _), line in cells.groupby(["task", "seed"]):
+            axes.plot(line["step"], line["accuracy"], color=looks[task].colour, lw=0.6, alpha=0.6)
+        means = cells.groupby(["task", "step"], as_index=False)["accuracy"].mean()
         marked_lines(axes, means, "step", "accuracy", "task", looks)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     one, others = tasks if len(tasks) == 2 else ("one task", "others")

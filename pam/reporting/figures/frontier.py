@@ -8,26 +8,37 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import facets, lines, log_axis, named, scatter
+from pam.reporting.figures.panels import (
+    facets,
+    hollow,
+    log_axis,
+    merging_looks,
+    named,
+    scatter,
+)
 from pam.reporting.names import order_combinations
 from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import Array
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK
 from pam.reporting.statistics.matched_cost import read_levels
 from pam.reporting.statistics.paths import MEAN, Path
-from pam.reporting.statistics.points import Networks, pruned_networks
+from pam.reporting.statistics.points import WIDE, Networks, gap_of, pruned_networks
 from pam.reporting.storage import select
 
 SOURCES = ("measurements", "accuracies", "groups", "matched")
+TITLE = "How much accuracy is lost for how much less computation?"
 NOTE = (
     "further left is cheaper, higher is more accurate · thin: monotone fit of one seed · thick: "
     "geometric mean of the seeds' costs, where all have one · marks on the dashed line: what is "
     "read of each, large: as in the tables · faint: networks as measured, where all tasks that run "
-    "share one"
+    "share one · no line, hollow mark: no network there, only one of more than twice the cost and "
+    "one that has lost more than 4 points · mergers that always lose more are left out"
 )
 
+_COLUMNS = ["pruning", "merging", "combination", "kind", "seed", "x", "y"]
 _NETWORK, _SEED, _MEAN = "network", "seed", "mean"
 _LEVELS = np.linspace(-1.0, 4.0, 101)
 """Percentage points lost, at which the curves are drawn."""
@@ -36,11 +47,13 @@ _LEVELS = np.linspace(-1.0, 4.0, 101)
 def draw(run: Run, experiment: str) -> Figure | None:
     """Return a panel per pruning scheme and combination; None where nothing was pruned."""
     compared = pruned_networks(run, experiment=experiment)
-    rows = pd.DataFrame(chain.from_iterable(map(_rows, compared)))
+    rows = pd.DataFrame(chain.from_iterable(map(_rows, compared)), columns=_COLUMNS)
+    rows = rows[rows.groupby(["pruning", "combination"])["x"].transform("count") > 0]
     if rows.empty:
         return None
     matched = run.rows("matched", experiment=experiment, requirement=MEAN, delta=DEFAULT_DELTA)
-    looks = style.merging_looks(run.names, [*rows["merging"], *matched["merging"]])
+    shown = rows["merging"][rows["x"].notna()].unique()
+    rows, looks = rows[rows["merging"].isin(shown)], merging_looks(run, experiment, shown)
     marks = select(matched, status=OK).assign(y=DEFAULT_DELTA)
     marks["x"] = 1e-6 * marks["flops_mean"]
     rows, marks = named(run, rows), named(run, marks)
@@ -59,9 +72,12 @@ def draw(run: Run, experiment: str) -> Figure | None:
         axes.add_collection(LineCollection(outlines, colors=colours, **thin))
         read = seeds[np.isclose(seeds["y"], DEFAULT_DELTA)]
         scatter(axes, read, "x", "y", "merging", looks, s=9, alpha=0.6, zorder=4)
-        lines(axes, means, "x", "y", "merging", looks, linewidth=1.8, sort=False)
-        large = {"s": 30, "linewidth": 0.6, "zorder": 5}
-        scatter(axes, select(marks, **place), "x", "y", "merging", looks, **large)
+        for name, line in means.groupby("merging", observed=True):
+            axes.plot(line["x"], line["y"], color=looks[name].colour, lw=1.8)
+        large, here = {"s": 30, "linewidth": 0.6, "zorder": 5}, select(marks, **place)
+        scatter(axes, here, "x", "y", "merging", looks, **large)
+        guessed = here["merging"].isin(read["merging"][read["x"].isna()])
+        hollow(axes, here[guessed], "x", "y", looks, large["s"])
         axes.set_xscale("log")
         log_axis(axes.xaxis)
         axes.set_ylim(_LEVELS[-1], _LEVELS[0])
@@ -99,16 +115,29 @@ def _curves(networks: Networks) -> Iterator[Mapping[str, object]]:
             for name, x in zip(names, of_seed, strict=True):
                 axes = {"pruning": networks.pruning, "merging": merging, "combination": name}
                 for cost, level in zip(x, _LEVELS, strict=True):
-                    if np.isfinite(cost):
-                        point = {"kind": kind, "seed": seed, "x": 1e-6 * cost, "y": level}
-                        yield axes | point
+                    yield axes | {"kind": kind, "seed": seed, "x": 1e-6 * cost, "y": level}
 
 
 def _costs(paths: Sequence[Path], names: Sequence[str]) -> Array:
-    """Return costs (combinations, levels); NaN where a path does not cover the level."""
+    """Return costs (combinations, levels); NaN where a path has no network near the level."""
     tasks = [frozenset(name.split("&")) for name in names]
     costs, _, bounds = read_levels(paths, tasks, _LEVELS, MEAN)
-    return np.where(bounds | np.isinf(costs), np.nan, costs)
+    gaps = {path.tasks: _guessed(path) for path in paths}
+    guessed = [
+        np.any([gap for own, gap in gaps.items() if chosen & set(own)], axis=0) for chosen in tasks
+    ]
+    return np.where(bounds | np.isinf(costs) | guessed, np.nan, costs)
+
+
+def _guessed(path: Path) -> NDArray[np.bool_]:
+    """Return at which levels a line would lead over a wide gap to a network that is not shown."""
+    gaps = [gap_of(path, level) for level in _LEVELS]
+    return np.array(
+        [
+            gap is not None and gap["above"] > WIDE * gap["below"] and gap["drop"] > _LEVELS[-1]
+            for gap in gaps
+        ]
+    )
 
 
 def _networks(networks: Networks) -> Iterator[Mapping[str, object]]:
@@ -119,4 +148,6 @@ def _networks(networks: Networks) -> Iterator[Mapping[str, object]]:
                 flops = part.costs["flops"].get(frozenset(name.split("&")), [])
                 axes = {"pruning": networks.pruning, "merging": merging, "combination": name}
                 for cost, drop in zip(flops, part.drops.mean(axis=0), strict=False):
-                    yield axes | {"kind": _NETWORK, "seed": None, "x": 1e-6 * cost, "y": drop}
+                    if _LEVELS[0] <= drop <= _LEVELS[-1]:
+                        point = {"kind": _NETWORK, "seed": None, "x": 1e-6 * cost, "y": drop}
+                        yield axes | point

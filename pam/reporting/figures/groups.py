@@ -1,5 +1,7 @@
 """Figure: how many neurons of every layer belong to which group, before and after pruning."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -12,11 +14,15 @@ from pam.reporting.statistics.operating_points import mean_groups
 from pam.reporting.storage import select
 
 SOURCES = ("groups", "operating_points")
+TITLE = "Which neurons are shared, and how many does pruning leave?"
 NOTE = (
     f"means over seeds · after pruning: the cheapest network within {DEFAULT_DELTA:g} percentage "
     "point of the single-task networks on validation data · layers in which no network differs, "
     "such as outputs, are left out"
 )
+
+
+_MERGED = "merged"
 
 
 def draw(run: Run, experiment: str) -> Figure | None:
@@ -26,11 +32,15 @@ def draw(run: Run, experiment: str) -> Figure | None:
         return None
     looks = style.group_looks(groups["group"])
     means = spread(_varied(named(run, mean_groups(run, experiment))))
-    means["pruning"] = means["pruning"].cat.rename_categories({"": "merged"})
-    size = 1.75, max(1.15, 0.17 * len(levels(means["merging"])) + 0.3)
-    labels = ("neurons (channels)", "")
-    panels = facets(means, "pruning", "layer", size, labels, sharex="col", sharey=True)
+    means["pruning"] = means["pruning"].cat.rename_categories({"": _MERGED})
+    asked = _asked(named(run, groups[["pruning", "merging"]]), levels(means["merging"]))
+    heights = [max(1.15, 0.17 * len(asked[name]) + 0.3) for name in levels(means["pruning"])]
+    size, labels = (1.75, sum(heights) / len(heights)), ("neurons (channels)", "")
+    shared = {"sharex": "col", "sharey": "row", "height_ratios": heights}
+    panels = facets(means, "pruning", "layer", size, labels, **shared)
     for axes, rows in panels:
+        mergings = asked[rows["pruning"].iloc[0]]
+        rows = rows.assign(merging=rows["merging"].cat.set_categories(mergings))
         stacked_bars(axes, rows, "merging", "neurons", "group", looks)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         for place, length in enumerate(rows.groupby("merging", observed=False)["neurons"].sum()):
@@ -38,9 +48,19 @@ def draw(run: Run, experiment: str) -> Figure | None:
             put = {"va": "center", "fontsize": 6, "in_layout": False}
             text = f"{length:.3g}" if length else "no network"
             axes.annotate(text, (length, place), (2, 0), textcoords="offset points", **put)
+        # A single bar is no thicker than others.
+        middle, half = (len(mergings) - 1) / 2, max(len(mergings), 3) / 2 + 0.05
+        axes.set_ylim(middle + half, middle - half)
     for axes in panels.grid[0]:
         axes.set_xlim(0, 1.2 * axes.dataLim.x1)
     return panels.with_legend(style.patches(looks.values()))
+
+
+def _asked(rows: pd.DataFrame, mergings: Sequence[str]) -> dict[str, list[str]]:
+    """Return pruning scheme, or ``merged`` -> the mergings that it was asked to prune, in order."""
+    pairs = rows.drop_duplicates().groupby("pruning", observed=True)["merging"]
+    asked = {name: [one for one in mergings if one in {*found}] for name, found in pairs}
+    return asked | {_MERGED: list(mergings)}
 
 
 def _varied(means: pd.DataFrame) -> pd.DataFrame:

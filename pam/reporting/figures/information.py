@@ -9,6 +9,7 @@ from pam.reporting.run import Run
 from pam.reporting.storage import select
 
 SOURCES = ("neuron_information",)
+TITLE = "Does a neuron know about one task, or about several?"
 NOTE = (
     "one mark per neuron of one seed, large marks: means of the groups · 100 % would be all there "
     "is to know about a task's labels · line: as much about one as about the other"
@@ -27,14 +28,15 @@ def draw(run: Run, experiment: str) -> Figure | None:
     neurons = rows.pivot_table(
         index=["merging", "layer", "neuron", "group"], columns="task", values="share"
     )
-    across, up = tasks if len(tasks) == 2 else ("one task", "the others")
     neurons = spread(named(run, coordinates(neurons).reset_index()))
     looks = style.group_looks(neurons["group"])
-    labels = (
-        f"information about {across}\n(% of label entropy)",
-        f"about {up}\n(% of label entropy)",
+    across, up = (f"information about {task}\n(% of label entropy)" for task in tasks[:2])
+    if len(tasks) > 2:
+        across = "information about the task\nit tells most about (%)"
+        up = "mean about the others\n(% of label entropy)"
+    panels = facets(
+        neurons, "merging", "layer", (1.75, 1.9), (across, up), sharex="col", sharey="col"
     )
-    panels = facets(neurons, "merging", "layer", (1.75, 1.9), labels, sharex="col", sharey="col")
     for axes, points in panels:
         scatter(axes, points, "x", "y", "group", looks, s=11, alpha=0.55)
         means = points.groupby("group", as_index=False)[["x", "y"]].mean()

@@ -19,16 +19,20 @@ from pam.reporting.statistics.latency import (
 )
 
 SOURCES = ("latency", "measurements")
+TITLE = "Does less computation take less time?"
 NOTE = (
     "faint: sub-networks, one per combination, seed, strength and pruning; median over rounds of "
-    "one forward pass · lines: median of sub-networks of similar FLOPs, for the fewest tasks "
-    "(dashed) and for all · dotted: time in proportion to FLOPs, through the most costly ones"
+    "one forward pass · lines: median of at least four sub-networks of similar FLOPs, for the "
+    "fewest tasks (dashed) and for all · dotted: time in proportion to FLOPs, through the most "
+    "costly ones"
 )
 
 _MARKERS = "os^DPXv<>p*hd"
 """By how many tasks run; the last one for all that are more."""
 
 _BINS_PER_DECADE = 5
+_LEAST = 4
+"""Sub-networks of a bin that has a median."""
 
 
 def notes(run: Run, experiment: str) -> list[str]:
@@ -83,7 +87,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
         axes.plot(ends, per_flop * ends, ls=":", color=style.GREY, lw=1.0, zorder=3)
         log_axis(axes.xaxis)
         log_axis(axes.yaxis)
-    mergings = style.marks(look._replace(marker="") for look in looks.values())
+    # Colours alone: not every merger has a line.
+    mergings = style.patches(look._replace(hatch="") for look in looks.values())
     return panels.with_legend(mergings + style.marks(sizes.values(), "none"))
 
 
@@ -95,7 +100,7 @@ def _medians(axes: Axes, points: pd.DataFrame, looks: dict[str, style.Look]) -> 
     ends = {points["n_tasks"].min(): (3, 1), points["n_tasks"].max(): ""}
     bins = np.floor(_BINS_PER_DECADE * np.log10(points["flops"])).rename("bin")
     binned = points[points["n_tasks"].isin(ends)].groupby(["merging", "n_tasks", bins])
-    middle = binned[["x", "median_ms"]].median().reset_index()
+    middle = binned[["x", "median_ms"]].median()[binned.size() >= _LEAST].reset_index()
     look = {"style": "n_tasks", "dashes": ends, "linewidth": 1.6, "zorder": 4}
     look["path_effects"] = [Stroke(linewidth=3.0, foreground="white"), Normal()]
     lines(axes, middle, "x", "median_ms", "merging", looks, **look)

@@ -12,7 +12,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
@@ -166,6 +165,15 @@ def marked_lines(
     lines(axes, rows, x, y, column, looks, **(points | look))
 
 
+def hollow(
+    axes: Axes, rows: pd.DataFrame, x: str, y: str, looks: Mapping[str, Look], size: float
+) -> None:
+    """Draw marks of mergings without filling, over those that are drawn of all."""
+    for name, cells in rows.groupby("merging", observed=True):
+        look = {"marker": looks[name].marker, "edgecolors": looks[name].colour, "linewidths": 1.0}
+        axes.scatter(cells[x], cells[y], size, "white", zorder=5, **look)
+
+
 def _colours(column: str, looks: Mapping[str, Look]) -> dict[str, object]:
     palette = {name: look.colour for name, look in looks.items()}
     return {"hue": column, "hue_order": list(looks), "palette": palette, "legend": False}
@@ -191,15 +199,16 @@ def stacked_bars(
 
     Pieces are told apart by their values of ``column``; rows of the same piece add up.
     """
-    colours = _colours(column, dict(reversed(looks.items())))
-    bars = {"multiple": "stack", "discrete": True, "shrink": 0.8, "alpha": 1, "linewidth": 0}
-    sns.histplot(rows, y=y, weights=length, ax=axes, **colours, **bars)
-    hatches = {to_rgba(look.colour): look.hatch for look in looks.values()}
-    for bar in list(axes.patches):
-        if bar.get_width():
-            bar.set(hatch=hatches[bar.get_facecolor()], edgecolor="white", linewidth=0)
-        else:
-            bar.remove()
+    pieces = rows.pivot_table(length, y, column, "sum", fill_value=0, observed=False)
+    places, left = np.arange(len(pieces)), np.zeros(len(pieces))
+    for name in (name for name in looks if name in pieces):
+        piece, look = pieces[name].to_numpy(), looks[name]
+        bars = {"color": look.colour, "hatch": look.hatch, "edgecolor": "white", "linewidth": 0}
+        seen = piece > 0
+        axes.barh(places[seen], piece[seen], 0.8, left[seen], **bars)
+        left += piece
+    axes.set_yticks(places, pieces.index)
+    axes.set_ylim(len(pieces) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
 

@@ -6,7 +6,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import beside, facets, log_axis, merging_looks, named, scatter
+from pam.reporting.figures.panels import (
+    beside,
+    facets,
+    hollow,
+    log_axis,
+    merging_looks,
+    named,
+    scatter,
+)
 from pam.reporting.names import ANY_REQUEST, order_combinations
 from pam.reporting.published import reported_ratios
 from pam.reporting.run import Run
@@ -16,10 +24,11 @@ from pam.reporting.storage import select
 from pam.reporting.tables.comparison import expected_costs
 
 SOURCES = ("matched", "requests", "measurements")
+TITLE = "What does each merger cost, against B1 and B2?"
 NOTE = (
     "left of the line: cheaper than the baseline at the same accuracy "
     f"({DEFAULT_DELTA:g} point lost on validation data) · bars: 95 % interval, of two seeds their "
-    "range · white centre: only a bound · no mark: a seed never comes that close · any request: "
+    "range · hollow: only a bound · no mark: a seed never comes that close · any request: "
     "mean over all combinations"
 )
 
@@ -45,8 +54,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
         colours = [looks[name].colour for name in rows["merging"]]
         axes.hlines(rows["y"], rows["low"], rows["high"], colours, lw=1.1)
         scatter(axes, rows, "mean", "y", "merging", looks, s=20, zorder=4, linewidth=0.3)
-        bounds = rows[rows["bound"]]
-        axes.scatter(bounds["mean"], bounds["y"], 4, "white", zorder=5)
+        hollow(axes, rows[rows["bound"]], "mean", "y", looks, 20)
         axes.scatter(
             rows["paper"], rows["y"], 34, "none", "*", edgecolors="black", lw=0.7, zorder=6
         )

@@ -12,6 +12,7 @@ from pam.reporting.statistics.analyses import AFTER, BEFORE, before_and_after, c
 from pam.reporting.storage import select
 
 SOURCES = ("redundancy", "redundancy_samples")
+TITLE = "Do exclusive groups repeat each other?"
 NOTE = (
     "left: outputs, image by image, of the most correlated pair of neurons exclusive to different "
     "tasks, in the deepest layer of the first seed · right: mean over neurons of the largest |r| "

@@ -11,9 +11,10 @@ from pam.reporting.statistics.analyses import ALL_LAYERS, layers_of, shares
 from pam.reporting.storage import select
 
 SOURCES = ("relatedness",)
+TITLE = "Do related tasks share more neurons?"
 NOTE = (
-    "one mark per pair of tasks: mean over seeds, bars: 95 % interval · the pairs with "
-    "the least and the most in common are named"
+    "one mark per pair of tasks: mean over seeds, bars: 95 % interval, of two seeds their range · "
+    "the pairs with the least and the most in common are named"
 )
 
 _LOOKS = {
@@ -32,13 +33,14 @@ def draw(run: Run, experiment: str) -> Figure | None:
     found["layer"] = pd.Categorical(found["layer"], layers_of(found))
     whole = found["layer"] == ALL_LAYERS
     found = pd.concat([found[whole], spread(found[~whole], 5)])
-    labels = ("label information (nats)", "neurons (%)")
+    labels = ("mutual information\nof the labels (nats)", "neurons (%)")
     panels = facets(found, "merging", "layer", (1.9, 2.0), labels, sharex=True, sharey=True)
     for axes, points in panels:
         means = points.drop(columns=["low", "high"])
         marked_lines(axes, means, "information", "mean", "part", _LOOKS)
         colours = [_LOOKS[part].colour for part in points["part"]]
-        axes.vlines(points["information"], points["low"], points["high"], colours, lw=1.0)
+        low, high = points["low"].clip(lower=0), points["high"].clip(upper=100)
+        axes.vlines(points["information"], low, high, colours, lw=1.0)
         axes.set_ylim(-3, 103)
         axes.margins(x=0.08)
         if axes in panels.grid[:, 0]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -16,6 +15,7 @@ from pam.reporting.statistics.latency import RuleTime, duration, rule_times
 from pam.reporting.storage import select
 
 SOURCES = ("resources",)
+TITLE = "Where does the time go?"
 NOTE = (
     "as every job measured itself; jobs may have run side by side · left: all jobs together, "
     "largest first · middle: one mark per job, line: median · right: the largest job"
@@ -49,8 +49,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
     single.set(title="a single job", xlabel="wall clock of a job (seconds)", xscale="log")
     log_axis(single.xaxis)
     gigabytes = [time.memory / 1000 for time in times]
-    sns.barplot(x=gigabytes, y=list(places), color=style.SKY, saturation=1, ax=memory)
-    memory.bar_label(memory.containers[0], fmt="{:.2f}", fontsize=6.5, padding=3)
+    bars = memory.barh(list(places.values()), gigabytes, color=style.SKY, lw=0)
+    memory.bar_label(bars, fmt="{:.2f}", fontsize=6.5, padding=3)
     memory.set(title="peak memory", xlabel="GB", xlim=(0, 1.25 * max(gigabytes)))
     for axes in (single, memory):
         axes.tick_params(axis="y", length=0)

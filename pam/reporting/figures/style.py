@@ -30,6 +30,7 @@ REMOVED = "removed"
 DPI = 200
 MAX_INCHES = 14.0
 NOTE_LETTERS_PER_INCH = 21
+TITLE_LETTERS_PER_INCH = 12
 
 
 class Look(NamedTuple):
@@ -136,6 +137,16 @@ def top_legend(figure: Figure, handles: Sequence[Artist]) -> None:
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.4)
 
 
+def entitle(figure: Figure, question: str, setting: str) -> None:
+    """Write what a figure answers, and of what, above its legend."""
+    letters = int(figure.get_figwidth() * TITLE_LETTERS_PER_INCH)
+    text = f"{question} · {setting}"
+    if len(text) > letters:
+        text = "\n".join(textwrap.fill(part, letters) for part in (question, setting))
+    # Not a title of the figure, on which the layout puts the legend.
+    figure.legends[0].set_title(text, {"size": 9, "weight": "bold"})
+
+
 def stamp(figure: Figure, *lines: str) -> None:
     """Write what is drawn and where it comes from in small grey letters under the figure."""
     letters = int(figure.get_figwidth() * NOTE_LETTERS_PER_INCH)
@@ -152,19 +163,22 @@ def source_hash(folder: str | Path, names: Sequence[str]) -> str:
     return digest.hexdigest()[:10]
 
 
-def save(figure: Figure, stem: Path, origin: Mapping[str, object]) -> list[Path]:
-    """Write ``<stem>.png`` and ``<stem>.svg`` without dates or versions; return the paths.
+def save(
+    figure: Figure, stem: Path, origin: Mapping[str, object], suffixes: Sequence[str]
+) -> list[Path]:
+    """Write ``<stem>.png``, ``<stem>.svg`` or both, without dates or versions; return the paths.
 
-    Both carry ``origin`` as JSON in their metadata, under "Description".
+    They carry ``origin`` as JSON in their metadata, under "Description".
     """
     text = {"Description": json.dumps(origin, sort_keys=True)}
     metadata = {"png": {**text, "Software": None}, "svg": {**text, "Date": None, "Creator": None}}
-    # One layout for both files: it is most of the work.
+    # One layout for both files, as it is most of the work, with letters as wide as in the PNG.
+    figure.set_dpi(DPI)
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.execute(figure)
     figure.set_layout_engine(None)
-    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in metadata]
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in suffixes]
     for path in paths:
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=DPI, metadata=metadata[path.suffix[1:]])

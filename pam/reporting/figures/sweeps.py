@@ -12,6 +12,7 @@ from pam.reporting.figures import style
 from pam.reporting.figures.panels import (
     beside,
     facets,
+    hollow,
     levels,
     log_axis,
     marked_lines,
@@ -23,10 +24,11 @@ from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
 
 SOURCES = ("requests", "measurements")
+TITLE = "When does merging pay?"
 NOTE = (
     f"lower is cheaper, at the same accuracy ({DEFAULT_DELTA:g} point lost on validation data) · "
     "experiments that differ in one thing alone · bars: 95 % interval over seeds, of two seeds "
-    "their range · white centre: only a bound · no mark: a seed never comes that close"
+    "their range · hollow: only a bound · no mark: a seed never comes that close"
 )
 
 _REQUESTS = ("one task", "any request", "all tasks")
@@ -62,7 +64,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
         lined = points.drop(columns=["low", "high"])
         marked_lines(axes, lined, "at", "mean", "merging", looks)
         bounds = points[points["status"] == BOUND]
-        axes.scatter(bounds["at"], bounds["mean"], 4, "white", zorder=5)
+        hollow(axes, bounds, "at", "mean", looks, 16)
         axes.set_yscale("log")
         log_axis(axes.yaxis)
         axes.set_xticks(sorted(points["x"].unique()))

@@ -7,6 +7,7 @@ from pam.reporting.figures import style
 from pam.reporting.figures.panels import (
     beside,
     facets,
+    hollow,
     log_axis,
     marked_lines,
     merging_looks,
@@ -18,10 +19,11 @@ from pam.reporting.statistics.paths import MEAN
 from pam.reporting.storage import select
 
 SOURCES = ("requests", "measurements")
+TITLE = "How does the cost grow with the tasks that run?"
 NOTE = (
     "lower is cheaper, at the same accuracy "
-    f"({DEFAULT_DELTA:g} point lost on validation data) · mean over all combinations of so many "
-    "tasks · bars: 95 % interval over seeds, of two seeds their range · white centre: only a bound "
+    f"({DEFAULT_DELTA:g} point lost on validation data) · mean over all combinations of that "
+    "many tasks · bars: 95 % interval over seeds, of two seeds their range · hollow: only a bound "
     "· no mark: a seed never comes that close"
 )
 
@@ -46,8 +48,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
         axes.vlines(points["x"], points["low"], points["high"], colours, lw=1.0)
         lined = points.drop(columns=["low", "high"])
         marked_lines(axes, lined, "x", "mean", "merging", looks)
-        bounds = select(points, status=BOUND)
-        axes.scatter(bounds["x"], bounds["mean"], 4, "white", zorder=5)
+        hollow(axes, select(points, status=BOUND), "x", "mean", looks, 16)
         axes.set_yscale("log")
         log_axis(axes.yaxis)
         axes.set_xticks(list(numbers), list(numbers.values()))

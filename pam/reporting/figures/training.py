@@ -7,12 +7,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import facets, levels, marked_lines, named, over_seeds
+from pam.reporting.figures.panels import facets, marked_lines, merging_looks, named, over_seeds
 from pam.reporting.run import Run
 from pam.reporting.storage import select
 
 SOURCES = ("training",)
-NOTE = "means over pruning strengths and tasks · lines: mean over seeds, bands: its 95 % interval"
+TITLE = "Have the networks finished training?"
+NOTE = (
+    "lines: mean over seeds, of a merged network over its tasks too · bands: 95 % interval, of two "
+    "seeds their range"
+)
 
 _STAGES = {
     "pretrain": "training of the trunk",
@@ -25,6 +29,8 @@ _QUANTITIES = {"validation_accuracy": "validation accuracy (%)", "loss": "traini
 def draw(run: Run, experiment: str) -> Figure | None:
     """Return a panel per quantity and stage; None where no curves were recorded."""
     rows = select(run.table("training"), experiment=experiment)
+    # Of pruning, the frontier says more: a path is many short trainings, of networks that shrink.
+    rows = rows[rows["stage"].isin(_STAGES)]
     if rows.empty:
         return None
     curves = _curves(run, rows)
@@ -35,13 +41,13 @@ def draw(run: Run, experiment: str) -> Figure | None:
         name: style.Look(name, grey, one.marker)
         for name, grey, one in zip(tasks, greys, style.group_looks(tasks).values(), strict=True)
     }
-    looks |= style.merging_looks(run.names, set(rows["merging"]) - {""})
+    looks |= merging_looks(run, experiment, set(rows["merging"]) - {""})
     panels = facets(curves, "quantity", "column", (2.1, 1.7), ("epoch", ""), sharex="col")
     for axes, points in panels:
         means = over_seeds(points, ["curve", "epoch"], "value")
         marked_lines(axes, means, "epoch", "value", "curve", looks)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    # The penalty of a pruner is part of its loss, so only accuracies have one scale.
+    # What a merger minimises is not always the loss of the tasks: only accuracies have one scale.
     limits = [limit for axes in panels.grid[0] for limit in axes.get_ylim()]
     for axes in panels.grid[0]:
         axes.set_ylim(min(limits), max(limits))
@@ -51,22 +57,20 @@ def draw(run: Run, experiment: str) -> Figure | None:
 def _curves(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     """Return a value per column, curve (merging, or task), quantity, seed and epoch.
 
-    Strengths and tasks are averaged, so that bands show how far seeds differ and nothing else.
+    The tasks of a merged network are averaged, so that bands show how far seeds differ.
     """
     rows = named(run, rows.rename(columns=_QUANTITIES))
-    pruning, merging = rows["pruning"].astype(str), rows["merging"].astype(str)
-    columns = [*_STAGES.values(), *(f"pruning: {name}" for name in levels(rows["pruning"]))]
-    column = ("pruning: " + pruning).where(pruning != "", rows["stage"].map(_STAGES))
-    rows["column"] = pd.Categorical(column, columns)
+    merging = rows["merging"].astype(str)
+    rows["column"] = pd.Categorical(rows["stage"].map(_STAGES), list(_STAGES.values()))
     rows["curve"] = merging.where(merging != "", "task " + rows["task"])
     cell = ["column", "curve", "seed"]
     quantities = list(_QUANTITIES.values())
-    long = rows.melt([*cell, "strength", "task", "step"], quantities, "quantity")
+    long = rows.melt([*cell, "task", "step"], quantities, "quantity")
     long["quantity"] = pd.Categorical(long["quantity"], quantities)
     long["value"] *= np.where(long["quantity"] == quantities[0], 100, 1)
     long = long.dropna(subset="value").sort_values("step", kind="stable")
     # Steps go on where a stage has several phases, epochs start again; networks that share
     # nothing are trained one after the other, so every task counts its own.
-    own = long.groupby([*cell, "quantity", "strength", "task"], dropna=False)
+    own = long.groupby([*cell, "quantity", "task"])
     long["epoch"] = own.cumcount() + 1
     return long.groupby([*cell, "quantity", "epoch"], as_index=False)["value"].mean()

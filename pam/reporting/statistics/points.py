@@ -151,19 +151,22 @@ def _part(networks: pd.DataFrame, tasks: list[str], named: Mapping[Tasks, str]) 
     further reading, and would weigh as one.
     """
     runs = {run: name for run, name in named.items() if run <= {*tasks}}
-    rated = networks[[(kind, task) for kind in ("drop", "accuracy") for task in tasks]]
-    costs = networks[[(cost, name) for cost in COSTS for name in runs.values()]]
-    values = np.hstack([rated.to_numpy(np.float64), costs.to_numpy(np.float64)])
+    rated = [(kind, task) for kind in ("drop", "accuracy") for task in tasks]
+    priced = [(cost, name) for cost in COSTS for name in runs.values()]
+    values = networks[rated + priced].to_numpy(np.float64)
     strengths = networks.index.get_level_values("strength").to_numpy(np.float64)
     is_new = np.append(True, (values[1:] != values[:-1]).any(axis=1)) & (strengths > 0)
-    kept = networks[is_new]
+    kept = np.ascontiguousarray(values[is_new].T)
+    drops, accuracies, costs = np.split(kept, [len(tasks), 2 * len(tasks)])
+    by_kind = costs.reshape(len(COSTS), len(runs), -1)
     return Part(
         tuple(tasks),
         strengths[is_new],
-        *(kept[kind][tasks].to_numpy(np.float64).T for kind in ("drop", "accuracy")),
+        drops,
+        accuracies,
         {
-            cost: {run: kept[cost, name].to_numpy(np.float64) for run, name in runs.items()}
-            for cost in COSTS
+            cost: dict(zip(runs, rows, strict=True))
+            for cost, rows in zip(COSTS, by_kind, strict=True)
         },
     )
 

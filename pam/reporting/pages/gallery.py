@@ -1,0 +1,46 @@
+"""The gallery: what every figure asks, how to read it, and what it shows of the committed runs."""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from pam.errors import DataError
+from pam.files import read_json
+from pam.reporting.figures import FIGURES, figure_modules
+from pam.runs.paths import ORIGINS
+
+_INTRODUCTION = """\
+# Gallery
+
+Every figure, drawn from the committed CSV files of the reference runs. `make figures` draws them
+again and writes this page. A figure without data is not drawn.
+"""
+
+
+def gallery_page(folder: Path, link: PurePath) -> str:
+    """Return the page (Markdown) of the figures of several runs.
+
+    Args:
+        folder: has a folder of figures per run.
+        link: how the page gets there.
+
+    Raises:
+        DataError: if there are no figures.
+    """
+    runs = sorted(folder.glob(f"*/{ORIGINS}"))
+    if not runs:
+        raise DataError(f"{folder} has no figures of a run; make figures draws them")
+    shown: dict[str, list[str]] = {name: [] for name in FIGURES}
+    for path in runs:
+        for stem, origin in sorted(read_json(path).items()):
+            where = f"{origin['profile']}/{origin['experiment']}"
+            picture = link / path.parent.name / f"{stem}.png"
+            shown[origin["figure"]] += [f"\n**{where}**\n", f"![{stem}: {where}]({picture})"]
+    return "\n".join([_INTRODUCTION, *_parts(shown)])
+
+
+def _parts(shown: dict[str, list[str]]) -> Iterator[str]:
+    for name, module in figure_modules().items():
+        if shown[name]:
+            note = module.NOTE[0].upper() + module.NOTE[1:]
+            yield f"## {module.TITLE}\n\nHow to read `{name}`: {note}."
+            yield "\n".join(shown[name]) + "\n"

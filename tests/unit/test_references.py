@@ -1,0 +1,48 @@
+"""What is committed of the reference runs is what today's code draws of their CSV files."""
+
+from pathlib import Path
+
+import pytest
+
+from pam.cli.main import main
+from pam.source.modules import ROOT
+
+RESULTS, FIGURES = ROOT / "results" / "reference", ROOT / "figures" / "reference"
+NAMES = sorted(path.parent.name for path in RESULTS.glob("*/manifest.json"))
+NOT_COMMITTED = (".tex", ".svg")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.iterdir() if path.suffix not in NOT_COMMITTED)
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def check_same(drawn: Path, committed: Path) -> None:
+    one, other = contents(drawn), contents(committed)
+    assert one.keys() == other.keys()
+    differ = [name for name in one if one[name] != other[name]]
+    assert not differ, f"draw {committed} again, and commit {differ}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_tables_are_those_of_the_csv_files(name, tmp_path):
+    assert main(["tables", "--results", str(RESULTS / name), "--out", str(tmp_path)]) == 0
+    check_same(tmp_path, RESULTS / name / "tables")
+
+
+@pytest.mark.more
+@pytest.mark.parametrize("name", NAMES)
+def test_make_figures_leaves_a_clone_clean(name, tmp_path):
+    assert main(["figures", "--results", str(RESULTS / name), "--out", str(tmp_path)]) == 0
+    check_same(tmp_path, FIGURES / name)
+
+
+def test_the_gallery_is_that_of_the_figures(tmp_path):
+    page = tmp_path / "docs" / "gallery.md"
+    page.parent.mkdir()
+    (tmp_path / "figures").symlink_to(ROOT / "figures")
+    words = ["--figures", str(tmp_path / "figures/reference"), "--out", str(page)]
+    assert main(["gallery", *words]) == 0
+    assert page.read_bytes() == (ROOT / "docs" / "gallery.md").read_bytes()
+    for picture in FIGURES.glob("*/*.png"):
+        assert f"](../figures/reference/{picture.parent.name}/{picture.name})" in page.read_text()
