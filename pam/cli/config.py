@@ -4,7 +4,7 @@ import json
 from argparse import Namespace
 
 from pam.cli.arguments import PROFILE, Commands, add_command
-from pam.config import Config, check_plugins, dump_config, explain, json_schema, load_config
+from pam.config import check_plugins, dump_config, explain, json_schema, load_config
 from pam.runs.cells import cells_of
 from pam.runs.raw_data import check_folders
 from pam.runs.stages import CELL_STAGES
@@ -50,15 +50,11 @@ def run(arguments: Namespace) -> int:
             check_folders(config, arguments.data)
         else:
             print(dump_config(config), end="")
-        print(f"# {_jobs(config)}")
+        counts = (f"{len(cells_of(config, stage))} {stage}" for stage in CELL_STAGES)
+        print(f"# jobs: {', '.join(counts)}")
     return 0
 
 
 def schema_text() -> str:
     """Return the JSON schema as it stands in ``workflow/schemas/config.schema.json``."""
     return json.dumps(json_schema(), indent=2) + "\n"
-
-
-def _jobs(config: Config) -> str:
-    counts = (f"{len(cells_of(config, stage))} {stage}" for stage in CELL_STAGES)
-    return f"jobs: {', '.join(counts)}"

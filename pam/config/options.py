@@ -144,14 +144,12 @@ def load_config(path: str | Path, seeds: str | None = None) -> Config:
     if not os.path.exists(path):  # Of whatever length, unlike Path.exists.
         raise ConfigError(_missing(path))
     config = _checked(read_yaml(path), str(path))
-    return config if seeds is None else config.of_seeds(_parse_seeds(seeds))
-
-
-def _parse_seeds(text: str) -> list[int]:
-    words = text.replace(",", " ").split()
+    if seeds is None:
+        return config
+    words = seeds.replace(",", " ").split()
     if not words or not all(word.isdecimal() for word in words):
-        raise ConfigError(f"seeds are whole numbers with spaces between, as '0 1', not '{text}'")
-    return [int(word) for word in words]
+        raise ConfigError(f"seeds are whole numbers with spaces between, as '0 1', not '{seeds}'")
+    return config.of_seeds([int(word) for word in words])
 
 
 def parse_config(text: str, source: str) -> Config:

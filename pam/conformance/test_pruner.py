@@ -25,7 +25,6 @@ from pam.conformance.subject import (
     tensors_of,
 )
 from pam.groups import runs
-from pam.networks import GroupedNetwork
 from pam.pruning import Pruned, prune_progressively
 from pam.source.code import code_hash
 
@@ -75,13 +74,11 @@ def test_no_combination_ever_runs_more_units(pruned: Results, grouping: str) -> 
     for before, after in pairwise([start, *(one.network for one in pruned(grouping))]):
         for combination in start.combinations():
             for layer in start.hidden_layers:
-                had, has = (units_run(one, layer, combination) for one in (before, after))
+                had, has = (
+                    sum(n for group, n in one.widths[layer].items() if runs(group, combination))
+                    for one in (before, after)
+                )
                 assert has <= had, f"{combination} runs {had} units of {layer}, then {has}"
-
-
-def units_run(network: GroupedNetwork, layer: str, combination: tuple[str, ...]) -> int:
-    """Return how many units of a layer a combination of tasks runs."""
-    return sum(n for group, n in network.widths[layer].items() if runs(group, combination))
 
 
 @groupings

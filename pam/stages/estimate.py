@@ -30,8 +30,14 @@ def run(arguments: Namespace) -> int:
     launch = arguments.launch_us or LAUNCH_MICROSECONDS[processor]
     results = arguments.results or Paths(f"results/{Path(arguments.config).stem}").results
     machine = Machine(rate * TERA, launch * MICRO)
-    sizes = {name: _data_size(config, name, Paths(results)) for name in config.experiments}
-    plans = {name: _plan(config, name, size, machine) for name, size in sizes.items()}
+    sizes: dict[str, DataSize] = {}
+    plans: dict[str, Plan | None] = dict.fromkeys(config.experiments)
+    for name, made in config.experiments.items():
+        folder = Paths(results).folder(Cell.of("prepare", name))
+        prepared = prepared_size(folder, made.dataset, made.data)
+        size = sizes[name] = prepared or expected_size(made.dataset, made.data)
+        if size.input_shape is not None and size.training_images is not None:
+            plans[name] = Plan(config, name, size.input_shape, size.training_images, machine)
     assumed = f"{rate:g} TFLOP/s, and at least {launch:g} µs per operation of a step"
     print(jobs_table(config).to_markdown())
     print(hours_table(plans, sizes, processor, assumed).to_markdown(), end="")
@@ -93,19 +99,6 @@ def _notes(processor: str, assumed: str, unknown: list[str]) -> list[str]:
             f"Left out of the sums: {', '.join(unknown)}, until `pam prepare` has made the data."
         )
     return notes
-
-
-def _data_size(config: Config, name: str, paths: Paths) -> DataSize:
-    made = config.experiment(name)
-    prepared = prepared_size(paths.folder(Cell.of("prepare", name)), made.dataset, made.data)
-    return prepared or expected_size(made.dataset, made.data)
-
-
-def _plan(config: Config, name: str, size: DataSize, machine: Machine) -> Plan | None:
-    """Return the plan of an experiment; None if the size of its data is unknown."""
-    if size.input_shape is None or size.training_images is None:
-        return None
-    return Plan(config, name, size.input_shape, size.training_images, machine)
 
 
 def _estimates(stages: dict[str, Range]) -> list[str]:

@@ -5,7 +5,7 @@ cost, and ``frontiers.csv`` the ratios averaged over whole frontiers.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -177,15 +177,12 @@ def _summaries(read: Reading) -> dict[str, Sequence[Any]]:
     reached = np.isin(status, (OK, BOUND))
     logs = np.log(np.where(reached, read.costs, 1.0))
     # An interval by t knows nothing of the ends of a scale.
-    for name, values, back in (("accuracy", read.accuracies, _as_share), ("flops", logs, np.exp)):
+    as_share = partial(np.clip, a_min=0.0, a_max=1.0)
+    for name, values, back in (("accuracy", read.accuracies, as_share), ("flops", logs, np.exp)):
         parts = (values.mean(axis=0), *t_interval(values)) if n else [crossed] * 3
         for part, value in zip(("mean", "low", "high"), parts, strict=True):
             columns[f"{name}_{part}"] = np.where(reached, back(value), np.nan)
     return columns
-
-
-def _as_share(values: Array) -> Array:
-    return np.clip(values, 0.0, 1.0)
 
 
 def _ratio_columns(ratios: Mapping[str, Ratio], length: int, alone: int) -> dict[str, Array]:
