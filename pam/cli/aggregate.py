@@ -2,15 +2,16 @@
 
 from argparse import Namespace
 
-from pam.cli.arguments import PROFILE, Commands, add_command, add_config, add_results, add_seeds
+from pam.cli.arguments import PROFILE, Parser, add_config, add_results, add_seeds
 from pam.config import load_config
 from pam.runs.stages import STAGES
 
+HELP = STAGES["aggregate"].help
+EXAMPLE = f"pam aggregate --config {PROFILE} --results results/quick"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    example = f"pam aggregate --config {PROFILE} --results results/quick"
-    parser = add_command(commands, "aggregate", STAGES["aggregate"].help, example)
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     add_config(parser)
     add_results(parser)
     add_seeds(parser)

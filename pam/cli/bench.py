@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pam.cli.arguments import Commands, add_command, count
+from pam.cli.arguments import Parser, add_command, count
 from pam.errors import ConfigError
 from pam.files import check_room
 from pam.stages.device import set_up
@@ -21,16 +21,15 @@ if TYPE_CHECKING:
 _SPARE = 0.5
 """Load that is not work: importing torch just now counts as well."""
 
+HELP = "time what a run made"
+EXAMPLE = (
+    "pam bench latency --results results/quick --experiment digits_lenet5 --pruning taylor \\\n"
+    "    --out latency.csv"
+)
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "bench",
-        "time what a run made",
-        "pam bench latency --results results/quick --experiment digits_lenet5 --pruning taylor \\\n"
-        "    --out latency.csv",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     parser = add_command(
         parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True),
         "latency",

@@ -2,19 +2,16 @@
 
 from argparse import ArgumentTypeError, Namespace
 
-from pam.cli.arguments import Commands, add_command, add_results, positive
+from pam.cli.arguments import Parser, add_results, positive
 
 AGREES, DIFFERS = 0, 1
 
+HELP = "compare the measurements of a run with those of a reference run"
+EXAMPLE = "pam check --results results/quick --reference results/reference/quick"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "check",
-        "compare the measurements of a run with those of a reference run",
-        "pam check --results results/quick --reference results/reference/quick",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     add_results(parser)
     parser.add_argument(
         "--reference", required=True, metavar="FOLDER", help="folder of the reference run"

@@ -2,18 +2,15 @@
 
 from argparse import Namespace
 
-from pam.cli.arguments import Commands, add_command, add_results, positive
+from pam.cli.arguments import Parser, add_results, positive
 from pam.config.model import COMPARED_DELTA
 
+HELP = "print what every merger costs of another one at equal accuracy, with intervals"
+EXAMPLE = "pam compare --results results/quick --reference pam"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "compare",
-        "print what every merger costs of another one at equal accuracy, with intervals",
-        "pam compare --results results/quick --reference pam",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     add_results(parser)
     parser.add_argument(
         "--reference", required=True, metavar="ROW", help="merging row that counts as 1"

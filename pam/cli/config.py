@@ -3,21 +3,18 @@
 import json
 from argparse import Namespace
 
-from pam.cli.arguments import PROFILE, Commands, add_command
+from pam.cli.arguments import PROFILE, Parser
 from pam.config import check_plugins, dump_config, explain, json_schema, load_config
 from pam.runs.cells import cells_of
 from pam.runs.raw_data import check_folders
 from pam.runs.stages import CELL_STAGES
 
+HELP = "check a configuration and print it with all its defaults"
+EXAMPLE = f"pam config --config {PROFILE} --check"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "config",
-        "check a configuration and print it with all its defaults",
-        f"pam config --config {PROFILE} --check",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--config", metavar="FILE", help="configuration (YAML)")
     what.add_argument("--schema", action="store_true", help="print the JSON schema and stop")

@@ -4,21 +4,18 @@ import os
 import signal
 from argparse import Namespace
 
-from pam.cli.arguments import Commands, add_command
+from pam.cli.arguments import Parser
 from pam.conformance import KINDS, SUITE, add_settings
 from pam.errors import ConfigError
 
 FAILED = 2
 
+HELP = "check on tiny networks and data whether a plug-in keeps its contract"
+EXAMPLE = "pam conform --merger zipit --options within=0.5"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "conform",
-        "check on tiny networks and data whether a plug-in keeps its contract",
-        "pam conform --merger zipit --options within=0.5",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     what = parser.add_mutually_exclusive_group(required=True)
     for kind in KINDS:
         what.add_argument(f"--{kind}", metavar="NAME", help=f"registered name of a {kind}")

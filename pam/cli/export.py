@@ -5,24 +5,23 @@ from argparse import Namespace
 
 from tqdm import tqdm
 
-from pam.cli.arguments import Commands, add_command, count
+from pam.cli.arguments import Parser, count
 from pam.deploy.model import FORMATS
 from pam.stages.device import set_up
 
 SMOKE = "results/smoke"
 ALL = "all"
 
+HELP = "write the sub-network of a task combination as a file that runs elsewhere, and its card"
+EXAMPLE = (
+    f"pam export --network {SMOKE}/pruned/digits_lenet5/pam-taylor-0.safetensors \\\n"
+    '    --strength 0.5 --combination "A&B" --format onnx \\\n'
+    f"    --data {SMOKE}/data/digits_lenet5 --out exported"
+)
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "export",
-        "write the sub-network of a task combination as a file that runs elsewhere, and its card",
-        f"pam export --network {SMOKE}/pruned/digits_lenet5/pam-taylor-0.safetensors \\\n"
-        '    --strength 0.5 --combination "A&B" --format onnx \\\n'
-        f"    --data {SMOKE}/data/digits_lenet5 --out exported",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "--network",
         required=True,

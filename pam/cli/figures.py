@@ -2,16 +2,17 @@
 
 from argparse import Namespace
 
-from pam.cli.arguments import Commands, add_command, add_results
+from pam.cli.arguments import Parser, add_results
 from pam.garbage import rare_collections
 from pam.history.stale import stale_tables
 from pam.runs.stages import STAGES
 
+HELP = STAGES["figures"].help
+EXAMPLE = "pam figures --results results/quick --out figures/quick"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    example = "pam figures --results results/quick --out figures/quick"
-    parser = add_command(commands, "figures", STAGES["figures"].help, example)
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     add_results(parser)
     parser.add_argument("--out", required=True, metavar="FOLDER", help="where the figures go")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="draw only these figures")

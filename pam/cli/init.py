@@ -5,7 +5,7 @@ import shlex
 from argparse import Namespace
 from pathlib import Path
 
-from pam.cli.arguments import Commands, add_command
+from pam.cli.arguments import Parser
 from pam.cli.config import schema_text
 from pam.errors import ConfigError
 from pam.files import write_text
@@ -37,15 +37,12 @@ profile: mine # config/mine.yaml, or a profile that comes with PAM-bench
 # download: true      # fetch raw data that are missing
 """
 
+HELP = "write a profile and a Snakefile into an empty folder"
+EXAMPLE = "pam init my-study --profile quick"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "init",
-        "write a profile and a Snakefile into an empty folder",
-        "pam init my-study --profile quick",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("folder", nargs="?", default=".", help="empty or new; default: this one")
     parser.add_argument(
         "--profile",

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pam
 from pam.cli import stage
-from pam.cli.arguments import PROFILE, Parser
+from pam.cli.arguments import PROFILE, Parser, add_command
 from pam.durable.stopping import Interrupted, listening, stop_with_workflow
 from pam.errors import PamError
 from pam.runs.stages import CELL_STAGES
@@ -51,7 +51,7 @@ def make_parser(only: str = "") -> Parser:
         if module is stage:
             stage.add_stage_parser(commands, name)
         else:
-            module.add_parser(commands)
+            module.add_arguments(add_command(commands, name, module.HELP, module.EXAMPLE))
     return parser
 
 

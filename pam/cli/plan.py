@@ -2,17 +2,14 @@
 
 from argparse import Namespace
 
-from pam.cli.arguments import Commands, add_command, add_config, add_seeds, positive
+from pam.cli.arguments import Parser, add_config, add_seeds, positive
+
+HELP = "print the jobs of a configuration and about how long they will take"
+EXAMPLE = "pam plan --config workflow/config/paper.yaml --rate 20"
 
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "plan",
-        "print the jobs of a configuration and about how long they will take",
-        "pam plan --config workflow/config/paper.yaml --rate 20",
-    )
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     add_config(parser)
     add_seeds(parser)
     parser.add_argument(

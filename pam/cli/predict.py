@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pam.cli.arguments import Commands, add_command
+from pam.cli.arguments import Parser
 from pam.errors import PamError
 from pam.files import write_text
 
@@ -20,15 +20,12 @@ DAMAGED = 2
 COLUMNS = ("image", "task", "label", "score", "predicted")
 _NO_LABEL = "-"
 
+HELP = "show the labels that an exported network finds in images, per task"
+EXAMPLE = "pam predict --model exported/pam-taylor-0-0.5-A+B.onnx pictures/ --csv labels.csv"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "predict",
-        "show the labels that an exported network finds in images, per task",
-        "pam predict --model exported/pam-taylor-0-0.5-A+B.onnx pictures/ --csv labels.csv",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("--model", required=True, metavar="FILE", help="file made by `pam export`")
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE", help="image files, or folders of image files"

@@ -3,19 +3,16 @@
 from argparse import Namespace
 from pathlib import Path
 
-from pam.cli.arguments import Commands, add_command, add_results
+from pam.cli.arguments import Parser, add_results
 from pam.files import write_text
 from pam.history.stale import stale_tables
 
+HELP = "put a run on one page (HTML) to explore without a connection: charts, tables, origins"
+EXAMPLE = "pam report --results results/quick"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "report",
-        "put a run on one page (HTML) to explore without a connection: charts, tables, origins",
-        "pam report --results results/quick",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     add_results(parser)
     parser.add_argument("--out", metavar="FILE", help="default: report.html in the results")
 

@@ -3,22 +3,21 @@
 from argparse import Namespace
 from pathlib import Path
 
-from pam.cli.arguments import Commands, add_command
+from pam.cli.arguments import Parser
 from pam.errors import DataError
 from pam.files import write_text
 
 BEGIN, END = "<!-- answer: made by pam reproduction -->", "<!-- end of the answer -->"
 
+HELP = "write the page that sets the paper's claims beside what runs measured"
+EXAMPLE = (
+    "pam reproduction --results results/reference/fashion_mnist \\\n"
+    "    --notes docs/reproduction_notes.md --out docs/reproduction.md --answer README.md"
+)
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "reproduction",
-        "write the page that sets the paper's claims beside what runs measured",
-        "pam reproduction --results results/reference/fashion_mnist \\\n"
-        "    --notes docs/reproduction_notes.md --out docs/reproduction.md --answer README.md",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "--results", required=True, nargs="+", metavar="FOLDER", help="folders of runs"
     )

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pam.cli.arguments import DATA, Commands, add_command
+from pam.cli.arguments import DATA, Parser
 from pam.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,15 +20,12 @@ SYNTHETIC = ("cartoon_faces",)
 _ROW_INCHES = 0.62
 _WHITE = 255
 
+HELP = "draw images of a data set, with each label and without it"
+EXAMPLE = f"pam samples {DATA} --out figures/quick/digits_lenet5.png"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "samples",
-        "draw images of a data set, with each label and without it",
-        f"pam samples {DATA} --out figures/quick/digits_lenet5.png",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "--data", required=True, metavar="FOLDER", help="data set made by `pam prepare`"
     )

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 
-from pam.cli.arguments import Commands, add_command, add_seeds
+from pam.cli.arguments import Parser, add_seeds
 from pam.config import check_plugins, load_config
 from pam.durable.locks import RUN_LOCK, is_held
 from pam.garbage import rare_collections
@@ -13,15 +13,12 @@ from pam.history.stale import in_words, stale_stages
 from pam.history.status import failed_lines, given_up_lines, stage_lines
 from pam.runs.paths import REFERENCE, Paths, checkout, own_profile, profile_file
 
+HELP = "say what of a profile is up to date, what would run again, and why"
+EXAMPLE = "pam status --profile quick"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "status",
-        "say what of a profile is up to date, what would run again, and why",
-        "pam status --profile quick",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "--profile",
         default="quick",

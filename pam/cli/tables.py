@@ -2,15 +2,16 @@
 
 from argparse import Namespace
 
-from pam.cli.arguments import Commands, add_command, add_results
+from pam.cli.arguments import Parser, add_results
 from pam.history.stale import stale_tables
 from pam.runs.stages import STAGES
 
+HELP = STAGES["tables"].help
+EXAMPLE = "pam tables --results results/quick --out results/quick/tables"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    example = "pam tables --results results/quick --out results/quick/tables"
-    parser = add_command(commands, "tables", STAGES["tables"].help, example)
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     add_results(parser)
     parser.add_argument("--out", metavar="FOLDER", help="default: tables/ in the results")
 

@@ -4,18 +4,15 @@ import json
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
 
-from pam.cli.arguments import Commands, add_command
+from pam.cli.arguments import Parser
 from pam.errors import ConfigError
 
+HELP = "show everything behind a figure, table, CSV file or row, network or record"
+EXAMPLE = "pam trace results/reference/cartoon/measurements.csv --row 12"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "trace",
-        "show everything behind a figure, table, CSV file or row, network or record",
-        "pam trace results/reference/cartoon/measurements.csv --row 12",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("target", metavar="TARGET", help="a file")
     parser.add_argument(
         "--row", type=_row, metavar="N", help="one row of a CSV file; 1 follows the header"
