@@ -4,18 +4,15 @@ import os
 from argparse import Namespace
 from pathlib import Path, PurePath
 
-from pam.cli.arguments import Commands, add_command
+from pam.cli.arguments import Parser
 from pam.files import write_text
 
+HELP = "write a page with the figures of several runs, and how to read them"
+EXAMPLE = "pam gallery --figures figures/reference --out docs/gallery.md"
 
-def add_parser(commands: Commands) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "gallery",
-        "write a page with the figures of several runs, and how to read them",
-        "pam gallery --figures figures/reference --out docs/gallery.md",
-    )
+
+def add_arguments(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "--figures", required=True, metavar="FOLDER", help="has a folder of figures per run"
     )
