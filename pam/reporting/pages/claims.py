@@ -177,40 +177,48 @@ def requests_part(run: Run, experiment: str) -> list[str]:
 
 
 def answer(run: Run, experiment: str) -> str:
-    """Return three sentences and a picture: what came out, of one experiment of the paper.
+    """Return what came out, in four sentences and a picture, of one experiment of the paper.
 
-    Ratios are those at the default delta, under the first of the paper's pruning schemes that ran.
+    Ratios are those under the first of the paper's pruning schemes that ran.
     """
-    where = {"experiment": experiment, "requirement": MEAN, "delta": DEFAULT_DELTA, "merging": PAM}
-    matched = run.rows("matched", **where)
+    matched = run.rows("matched", experiment=experiment, requirement=MEAN, merging=PAM)
     pruning = next(name for name in claims.PRUNINGS if name in set(matched["pruning"]))
-    cells = select(matched, pruning=pruning).set_index("combination")
-    size = cells.index.str.count("&")
-    everything, alone = cells.index[[size.argmax()]], cells.index[size == 0]
+    matched = select(matched, pruning=pruning)
+    cells = matched.set_index(["combination", "delta"])
+    tasks = matched["combination"].unique()
+    everything, alone = [max(tasks, key=len)], [name for name in tasks if "&" not in name]
+    deltas = sorted(matched["delta"].unique(), reverse=True)
     printed = reported_ratios(*run.setting(experiment))
-    told = [verdict(claim.evidence) for claim in ratio_claims([(run, experiment)])]
 
-    def ratios(reference: str, chosen: Sequence[str], outcome: str) -> str:
-        name = f"flops_vs_{reference}"
-        ours, theirs = [], []
-        for tasks, row in cells.loc[chosen].iterrows():
-            ends = interval(*(row[f"{name}_{end}"] for end in ("mean", "low", "high")), ".2f")
-            ours.append(f"{ends} ({tasks})")
-            theirs.append(number(printed.get((reference, pruning, tasks), math.nan), ".2f"))
-        return f"{' and '.join(ours)}; paper {' and '.join(theirs)}; {outcome}"
+    def ratios(reference: str, chosen: Sequence[str]) -> str:
+        parts = [f"flops_vs_{reference}_{end}" for end in ("mean", "low", "high")]
+        told = []
+        for name in chosen:
+            ours = [
+                f"{interval(*cells.loc[(name, delta), parts], '.2f')} at {delta:g}"
+                for delta in deltas
+            ]
+            theirs = number(printed.get((reference, pruning, name), math.nan), ".2f")
+            told.append(f"{name} {', '.join(ours)} (paper {theirs})")
+        return "; ".join(told)
 
+    asked = ((B1, everything), (B1, alone), (B2, alone))
+    lines = [
+        f"{index}. {claim.text}: **{verdict(claim.evidence)}**. {ratios(*asked[index - 1])}."
+        for index, claim in enumerate(ratio_claims([(run, experiment)]), 1)
+    ]
     picture = f"figures/{run.folder.resolve().parent.name}/{run.profile}"
     picture += f"/{file_stem(run.experiments, experiment, 'ratios')}.png"
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
+    cheapest = f"Whatever is asked for, at {DEFAULT_DELTA:g}: {_cheapest(run, pruning, ranked)}"
     return "\n".join(
         [
             f"{run.title(experiment)}, pruned by {run.names.pruning(pruning)}: ratios of "
-            f"computation where the tasks have lost {DEFAULT_DELTA:g} percentage point of accuracy "
-            f"on average, with 95 % intervals over {int(cells['n'].max())} seeds.\n",
-            f"1. PAM against separate networks (B1), all tasks: {ratios(B1, everything, told[0])}. "
-            f"One task: {ratios(B1, alone, told[1])}.",
-            f"2. PAM against the shared network (B2), one task: {ratios(B2, alone, told[2])}.",
-            f"3. Whatever is asked for: {_cheapest(run, pruning, ranked)}\n",
+            f"computation where the tasks have lost {' or '.join(f'{one:g}' for one in deltas)} "
+            "percentage points of accuracy on average, with 95 % intervals over "
+            f"{int(cells['n'].max())} seeds.\n",
+            *lines,
+            f"{len(lines) + 1}. {cheapest}\n",
             f"![Computation against B1 and B2]({picture})",
         ]
     )
