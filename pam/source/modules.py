@@ -36,17 +36,12 @@ class Import(NamedTuple):
 
 
 class Module:
-    """The source of one module.
+    """The source of one module, in the folder of its package ``top`` (empty if it has none).
 
     Attributes:
         name: dotted name, e.g. ``pam.networks`` or ``pam.networks.lenet``.
         path: its file.
         is_package: whether the file is an ``__init__.py``.
-
-    Args:
-        path: the file.
-        folder: the folder of its top-level package.
-        top: the name of that package; empty for a module outside any package.
     """
 
     def __init__(self, path: Path, folder: Path, top: str) -> None:

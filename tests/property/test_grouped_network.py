@@ -30,8 +30,8 @@ from tests.reference.dense_resnet import dense_resnet_scores
 from tests.reference.dense_vgg import dense_vgg_scores
 
 few = settings(max_examples=4, deadline=None, phases=PHASES)
-some = settings(max_examples=20, deadline=None, phases=PHASES)
-many = settings(max_examples=40, deadline=None, phases=PHASES)
+some = settings(max_examples=12, deadline=None, phases=PHASES)
+many = settings(max_examples=20, deadline=None, phases=PHASES)
 # A ResNet-34 is but deeper than a ResNet-18.
 every_architecture = pytest.mark.parametrize("name", sorted({*ARCHITECTURES} - {"resnet34"}))
 REFERENCES = {
