@@ -18,7 +18,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the tables from the CSV files."""
-    from pam.reporting.tables.render import render_tables
+    from pam.reporting.tables import render_tables
 
     render_tables(arguments.results, arguments.out, stale_tables(arguments.results))
     return 0

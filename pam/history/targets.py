@@ -17,7 +17,7 @@ from pam.names import check_known
 from pam.reporting.figures import sources_of
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.matched import REFERENCES
-from pam.reporting.tables.render import SOURCES
+from pam.reporting.tables import SOURCES
 from pam.runs.paths import DATA_RECORD, NETWORK, ORIGINS, RECORD, record_of, run_of
 from pam.runs.record import MANIFEST, OK, JobRecord, Manifest, read_manifest, read_record
 from pam.runs.stages import AXES, CELL_STAGES, STAGES, stages_of_table

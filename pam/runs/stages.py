@@ -201,7 +201,7 @@ _RUN_STAGES = {
         folder="tables",
         axes=None,
         parents=(Parent("results", "aggregate"),),
-        module="pam.reporting.tables.render",
+        module="pam.reporting.tables",
     ),
     "figures": Stage(
         help="draw the figures of a run from its CSV files",

@@ -48,8 +48,7 @@ def _analyse(
     job: Job, inputs: Inputs, network: "GroupedNetwork", strength: float, seed: int
 ) -> Rows:
     """Return the rows of one network without the columns that name the cell and the run."""
-    from pam.analysis.exclusivity import exclusivity_rows
-    from pam.analysis.redundancy import redundancy_rows, sample_rows
+    from pam.analysis.conditions import exclusivity_rows, redundancy_rows, sample_rows
     from pam.merging.activations import collect, draw_sample
 
     dataset, layers = inputs.dataset, job.experiment.conditions.layers
@@ -79,8 +78,7 @@ def _analyse(
 
 def _unknown(job: Job, strength: float) -> Rows:
     """Return the rows of a network that there is none of."""
-    from pam.analysis.exclusivity import unknown_exclusivity_rows
-    from pam.analysis.redundancy import unknown_redundancy_rows
+    from pam.analysis.conditions import unknown_exclusivity_rows, unknown_redundancy_rows
 
     tasks, layers = job.experiment.tasks, job.experiment.conditions.layers
     rows: Rows = {}

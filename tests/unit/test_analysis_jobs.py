@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pam.analysis import redundancy
+from pam.analysis import conditions
 from pam.data.store import load_dataset
 from pam.errors import CollapseError, DivergenceError
 from pam.files import read_json
@@ -206,7 +206,7 @@ def test_networks_that_are_not_there_have_rows_without_numbers(run, tmp_path):
 
 
 def test_an_analysis_that_runs_out_of_memory_leaves_the_others(run, monkeypatch):
-    found, calls = redundancy.redundancy_rows, []
+    found, calls = conditions.redundancy_rows, []
 
     def second_fails(*arguments):
         calls.append(arguments)
@@ -214,7 +214,7 @@ def test_an_analysis_that_runs_out_of_memory_leaves_the_others(run, monkeypatch)
             raise MemoryError
         return found(*arguments)
 
-    monkeypatch.setattr(redundancy, "redundancy_rows", second_fails)
+    monkeypatch.setattr(conditions, "redundancy_rows", second_fails)
     record = analysed(run, "none")
     assert (record["status"], record["reason"].split(":")[0]) == ("out_of_memory", "not analysed")
     assert "strength 0.3" in record["reason"]

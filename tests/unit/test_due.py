@@ -159,7 +159,7 @@ CODE = {
     "measure": ("cost/measure.py", "", MORE, jobs("measure") | LAST),
     "measure's body": ("stages/measure.py", "", MORE, jobs("measure") | LAST),
     "relate": ("analysis/relatedness.py", "", MORE, RELATE | LAST),
-    "analyse": ("analysis/exclusivity.py", "", MORE, jobs("analyse", ["pam"]) | LAST),
+    "analyse": ("analysis/conditions.py", "", MORE, jobs("analyse", ["pam"]) | LAST),
     "aggregate": ("reporting/statistics/matched.py", "", MORE, LAST),
     "tables": ("reporting/tables/overviews.py", "", MORE, TABLES),
     "figures": ("reporting/figures/style.py", "", MORE, FIGURES),

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pam.analysis.exclusivity import (
+from pam.analysis.conditions import (
     exclusivity,
     exclusivity_rows,
     removal_order,

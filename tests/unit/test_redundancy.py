@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pam.analysis.redundancy import (
+from pam.analysis.conditions import (
     correlations,
     redundancy,
     redundancy_rows,

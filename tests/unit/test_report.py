@@ -20,7 +20,7 @@ from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.latency import duration
 from pam.reporting.storage import select
-from pam.reporting.tables.render import documents
+from pam.reporting.tables import documents
 from pam.source.modules import ROOT
 from tests.browser import browser, executable
 from tests.reporting_fixtures import fail, write_records

@@ -14,7 +14,7 @@ from pam.reporting.statistics.intervals import ratio_interval
 from pam.reporting.statistics.latency import matched_times, timed_networks
 from pam.reporting.statistics.operating_points import parts_of
 from pam.reporting.storage import read_table, select, write_rows
-from pam.reporting.tables.render import render_tables
+from pam.reporting.tables import render_tables
 from tests.reporting_fixtures import FIVE_TASKS, write_records
 
 MERGINGS = ("none", "mtz", "pam")

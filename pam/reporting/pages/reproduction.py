@@ -19,9 +19,9 @@ from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import PAM, PRUNINGS, Places, weighed
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK
+from pam.reporting.tables import Builder
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
 from pam.reporting.tables.comparison import against
-from pam.reporting.tables.render import Builder
 from pam.reporting.tables.text_table import TextTable
 from pam.runs.record import Manifest
 
