@@ -8,7 +8,7 @@ from hypothesis import settings
 
 # The same examples in every run, or others in each (make test-more). Nothing is kept in CI, where
 # a failure says how to repeat it.
-settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 settings.register_profile("random", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 

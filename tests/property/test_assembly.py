@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.errors import CollapseError, ShapeError
 from pam.networks import Assembly, build
+from tests.examples import examples
 from tests.random_networks import LAYERS, PHASES, assemblies, images_for, scores_side_by_side
 from tests.reference.dense_network import dense_lenet_scores
 
-few = settings(max_examples=30)
-deep = settings(max_examples=30, phases=PHASES)
+few = examples(30)
+deep = examples(30, phases=PHASES)
 
 
 def assert_same_scores(left, right):

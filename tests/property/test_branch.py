@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
@@ -22,6 +22,7 @@ from pam.plugins.branch import (
     planted,
     view,
 )
+from tests.examples import examples
 from tests.small import (
     LAYERS,
     SHAPE,
@@ -34,8 +35,8 @@ from tests.small import (
     shuffled,
 )
 
-few = settings(max_examples=10, deadline=None)
-many = settings(max_examples=40, deadline=None)
+few = examples(10)
+many = examples(40)
 seeds = st.integers(0, 2**31)
 
 
@@ -46,7 +47,7 @@ def slow_correlation(a, b):
     return round(np.corrcoef(a, b)[0, 1], 9)
 
 
-@settings(max_examples=4, deadline=None)
+@examples(4)
 @given(seeds)
 def test_affinities_are_rank_correlations_of_the_dissimilarities_of_images(seed):
     data = make_data(12, seed=seed)

@@ -18,6 +18,7 @@ from pam.data.cartoon_drawing import (
     draw_looks,
     ellipse,
 )
+from tests.examples import examples
 
 sizes = st.floats(0.2, 1.0)
 points = st.tuples(st.floats(-1.5, 1.5), st.floats(-1.5, 1.5))
@@ -74,7 +75,7 @@ def test_no_other_attribute_and_no_look_hides_an_attribute(attribute):
     assert float(change.min()) > 0.06
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(-6, 6), st.integers(-6, 6), st.integers(0, 1000))
 def test_moving_a_face_moves_its_pixels(right, down, seed):
     size = 32
@@ -89,7 +90,7 @@ def test_moving_a_face_moves_its_pixels(right, down, seed):
     assert torch.allclose(after[:, :, inner, inner], expected, atol=1e-3)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 1000))
 def test_a_mirrored_head_is_the_head_turned_the_other_way(seed):
     labels, look = random_faces(2, seed)

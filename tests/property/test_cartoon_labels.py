@@ -3,11 +3,12 @@
 from math import asin, pi, sqrt
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.data.cartoon_drawing import ATTRIBUTES
 from pam.data.cartoon_faces import DEFAULT_TASKS, draw_labels, make_part
+from tests.examples import examples
 
 FACES = 20_000
 # The largest of some hundred standard errors, with room to spare.
@@ -32,7 +33,7 @@ def related() -> torch.Tensor:
     return mask
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.floats(0, 0.95), seeds)
 def test_correlations_are_those_of_a_common_normal_variable(correlation, seed):
     labels = draw_labels(FACES, correlation, torch.Generator().manual_seed(seed))
@@ -44,7 +45,7 @@ def test_correlations_are_those_of_a_common_normal_variable(correlation, seed):
     assert float((correlations(labels) - expected).abs().max()) < ERRORS / sqrt(FACES)
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(seeds)
 def test_without_correlation_triples_of_labels_are_independent(seed):
     labels = draw_labels(FACES, 0.0, torch.Generator().manual_seed(seed))
@@ -55,7 +56,7 @@ def test_without_correlation_triples_of_labels_are_independent(seed):
     assert float(products[i, j, k].abs().max()) < ERRORS / sqrt(FACES)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.integers(1, 150), st.integers(1, 150), st.sampled_from(["train", "test"]), seeds)
 def test_a_face_depends_on_its_place_alone(few, many, part, seed):
     few, many = sorted((few, many))

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
@@ -26,6 +26,7 @@ from pam.reporting.statistics.check import (
     welch,
 )
 from pam.reporting.storage import write_rows
+from tests.examples import examples
 
 LEVEL = 0.01
 COMBINATIONS = ("A", "B", "A&B")
@@ -207,7 +208,7 @@ def test_of_the_cells_named_few_are_named_wrongly():
 pairs = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=2, max_size=5)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(100)
 @given(pairs, pairs)
 def test_a_test_is_symmetric_and_a_chance(one, other):
     first, second = (groups(np.array([values])) for values in (one, other))
@@ -216,7 +217,7 @@ def test_a_test_is_symmetric_and_a_chance(one, other):
     assert p == pytest.approx(welch(second, first)[0])
 
 
-@settings(max_examples=50, deadline=None)
+@examples(100)
 @given(st.floats(0.1, 10), st.floats(0.1, 10), st.integers(2, 9), st.integers(2, 9))
 def test_what_a_test_would_find_is_where_its_p_value_is_the_level(sd_a, sd_b, n_a, n_b):
     def group(mean, sd, n):

@@ -1,6 +1,6 @@
 """Costs of random networks: against fvcore, against the sub-networks themselves, and monotone."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.cost import (
@@ -13,10 +13,11 @@ from pam.cost import (
 )
 from pam.cost.counting import macs_of_parts
 from pam.networks.wiring import executed
+from tests.examples import examples
 from tests.random_networks import networks
 
-few = settings(max_examples=8, deadline=None)
-many = settings(max_examples=40, deadline=None)
+few = examples(15)
+many = examples(80)
 
 
 def needed_macs(network, combination):

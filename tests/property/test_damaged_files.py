@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import pam
@@ -31,12 +31,13 @@ from pam.reporting.schema import MATCHED
 from pam.reporting.storage import read_table, write_rows
 from pam.runs.record import read_manifest
 from pam.stages.failures import read_failure
+from tests.examples import examples
 from tests.picture_files import encode, pixels
 from tests.reporting_fixtures import train_record
 
 SHAPE, WIDTHS = (1, 8, 32), (2, 3, 5, 4)
 STRIPS = {"tile": 8, "train_strips": 6, "validation_strips": 4, "test_strips": 4}
-FUZZ = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def network(seed: int = 0) -> SingleTaskNetwork:

@@ -6,10 +6,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 
 from pam.deploy import FORMATS, About
 from pam.deploy.model import format_module, open_trusted
+from tests.examples import examples
 from tests.random_networks import images_for, networks, residual_architectures
 
 
@@ -40,13 +41,13 @@ def check_format(network, name):
 
 
 @pytest.mark.parametrize("name", ["pt2", "state_dict"])
-@settings(max_examples=2, deadline=None)
+@examples(2)
 @given(network=networks(3))
 def test_formats_of_torch(name, network):
     check_format(network, name)
 
 
-@settings(max_examples=3, deadline=None)
+@examples(3)
 @given(networks(2, residual_architectures()))
 def test_residual_networks_step_by_step(network):
     check_format(network, "state_dict")

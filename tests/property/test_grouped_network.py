@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.cost import analytic_macs, macs, parameters
@@ -13,6 +13,7 @@ from pam.cost.counting import macs_of_parts
 from pam.networks import ARCHITECTURES, Assembly, GroupedNetwork
 from pam.networks.subnetwork import view
 from pam.networks.wiring import executed
+from tests.examples import examples
 from tests.random_networks import (
     PHASES,
     architectures_named,
@@ -29,9 +30,9 @@ from tests.reference.dense_network import dense_lenet_scores
 from tests.reference.dense_resnet import dense_resnet_scores
 from tests.reference.dense_vgg import dense_vgg_scores
 
-few = settings(max_examples=4, deadline=None, phases=PHASES)
-some = settings(max_examples=12, deadline=None, phases=PHASES)
-many = settings(max_examples=20, deadline=None, phases=PHASES)
+few = examples(4, phases=PHASES)
+some = examples(20, phases=PHASES)
+many = examples(40, phases=PHASES)
 # A ResNet-34 is but deeper than a ResNet-18.
 every_architecture = pytest.mark.parametrize("name", sorted({*ARCHITECTURES} - {"resnet34"}))
 REFERENCES = {
@@ -66,7 +67,7 @@ def test_the_wiring_rule_equals_dense_layers_with_forbidden_weights_zero(name, d
     assert_equals_dense(data.draw(assemblies(made=architectures_named(name))))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(assemblies())
 def test_the_wiring_rule_holds_in_many_chains(assembly):
     assert_equals_dense(assembly)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.information import entropy, label_entropy, mutual_information, per_unit_information
+from tests.examples import examples
 from tests.reference.information_reference import (
     slow_entropy,
     slow_label_entropy,
@@ -28,7 +29,7 @@ def problems(draw):
     return x, labels, draw(st.sampled_from([0.01, 0.1, 1.0]))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(problems())
 def test_estimates_equal_the_reference(problem):
     x, labels, variance = problem
@@ -42,14 +43,14 @@ def test_estimates_equal_the_reference(problem):
     np.testing.assert_allclose(units.numpy(), each, atol=1e-8)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(problems())
 def test_information_lies_between_nothing_and_the_ceiling(problem):
     x, labels, variance = problem
     assert -1e-9 <= mutual_information(x, labels, variance) <= label_entropy(labels) + 1e-9
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(problems(), st.randoms(use_true_random=False))
 def test_order_and_shift_and_constants_do_not_matter(problem, random):
     x, labels, variance = problem
@@ -64,7 +65,7 @@ def test_order_and_shift_and_constants_do_not_matter(problem, random):
     assert mutual_information(-x, -labels, variance) == pytest.approx(expected, abs=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(problems())
 def test_far_apart_samples_tell_every_label(problem):
     _, labels, variance = problem

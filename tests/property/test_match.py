@@ -5,13 +5,14 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.errors import ConfigError, ShapeError
 from pam.merging import merge, second_moments
 from pam.networks import build
 from pam.plugins.match import dealt, matched, solve_ridge
+from tests.examples import examples
 from tests.small import (
     LAYERS,
     SHAPE,
@@ -26,8 +27,8 @@ from tests.small import (
     side_by_side,
 )
 
-few = settings(max_examples=8, deadline=None)
-many = settings(max_examples=60, deadline=None)
+few = examples(8)
+many = examples(60)
 seeds = st.integers(0, 2**31)
 DATA = make_data(64, tasks="ABC")
 

@@ -6,13 +6,14 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from pam import ConfigError, DataError
 from pam.reporting.statistics import intervals
 from pam.reporting.statistics.matched_cost import matched_cost
+from tests.examples import examples
 from tests.reference.matched_cost_reference import slow_cost
 
 COMBINATIONS = ("A", "B", "A&B")
@@ -42,7 +43,7 @@ def networks(draw):
     ]
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(networks(), min_size=1, max_size=3), numbers, st.sampled_from(["mean", "worst"]))
 def test_a_merged_network_costs_what_the_slow_reference_says(seeds, delta, requirement):
     rows = [row for seed, path in enumerate(seeds) for row in rows_of("pam", seed, "A&B", path)]
@@ -58,7 +59,7 @@ def test_a_merged_network_costs_what_the_slow_reference_says(seeds, delta, requi
         )
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(networks(), networks(), numbers)
 def test_costs_of_parts_add_up_each_at_its_own_crossing(one, other, delta):
     rows = rows_of("none", 0, "A", one) + rows_of("none", 0, "B", other)
@@ -70,7 +71,7 @@ def test_costs_of_parts_add_up_each_at_its_own_crossing(one, other, delta):
     assert costs["A&B"] == pytest.approx(sum(slow), rel=1e-6)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(networks(), numbers, st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(path, delta, random):
     rows = rows_of("pam", 0, "A&B", path)
@@ -79,7 +80,7 @@ def test_the_order_of_rows_changes_nothing(path, delta, random):
     assert one["cost"].to_numpy() == pytest.approx(other["cost"].to_numpy(), rel=1e-9)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(networks(), numbers, numbers)
 def test_a_stricter_delta_and_the_worst_task_cost_no_less(path, one, other):
     points = pd.DataFrame(rows_of("pam", 0, "A&B", path))
@@ -107,7 +108,7 @@ def paths_crossing_at(merging, costs):
     ]
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(st.tuples(prices, prices), min_size=1, max_size=7))
 def test_ratios_are_paired_with_t_and_all_flips_of_signs(costs):
     points = [
@@ -165,7 +166,7 @@ def test_points_that_do_not_fit_are_refused():
         matched_cost(points, 1.0).mean("z", "A")
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
 def test_holm_is_the_closed_test_of_bonferroni(p):
     """A hypothesis falls if every set of hypotheses that contains it falls by Bonferroni."""

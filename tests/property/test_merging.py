@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.cost import paper_flops
@@ -10,6 +10,7 @@ from pam.data import MultitaskDataset, Split
 from pam.merging import merge
 from pam.merging.activations import collect, standardised
 from pam.networks import Assembly
+from tests.examples import examples
 from tests.random_networks import images_for, networks
 from tests.small import (
     LAYERS,
@@ -22,8 +23,8 @@ from tests.small import (
     shuffled,
 )
 
-few = settings(max_examples=8, deadline=None)
-many = settings(max_examples=25, deadline=None)
+few = examples(8)
+many = examples(25)
 DATA = make_data(96, tasks="ABC")
 
 

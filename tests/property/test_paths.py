@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.cost import paper_flops
@@ -16,6 +16,7 @@ from pam.pruning.registry import curve_rows
 from pam.pruning.units import unit_keys
 from pam.seeds import derive_seed
 from pam.training import Epoch
+from tests.examples import examples
 from tests.small import SHORT, STILL, make_data, make_network, make_networks, own_part, same_bits
 
 DATA = make_data(32, tasks="ABC")
@@ -67,7 +68,7 @@ def walk(network, seed=0, fine_tune=STILL, removes=(0.0, 0.3), **settings):
 removed = st.lists(st.sampled_from([0.0, 0.02, 0.1, 0.3, 0.7]), min_size=1, max_size=4)
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(ratio=st.sampled_from([0.5, 0.85, 0.97]), removes=removed, seed=st.integers(0, 99))
 def test_networks_are_taken_at_equal_ratios_of_cost(ratio, removes, seed):
     network = make_network("A", widths=WIDE)
@@ -91,7 +92,7 @@ def test_networks_are_taken_at_equal_ratios_of_cost(ratio, removes, seed):
     assert all(same_bits(a.network, b.network) for a, b in zip(taken, wanted, strict=True))
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(noise=st.lists(st.floats(-2, 2), min_size=60, max_size=60), stop=st.sampled_from([1.0, 4.0]))
 def test_a_path_ends_after_two_drops_beyond_the_last_of_interest(noise, stop):
     """Drops that grow as the cost falls, read with errors."""
@@ -147,7 +148,7 @@ def test_where_nothing_is_left_to_remove_a_path_ends():
     assert all(units == 1 for _, units in unit_keys(taken[-1].network))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(start=st.floats(0.01, 0.9), step=st.floats(0.3, 0.999), growth=st.floats(1.001, 3))
 def test_ladders_rise(start, step, growth):
     remaining = list(islice(Ladder("remaining", start, step), 300))

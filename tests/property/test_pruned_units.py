@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.networks import Assembly
 from pam.pruning.units import connected, remove, scale, unit_keys
+from tests.examples import examples
 from tests.random_networks import (
     LAYERS,
     PHASES,
@@ -21,8 +22,8 @@ from tests.reference.dense_resnet import dense_resnet_scores
 from tests.reference.slow_units import needed_units, starving, wires
 from tests.small import make_networks, share_some
 
-many = settings(max_examples=40, phases=PHASES)
-few = settings(max_examples=2, phases=PHASES)
+many = examples(40, phases=PHASES)
+few = examples(2, phases=PHASES)
 SHARES = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0]
 
 

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.cost.counting import analytic_macs, paper_flops
@@ -16,10 +16,11 @@ from pam.pruning import prune_progressively, readers
 from pam.pruning.reader_costs import edge_weight
 from pam.pruning.readers import edge_keys, moves, scale_readers, wire_factors
 from pam.pruning.vibnet_readers import ReaderBottleneck, divided_steps, portion
+from tests.examples import examples
 from tests.random_networks import PHASES, images_for, networks, scores_side_by_side
 from tests.small import SHAPE, SHORT, make_data, make_networks, same_bits, side_by_side
 
-many = settings(max_examples=20, phases=PHASES)
+many = examples(20, phases=PHASES)
 DATA = make_data(tasks="ABC")
 
 

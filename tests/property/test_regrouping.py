@@ -6,12 +6,13 @@ from itertools import chain
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import pam
 from pam.information import label_entropy, mutual_information
 from pam.merging.regrouping import Search, group, irrelevant_order, regroup
+from tests.examples import examples
 from tests.reference.regrouping_reference import slow_irrelevant, slow_regroup
 
 TASKS = "ABCD"
@@ -51,7 +52,7 @@ def shares_of_ceiling(labels, share):
     return {task: share * label_entropy(y) for task, y in labels.items()}
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(layers(), st.sampled_from([0.0, 0.05, 0.3, 0.6, 0.9, 0.99, 1.0]))
 def test_lists_equal_the_reference(layer, share):
     x, labels = layer
@@ -64,7 +65,7 @@ def test_lists_equal_the_reference(layer, share):
     assert grouping.removed == removed
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(layers(max_neurons=12), st.sampled_from([0, 2000, 10**9]))
 def test_whole_order_and_curve_equal_the_reference_at_any_memory(layer, memory):
     x, labels = layer
@@ -76,7 +77,7 @@ def test_whole_order_and_curve_equal_the_reference_at_any_memory(layer, memory):
     assert search.saturation <= 1 + 1e-9
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(layers(), st.floats(0, 3))
 def test_the_order_does_not_depend_on_the_threshold(layer, threshold):
     x, labels = layer
@@ -88,7 +89,7 @@ def test_the_order_does_not_depend_on_the_threshold(layer, threshold):
         assert whole.curve[taken : taken + 1] == [search.stopped_at][: len(whole.steps) - taken]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(layers(), st.sampled_from([0.1, 0.5, 0.9]))
 def test_trace_holds_the_joint_information(layer, share):
     x, labels = layer
@@ -105,7 +106,7 @@ def test_trace_holds_the_joint_information(layer, share):
         assert grouping.saturation[task] <= 1 + 1e-9
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(layers(), st.floats(0, 2))
 def test_every_neuron_is_in_exactly_one_group(layer, threshold):
     x, labels = layer
@@ -124,7 +125,7 @@ def test_every_neuron_is_in_exactly_one_group(layer, threshold):
         assert partial == users
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(layers(twins=False), st.sampled_from([0.1, 0.4, 0.8]), st.randoms(use_true_random=False))
 def test_permutations_carry_over(layer, share, random):
     x, labels = layer
@@ -148,7 +149,7 @@ def test_permutations_carry_over(layer, share, random):
         assert back == expected.irrelevant
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(layers(), st.sampled_from([0.0, 0.2, 0.7]))
 def test_a_constant_neuron_changes_nothing(layer, share):
     x, labels = layer
@@ -162,7 +163,7 @@ def test_a_constant_neuron_changes_nothing(layer, share):
     assert grouping.shared == expected.shared
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(layers(), st.floats(0, 2), st.integers(2, 4))
 def test_identical_tasks_share_all_that_is_kept(layer, threshold, n_tasks):
     x, labels = layer

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.data.dataset import channel_statistics
@@ -18,6 +18,7 @@ from pam.data.strips import (
     render_strips,
     split_items,
 )
+from tests.examples import examples
 
 PARTS = ("train", "validation", "test")
 
@@ -71,7 +72,7 @@ def slow_bilinear(image: list[list[int]], tile: int) -> list[list[float]]:
 
 
 @given(seed=st.integers(0, 10_000), per_strip=st.integers(1, 6), n_strips=st.integers(1, 40))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_label_is_plus_one_exactly_for_the_classes_in_the_strip(
     seed: int, per_strip: int, n_strips: int
 ) -> None:
@@ -93,7 +94,7 @@ def test_label_is_plus_one_exactly_for_the_classes_in_the_strip(
     fraction=st.floats(0.2, 0.8),
     n_strips=st.integers(1, 60),
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_parts_share_no_item(seed: int, per_strip: int, fraction: float, n_strips: int) -> None:
     source = random_source(seed)
     options = strip_options(
@@ -116,7 +117,7 @@ def test_parts_share_no_item(seed: int, per_strip: int, fraction: float, n_strip
     n_strips=st.integers(1, 100),
     seed=st.integers(0, 10_000),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_dealing_is_fair_and_repeats_no_item_in_a_strip(
     n_pool: int, per_strip: int, n_strips: int, seed: int
 ) -> None:
@@ -131,7 +132,7 @@ def test_dealing_is_fair_and_repeats_no_item_in_a_strip(
 
 
 @given(seed=st.integers(0, 10_000), fraction=st.floats(0.05, 0.95))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_split_keeps_every_item_once_and_the_share_of_every_class(
     seed: int, fraction: float
 ) -> None:
@@ -146,7 +147,7 @@ def test_split_keeps_every_item_once_and_the_share_of_every_class(
 
 
 @given(seed=st.integers(0, 10_000), tile=st.integers(8, 21))
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_strip_is_the_inverted_enlarged_items_from_left_to_right(seed: int, tile: int) -> None:
     source = random_source(seed)
     strips = torch.tensor([[3, 1, 4], [5, 9, 2]])
@@ -189,7 +190,7 @@ def test_shrunken_items_keep_their_mean() -> None:
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_same_seed_same_data_other_seed_other_data(seed: int) -> None:
     source = random_source(0)
     first, again, other = (
@@ -202,7 +203,7 @@ def test_same_seed_same_data_other_seed_other_data(seed: int) -> None:
 
 
 @given(test_strips=st.integers(1, 40), validation_strips=st.integers(1, 40))
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_size_of_one_part_does_not_change_another(test_strips: int, validation_strips: int) -> None:
     source = random_source(0)
     usual = choose_items(source, strip_options())
@@ -215,7 +216,7 @@ def test_size_of_one_part_does_not_change_another(test_strips: int, validation_s
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_normalised_training_images_have_mean_zero(seed: int) -> None:
     dataset = make_dataset("random", random_source(seed), strip_options(seed=seed), None)
     assert dataset.std == [1.0]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -15,6 +15,7 @@ from pam.pruning.taylor import taylor
 from pam.pruning.units import connected, remove, unit_keys
 from pam.training import Schedule, Stage, fit, multitask_loss
 from pam.training.loop import descend, nesterov
+from tests.examples import examples
 from tests.random_networks import images_for, networks
 from tests.small import (
     LAYERS,
@@ -27,8 +28,8 @@ from tests.small import (
     total_units,
 )
 
-few = settings(max_examples=10, deadline=None)
-many = settings(max_examples=25, deadline=None)
+few = examples(10)
+many = examples(25)
 A = frozenset("A")
 
 

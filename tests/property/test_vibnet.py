@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -14,6 +14,7 @@ from pam.networks import architecture
 from pam.pruning.units import connected, remove, scale, unit_keys
 from pam.pruning.vibnet import Bottleneck, kl_coefficients, vibnet
 from pam.training import Schedule, Stage, fit
+from tests.examples import examples
 from tests.random_networks import images_for, networks
 from tests.small import (
     LAYERS,
@@ -26,8 +27,8 @@ from tests.small import (
     total_units,
 )
 
-few = settings(max_examples=20, deadline=None)
-many = settings(max_examples=60, deadline=None)
+few = examples(20)
+many = examples(60)
 KINDS = {"conv": 1.0, "fc": 1.0}
 GROUP = frozenset("A")
 POSITIONS = {"c1": 12 * 16, "c2": 6 * 8, "f3": 1, "f4": 1}

@@ -4,12 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.merging import collect, merge
 from pam.networks import build
 from pam.plugins.zipit import correlations, covariances, estimate_statistics, match, match_networks
+from tests.examples import examples
 from tests.small import (
     LAYERS,
     SHAPE,
@@ -23,8 +24,8 @@ from tests.small import (
     side_by_side,
 )
 
-many = settings(max_examples=60, deadline=None)
-few = settings(max_examples=12, deadline=None)
+many = examples(60)
+few = examples(12)
 seeds = st.integers(0, 2**31)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam import ConfigError
@@ -15,6 +15,7 @@ from pam.merging.zipping import zip_steps
 from pam.merging.zipping.hessian import layer_hessian
 from pam.merging.zipping.surgery import folded_weights, neutral_norm
 from pam.networks import Assembly, build
+from tests.examples import examples
 from tests.small import STILL, images_of, same_bits, scores_of, shuffled
 
 TASKS = {"A": [0, 1], "B": [2, 3], "C": [1, 3]}
@@ -26,7 +27,7 @@ KINDS = {
     "imagenet": ("resnet18", 40, {"width": 0.06, "stem": "imagenet"}),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
-few = settings(max_examples=3, deadline=None)
+few = examples(3)
 
 
 def make_data(side, samples=10):

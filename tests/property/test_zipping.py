@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -15,9 +15,10 @@ from pam import ShapeError
 from pam.merging.zipping.hessian import Hessian, input_rows
 from pam.merging.zipping.pairing import greedy_pairs, pair_costs, parallel_sum, zipped_weights
 from pam.networks.architecture import Conv, Linear
+from tests.examples import examples
 from tests.reference import zipping_reference as reference
 
-moderate = settings(max_examples=40, deadline=None)
+moderate = examples(40)
 
 
 @dataclass

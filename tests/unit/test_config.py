@@ -6,13 +6,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.cli.config import schema_text
 from pam.config import Config, dump_config, json_schema, load_config, parse_config
 from pam.config.explaining import keys
 from pam.errors import ConfigError
+from tests.examples import examples
 from tests.property.test_damaged_files import changes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +96,7 @@ CONFIGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@examples(30)
 @given(CONFIGS)
 def test_round_trip_through_yaml(value):
     config = parse_config(json.dumps(value), "first")
@@ -247,7 +248,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(150)
 @given(changes(TREES))
 def test_nothing_but_config_error_escapes_a_changed_file(change):
     try:
@@ -256,7 +257,7 @@ def test_nothing_but_config_error_escapes_a_changed_file(change):
         assert "\n" not in str(error)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(150)
 @given(st.one_of(st.text(), st.text("{}[]:,-!&*#|>'\"%@` \n\tab01.")))
 def test_nothing_but_config_error_escapes_any_text(text):
     with pytest.raises(ConfigError):

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import pam
 import pam.files
 from pam.data import MultitaskDataset, Split, data_hash, load_dataset, save_dataset
+from tests.examples import examples
 
 FILES = ("train.safetensors", "validation.safetensors", "test.safetensors", "dataset.json")
 
@@ -111,9 +112,7 @@ def test_truncated_file_is_named(folder: Path, name: str, share: float, verify: 
 
 
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("name", ["train.safetensors", "test.safetensors"])
 def test_any_flipped_bit_is_found(folder: Path, name: str, position: float, bit: int) -> None:
     path = folder / name

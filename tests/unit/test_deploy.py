@@ -12,7 +12,7 @@ import onnx
 import pytest
 import torch
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 
 import pam
 from pam.cost import macs, paper_flops, parameters, task_accuracy
@@ -24,6 +24,7 @@ from pam.files import file_hash, read_tensors, stored_hash
 from pam.networks import GroupedNetwork
 from pam.networks.family import load_family, save_family
 from pam.source.modules import ROOT
+from tests.examples import examples
 from tests.exported_run import Exported, make_run, scores_by
 from tests.property.test_exported_networks import check_format
 from tests.random_networks import networks
@@ -222,7 +223,7 @@ def test_state_dict_is_that_of_the_subnetwork(run):
 
 
 @pytest.mark.more
-@settings(max_examples=2, deadline=None)
+@examples(2)
 @given(networks(3))
 def test_random_networks_as_onnx(network):
     # Here, not beside the other formats: the exporter takes seconds to load.

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.analysis.conditions import (
@@ -17,6 +17,7 @@ from pam.information import label_entropy, mutual_information
 from pam.merging.activations import collect, draw_sample, standardised, units_of
 from pam.pruning.units import remove, unit_keys
 from pam.training import task_accuracies
+from tests.examples import examples
 from tests.small import LAYERS, make_data, make_networks, share_some, side_by_side
 
 DATA = make_data(64, tasks="ABC")
@@ -27,7 +28,7 @@ KNOWN = st.integers(0, 6).map(lambda sixth: sixth / 6)
 LABELS = st.lists(st.sampled_from([-1, 1]), min_size=8, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     information=st.integers(1, 20).flatmap(
         lambda n: st.lists(st.lists(KNOWN, min_size=n, max_size=n), min_size=1, max_size=3)

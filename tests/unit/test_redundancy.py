@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.analysis.conditions import (
@@ -15,6 +15,7 @@ from pam.analysis.conditions import (
 )
 from pam.merging import merge
 from pam.merging.activations import collect, units_of
+from tests.examples import examples
 from tests.small import STILL, make_data, make_networks, share_some
 
 DATA = make_data(300, tasks="ABC")
@@ -26,7 +27,7 @@ def random(units, seed, samples=40, offset=0.0):
     return offset + torch.rand(samples, units, generator=generator, dtype=torch.float64)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     units=st.tuples(st.integers(1, 6), st.integers(1, 6)),
     seed=st.integers(0, 2**20),
@@ -39,7 +40,7 @@ def test_correlations_are_those_of_numpy(units, seed, offset, scale):
     np.testing.assert_allclose(correlations(a, b).numpy(), expected, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     values=st.lists(st.lists(st.integers(0, 3), min_size=5, max_size=5), min_size=3, max_size=8),
     split=st.integers(1, 4),

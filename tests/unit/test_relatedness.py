@@ -1,7 +1,7 @@
 """Relatedness: how the units of two merged networks are counted, and what labels tell."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.analysis.relatedness import (
@@ -14,6 +14,7 @@ from pam.analysis.relatedness import (
 from pam.information import label_entropy, mutual_information
 from pam.merging import merge
 from pam.networks import Assembly
+from tests.examples import examples
 from tests.small import LAYERS, STILL, WIDTHS, make_data, make_network, make_networks, side_by_side
 
 DATA = make_data(96, tasks="ABC")
@@ -34,7 +35,7 @@ def test_the_name_of_a_second_network_is_free():
     assert name_again("A", taken) == "A_again_again"
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.data())
 def test_counts_add_up(data):
     assembly = Assembly.of(side_by_side(make_networks()))

@@ -1,10 +1,11 @@
 """VGG-16 by the authors' formulas, written out layer by layer, for any widths."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pam.cost import paper_flops_of_widths, paper_parameters_of_widths
+from tests.examples import examples
 
 CONVOLUTIONS = (
     *("c1_1", "c1_2", "c2_1", "c2_2", "c3_1", "c3_2", "c3_3"),
@@ -41,7 +42,7 @@ def costs(table, tasks, shape):
     )
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(WIDTHS, st.integers(1, 40), st.integers(1, 4), st.integers(32, 100), st.integers(32, 100))
 def test_any_width_table_of_one_task(widths, labels, channels, height, width):
     table = {layer: {"A": n} for layer, n in zip(LAYERS, [*widths, labels], strict=True)}
@@ -49,7 +50,7 @@ def test_any_width_table_of_one_task(widths, labels, channels, height, width):
     assert costs(table, "A", (channels, height, width)) == expected
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(WIDTHS, WIDTHS, st.data())
 def test_a_shared_trunk_and_two_columns(shared, own, data):
     """Group A reads A and shared, shared reads shared: counted link by link."""
