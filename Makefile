@@ -189,9 +189,12 @@ $(READY):
 	    echo 'make: no Python >= 3.11 with its venv module found; name one with PYTHON=/path/to/python3' >&2; \
 	    exit 2; \
 	fi; \
-	echo "Making $(VENV) from requirements.lock with $$($$python --version)"; \
+	echo "Making $(VENV) with $$($$python --version), once: 1.7 GB, a few minutes"; \
+	echo "  1 of 3: an empty environment"; \
 	"$$python" -m venv $(VENV)
+	@echo "  2 of 3: the packages of requirements.lock, from the network or pip's cache"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@echo "  3 of 3: this project"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.ready-*
 	@touch $@

@@ -210,3 +210,14 @@ TARGETS = ("reproduce", "status", "figures", "report", "check", "clean-networks"
 def test_make_passes_the_profile_on(target):
     said = make("--dry-run", target, "PROFILE=smoke").stdout
     assert re.search(r"results/smoke\b|--profile smoke\b", said)
+
+
+def test_no_page_is_too_long_to_read_at_once():
+    pages = [ROOT / "workflow/config/README.md", *(ROOT / "docs").glob("*.md")]
+    words = {
+        page.name: sum(len(line.split()) for line in lines if not line.startswith("|"))
+        for page in pages
+        if (lines := page.read_text(encoding="utf-8").splitlines())
+    }
+    assert {name: n for name, n in words.items() if n > 2500} == {}
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 120

@@ -1,6 +1,7 @@
 """The paper's table, measured: computation and accuracy of every merger at matched accuracy."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -13,7 +14,7 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.matched_cost import paired, read_costs
 from pam.reporting.statistics.paths import MEAN
-from pam.reporting.statistics.points import pruned, pruned_networks
+from pam.reporting.statistics.points import gap_rows, gap_sentence, pruned, pruned_networks
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
     Lookup,
@@ -53,6 +54,7 @@ def comparison(run: Run, experiment: str) -> Document | None:
         tables += _tables(run, matched, paper, measured)
     else:
         tables = _tables(run, pd.concat([matched, expected]), paper, measured)
+    tables[0] = replace(tables[0], notes=[*tables[0].notes, *_gaps(run, experiment)])
     if len(matched):
         tables.append(_whole_frontiers(run, experiment))
     return Document(
@@ -180,6 +182,13 @@ def _cheapest(rows: Sequence[Row | None]) -> list[int]:
 
 def _paper_cell(row: Row, name: str, scale: float) -> str:
     return number(scale * row.get(name, np.nan), ".2f")
+
+
+def _gaps(run: Run, experiment: str) -> Iterator[str]:
+    """Yield what is to say of costs that are read where a path has no network near."""
+    for row in gap_rows(pruned_networks(run, experiment=experiment), [DEFAULT_DELTA]):
+        names = run.names.merging(row["merging"]), run.names.pruning(row["pruning"])
+        yield gap_sentence(", ".join(names), row) + "."
 
 
 def _paper_notes(names: Names, printed: Lookup) -> list[str]:
