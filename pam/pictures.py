@@ -33,6 +33,10 @@ _TIFF_WHOLE = {1, 4}
 
 _ORIENTATION = 0x0112
 
+_OF_SEVERAL = ("GIF", "PNG", "TIFF", "WEBP")
+"""Formats whose files may hold several pictures of equal rank; what a JPEG holds besides is a
+preview."""
+
 
 def decode_image(content: bytes, mode: str, where: str) -> "Image.Image":
     """Return the picture in an image file, turned as it is meant to be seen.
@@ -40,7 +44,7 @@ def decode_image(content: bytes, mode: str, where: str) -> "Image.Image":
     Transparency is ignored.
 
     Raises:
-        DataError: if the bytes are no image with at most 8 bits per channel, or a giant.
+        DataError: if the bytes are no image with at most 8 bits per channel, several, or a giant.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -53,6 +57,9 @@ def decode_image(content: bytes, mode: str, where: str) -> "Image.Image":
             with Image.open(BytesIO(content), formats=list(FORMATS)) as image:
                 if problem := _too_deep(image, content):
                     raise DataError(f"{where} has {problem}; convert it to 8 bits per channel")
+                count = getattr(image, "n_frames", 1)
+                if image.format in _OF_SEVERAL and count > 1:
+                    raise DataError(f"{where} holds {count} pictures; keep one in a file")
                 return _upright(image).convert(mode)
     except DataError:
         raise

@@ -12,6 +12,7 @@ import yaml
 
 from pam.errors import ConfigError, DataError
 
+MAX_BYTES = 2**20
 MAX_DEPTH = 32
 MAX_VALUES = 10_000
 """Of a YAML file, every alias counted as what it stands for."""
@@ -35,7 +36,10 @@ def decode(content: bytes, where: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key may occur once and ``1e-3`` is a number, as in YAML 1.2."""
+    """Safe YAML in which a key may occur once.
+
+    Numbers are those of YAML 1.2: ``1e-3`` is one, ``010`` is not 8, and ``1:30`` is not 90.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -73,6 +77,15 @@ class _Dumper(yaml.SafeDumper):
     """Quotes every text that ``_Loader`` would read as something else."""
 
 
+_Loader.yaml_implicit_resolvers = {
+    letter: [one for one in known if one[0] != "tag:yaml.org,2002:int"]
+    for letter, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int",
+    re.compile(r"^[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0b[01_]+)$"),
+    list("-+0123456789"),
+)
 for _side in (_Loader, _Dumper):
     _side.add_implicit_resolver(
         "tag:yaml.org,2002:float",
@@ -99,13 +112,16 @@ def parse_yaml(text: str, source: str) -> Any:
     """Return the plain value in a YAML text: mappings with text as keys, lists, text, numbers.
 
     Args:
-        text: at most :data:`MAX_VALUES` values, :data:`MAX_DEPTH` levels deep.
+        text: of :data:`MAX_BYTES` letters, :data:`MAX_VALUES` values and :data:`MAX_DEPTH` levels
+            at most.
         source: what errors call it.
 
     Raises:
         ConfigError: in one sentence with the line, if it is larger, no YAML, no plain value, or
             has a key twice.
     """
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{source} is larger than {MAX_BYTES // 2**20} MiB")
     try:
         value = yaml.load(text, _Loader)
         _check_plain(value, "")

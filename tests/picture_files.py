@@ -21,6 +21,14 @@ def encode(array, kind="JPEG"):
     return buffer.getvalue()
 
 
+def several(kind):
+    """The bytes of a file of two pictures."""
+    one, other = (Image.fromarray(pixels(seed)) for seed in (0, 1))
+    buffer = io.BytesIO()
+    one.save(buffer, kind, save_all=True, append_images=[other])
+    return buffer.getvalue()
+
+
 def decode(content):
     """uint8 (3, height, width), by Pillow alone."""
     return np.array(Image.open(io.BytesIO(content)).convert("RGB")).transpose(2, 0, 1)

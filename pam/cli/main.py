@@ -85,9 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
+            return _say(f"cannot write {error.filename or 'a file'}: {error.strerror}")
+        if not error.filename:
             raise
-        return _say(f"cannot write {error.filename or 'a file'}: {error.strerror}")
+        # A folder where a file is due, or a file where a folder is, a name that is too long.
+        return _say(f"cannot use {error.filename}: {error.strerror}")
 
 
 def _in_words(message: Warning | str, *_: object) -> str:

@@ -141,7 +141,7 @@ def load_config(path: str | Path, seeds: str | None = None) -> Config:
         ConfigError: one sentence that names the file, the line or key, and what is right.
     """
     path = Path(path)
-    if not os.path.exists(path):  # Of whatever length, unlike Path.exists.
+    if not os.path.lexists(path):  # Of whatever length, unlike Path.exists.
         raise ConfigError(_missing(path))
     config = _checked(read_yaml(path), str(path))
     if seeds is None:

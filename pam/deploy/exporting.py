@@ -15,6 +15,7 @@ import pam
 from pam.cost import Spread, macs, paper_flops, parameters, time_interleaved, torch_threads
 from pam.data import MultitaskDataset
 from pam.deploy.model import FORMATS, About, Model, format_module, open_trusted
+from pam.deploy.model import IMAGES as INPUT
 from pam.deploy.source import Source
 from pam.errors import ConfigError, DataError, ShapeError
 from pam.files import atomic_path, file_hash
@@ -86,13 +87,19 @@ def export(
         threads: of timing.
 
     Raises:
-        ConfigError: if ``out`` is a file of another format, or one file for several combinations.
+        ConfigError: if ``out`` is a file of another format, or one file for several combinations,
+            or if a task is called as the input is.
         DataError: if a file differs from the network, or cannot be written; it is not kept.
         ShapeError: if the network does not fit the data set.
     """
     _check_out(Path(out), format, len(combinations))
     _check_fit(source.network, dataset)
     network = source.network.eval()
+    if INPUT in network.tasks:
+        raise ConfigError(
+            f"{source.name} has a task called '{INPUT}', as the input of an exported network is; "
+            "give it another name"
+        )
     some = [task for task in network.tasks if any(task in one for one in combinations)]
     pack = format_module(format).packer(network, some)
     for combination in combinations:

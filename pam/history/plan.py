@@ -9,7 +9,7 @@ from typing import Any
 
 from pam.config import Config
 from pam.errors import DataError
-from pam.files import file_hash, read_json
+from pam.files import file_hash
 from pam.history.hashes import Modules, changed_keys, differences, in_a_row
 from pam.runs.cells import (
     Cell,
@@ -30,6 +30,7 @@ from pam.runs.record import (
     check_csv,
     read_given_up,
     read_manifest,
+    read_origins,
     read_outline,
     read_record,
 )
@@ -95,7 +96,11 @@ class Plan:
         self._parents: dict[Cell, list[Cell]] = {}
         self._written: dict[Cell, dict[str, str]] = {}
         self._is_due: set[Cell] = set()
-        self._given_up = read_given_up(paths.results)
+        self._given_up: frozenset[str] = frozenset()
+        try:
+            self._given_up = read_given_up(paths.results)
+        except DataError as error:
+            self.damaged.append(str(error))
         causes = {}
         for cell in all_cells(config):
             self._parents[cell] = [
@@ -195,13 +200,13 @@ class Plan:
             return
         folder = Path(self.paths.record(cell))
         try:
-            origins = read_json(folder / ORIGINS).values()
-            files = {name: known for one in origins for name, known in one.get("files", {}).items()}
-            codes = {one.get("code_hash") for one in origins}
-        except (DataError, AttributeError) as error:
+            origins = read_origins(folder).values()
+        except DataError as error:
             # What is drawn is drawn again, so it need not be deleted first.
             yield str(error)
             return
+        files = {name: known for one in origins for name, known in one.files.items()}
+        codes = {one.code_hash for one in origins}
         gone = [name for name in files if not (folder / name).is_file()]
         if gone:
             yield f"missing: {in_a_row([str(folder / name) for name in gone])}"

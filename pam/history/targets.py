@@ -12,14 +12,22 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from pam.errors import ConfigError, DataError
-from pam.files import read_json, read_meta
+from pam.files import read_meta
 from pam.names import check_known
 from pam.reporting.figures import sources_of
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.matched import REFERENCES
 from pam.reporting.tables import SOURCES
 from pam.runs.paths import DATA_RECORD, NETWORK, ORIGINS, RECORD, record_of, run_of
-from pam.runs.record import MANIFEST, OK, JobRecord, Manifest, read_manifest, read_record
+from pam.runs.record import (
+    MANIFEST,
+    OK,
+    JobRecord,
+    Manifest,
+    read_manifest,
+    read_origins,
+    read_record,
+)
 from pam.runs.stages import AXES, CELL_STAGES, STAGES, stages_of_table
 
 _AXIS_COLUMNS = [axis.column or name for name, axis in AXES.items()]
@@ -170,14 +178,16 @@ def resolve(path: str | Path, results: str | Path | None = None) -> Target:
     """
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"{path} does not exist")
+        there = "is no file" if os.path.lexists(path) else "does not exist"
+        raise DataError(f"{path} {there}")
     folder = path.absolute().parent
     if path.suffix in (".png", ".svg"):
         return _drawing("figure", path, Run(results or _run_of_figure(path)), _description(path))
     if folder.name == STAGES["tables"].folder and path.suffix in (".md", ".tex", ".csv"):
         run, beside = Run(results or os.path.relpath(folder.parent)), path.with_name(ORIGINS)
-        origins = read_json(beside) if beside.is_file() else {}
-        return _drawing("table", path, run, origins.get(path.stem, {}))
+        origins = read_origins(folder) if beside.is_file() else {}
+        origin = origins[path.stem].model_dump() if path.stem in origins else {}
+        return _drawing("table", path, run, origin)
     if path.suffix == ".csv" and path.stem in TABLES:
         return Target("csv", path, Run(results or path.parent), path.stem, (path.stem,))
     if path.suffix in (NETWORK, RECORD):
@@ -222,7 +232,7 @@ def _drawing(kind: str, path: Path, run: Run, origin: Mapping[str, Any]) -> Targ
     name, experiment = origin.get(kind, name), origin.get("experiment", experiment)
     if experiment not in known:
         raise DataError(f"{path} shows no experiment of {run.folder}: {', '.join(known)}")
-    if origin:
+    if "csv" in origin:
         sources = tuple(origin["csv"])
     elif kind == "figure":
         sources = sources_of(name)

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
@@ -16,7 +17,7 @@ import pandas as pd
 from pam.errors import DataError
 from pam.files import write_text
 from pam.names import TASK_NAME
-from pam.reporting.schema import INTEGER, NAMES, TABLES, TEXT, Table, is_empty
+from pam.reporting.schema import INTEGER, MEASUREMENTS, NAMES, TABLES, TEXT, Table, is_empty
 
 _ANY = (-math.inf, math.inf)
 _COUNT = (0.0, math.inf)
@@ -39,12 +40,16 @@ _RANGES = {
 
 _INTERVAL = re.compile(r"_(mean|low|high|holm)$")
 _ROUNDING = 1e-6
+_LARGEST = sys.float_info.max
 
 FAILED = frozenset({"data_missing", "diverged", "collapsed", "out_of_memory", "missing"})
 """How a cell fails."""
 
 STATUSES = FAILED | {"ok", "bound", "not reached", "failed"}
 """Of cells, and of what is computed from several: see :mod:`pam.reporting.statistics.matched`."""
+
+_MEASURED = ("accuracy", "flops", "macs", "parameters")
+"""What every row of measurements.csv has whose status is ok."""
 
 _NAME_OR_NONE = re.compile(rf"(?:{TASK_NAME}(?:&{TASK_NAME})*)?")
 
@@ -57,6 +62,8 @@ def check_row(table: Table, row: Mapping[str, Any], job: Mapping[str, Any]) -> N
     for name, decimals in table.columns.items():
         value = row[name]
         if is_empty(value):
+            if name in _MEASURED and table is MEASUREMENTS and row["status"] == "ok":
+                raise DataError(f"column '{name}' of {table.name}.csv is empty, with status ok")
             continue
         low, high = _range(name)
         if decimals is TEXT:
@@ -64,7 +71,7 @@ def check_row(table: Table, row: Mapping[str, Any], job: Mapping[str, Any]) -> N
         elif isinstance(value, bool) or not isinstance(value, Real):
             is_valid = False
         else:
-            is_valid = low - _ROUNDING <= value <= high + _ROUNDING and math.isfinite(value)
+            is_valid = low - _ROUNDING <= value <= high + _ROUNDING and abs(value) < _LARGEST
             is_valid &= decimals is not INTEGER or value == int(value)
         if not is_valid:
             raise DataError(
@@ -94,6 +101,10 @@ def check_texts(table: Table, frame: pd.DataFrame, path: Path) -> None:
         for number, row in unknown.head(1).iterrows():
             status = row["status"]
             raise DataError(f"{path} is damaged: row {_line(number)} has the status '{status}'")
+    if table is MEASUREMENTS:
+        empty = (frame[list(_MEASURED)] == "").any(axis=1) & (frame["status"] == "ok")
+        for number in frame.index[empty][:1]:
+            raise DataError(f"{path} is damaged: row {_line(number)} is ok, and lacks a number")
 
 
 def check_numbers(frame: pd.DataFrame, path: Path) -> None:
@@ -170,6 +181,8 @@ def as_numbers(texts: pd.DataFrame, path: Path) -> pd.DataFrame:
     numbers = [name for name, decimals in columns if decimals is not TEXT]
     try:
         frame = texts.assign(**texts[numbers].replace("", "nan").astype(float))
+        if (frame[numbers].isna() & (texts[numbers] != "")).any(axis=None):
+            raise ValueError("nan is no number")
     except ValueError as error:
         raise DataError(f"{path} is damaged: {error}") from error
     check_numbers(frame[numbers], path)
@@ -185,12 +198,15 @@ def read_text_table(folder: str | Path, name: str) -> pd.DataFrame:
     """
     table, path = TABLES[name], Path(folder) / f"{name}.csv"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *lines = csv.reader(file, strict=True)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.reader(file, strict=True))
+        if not lines:
+            raise ValueError("it is empty")
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
     except (ValueError, OSError, csv.Error) as error:
         raise DataError(f"{path} is damaged or not CSV: {error}") from error
+    header = lines.pop(0)
     if header != list(table.columns):
         raise DataError(f"{path} must have the columns {','.join(table.columns)}")
     for number, line in enumerate(lines, 1):

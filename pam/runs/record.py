@@ -5,12 +5,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pam.errors import ChangedError, DataError
-from pam.files import SEAL, file_hash, read_sealed
+from pam.files import SEAL, file_hash
 from pam.runs.hashes import content_hash, rows_hash
-from pam.runs.paths import path_in_run, record_of
+from pam.runs.paths import ORIGINS, path_in_run, record_of
 
 OK = "ok"
 MANIFEST = "manifest.json"
@@ -145,7 +145,22 @@ class Manifest(Part):
     aggregated_on: Environment = Environment()
 
 
-_Model = TypeVar("_Model", Outline, Record, Manifest)
+class Origin(Part):
+    """What a table or a figure is made from: of its code, the hash; of its files, the sha256."""
+
+    code_hash: str | None = None
+    files: dict[str, str] = {}
+
+
+class GivenUp(BaseModel):
+    """Which networks of a run were thrown away on purpose."""
+
+    networks: list[str]
+    seal: str
+
+
+_Origins = TypeAdapter(dict[str, Origin])
+_Model = TypeVar("_Model", Outline, Record, Manifest, GivenUp)
 
 
 def read_record(path: str | Path) -> Record:
@@ -205,17 +220,37 @@ def check_csv(results: str | Path, name: str, manifest: Manifest) -> None:
         ChangedError: if it is another one.
     """
     path = Path(results) / f"{name}.csv"
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"{path} does not exist")
     if manifest.csv.get(name) not in (None, file_hash(path)):
         raise ChangedError(path)
 
 
 def read_given_up(results: str | Path) -> frozenset[str]:
-    """Return the networks of a run that were thrown away on purpose, as paths in the run."""
+    """Return the networks of a run that were thrown away on purpose, as paths in the run.
+
+    Raises:
+        DataError: if the list of them is damaged, or was written by nobody who seals it.
+    """
     path = Path(results) / GIVEN_UP
-    content = read_sealed(path) if path.is_file() else {}
-    return frozenset(content.get("networks", ()) if isinstance(content, dict) else ())
+    if not path.is_file():
+        return frozenset()
+    return frozenset(_read(path, GivenUp).networks)
+
+
+def read_origins(folder: str | Path) -> dict[str, Origin]:
+    """Return what the tables or the figures in a folder are made from, by their names.
+
+    Raises:
+        DataError: if that is missing or damaged.
+    """
+    path = Path(folder) / ORIGINS
+    try:
+        return _Origins.validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged") from error
 
 
 def read_hashes(paths: Iterable[str | Path], record: str | Path) -> dict[str, str]:
@@ -273,7 +308,7 @@ def _read(path: Path, model: type[_Model]) -> _Model:
                 f"{path} is damaged or not JSON: {first['msg']}: delete it and run again"
             ) from error
         where = ".".join(map(str, first["loc"])) or "the file"
-        kind = "manifest" if model is Manifest else "record"
+        kind = {Manifest: "manifest", GivenUp: "list of networks"}.get(model, "record")
         raise DataError(
             f"{path} is no {kind}: {where}: {first['msg']}; delete it and run again"
         ) from error

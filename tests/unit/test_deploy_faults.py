@@ -175,6 +175,13 @@ def test_a_full_disk_leaves_nothing(writer, made, tmp_path, monkeypatch, capsys)
     assert not list(tmp_path.iterdir())
 
 
+def test_a_task_that_is_called_as_the_input(tmp_path, capsys):
+    made = make_run(tmp_path / "run", ("A", "images"))
+    code = exit_code(made, {"--format": "onnx"}, tmp_path / "out")
+    one_sentence(capsys, code, "has a task called 'images', as the input of an exported network is")
+    assert not (tmp_path / "out").exists()
+
+
 def test_more_weights_than_an_onnx_file_holds(made, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(onnx_file, "MOST_BYTES", 100)
     code = exit_code(made, {"--format": "onnx"}, tmp_path)

@@ -1,6 +1,7 @@
 """Nothing that was damaged, edited or lost becomes a result; it is named, with the way out."""
 
 import random
+import re
 import shutil
 import stat
 import sys
@@ -213,6 +214,61 @@ def test_missing_is_missing(run):
     Path(run.paths.record(Cell.of("measure", "tiny", "none", "taylor", 0))).unlink()
     stages = [due.cell.stage for due in plan_of(run).due]
     assert {"prepare", "train", "merge", "prune", "measure", "aggregate", "tables"} == {*stages}
+
+
+ODD = {
+    "a folder for a table": ("matched.csv", None, "matched.csv cannot be read: Is a directory"),
+    "a list that nobody sealed": ("thrown_away.json", '{"networks": []}', "is no list of networks"),
+    "a list of something else": ("thrown_away.json", '{"networks": [[1]]}', "is no list of netw"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_was_never_written_so_is_named(name, run):
+    file, text, says = ODD[name]
+    path = Path(run.paths.results) / file
+    path.unlink(missing_ok=True)
+    if text is None:
+        path.mkdir()
+    else:
+        path.write_text(text)
+    (sentence,) = plan_of(run).damaged
+    assert says in sentence
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"a": {"files": [1]}}', '{"a": {"code_hash": [1]}}'])
+def test_damaged_origins_have_their_tables_made_again(text, run, capsys):
+    path = Path(run.paths.results) / "tables" / "origins.json"
+    path.write_text(text)
+    (due,) = plan_of(run).due
+    assert due.causes == (f"{path} is damaged",)
+    refused(capsys, main(["trace", str(path.with_name("comparison.md"))]), path, "is damaged")
+
+
+CELLS = {
+    "a word for no number": (r",ok,[0-9.]+,", ",ok,nan,", "nan is no number"),
+    "an empty cell": (r",ok,[0-9.]+,", ",ok,,", "row 1 is ok, and lacks a number"),
+    "nothing at all": (r"(?s).*", "", "it is empty"),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_rows_without_a_manifest_must_be_whole(name, run, capsys):
+    pattern, new, says = CELLS[name]
+    Path(run.paths.manifest).unlink()
+    path = Path(run.paths.csv("measurements"))
+    path.write_text(re.sub(pattern, new, path.read_text(), count=1))
+    assert main(["tables", "--results", run.paths.results]) == USER_ERROR
+    error = capsys.readouterr().err
+    assert str(path) in error and says in error and error.count("\n") == 1
+
+
+def test_a_file_where_a_folder_is_due_is_named(run, capsys):
+    tables = Path(run.paths.results) / "tables"
+    shutil.rmtree(tables)
+    tables.write_text("")
+    assert main(["tables", "--results", run.paths.results]) == USER_ERROR
+    assert capsys.readouterr().err == f"pam: error: cannot use {tables}: File exists\n"
 
 
 def test_tensors_may_be_read_by_those_who_may_read_rows(run):

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from pam.errors import DataError
 from pam.pictures import decode_image
-from tests.picture_files import encode, pixels, png, tags, tiff
+from tests.picture_files import encode, pixels, png, several, tags, tiff
 
 RIGHT = {
     "PNG of 4 bits": (png(4, 0), [[0, 0, 0, 17]]),
@@ -36,6 +36,10 @@ REFUSED = {
     "TIFF of 12 bits": (tiff([12]), "has 12 bits per channel"),
     "TIFF of signed numbers": (tiff([8], SIGNED), "numbers with a sign or a fraction"),
     "TIFF of fractions": (tiff([32], FRACTIONS), "numbers with a sign or a fraction"),
+    **{
+        f"{kind} of several": (several(kind), "holds 2 pictures")
+        for kind in ("GIF", "PNG", "TIFF", "WEBP")
+    },
     "PGM of 16 bits": (b"P5 1 1 65535\n" + bytes(2), "has 16 bits per channel"),
     "PPM of 10 bits": (b"P6 1 1 1023\n" + bytes(6), "has 10 bits per channel"),
     "PPM of 10 bits, in words": (b"P3 1 1 1023\n1023 1 1\n", "has 10 bits per channel"),

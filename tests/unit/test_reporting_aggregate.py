@@ -298,6 +298,8 @@ WRONG = {
     "a number as text": ({"accuracy": "0.99"}, "needs a number in 0..1, not '0.99'"),
     "a truth value": ({"n_tasks": True}, "needs a whole number >= 0, not True"),
     "a cost below zero": ({"flops": -1}, "'flops' of measurements.csv needs a whole number >= 0"),
+    "a cost beyond all numbers": ({"flops": 10**400}, "needs a whole number >= 0, not 1000"),
+    "no cost": ({"flops": None}, "column 'flops' of measurements.csv is empty, with status ok"),
     "half an operation": ({"macs": 1.5}, "'macs' of measurements.csv needs a whole number"),
     "a number for a word": ({"dataset": 3}, "'dataset' of measurements.csv needs a word, not 3"),
     "another merger": ({"merging": "none"}, "of merging 'none', not 'pam'"),

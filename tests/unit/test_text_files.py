@@ -36,6 +36,7 @@ BAD_YAML = {
     "a set": ("!!set {a, b}", "the file is a set, not text or a number"),
     "a program": ("!!python/object/apply:os.system [ls]", "line 1: could not determine a con"),
     "a number of 5,000 digits": ("a: " + "9" * 5000, "holds a value that YAML cannot read"),
+    "more than a person writes": ("# " + "x" * 2**20, "is larger than 1 MiB"),
     "control characters": ("a: \x00", "special characters are not allowed"),
 }
 
@@ -57,8 +58,10 @@ def test_a_long_file_is_not_read_to_its_end(monkeypatch):
 
 def test_what_people_write_is_read():
     text = "\ufeffa: &a {x: 1e-3, y: '1e-3'}\nb: {<<: *a, x: 2}\nc: [*a, *a, ~, yes, 2.5]\n"
+    text += "d: [0, -7, 1_000, 0x1f, 010, 1:30]\n"
     a = {"x": 0.001, "y": "1e-3"}
     value = {"a": a, "b": {"x": 2, "y": "1e-3"}, "c": [a, a, None, True, 2.5]}
+    value["d"] = [0, -7, 1000, 31, "010", "1:30"]
     assert parse_yaml(decode(text.encode(), "x"), "x") == value
     assert parse_yaml(dump_yaml(value), "x") == value
 
