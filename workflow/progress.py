@@ -45,7 +45,8 @@ class Progress:
         self._left = {path: one for path, one in self._left.items() if not self._is_done(path)}
         done = self._jobs - len(self._left)
         patience = TERMINAL_S if sys.stderr.isatty() else ELSEWHERE_S
-        is_due = done > self._said_of and now > self._said + patience
+        # The first jobs, which prepare data, say little about the others.
+        is_due = done > self._said_of and now > self._said + patience and 20 * done >= self._jobs
         if self._left and (is_due or 10 * (done - self._said_of) >= self._jobs):
             self._said, self._said_of = now, done
             print(self._line(done, now - self._began), file=sys.stderr, flush=True)
