@@ -105,7 +105,7 @@ class Prediction:
 
 
 def predict(model: Model, files: Sequence[Path]) -> Iterator[Prediction | DataError]:
-    """Yield the prediction for every file in order, or why it could not be read.
+    """Yield the prediction for every file in order, or why there is none.
 
     Raises:
         ShapeError: if the network takes images that no file holds.
@@ -121,6 +121,10 @@ def predict(model: Model, files: Sequence[Path]) -> Iterator[Prediction | DataEr
                 yield one
                 continue
             position = next(positions)
+            odd = [task for task, rows in scores.items() if not np.isfinite(rows[position]).all()]
+            if odd:
+                yield DataError(f"{one.file}: a score of task '{odd[0]}' is no finite number")
+                continue
             named = {
                 task: dict(zip(labels, scores[task][position].tolist(), strict=True))
                 for task, labels in model.about.tasks.items()

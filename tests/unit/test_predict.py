@@ -65,6 +65,15 @@ def picture(path: Path, level: int, size: tuple[int, int] = SIZE, mode: str = "L
     return path
 
 
+def test_a_score_that_is_no_number_is_no_answer(tmp_path, capsys):
+    model = onnx.load(write_model(tmp_path / "light.onnx"))
+    model.graph.node[-1].op_type = "Log"
+    onnx.save(model, tmp_path / "log.onnx")
+    dark = picture(tmp_path / "p" / "dark.png", 0)
+    code = main(["predict", "--model", str(tmp_path / "log.onnx"), str(dark)])
+    one_sentence(capsys, code, f"{dark}: a score of task 'B' is no finite number")
+
+
 @pytest.fixture
 def model(tmp_path) -> Path:
     return write_model(tmp_path / "light.onnx")
