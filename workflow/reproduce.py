@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing.context import ForkProcess
 from pathlib import Path
 from subprocess import PIPE
 from typing import TYPE_CHECKING
@@ -79,13 +78,12 @@ def main() -> int:
             folders = cluster.profiles(options.cluster)
             os.environ.update(_ready_cluster(options, cluster.check_engine(folders)))
             where = [f"--profile={folder}" for folder in folders]
-        estimate = _start_estimate(file, options.seeds) if options.dry_run else None
         plan = Plan(config, paths, data=options.data, retry_failed=options.retry_failed)
         if plan.damaged:
             # Jobs would refuse such a file too, but late.
             raise PamError("\nmake reproduce: ".join(shortened(plan.damaged)))
         if lock is None:
-            return _show_plan(estimate, plan)
+            return _show(plan, file, options.seeds)
         check_folders(config, options.data, _unprepared(plan))
         children = (cluster.Submitting if options.cluster else Children)(options.end_with)
         snakemake = preparing = _snakemake(options, where)
@@ -243,25 +241,18 @@ def _stopped(number: int) -> int:
     return SIGNALLED + number
 
 
-def _start_estimate(config: str, seeds: str | None) -> ForkProcess:
-    """Start to print the jobs and hours of a configuration, which loads all that trains."""
-    from pam.cli.main import main as pam
+def _show(plan: Plan, config: str, seeds: str | None) -> int:
+    """Show jobs and hours of a configuration, and what of its jobs is still to run."""
+    code = 0
+    # The estimate loads all that trains, so it is not made of nothing.
+    if plan.due:
+        from pam.cli.main import main as pam
 
-    words = ["plan", "--config", config, *(["--seeds", seeds] if seeds else [])]
-    # A copy of this process, which has read the configuration and the sources already.
-    estimate = ForkProcess(target=lambda: sys.exit(pam(words)), daemon=True)
-    estimate.start()
-    return estimate
-
-
-def _show_plan(estimate: ForkProcess | None, plan: Plan) -> int:
-    """Let the estimate end, and show how many jobs of every stage are still to run."""
-    assert estimate, "started for a dry run"
-    estimate.join()
+        code = pam(["plan", "--config", config, *(["--seeds", seeds] if seeds else [])])
     counts = Counter(due.cell.stage for due in plan.due)
     lines = [f"{stage}: {count}" for stage, count in counts.items()] or ["nothing"]
     print("\n### Still to run\n", *lines, sep="\n")
-    return estimate.exitcode or 0
+    return code
 
 
 def _ready_cluster(options: argparse.Namespace, engine: str) -> dict[str, str]:
