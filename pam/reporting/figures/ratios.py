@@ -28,8 +28,8 @@ TITLE = "What does each merger cost, against B1 and B2?"
 NOTE = (
     "left of the line: cheaper than the baseline at the same accuracy "
     f"({DEFAULT_DELTA:g} point lost on validation data) · bars: 95 % interval, of two seeds their "
-    "range · hollow: only a bound · no mark: a seed never comes that close · any request: "
-    "mean over all combinations"
+    "range; one that meets the edge goes on · hollow: only a bound · no mark: a seed never comes "
+    "that close · any request: mean over all combinations"
 )
 
 _WIDTH = 3.0
@@ -47,7 +47,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
     ratios = named(run, ratios)
     ratios["y"] = y - beside(ratios["merging"], list(looks))
     # As many inches as the marks want, but all rows of panels on one page.
-    height = min(max(0.1 * len(looks), 0.2) * len(places) + 0.4, 12 / ratios["pruning"].nunique())
+    height = min(max(0.1 * len(looks), 0.3) * len(places) + 0.6, 12 / ratios["pruning"].nunique())
     panels = facets(ratios, "pruning", "against", (_WIDTH, height), ("ratio of FLOPs", ""))
     for axes, rows in panels:
         axes.axvline(1, color=style.GREY, lw=0.8, zorder=1)
