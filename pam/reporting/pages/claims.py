@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pam.reporting.names import file_stem
+from pam.reporting.pages.controls import controls_sentence
 from pam.reporting.published import published, reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics import claims
@@ -177,7 +178,7 @@ def requests_part(run: Run, experiment: str) -> list[str]:
 
 
 def answer(run: Run, experiment: str) -> str:
-    """Return what came out, in four sentences and a picture, of one experiment of the paper.
+    """Return what came out, in a few sentences and a picture, of one experiment of the paper.
 
     Ratios are those under the first of the paper's pruning schemes that ran.
     """
@@ -204,22 +205,22 @@ def answer(run: Run, experiment: str) -> str:
 
     asked = ((B1, everything), (B1, alone), (B2, alone))
     lines = [
-        f"{index}. {claim.text}: **{verdict(claim.evidence)}**. {ratios(*asked[index - 1])}."
-        for index, claim in enumerate(ratio_claims([(run, experiment)]), 1)
+        f"{claim.text}: **{verdict(claim.evidence)}**. {ratios(*which)}."
+        for claim, which in zip(ratio_claims([(run, experiment)]), asked, strict=True)
     ]
     picture = f"figures/{run.folder.resolve().parent.name}/{run.profile}"
     picture += f"/{file_stem(run.experiments, experiment, 'ratios')}.png"
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
-    cheapest = f"Whatever is asked for, at {DEFAULT_DELTA:g}: {_cheapest(run, pruning, ranked)}"
+    lines.append(f"Whatever is asked for, at {DEFAULT_DELTA:g}: {_cheapest(run, pruning, ranked)}")
+    lines += filter(None, [controls_sentence(run, experiment, pruning)])
     return "\n".join(
         [
             f"{run.title(experiment)}, pruned by {run.names.pruning(pruning)}: ratios of "
             f"computation where the tasks have lost {' or '.join(f'{one:g}' for one in deltas)} "
             "percentage points of accuracy on average, with 95 % intervals over "
             f"{int(cells['n'].max())} seeds.\n",
-            *lines,
-            f"{len(lines) + 1}. {cheapest}\n",
-            f"![Computation against B1 and B2]({picture})",
+            *(f"{index}. {line}" for index, line in enumerate(lines, 1)),
+            f"\n![Computation against B1 and B2]({picture})",
         ]
     )
 

@@ -15,19 +15,17 @@ from pam.reporting.pages.claims import (
     ratio_claims,
     requests_part,
 )
+from pam.reporting.pages.controls import CONTROLS, controls_part
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import PAM, PRUNINGS, Places, weighed
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK
 from pam.reporting.tables import Builder
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
-from pam.reporting.tables.comparison import against
 from pam.reporting.tables.text_table import TextTable
 from pam.runs.record import Manifest
 
 Runs = Sequence[Run]
-CONTROLS = {"random", "branch"}
-"""Mergers that know nothing of what neurons tell."""
 
 _INTRO = Path(__file__).parent / "templates" / "reproduction.md"
 _REQUESTS = (
@@ -38,12 +36,6 @@ _COSTS = (
     f"At δ = {DEFAULT_DELTA:g}, multiplications and additions counted. Where the paper has figures "
     "they stand on the right; sizes and schedules are not the paper's, so ratios compare, FLOPs do "
     "not."
-)
-_CONTROLS = (
-    f"What every row costs of PAM at δ = {DEFAULT_DELTA:g}. PAM again is the same network pruned "
-    "with other noise, so its intervals should hold 1; random (control) has groups of PAM's sizes "
-    "at random; branched shares whole layers and then nothing. Where one of the last two costs "
-    "what PAM costs, what neurons tell about labels has no part in the gain."
 )
 _CONDITIONS = {
     "Label relatedness": relatedness,
@@ -85,8 +77,9 @@ def reproduction_page(runs: Runs, notes: str = "") -> str:
             for place in every
         ]
         parts.append(_section("Costs and ratios", _COSTS, *costs))
-        controls = [_titled(place, *tables) for place in papers if (tables := _controls(*place))]
-        parts += [_section("Controls", _CONTROLS, *controls)] if controls else []
+        controls = {place: controls_part(*place) for place in papers}
+        titled = [_titled(place, *tables) for place, tables in controls.items() if tables]
+        parts += [_section("Controls", CONTROLS, *titled)] if titled else []
         parts.append(_section("Largest factors", _untitled(largest_factors(runs))))
     for title, build in _CONDITIONS.items():
         tables = _documents(runs, build)
@@ -150,14 +143,6 @@ def _claims(runs: Runs, papers: Places, others: Places) -> str:
             table = claims_table(f"{run.title(experiment)}, {experiment}", known, notes=())
             parts.append(table.to_markdown())
     return _section("The paper's claims", *parts)
-
-
-def _controls(run: Run, experiment: str) -> list[str]:
-    """Return the ratios to PAM, where a control ran."""
-    if not set(run.rows("matched", experiment=experiment)["merging"]) & CONTROLS:
-        return []
-    tables = against(run, PAM, DEFAULT_DELTA, experiment=experiment)
-    return [table.to_markdown(4) for table in tables]
 
 
 def _not_run(runs: Runs) -> str:
