@@ -112,14 +112,14 @@ class UnseenPart:
         raise AssertionError("the test part of the data is looked at")
 
 
-def squares(tasks: Iterable[str], samples: int = 512) -> MultitaskDataset:
+def squares(tasks: Iterable[str], samples: int = 64) -> MultitaskDataset:
     """Return noisy bright and dark squares; label ``i`` is whether square ``i`` is bright.
 
     The test part raises on access.
 
     Args:
         tasks: of ``A`` to ``E``; some share labels.
-        samples: of the training part; by default as many as mergers sample by default.
+        samples: of the training part; mergers cap the number they sample by default.
     """
     generator = torch.Generator().manual_seed(11)
 
