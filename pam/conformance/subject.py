@@ -112,7 +112,7 @@ class UnseenPart:
         raise AssertionError("the test part of the data is looked at")
 
 
-def squares(tasks: Iterable[str], samples: int = 64) -> MultitaskDataset:
+def squares(tasks: Iterable[str], samples: int = 128) -> MultitaskDataset:
     """Return noisy bright and dark squares; label ``i`` is whether square ``i`` is bright.
 
     The test part raises on access.

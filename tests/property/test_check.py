@@ -39,7 +39,8 @@ def row(pruning, combination, seed, accuracy, flops) -> dict:
         **{"experiment": "tiny", "dataset": "digits", "architecture": "lenet5", "merging": "pam"},
         **{"pruning": pruning, "strength": 0.5, "seed": seed, "combination": combination},
         **{"n_tasks": combination.count("&") + 1, "status": "ok"},
-        **{"accuracy": accuracy, "flops": flops, "threads": 1, "device": "cpu"},
+        **{"accuracy": accuracy, "flops": flops, "macs": 1, "parameters": 1},
+        **{"threads": 1, "device": "cpu"},
         **{"config_hash": "c", "code_hash": "k", "data_hash": "d"},
     }
 
