@@ -216,12 +216,11 @@ def test_gpus_by_gres_and_the_numbers_of_the_profile(on_slurm, slurm):
     done = reproduce(tree, "--cluster=slurm slurm_gres", "--strict")
     assert done.returncode == 0, done.stdout + done.stderr
     assert record.exists()
-    # What analyses a network asks again after the job that measures it.
-    new = [job for job in slurm.jobs() if job["JobId"] not in before]
-    assert "rule_prune_wildcards_digits_lenet5_pam_taylor_0" in [job["Comment"] for job in new]
-    for job in new:
-        assert (job["TimeLimit"], job["MinMemoryNode"]) == ("1-00:00:00", "8000M")
-        assert job["TresPerNode"] == "gres:gpu:1"
+    # What analyses a network is asked again after the job that measures it.
+    new = {job["Comment"]: job for job in slurm.jobs() if job["JobId"] not in before}
+    job = new["rule_prune_wildcards_digits_lenet5_pam_taylor_0"]
+    assert (job["TimeLimit"], job["MinMemoryNode"]) == ("1-00:00:00", "8000M")
+    assert job["TresPerNode"] == "gres:gpu:1"
 
 
 def test_uncommitted_code_is_refused(on_slurm):
