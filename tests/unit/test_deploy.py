@@ -17,7 +17,8 @@ from hypothesis import given
 import pam
 from pam.cost import macs, paper_flops, parameters, task_accuracy
 from pam.deploy import FORMATS, open_model
-from pam.deploy.exporting import card_of, export
+from pam.deploy.card import card_of
+from pam.deploy.exporting import export
 from pam.deploy.model import open_trusted
 from pam.deploy.source import Source
 from pam.files import file_hash, read_tensors, stored_hash
