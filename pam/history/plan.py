@@ -20,6 +20,7 @@ from pam.runs.cells import (
     parents_of,
     settings_of,
 )
+from pam.runs.origins import read_origins
 from pam.runs.paths import ORIGINS, Paths
 from pam.runs.raw_data import cell_raw_hash
 from pam.runs.record import (
@@ -30,7 +31,6 @@ from pam.runs.record import (
     check_csv,
     read_given_up,
     read_manifest,
-    read_origins,
     read_outline,
     read_record,
 )

@@ -18,6 +18,7 @@ from pam.reporting.figures import sources_of
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.matched import REFERENCES
 from pam.reporting.tables import SOURCES
+from pam.runs.origins import read_origins
 from pam.runs.paths import DATA_RECORD, NETWORK, ORIGINS, RECORD, record_of, run_of
 from pam.runs.record import (
     MANIFEST,
@@ -25,7 +26,6 @@ from pam.runs.record import (
     JobRecord,
     Manifest,
     read_manifest,
-    read_origins,
     read_record,
 )
 from pam.runs.stages import AXES, CELL_STAGES, STAGES, stages_of_table

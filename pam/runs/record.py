@@ -5,12 +5,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pam.errors import ChangedError, DataError
 from pam.files import SEAL, file_hash
 from pam.runs.hashes import content_hash, rows_hash
-from pam.runs.paths import ORIGINS, path_in_run, record_of
+from pam.runs.paths import path_in_run, record_of
 
 OK = "ok"
 MANIFEST = "manifest.json"
@@ -145,13 +145,6 @@ class Manifest(Part):
     aggregated_on: Environment = Environment()
 
 
-class Origin(Part):
-    """What a table or a figure is made from: of its code, the hash; of its files, the sha256."""
-
-    code_hash: str | None = None
-    files: dict[str, str] = {}
-
-
 class GivenUp(BaseModel):
     """Which networks of a run were thrown away on purpose."""
 
@@ -159,7 +152,6 @@ class GivenUp(BaseModel):
     seal: str
 
 
-_Origins = TypeAdapter(dict[str, Origin])
 _Model = TypeVar("_Model", Outline, Record, Manifest, GivenUp)
 
 
@@ -236,21 +228,6 @@ def read_given_up(results: str | Path) -> frozenset[str]:
     if not path.is_file():
         return frozenset()
     return frozenset(_read(path, GivenUp).networks)
-
-
-def read_origins(folder: str | Path) -> dict[str, Origin]:
-    """Return what the tables or the figures in a folder are made from, by their names.
-
-    Raises:
-        DataError: if that is missing or damaged.
-    """
-    path = Path(folder) / ORIGINS
-    try:
-        return _Origins.validate_json(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is damaged") from error
 
 
 def read_hashes(paths: Iterable[str | Path], record: str | Path) -> dict[str, str]:

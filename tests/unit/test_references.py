@@ -46,3 +46,14 @@ def test_the_gallery_is_that_of_the_figures(tmp_path):
     assert page.read_bytes() == (ROOT / "docs" / "gallery.md").read_bytes()
     for picture in FIGURES.glob("*/*.png"):
         assert f"](../figures/reference/{picture.parent.name}/{picture.name})" in page.read_text()
+
+
+@pytest.mark.parametrize("content", ["{", '{"ratios": {"profile": "quick"}}'])
+def test_a_gallery_of_damaged_figures_is_one_sentence(tmp_path, content, capsys):
+    origins = tmp_path / "figures" / "quick" / "origins.json"
+    origins.parent.mkdir(parents=True)
+    origins.write_text(content)
+    page = tmp_path / "gallery.md"
+    assert main(["gallery", "--figures", str(tmp_path / "figures"), "--out", str(page)]) == 2
+    assert capsys.readouterr().err == f"pam: error: {origins} is damaged\n"
+    assert not page.exists()

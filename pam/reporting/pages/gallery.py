@@ -1,11 +1,12 @@
 """The gallery: what every figure asks, how to read it, and what it shows of the committed runs."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from pam.errors import DataError
-from pam.files import read_json
-from pam.reporting.figures import FIGURES, figure_modules
+from pam.reporting.figures import figure_modules
+from pam.runs.origins import FigureOrigin, read_origins
 from pam.runs.paths import ORIGINS
 
 _INTRODUCTION = """\
@@ -24,17 +25,17 @@ def gallery_page(folder: Path, link: PurePath) -> str:
         link: how the page gets there.
 
     Raises:
-        DataError: if there are no figures.
+        DataError: if there are no figures, or what they are made from is damaged.
     """
     runs = sorted(folder.glob(f"*/{ORIGINS}"))
     if not runs:
         raise DataError(f"{folder} has no figures of a run; make figures draws them")
-    shown: dict[str, list[str]] = {name: [] for name in FIGURES}
+    shown: dict[str, list[str]] = defaultdict(list)
     for path in runs:
-        for stem, origin in sorted(read_json(path).items()):
-            where = f"{origin['profile']}/{origin['experiment']}"
+        for stem, origin in sorted(read_origins(path.parent, FigureOrigin).items()):
+            where = f"{origin.profile}/{origin.experiment}"
             picture = link / path.parent.name / f"{stem}.png"
-            shown[origin["figure"]] += [f"\n**{where}**\n", f"![{stem}: {where}]({picture})"]
+            shown[origin.figure] += [f"\n**{where}**\n", f"![{stem}: {where}]({picture})"]
     return "\n".join([_INTRODUCTION, *_parts(shown)])
 
 

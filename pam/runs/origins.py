@@ -1,0 +1,43 @@
+"""What the tables and the figures of a run are made from, told in a file beside them."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, TypeAdapter
+
+from pam.errors import DataError
+from pam.runs.paths import ORIGINS
+from pam.runs.record import Part
+
+
+class Origin(Part):
+    """What a table or a figure is made from: of its code, the hash; of its files, the sha256."""
+
+    code_hash: str | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+
+
+class FigureOrigin(Origin):
+    """What a figure is made from, and which one it is."""
+
+    profile: str
+    experiment: str
+    figure: str
+
+
+_Origin = TypeVar("_Origin", bound=Origin)
+
+
+def read_origins(folder: str | Path, kind: type[_Origin] = Origin) -> dict[str, _Origin]:
+    """Return what the tables or the figures in a folder are made from, by their names.
+
+    Raises:
+        DataError: if that is missing or damaged.
+    """
+    path = Path(folder) / ORIGINS
+    try:
+        return TypeAdapter(dict[str, kind]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is damaged") from error
