@@ -5,6 +5,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from statistics import mean
 
@@ -73,10 +74,12 @@ def in_words(seconds: float) -> str:
 
 
 def _seconds(resources: Path) -> dict[str, float]:
-    """Return stage -> mean wall clock of its jobs in a run; nothing if there is none."""
+    """Return stage -> mean wall clock of its jobs in a run; nothing if that cannot be told."""
     times: dict[str, list[float]] = defaultdict(list)
-    if resources.is_file():
+    # A guess at the time left is no reason to stop a run.
+    with suppress(OSError, csv.Error, KeyError, TypeError, ValueError):
         with resources.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 times[row["rule"]].append(float(row["wall_s"]))
-    return {stage: max(mean(of_stage), 0.001) for stage, of_stage in times.items()}
+        return {stage: max(mean(of_stage), 0.001) for stage, of_stage in times.items()}
+    return {}

@@ -84,3 +84,15 @@ def test_jobs_weigh_what_they_took_in_the_reference_run(plan, pass_time, capsys)
 )
 def test_times_are_in_words(seconds, words):
     assert in_words(seconds) == words
+
+
+@pytest.mark.parametrize("content", ["rule\ntrain\n", "rule,wall_s\ntrain,soon\n", "\0"])
+def test_a_damaged_reference_run_stops_nothing(plan, pass_time, capsys, content):
+    reference = Path("results/reference/smoke/resources.csv")
+    reference.parent.mkdir(parents=True)
+    reference.write_text(content)
+    run, jobs = Progress(plan.due, plan.paths), len(plan.due)
+    pass_time(60)
+    finish(plan, jobs // 2)
+    run.look()
+    assert f"{jobs // 2} of {jobs} jobs done" in capsys.readouterr().err
