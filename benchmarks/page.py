@@ -18,17 +18,15 @@ from pam.reporting.tables.text_table import TextTable
 SECTIONS = {
     "regrouping": (
         "Regrouping",
-        "The greedy search for irrelevant neurons, run until all are taken, against recomputing "
-        "every candidate set from its activations: with one density estimate per class, as the "
-        "PAM authors' code does, or with one kernel for all labels. The difference counts the "
-        "places where the two orders differ.",
+        "The greedy search for irrelevant neurons, until all are taken. Peers compute every "
+        "candidate set anew: with one density estimate per class, as the PAM authors' code does, "
+        "or with one kernel. The difference counts places where the orders differ.",
     ),
     "training": (
         "Training",
-        "An epoch of LeNet-5 with a validation pass, against a plain PyTorch loop (a `DataLoader` "
-        "of float32 images, `.item()` in every step) on the same network and images, one thread "
-        "each; worker processes of the loop come on top. Against the bare steps: forward, "
-        "backward and step of batches that already lie in memory.",
+        "An epoch of LeNet-5 with validation, one thread, against a plain PyTorch loop (a "
+        "`DataLoader` of float32 images, `.item()` in every step; worker processes come on top) "
+        "and against the bare steps on batches in memory.",
     ),
     "zipping": (
         "Zipping",
@@ -41,32 +39,29 @@ SECTIONS = {
     ),
     "slicing": (
         "Slicing",
-        "Cutting the same units out of the same VGG-16. Ours returns a new network, Torch-Pruning "
-        "traces the plain module and cuts it in place. The difference is that of the outputs, as "
-        "a share of the largest.",
+        "Cutting the same units out of the same VGG-16: ours returns a new network, Torch-Pruning "
+        "cuts the plain module in place. The difference is of outputs, as a share of the largest.",
     ),
     "counting": (
         "Counting operations",
-        "Multiply-accumulates of every task combination: one trace by fvcore, and the closed form "
-        "from the widths, against torch's `FlopCounterMode` on every sub-network. The difference "
-        "is in operations, after the conventions are reconciled.",
+        "Multiply-accumulates of every task combination, by one trace of fvcore and by the closed "
+        "form, against torch's `FlopCounterMode` on every sub-network. The difference is in "
+        "operations.",
     ),
     "information": (
         "Mutual information",
-        "One Gaussian activation whose mean depends on a binary label. Ours estimates the "
-        "information of the activation plus noise of variance 0.1, without adding it; the others "
-        "are given the noisy activation, for which the value is known by integration. Ours is a "
-        "difference of two upper bounds on entropies, so its error need not vanish with more "
-        "samples. Differences are root mean squared errors in nats.",
+        "One Gaussian activation whose mean depends on a binary label. Ours is a difference of two "
+        "upper bounds on entropies, so its error need not vanish with more samples. Differences "
+        "are root mean squared errors in nats.",
     ),
     "latency": (
         "Latency",
-        "Sub-networks of task combinations, by `pam bench latency`; see [latency.md](latency.md).",
+        "Milliseconds of sub-networks, by `pam bench latency` ([latency.md](latency.md)); ratios "
+        "and intervals are in [latency.csv](performance/latency.csv).",
     ),
     "commands": (
         "Commands that compute nothing",
-        "Wall clock of planning, of a run that is done, and of redrawing: median of n rounds with "
-        "its interval, median processor time, and the limit.",
+        "Wall clock of planning, of a run that is done, and of redrawing.",
     ),
 }
 """Benchmark -> title, and what is compared, in the order of the page."""
@@ -77,17 +72,15 @@ INTRO = """\
 <!-- Made by `python -m benchmarks.page` from docs/performance/*.csv; do not edit. -->
 # Performance
 
-What `make bench` measured. Sides of a comparison run in interleaved rounds on one machine; seconds
-are medians over n rounds, a ratio is the median of the rounds' ratios with its 95 % bootstrap
-interval. Limits are what was asked of the project; whether one is reached is read from the rows.
-Figures: dots are ratios, bars their intervals, red marks limits.
+What `make bench` measured, in interleaved rounds on one machine: medians over n rounds, ratios
+with 95 % bootstrap intervals. Tables show what has a limit and the largest of what has none;
+figures show all (red: limits).
 """
 
 WHOLE_RUNS_INTRO = """\
-Where the time of whole runs goes, by `python -m benchmarks.whole_runs` from what jobs measured of
-themselves. Pruning is the largest part: it trains a network once per strength, all tasks at once.
-What was done about it, and about what every job pays before it computes, is in
-[decision 14](decisions/0014-fused-step.md): steps that load no compiler.
+Where the time of whole runs goes, as their jobs measured it themselves. Pruning is the largest
+part: it trains a network once per strength, all tasks at once
+([decision 14](decisions/0014-fused-step.md)).
 """
 
 COLUMNS = {
@@ -104,6 +97,7 @@ COLUMNS = {
     "difference": "difference",
     "peer_difference": "peer's difference",
     "peak_gib": "peak (GiB)",
+    "wanted": "limit",
 }
 """Column of the rows -> of the tables; those without a value in any row are left out."""
 
@@ -129,14 +123,15 @@ def section(name: str, path: Path) -> str:
     title, intro = SECTIONS.get(name, (name.replace("_", " ").capitalize(), ""))
     fields, rows = read(path)
     head = "\n".join([f"## {title}\n", *([f"{intro}\n"] if intro else [])])
+    if name == "latency":
+        return f"{head}\n{_latency(rows)}"
     if tuple(fields) != FIELDS:
         return f"{head}\n{_as_it_is(fields, rows)}"
-    said = [f"- {sentence}\n" for row in rows for sentence in verdicts(row)]
     figures = [
         f"![{title}: {Path(file).stem.partition('_')[2]}]({path.parent.name}/{file})\n"
         for file in curves.draw(name, rows, path.parent)
     ]
-    return "\n".join([head, "".join(said), *figures, table(rows), conditions(name, rows)])
+    return "\n".join([head, *figures, table(rows), conditions(name, path, rows)])
 
 
 def read(path: Path) -> tuple[list[str], list[Row]]:
@@ -148,11 +143,13 @@ def read(path: Path) -> tuple[list[str], list[Row]]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the table of a benchmark: what is varied, and ratios with their intervals."""
+    """Return the table of a benchmark: rows with a limit, of others the last of each case."""
+    varied = varying(rows)
+    last = {(row["case"], row["peer"]): row for row in rows}
+    rows = [row for row in rows if row["wanted"] or row is last[row["case"], row["peer"]]]
     shown = [name for name in COLUMNS if any(row[name] for row in rows)]
     words = [name for name in shown if name in _WORDS]
     numbers = [name for name in shown if name not in _WORDS]
-    varied = varying(rows)
     cells = [
         [
             *(row[name] for name in words),
@@ -168,10 +165,10 @@ def table(rows: Sequence[Row]) -> str:
 def _cell(row: Row, name: str) -> str:
     if name == "ratio":
         return f"{row['ratio']} [{row['low']}, {row['high']}]"
-    return row[name]
+    return verdicts(row) if name == "wanted" else row[name]
 
 
-def conditions(name: str, rows: Sequence[Row]) -> str:
+def conditions(name: str, path: Path, rows: Sequence[Row]) -> str:
     """Return where and how the rows were measured, and what was the same in all of them."""
     different = dict.fromkeys((row["machine"], row["threads"], row["torch"]) for row in rows)
     places = "; ".join(
@@ -181,7 +178,25 @@ def conditions(name: str, rows: Sequence[Row]) -> str:
     varied = varying(rows)
     same = ", ".join(f"{n} {value}" for n, value in sizes(rows[0]).items() if n not in varied)
     throughout = f" Throughout: {same}." if same else ""
-    return f"Measured by `python -m benchmarks.{name}` on {places}.{throughout}\n"
+    rest = f"[All rows]({path.parent.name}/{path.name}), by `python -m benchmarks.{name}`"
+    return f"{rest}, on {places}.{throughout}\n"
+
+
+def _latency(rows: Sequence[Row]) -> str:
+    """Return the medians: a row per merger and combination, a column per backend and batch."""
+    settings = sorted({(row["backend"], int(row["batch_size"])) for row in rows})
+    cells: dict[tuple[str, ...], dict[tuple[str, int], str]] = {}
+    for row in rows:
+        of_one = cells.setdefault((row["merging"], row["combination"], row["flops"]), {})
+        of_one[row["backend"], int(row["batch_size"])] = row["median_ms"]
+    header = [
+        "merging",
+        "combination",
+        "flops",
+        *(f"{name}, batch {size}" for name, size in settings),
+    ]
+    body = [[*what, *(found.get(one, "") for one in settings)] for what, found in cells.items()]
+    return _markdown(TextTable("", header, body, 2))
 
 
 def _whole_runs(path: Path) -> str:
