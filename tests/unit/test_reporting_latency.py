@@ -11,7 +11,7 @@ from pam.reporting.figures import render_figures, style
 from pam.reporting.run import Run
 from pam.reporting.schema import LATENCY
 from pam.reporting.statistics.intervals import ratio_interval
-from pam.reporting.statistics.latency import matched_times, timed_networks
+from pam.reporting.statistics.latency import is_unsteady, matched_times, timed_networks
 from pam.reporting.statistics.operating_points import parts_of
 from pam.reporting.storage import read_table, select, write_rows
 from pam.reporting.tables import render_tables
@@ -182,7 +182,16 @@ def test_times_that_cannot_be_trusted_are_not_compared(run, table, tmp_path):
     # Of one of two backends: both ratios of time of every merger and combination.
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert text.count("—§") == len(rows) // 2 * 2
-    assert "§ not to be trusted: in half of the timings" in text
+    assert "§ not to be trusted: in half of all cases" in text
     steady, noisy = figure.notes(Run(run), "fashion"), figure.notes(Run(folder), "fashion")
     assert len(steady) == 1
     assert "not to be trusted" in noisy[1]
+
+
+def test_jobs_that_time_equal_networks_differently_are_not_trusted(run):
+    timed = timed_networks(Run(run), "fashion")
+    unpruned = timed.assign(strength=0.0, flops=1000, high_ms=timed["median_ms"])
+    equal = unpruned.assign(median_ms=1.0, high_ms=1.0)
+    slow = equal["seed"].map({0: 1.0, 1: 2.0}).fillna(1.0)
+    assert not is_unsteady(equal)
+    assert is_unsteady(equal.assign(median_ms=slow, high_ms=slow))

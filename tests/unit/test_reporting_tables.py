@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -8,7 +9,7 @@ from pam.reporting.published import published
 from pam.reporting.schema import TABLES
 from pam.reporting.storage import read_table, read_text_table
 from pam.reporting.tables import SOURCES, render_tables
-from pam.reporting.tables.cells import p_cell, ratio_cell
+from pam.reporting.tables.cells import BOLD_NOTE, noted_table, number, p_cell, ratio_cell
 from pam.reporting.tables.comparison import _cheapest
 from pam.reporting.tables.text_table import TextTable, latex
 from tests.reporting_fixtures import FIVE_TASKS, all_combinations, fail, write_records
@@ -118,11 +119,40 @@ def row_of_costs(merging, mean, high, n=6, status="ok"):
         ([("a", 3.0, 3.5), ("b", 2.0, 2.9), None], [1]),
         ([("a", 1.0, 2.5), ("b", 2.0, 3.0)], []),
         ([("a", 1.0, 1.5, 2), ("b", 2.0, 3.0, 2)], []),
-        ([("a", 1.0, 1.5, 6, "bound"), ("b", 2.0, 3.0)], []),
+        ([("a", 4.0, 4.5, 6, "bound"), ("b", 1.0, 1.5), ("c", 2.0, 3.0)], []),
     ],
 )
 def test_only_what_the_interval_tells_from_the_next_is_bold(rows, strong):
     assert _cheapest([row and row_of_costs(*row) for row in rows]) == strong
+
+
+def test_bold_is_explained_where_it_is_used():
+    table = noted_table("t", ["a", "x"], [["p", "1"]], 1, strong=[(0, 1)])
+    assert table.notes == [BOLD_NOTE]
+    assert noted_table("t", ["a", "x"], [["p", "1"]], 1).notes == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(110.4, "110"), (1234.0, "1230"), (0.5, "0.500"), (float("nan"), "—")]
+)
+def test_numbers_have_no_stray_point_or_exponent(value, text):
+    assert number(value, "#.3g") == text
+
+
+def test_networks_as_measured_stand_beside_fitted_costs(run):
+    text = (run[0] / "tables" / "comparison.md").read_text()
+    block = text.partition("### Computation of the cheapest network measured")[2]
+    cells = [
+        line.split("|")[1:-1] for line in block.partition("###")[0].splitlines() if "|" in line
+    ]
+    merging = [cell.strip() for cell in cells[0]].index("PAM")
+    points = pd.read_csv(run[0] / "operating_points.csv")
+    where = {"pruning": "vibnet", "merging": "pam", "combination": "A", "delta": 1.0}
+    for name, value in where.items():
+        points = points[points[name] == value]
+    assert (points["status"] == "ok").all()
+    mean = 1e-6 * np.exp(np.log(points["flops"]).mean())
+    assert cells[2][merging].split()[0] == number(mean, "#.3g")
 
 
 def test_fewer_seeds_are_named_and_experiments_have_their_own_files(tmp_path):
@@ -173,8 +203,8 @@ def test_five_tasks_are_summed_up_by_how_many_run(tmp_path):
     text = (tmp_path / "tables" / "comparison.md").read_text()
     summary, whole = text.split("### Computation (MFLOPs)\n")
     assert "### Computation (MFLOPs), mean over combinations" in summary
-    for number in ("1 task", "2 tasks", "3 tasks", "4 tasks", "5 tasks", "any request"):
-        assert f"| {number} " in summary
+    for size in ("1 task", "2 tasks", "3 tasks", "4 tasks", "5 tasks", "any request"):
+        assert f"| {size} " in summary
     lines = [line for line in whole.split("###")[0].splitlines() if line.startswith("|")]
     assert [line.split("|")[2].strip() for line in lines[2:]] == all_combinations(FIVE_TASKS)
     points = (tmp_path / "tables" / "operating_points.md").read_text()

@@ -19,12 +19,13 @@ TIME = "latency_ms"
 RATIOS = [(cost, reference) for reference in REFERENCES for cost in ("flops", "time")]
 
 UNSTEADY = 1.5
-"""How many times the median the 95th percentile of rounds may be, at most, for half the timings."""
+"""How many times as long, in half of all cases, slow rounds may take as the median, or a network in
+one job as its equal in another."""
 
 UNSTEADY_NOTE = (
-    "§ not to be trusted: in half of the timings the slowest rounds took more than "
-    f"{UNSTEADY:g} times the median, as on a machine that does other work meanwhile; time them "
-    "again with nothing beside."
+    "§ not to be trusted: in half of all cases the slowest rounds of a network took more than "
+    f"{UNSTEADY:g} times the median, or unpruned networks of equal size did in another job, as on "
+    "a machine that does other work meanwhile; time them again with nothing beside."
 )
 
 _NETWORK = ["merging", "pruning", "strength", "seed", "combination"]
@@ -54,8 +55,17 @@ def order_settings(timed: pd.DataFrame) -> list[tuple[float, str, float]]:
 
 
 def is_unsteady(timed: pd.DataFrame) -> bool:
-    """Tell whether rounds differ so much that times say little: see :data:`UNSTEADY`."""
-    return bool((timed["high_ms"] / timed["median_ms"]).median() > UNSTEADY)
+    """Tell whether rounds, or jobs, differ so much that times say little: see :data:`UNSTEADY`.
+
+    Args:
+        timed: rows of :func:`timed_networks`.
+    """
+    rounds = timed["high_ms"] / timed["median_ms"]
+    # An unpruned network of one size is timed by the jobs of several seeds and pruners.
+    equal = ["experiment", "merging", "combination", "flops", *SETTING]
+    jobs = timed[timed["strength"] == 0].groupby(equal)["median_ms"]
+    between = (jobs.max() / jobs.min())[jobs.size() > 1]
+    return bool(rounds.median() > UNSTEADY or between.median() > UNSTEADY)
 
 
 def timed_on(run: Run, experiment: str) -> str:
@@ -110,7 +120,7 @@ class SpeedUps:
 
     def __init__(self, run: Run, experiment: str) -> None:
         points = default_points(run, experiment)
-        timed = run.rows("latency", experiment=experiment)
+        timed = timed_networks(run, experiment)
         settings = order_settings(timed)
         # By threads, backend and batch size.
         self._unsteady = {setting for setting, rows in timed.groupby(SETTING) if is_unsteady(rows)}
@@ -128,7 +138,8 @@ class SpeedUps:
     def row(self, place: Place, merging: str, combinations: Sequence[str]) -> dict[str, Any]:
         """Return estimates for the mean over some combinations, often one.
 
-        They are ``n`` seeds, and ``<quantity>_mean``, ``_low`` and ``_high`` of ``latency_ms`` and
+        They are ``n`` seeds, and ``<quantity>_n``, ``_mean``, ``_low`` and ``_high`` of
+        ``latency_ms`` and
         of how many times less than each reference the network costs, such as ``time_vs_none``.
         """
         costs = self._means(place, merging, combinations)
@@ -142,7 +153,7 @@ class SpeedUps:
         return {"n": time.n} | {
             f"{name}_{part}": getattr(estimate, part)
             for name, estimate in estimates.items()
-            for part in ("mean", "low", "high")
+            for part in ("n", "mean", "low", "high")
         }
 
     def is_unsteady(self, place: Place) -> bool:

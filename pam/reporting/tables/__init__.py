@@ -8,7 +8,7 @@ from pam.files import write_json, write_text
 from pam.reporting.names import file_stem
 from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes, with_files
 from pam.reporting.schema import TABLES
-from pam.reporting.tables import analyses, overviews
+from pam.reporting.tables import analyses, networks, overviews
 from pam.reporting.tables.cells import explained
 from pam.reporting.tables.comparison import comparison
 from pam.reporting.tables.text_table import Document
@@ -17,9 +17,11 @@ from pam.runs.paths import ORIGINS
 Builder = Callable[[Run, str], Document | None]
 
 _TABLES: dict[Builder, tuple[str, ...]] = {
-    comparison: ("measurements", "matched", "requests", "frontiers", "failures"),
+    comparison: (
+        *("measurements", "matched", "requests", "frontiers", "operating_points", "failures"),
+    ),
     overviews.sensitivity: ("matched", "requests", "measurements", "failures"),
-    overviews.operating_points: ("operating_points", "measurements", "failures"),
+    networks.operating_points: ("operating_points", "measurements", "failures"),
     overviews.headline: ("headline", "measurements"),
     analyses.relatedness: ("relatedness",),
     analyses.exclusivity: ("exclusivity", "operating_points"),

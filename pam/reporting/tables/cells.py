@@ -72,15 +72,19 @@ NOT_ASKED = "–"
 
 DASHES = {NOT_REACHED: "—†", FAILED: "—‡"}
 
+NO_NETWORK = "† not reached: not every seed has a network that meets δ (in brackets: how many do)."
+
 DASH_NOTES = {
-    "†": "† not reached: of a seed (in brackets: how many did) the fitted curve, of a ratio either "
-    "of the two, never comes within δ.",
+    "†": "† not reached: not every seed's fitted curve comes within δ (in brackets: how many do); "
+    "a ratio needs both curves.",
     "‡": "‡ failed or not measured; the reasons are in failures.csv.",
     "≤": "≤: of a seed already the cheapest network measured meets δ, so the cost lies at or below "
     "this; ≥: the same of the merger it is compared with.",
     "\n(": "In round brackets: both costs of the ratio are only upper bounds.",
     "n =": "n is given where fewer seeds than in the rest of the table could be used.",
 }
+
+BOLD_NOTE = "bold: the cheapest of a row, where its interval excludes the mean of the next."
 
 _MOST_CAUSES = 4
 # How a job begins a reason that another job passed on to it.
@@ -114,7 +118,11 @@ def number(value: float, digits: str) -> str:
     """Return a number, ``∞`` for infinity and ``—`` for NaN."""
     if math.isnan(value):
         return "—"
-    return "∞" if math.isinf(value) else format(value, digits)
+    if math.isinf(value):
+        return "∞"
+    text = format(value, digits)
+    # ``#.3g`` of 110 ends in a point, and of 1234 has an exponent.
+    return f"{float(text):.0f}" if "e+" in text else text.rstrip(".")
 
 
 def cost_cell(row: Mapping[str, Any] | None, n: int) -> str:
@@ -190,12 +198,17 @@ def noted_table(
     labels: int,
     strong: Collection[tuple[int, int]] = (),
     notes: Iterable[str] = (),
+    reached: str = DASH_NOTES["†"],
 ) -> TextTable:
-    """Return a table with the explanations of the signs in its cells, then further notes."""
+    """Return a table with the explanations of the signs in its cells, then further notes.
+
+    ``reached`` is the one of what does not reach δ.
+    """
     text = "".join(f"\n{cell}" for row in rows for cell in row[labels:])
     # ≤ and ≥ share a note; the one on brackets is on cells that begin with one.
     text = text.replace("≥", "≤")
-    known = [note for sign, note in DASH_NOTES.items() if sign in text]
+    signs = DASH_NOTES | {"†": reached}
+    known = [note for sign, note in signs.items() if sign in text] + [BOLD_NOTE] * bool(strong)
     return TextTable(title, header, rows, labels, frozenset(strong), [*known, *notes])
 
 

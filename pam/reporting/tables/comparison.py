@@ -11,7 +11,7 @@ from pam.errors import ConfigError
 from pam.reporting.names import ANY_REQUEST, Names, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
-from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
+from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.matched_cost import paired, read_costs
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.points import gap_rows, gap_sentence, pruned, pruned_networks
@@ -29,6 +29,7 @@ from pam.reporting.tables.cells import (
     p_cell,
     ratio_cell,
 )
+from pam.reporting.tables.networks import cheapest_networks
 from pam.reporting.tables.text_table import Document, TextTable
 
 AXES = ["pruning", "combination", "merging"]
@@ -56,6 +57,7 @@ def comparison(run: Run, experiment: str) -> Document | None:
         tables = _tables(run, pd.concat([matched, expected]), paper, measured)
     tables[0] = replace(tables[0], notes=[*tables[0].notes, *_gaps(run, experiment)])
     if len(matched):
+        tables.insert(1, cheapest_networks(run, experiment))
         tables.append(_whole_frontiers(run, experiment))
     return Document(
         title=f"{run.title(experiment)} at matched accuracy",
@@ -101,7 +103,8 @@ def _tables(
         strong += [(index, 2 + column) for column in _cheapest(ours)]
     columns = [names.merging(merging) for merging in mergings]
     columns += [f"paper {names.merging(merging)}" for merging in reported]
-    labels, notes = ["pruning", "tasks"], _paper_notes(names, printed)
+    shown = set(lookup.places("pruning", "combination"))
+    labels, notes = ["pruning", "tasks"], _paper_notes(names, printed, shown)
     return [
         noted_table(f"Computation (MFLOPs){of}", [*labels, *columns], costs, 2, strong, notes),
         noted_table(f"Test accuracy (%){of}", [*labels, "single-task", *columns], accuracies, 2),
@@ -170,7 +173,12 @@ def _single_task_accuracies(measured: pd.DataFrame) -> dict[str, float]:
 
 
 def _cheapest(rows: Sequence[Row | None]) -> list[int]:
-    """Return where the smallest matched FLOPs stand, if their interval excludes the next ones."""
+    """Return where the smallest matched FLOPs stand, if their interval excludes the next ones.
+
+    Nothing is told from a cost of which only an upper bound is known.
+    """
+    if any(row and row["status"] == BOUND for row in rows):
+        return []
     known = {
         index: row for index, row in enumerate(rows) if row and row["status"] == OK and row["n"] > 2
     }
@@ -191,19 +199,18 @@ def _gaps(run: Run, experiment: str) -> Iterator[str]:
         yield gap_sentence(", ".join(names), row) + "."
 
 
-def _paper_notes(names: Names, printed: Lookup) -> list[str]:
-    """Return a note on the paper's figures that follow from what its authors recorded."""
+def _paper_notes(names: Names, printed: Lookup, shown: set[tuple]) -> list[str]:
+    """Return a note on the paper's figures, of those shown, that its authors did not print."""
     derived = [
         f"{names.merging(merging)}, {names.pruning(pruning)}, {combination}"
         for pruning, combination, merging in printed
-        if printed.get(pruning, combination, merging)["source"] == "derived"
+        if (pruning, combination) in shown
+        and printed.get(pruning, combination, merging)["source"] == "derived"
     ]
-    if not derived:
+    if not list(printed):
         return []
-    return [
-        "paper: as printed, except what follows from the widths "
-        f"that the authors recorded ({'; '.join(derived)}); —: not known."
-    ]
+    computed = f", except what follows from the authors' widths ({'; '.join(derived)})"
+    return [f"paper: as printed{computed if derived else ''}; —: not known."]
 
 
 def introduction(measured: pd.DataFrame) -> str:

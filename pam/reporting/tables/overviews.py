@@ -1,4 +1,4 @@
-"""The tables beside the main one: other deltas, the actual networks, largest factors, time."""
+"""The tables beside the main one: other deltas, largest factors, time."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,13 @@ from pam.reporting.statistics.latency import (
     shares,
     timed_on,
 )
-from pam.reporting.statistics.matched import DEFAULT_DELTA, FAILED, NOT_REACHED, OK, REFERENCES
+from pam.reporting.statistics.matched import DEFAULT_DELTA, FAILED, NOT_REACHED, REFERENCES
 from pam.reporting.statistics.paths import REQUIREMENTS
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
     DASHES,
+    NO_NETWORK,
     Lookup,
-    Row,
     baseline,
     brackets,
     cost_cell,
@@ -39,6 +39,7 @@ from pam.reporting.tables.cells import (
     ratio_cell,
 )
 from pam.reporting.tables.comparison import AXES, expected_costs
+from pam.reporting.tables.networks import RULE
 from pam.reporting.tables.text_table import Document, TextTable
 
 _ESTIMATES = [TIME, *(f"{cost}_vs_{reference}" for cost, reference in RATIOS)]
@@ -95,7 +96,9 @@ def _by_delta(names: Names, matched: pd.DataFrame, requirement: str, n: int) -> 
         }
         if (merging, pruning) != (REFERENCES[0], beside):
             cells = [
-                ratio_cell(row, base, f"flops_vs_{reference}")
+                "1"
+                if (merging, pruning) == (reference, beside)
+                else ratio_cell(row, base, f"flops_vs_{reference}")
                 for reference in REFERENCES
                 for row, base in zip(rows, bases[reference], strict=True)
             ]
@@ -107,51 +110,6 @@ def _by_delta(names: Names, matched: pd.DataFrame, requirement: str, n: int) -> 
         noted_table(f"Computation (MFLOPs){of}", [*header, *of_costs], costs, 3),
         noted_table(f"Ratio of computation{of}", [*header, *of_ratios], ratios, 3),
     ]
-
-
-def operating_points(run: Run, experiment: str) -> Document | None:
-    """Return the actual networks: per seed, the cheapest that meets the default delta."""
-    points = default_points(run, experiment)
-    if points.empty:
-        return None
-    lookup = Lookup(run.names, points, ["pruning", "merging", "seed", "combination"])
-    combinations = lookup.values("combination")
-    rows = []
-    for pruning, merging, seed in lookup.places("pruning", "merging", "seed"):
-        networks = {name: lookup.get(pruning, merging, seed, name) for name in combinations}
-        labels = [run.names.pruning(pruning), run.names.merging(merging), f"{seed:.0f}"]
-        rows.append([*labels, *_network(networks)])
-    header = ["pruning", "merging", "seed", "strength", "margin", "accuracy (%)"]
-    header += [f"MFLOPs {name}" for name in pooled(combinations)] + ["parameters"]
-    return Document(
-        title=f"{run.title(experiment)}: the networks that meet δ",
-        intro=f"Per seed, the cheapest network measured whose validation accuracy lies at most "
-        f"{DEFAULT_DELTA:g} percentage point below the single-task networks for every task. "
-        "Networks that share nothing choose a strength each. Margin (percentage points, "
-        "validation), test accuracy and parameters are of all tasks together. Of more than two "
-        "tasks the MFLOPs are means over all combinations of as many tasks.",
-        tables=[noted_table("Operating points", header, rows, 4)],
-        numbers=run.text_rows(
-            "operating_points", experiment=experiment, delta=f"{DEFAULT_DELTA:.2f}"
-        ),
-    )
-
-
-def _network(networks: dict[str, Row | None]) -> list[str]:
-    """Return strength, margin, accuracy, MFLOPs per combination and parameters of one seed."""
-    ok = {name: row for name, row in networks.items() if row and row["status"] == OK}
-    costs = [
-        number(1e-6 * sum(ok[name]["flops"] for name in names) / len(names), "#.3g")
-        if ok.keys() >= set(names)
-        else DASHES[NOT_REACHED]
-        for names in pooled(list(networks)).values()
-    ]
-    whole = ok.get(list(networks)[-1])
-    if whole is None:
-        return [*[DASHES[NOT_REACHED]] * 3, *costs, DASHES[NOT_REACHED]]
-    margin, accuracy = number(whole["validation_margin"], ".2f"), 100 * whole["accuracy"]
-    first = [whole["strengths"], margin, number(accuracy, ".2f")]
-    return [*first, *costs, number(whole["parameters"], ",.0f")]
 
 
 def headline(run: Run, experiment: str) -> Document | None:
@@ -204,17 +162,16 @@ def latency(run: Run, experiment: str) -> Document | None:
         for merging in mergings
         if (place.pruning, merging) in asked
     ]
-    numbers = [
-        SPEED_UPS.format_row(
-            {"experiment": experiment, "delta": DEFAULT_DELTA, **place._asdict()}
-            | {"merging": merging, "combination": name}
-            | speed_ups.row(place, merging, [name])
-        )
+    every = (
+        {"experiment": experiment, "delta": DEFAULT_DELTA, **place._asdict()}
+        | {"merging": merging, "combination": name}
+        | speed_ups.row(place, merging, [name])
         for place in speed_ups.places
         for name in combinations
         for merging in mergings
         if (place.pruning, merging) in asked
-    ]
+    )
+    numbers = [SPEED_UPS.format_row({one: row[one] for one in SPEED_UPS.columns}) for row in every]
     machine = timed_on(run, experiment)
     notes = [UNSTEADY_NOTE] if any(map(speed_ups.is_unsteady, speed_ups.places)) else []
     header = ["pruning", "threads", "backend", "batch", "tasks", "merging", "ms"]
@@ -224,15 +181,13 @@ def latency(run: Run, experiment: str) -> Document | None:
     ]
     return Document(
         title=f"{run.title(experiment)}: time at matched accuracy",
-        intro=f"Per seed, the cheapest network whose validation accuracy lies at most "
-        f"{DEFAULT_DELTA:g} percentage point below the single-task networks for every task: "
-        "milliseconds of one forward pass of a batch (median over rounds, mean over "
-        f"n = {n} seeds), and how many times less FLOPs and time that is than B1 and B2 "
-        f"take: geometric means of ratios paired by seed. {brackets(n)} Networks "
-        "that share nothing run one after the other, and their times add up. Of more than two "
-        "tasks, means over all combinations of as many tasks. Each merging was timed by a job of "
-        f"its own: `pam bench latency` times them in turn. Machine: {machine or 'not known'}.",
-        tables=[noted_table("Time and speed-up", header, rows, 6, notes=notes)],
+        intro=f"Per seed, {RULE}: milliseconds of one forward pass of a batch (median over rounds, "
+        f"mean over n = {n} seeds), and how many times less FLOPs and time that is than B1 and B2 "
+        f"take: geometric means of ratios paired by seed. {brackets(n)} Networks that share "
+        "nothing run one after the other, and their times add up. Of more than two tasks, means "
+        "over all combinations of as many tasks. Each merging was timed by a job of its own: `pam "
+        f"bench latency` times them in turn. Machine: {machine or 'not known'}.",
+        tables=[noted_table("Time and speed-up", header, rows, 6, (), notes, NO_NETWORK)],
         numbers=pd.DataFrame(numbers, columns=list(SPEED_UPS.columns)),
     )
 
@@ -255,7 +210,8 @@ def _time_cells(
             yield "—§"
         else:
             is_base = speed_ups.is_base(place.pruning, merging, reference)
-            yield "1" if is_base else interval(mean, low, high, ".2f")
+            remark = fewer({"n": row[f"{name}_n"]}, n)
+            yield "1" if is_base else interval(mean, low, high, ".2f") + remark
 
 
 def resources(run: Run, experiment: str) -> Document | None:
