@@ -1,10 +1,12 @@
-"""The figure on when merging pays, from made-up costs of experiments that differ in one thing."""
+"""When merging pays, and what ratios hang on, of made-up costs of experiments nearly alike."""
 
 import pytest
 
 from pam.reporting.figures import style, sweeps
+from pam.reporting.pages.variants import protocol_tables, sweep_tables
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
+from pam.reporting.statistics.variants import protocols, varied
 from pam.reporting.storage import write_rows
 
 ALIKE = {"dataset": "cartoon_faces", "tasks": ["A", "B"], "network": {"widths": [8, 20]}}
@@ -72,3 +74,74 @@ def test_experiments_that_differ_in_more_are_no_sweep(tmp_path):
     other = {"other": OVERLAPS["overlap_0"] | {"dataset": "lfw", "data": {"overlap": 0.2}}}
     two = {name: OVERLAPS[name] for name in ("overlap_0", "overlap_50")}
     assert sweeps.draw(run_of(tmp_path, two | other), "other") is None
+
+
+SLOW, FAST = ({"vibnet": {"path": {"start": 2, "step": step}}} for step in (1.05, 1.1))
+PROTOCOLS = {
+    name: ALIKE | {"data": {}, "merging": {"none": {}, "pam": {"samples": 8}}, "pruning": pruning}
+    for name, pruning in {"fast": FAST, "slow": SLOW}.items()
+}
+
+
+def test_experiments_with_other_schedules_alone_are_protocols(tmp_path):
+    other_merger = PROTOCOLS["fast"] | {"merging": {"none": {}, "mtz": {}}}
+    other_data = PROTOCOLS["fast"] | {"data": {"size": 16}}
+    trained = PROTOCOLS["fast"] | {"train": {"batch_size": 8}}
+    every = PROTOCOLS | {"mtz": other_merger, "small": other_data, "long": trained}
+    run = run_of(tmp_path, every)
+    assert protocols(run) == [["fast", "slow", "long"]]
+    assert varied(run) == {"slow", "long"}
+
+
+def ratios(run, table, rows):
+    """The run with these rows of a table, each a ratio to B1 with its interval."""
+    own = [
+        {"experiment": experiment, "pruning": pruning, "requirement": "mean", "delta": 1.0}
+        | {"merging": merging, "status": "ok", "n": 6, "crossed": 6, "flops_mean": 1e6}
+        | {f"flops_vs_none_{part}": value for part, value in zip(PARTS, ratio, strict=True)}
+        | where
+        for experiment, merging, pruning, ratio, where in rows
+    ]
+    columns = TABLES[table].columns
+    write_rows(run.folder, TABLES[table], [dict.fromkeys(columns) | row for row in own])
+    return run
+
+
+PARTS = ("mean", "low", "high", "p", "p_holm")
+
+
+def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
+    place = {"combination": "A&B"}
+    rows = [
+        *((name, "none", "vibnet", (1, 1, 1, 1, 1), place) for name in PROTOCOLS),
+        ("fast", "pam", "vibnet", (0.9, 0.8, 1.0, 0.03, 0.03), place),
+        ("slow", "pam", "vibnet", (1.1, 1.0, 1.2, 0.03, 0.03), place),
+    ]
+    run = run_of(tmp_path, {})
+    run.__dict__["manifest"].config["experiments"] = PROTOCOLS
+    (table,) = protocol_tables(ratios(run, "matched", rows))
+    assert table.rows == [
+        ["1", "VIBNet (P1)", "A&B", "PAM", "0.90 [0.80, 1.00]", "1.10 [1.00, 1.20]"]
+    ]
+    assert table.strong == {(0, 5)}
+    assert any(note.startswith("0 of 1 ratios lie within") for note in table.notes)
+
+
+def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path):
+    ratio = (0.8, 0.7, 0.9, 0.03, 0.03)
+    rows = [
+        (name, merging, pruning, one, {"n_tasks": n_tasks, "combinations": 1})
+        for name in OVERLAPS
+        for merging, pruning, one in (
+            ("none", "vibnet", (1, 1, 1, 1, 1)),
+            ("all_shared", "vibnet_readers", ratio),
+        )
+        for n_tasks in (1, 2, None)
+    ]
+    (table,) = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
+    assert table.header[:3] == ["merging", "request", "labels in common (%)"]
+    assert len(table.rows) == 3 * 3
+    assert table.rows[0][:4] == [
+        *("all shared, VIBNet readers", "one task", "0", "0.80 [0.70, 0.90]"),
+    ]
+    assert (0, 3) in table.strong

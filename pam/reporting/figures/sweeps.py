@@ -1,9 +1,5 @@
 """Figure: when merging pays: cost against labels in common, number of tasks, or width."""
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,7 +17,7 @@ from pam.reporting.figures.panels import (
 )
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
-from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.variants import REQUESTS, sweep_rows
 
 SOURCES = ("requests", "measurements")
 TITLE = "When does merging pay?"
@@ -31,17 +27,10 @@ NOTE = (
     "their range · hollow: only a bound · no mark: a seed never comes that close"
 )
 
-_REQUESTS = ("one task", "any request", "all tasks")
-_LEAST = 3
-"""Experiments that make a sweep."""
-
-Section = Mapping[str, Any]
-"""An experiment as the manifest's configuration has it."""
-
 
 def draw(run: Run, experiment: str) -> Figure | None:
     """Return a row of panels per sweep; None unless it is the first experiment of one."""
-    rows = _rows(run)
+    rows = sweep_rows(run)
     if rows.empty or experiment != min(rows["experiment"]):
         return None
     others = rows.loc[~rows["own"], ["merging", "pruning"]].drop_duplicates().to_numpy()
@@ -52,7 +41,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
     rows = named(run, rows)
     width = rows.groupby("sweep")["x"].transform(np.ptp)
     rows["at"] = rows["x"] + width * beside(rows["merging"], list(looks), 0.06)
-    rows["request"] = pd.Categorical(rows["request"], _REQUESTS)
+    rows["request"] = pd.Categorical(rows["request"], REQUESTS)
     for part in ("mean", "low", "high"):
         rows[part] = 1e-6 * rows[f"flops_{part}"]
     rows.loc[rows["status"] == BOUND, ["low", "high"]] = np.nan
@@ -74,69 +63,3 @@ def draw(run: Run, experiment: str) -> Figure | None:
         for axes in row:
             axes.set_xlabel(sweep)
     return panels.with_legend(style.marks(looks.values()))
-
-
-def _rows(run: Run) -> pd.DataFrame:
-    """Return the rows of ``requests.csv`` of all sweeps, with ``sweep``, ``x`` and ``request``.
-
-    Of the pruner of the baselines; a merging that it did not prune is shown with the pruner that
-    did, such as groups learned while pruning.
-    """
-    every = run.rows("requests", requirement=MEAN, delta=DEFAULT_DELTA).dropna(subset="flops_mean")
-    prunings = every["pruning"].unique()
-    beside = [run.names.beside(name, prunings) for name in every["pruning"]]
-    first = run.names.order_prunings(beside)[:1]
-    every = every.assign(own=every["pruning"] == beside)[np.isin(beside, first)]
-    cell = ["experiment", "merging", "n_tasks"]
-    every = every.sort_values("own", ascending=False).drop_duplicates(cell)
-    most = every.groupby("experiment")["n_tasks"].transform("max")
-    asked = [every["n_tasks"] == 1, every["n_tasks"].isna(), every["n_tasks"] == most]
-    every = every.assign(request=np.select(asked, _REQUESTS, ""))
-    every = every[every["request"] != ""]
-    parts = [
-        every[every["experiment"].isin(list(places))].assign(
-            sweep=label, x=lambda rows, places=places: rows["experiment"].map(places)
-        )
-        for label, places in _sweeps(run).items()
-    ]
-    return pd.concat(parts) if parts else every[:0]
-
-
-def _sweeps(run: Run) -> dict[str, dict[str, float]]:
-    """Return what varies -> experiment -> its value, where experiments are alike but for it."""
-    config = run.manifest.config.get("experiments", {}) if run.is_aggregated else {}
-    sweeps: dict[str, dict[str, float]] = {}
-    for label, (value, without) in _AXES.items():
-        alike: dict[str, dict[str, float]] = {}
-        for name, section in config.items():
-            if value(section) is not None:
-                rest = json.dumps(without(section), sort_keys=True)
-                alike.setdefault(rest, {})[name] = value(section)
-        places = max(alike.values(), key=lambda one: len({*one.values()}), default={})
-        if len({*places.values()}) >= _LEAST:
-            sweeps[label] = places
-    return sweeps
-
-
-def _overlap(section: Section) -> float | None:
-    share = section["data"].get("overlap")
-    return None if share is None else 100 * share
-
-
-def _width(section: Section) -> float | None:
-    return (section.get("network") or {}).get("widths", [None])[0]
-
-
-def _without_data(key: str) -> Callable[[Section], Section]:
-    def rest(section: Section) -> Section:
-        data = {name: value for name, value in section["data"].items() if name != key}
-        return {**section, "data": data, "tasks": None if key == "tasks" else section["tasks"]}
-
-    return rest
-
-
-_AXES: dict[str, tuple[Callable[[Section], float | None], Callable[[Section], Section]]] = {
-    "labels in common (%)": (_overlap, _without_data("overlap")),
-    "tasks": (lambda section: len(section["tasks"]), _without_data("tasks")),
-    "units of the first layer": (_width, lambda section: {**section, "network": None}),
-}

@@ -16,10 +16,12 @@ from pam.reporting.pages.claims import (
     requests_part,
 )
 from pam.reporting.pages.controls import CONTROLS, controls_part
+from pam.reporting.pages.variants import PROTOCOLS, SWEEPS, protocol_tables, sweep_tables
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import PAM, PRUNINGS, Places, weighed
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK
+from pam.reporting.statistics.variants import varied
 from pam.reporting.tables import Builder
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
 from pam.reporting.tables.text_table import TextTable
@@ -36,6 +38,10 @@ _COSTS = (
     f"At δ = {DEFAULT_DELTA:g}, multiplications and additions counted. Where the paper has figures "
     "they stand on the right; sizes and schedules are not the paper's, so ratios compare, FLOPs do "
     "not."
+)
+_VARIANTS = (
+    ("When does merging pay?", SWEEPS, sweep_tables),
+    ("Does a ratio hang on the protocol?", PROTOCOLS, protocol_tables),
 )
 _CONDITIONS = {
     "Label relatedness": relatedness,
@@ -81,6 +87,9 @@ def reproduction_page(runs: Runs, notes: str = "") -> str:
         titled = [_titled(place, *tables) for place, tables in controls.items() if tables]
         parts += [_section("Controls", CONTROLS, *titled)] if titled else []
         parts.append(_section("Largest factors", _untitled(largest_factors(runs))))
+    for title, intro, tables_of in _VARIANTS:
+        tables = [table.to_markdown() for run in runs for table in tables_of(run)]
+        parts += [_section(title, intro, *tables)] if tables else []
     for title, build in _CONDITIONS.items():
         tables = _documents(runs, build)
         parts += [_section(title, *tables)] if tables else []
@@ -119,7 +128,8 @@ def _measured(runs: Runs) -> list[tuple[Run, str]]:
         (run, experiment)
         for run in runs
         for experiment in run.experiments
-        if len(run.rows("measurements", experiment=experiment, status=OK))
+        if experiment not in varied(run)
+        and len(run.rows("measurements", experiment=experiment, status=OK))
     ]
 
 

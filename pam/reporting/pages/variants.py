@@ -1,0 +1,116 @@
+"""Tables of experiments alike but for one thing: when merging pays, and what ratios hang on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from pam.reporting.names import ANY_REQUEST
+from pam.reporting.run import Run
+from pam.reporting.statistics.matched import DEFAULT_DELTA, REFERENCES
+from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
+from pam.reporting.storage import select
+from pam.reporting.tables.cells import (
+    Lookup,
+    Row,
+    baseline,
+    brackets,
+    noted_table,
+    p_cell,
+    ratio_cell,
+)
+from pam.reporting.tables.comparison import AXES, expected_costs
+from pam.reporting.tables.text_table import TextTable
+
+SWEEPS = (
+    f"What a request costs of B1 and of B2 at δ = {DEFAULT_DELTA:g}, where tasks have more in "
+    "common, are more, or have wider networks; all else is the same. Bold: the 95 % interval lies "
+    "below 1. Were PAM to follow the cheaper of the two, none of its ratios would exceed 1."
+)
+PROTOCOLS = (
+    "The same data, networks, mergers and pruners; only epochs, rates and paths differ, as the "
+    "profile says. A ratio that hangs on them says little about mergers."
+)
+_B1 = f"flops_vs_{REFERENCES[0]}"
+
+
+def sweep_tables(run: Run) -> list[TextTable]:
+    """Return the ratios to both baselines, a table per sweep."""
+    rows = sweep_rows(run)
+    return [_sweep(run, label, rows[rows["sweep"] == label]) for label in rows["sweep"].unique()]
+
+
+def _sweep(run: Run, label: str, rows: pd.DataFrame) -> TextTable:
+    """Return the ratios of one sweep, a row per merger, request and value."""
+    lookup = Lookup(run.names, rows, ["merging", "request", "x"])
+    body, strong = [], []
+    for merging in lookup.values("merging"):
+        if merging == REFERENCES[0]:
+            continue
+        for request in REQUESTS:
+            for x in lookup.values("x"):
+                row = lookup.get(merging, request, x)
+                cells = []
+                for column, reference in enumerate(REFERENCES):
+                    base, name = lookup.get(reference, request, x), f"flops_vs_{reference}"
+                    if merging == reference:
+                        cells += ["1", "—"]
+                        continue
+                    cells += [ratio_cell(row, base, name), p_cell(row, base, name)]
+                    if row is not None and row[f"{name}_high"] < 1:
+                        strong.append((len(body), 3 + 2 * column))
+                body.append([_named(run, row or {}, merging), request, f"{x:g}", *cells])
+    names = [cell for one in REFERENCES for cell in (f"/ {baseline(run.names, one)}", "p")]
+    header = ["merging", "request", label, *names]
+    notes = [brackets(int(rows["n"].max()))]
+    return noted_table(f"Profile `{run.profile}`: {label}", header, body, 3, strong, notes)
+
+
+def _named(run: Run, row: Row, merging: str) -> str:
+    """Return the name of a merging, with its pruner where that is not the baselines'."""
+    name = run.names.merging(merging)
+    return name if row.get("own", True) else f"{name}, {run.names.pruning(row['pruning'])}"
+
+
+def protocol_tables(run: Run) -> list[TextTable]:
+    """Return ratios to B1 under several protocols, a table for experiments otherwise alike."""
+    return [_protocol(run, names) for names in protocols(run)]
+
+
+def _protocol(run: Run, experiments: Sequence[str]) -> TextTable:
+    """Return the ratios, a row per request and merger, a column per experiment.
+
+    Bold: what lies outside the interval of the first.
+    """
+    expected = select(expected_costs(run, requirement=MEAN), combination=ANY_REQUEST)
+    every = pd.concat([run.rows("matched", requirement=MEAN), expected])
+    lookup = Lookup(run.names, every, ["experiment", "delta", *AXES])
+    body, strong, compared = [], [], 0
+    for place in lookup.places("delta", *AXES):
+        delta, pruning, combination, merging = place
+        if merging == REFERENCES[0]:
+            continue
+        rows = [lookup.get(name, *place) for name in experiments]
+        bases = [lookup.get(name, *place[:-1], REFERENCES[0]) for name in experiments]
+        cells = [ratio_cell(*pair, _B1) for pair in zip(rows, bases, strict=True)]
+        outside = [_is_outside(row or {}, rows[0] or {}) for row in rows[1:]]
+        compared += sum(one is not None for one in outside)
+        strong += [(len(body), 5 + index) for index, one in enumerate(outside) if one]
+        labels = [f"{delta:g}", run.names.pruning(pruning), combination, run.names.merging(merging)]
+        body.append([*labels, *cells])
+    notes = [
+        f"{compared - len(strong)} of {compared} ratios lie within the interval of "
+        f"`{experiments[0]}`; bold: those that do not. Of an independent run of the same protocol "
+        "about five of six would.",
+        brackets(int(every["n"].max())),
+    ]
+    header = ["δ", "pruning", "tasks", f"/ {baseline(run.names, REFERENCES[0])}", *experiments]
+    title = f"Profile `{run.profile}`: {', '.join(experiments)}"
+    return noted_table(title, header, body, 4, strong, notes)
+
+
+def _is_outside(row: dict[str, Any], first: dict[str, Any]) -> bool | None:
+    """Return whether a ratio lies outside the interval of another; None if one is not known."""
+    known = pd.Series([first.get(f"{_B1}_low"), row.get(f"{_B1}_mean"), first.get(f"{_B1}_high")])
+    return None if known.isna().any() else not known.is_monotonic_increasing

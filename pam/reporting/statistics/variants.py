@@ -1,0 +1,113 @@
+"""Experiments of one profile that are alike but for one thing: a property, or the protocol."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pam.reporting.run import Run
+from pam.reporting.statistics.matched import DEFAULT_DELTA
+from pam.reporting.statistics.paths import MEAN
+
+REQUESTS = ("one task", "any request", "all tasks")
+_LEAST = 3
+"""Experiments that make a sweep."""
+
+Section = Mapping[str, Any]
+"""An experiment as the manifest's configuration has it."""
+
+
+def sweeps(run: Run) -> dict[str, dict[str, float]]:
+    """Return what varies -> experiment -> its value, where experiments are alike but for it."""
+    found: dict[str, dict[str, float]] = {}
+    for label, (value, without) in _AXES.items():
+        have = {name: one for name, one in _sections(run).items() if value(one) is not None}
+        groups = [{name: value(have[name]) for name in names} for names in _alike(have, without)]
+        places = max(groups, key=lambda one: len({*one.values()}), default={})
+        if len({*places.values()}) >= _LEAST:
+            found[label] = places
+    return found
+
+
+def protocols(run: Run) -> list[list[str]]:
+    """Return the groups of experiments that differ in epochs, rates and paths alone.
+
+    They have the same data, networks, mergers and pruners; each group is in the profile's order.
+    """
+    groups = _alike(_sections(run), _without_schedules)
+    return [names for names in groups if len(names) > 1]
+
+
+def sweep_rows(run: Run) -> pd.DataFrame:
+    """Return the rows of ``requests.csv`` of all sweeps, with ``sweep``, ``x`` and ``request``.
+
+    Of the pruner of the baselines (``own``); a merging that it did not prune is shown with the
+    pruner that did, such as groups learned while pruning.
+    """
+    every = run.rows("requests", requirement=MEAN, delta=DEFAULT_DELTA).dropna(subset="flops_mean")
+    prunings = every["pruning"].unique()
+    beside = [run.names.beside(name, prunings) for name in every["pruning"]]
+    first = run.names.order_prunings(beside)[:1]
+    every = every.assign(own=every["pruning"] == beside)[np.isin(beside, first)]
+    cell = ["experiment", "merging", "n_tasks"]
+    every = every.sort_values("own", ascending=False).drop_duplicates(cell)
+    most = every.groupby("experiment")["n_tasks"].transform("max")
+    asked = [every["n_tasks"] == 1, every["n_tasks"].isna(), every["n_tasks"] == most]
+    every = every.assign(request=np.select(asked, REQUESTS, ""))
+    every = every[every["request"] != ""]
+    parts = [
+        every[every["experiment"].isin(list(places))].assign(
+            sweep=label, x=lambda rows, places=places: rows["experiment"].map(places)
+        )
+        for label, places in sweeps(run).items()
+    ]
+    return pd.concat(parts) if parts else every[:0].assign(sweep="", x=np.nan)
+
+
+def varied(run: Run) -> set[str]:
+    """Return the experiments that tables of their own tell of: sweeps, and further protocols."""
+    swept = {name for places in sweeps(run).values() for name in places}
+    return swept | {name for names in protocols(run) for name in names[1:]}
+
+
+def _sections(run: Run) -> Mapping[str, Section]:
+    return run.manifest.config.get("experiments", {}) if run.is_aggregated else {}
+
+
+def _alike(sections: Mapping[str, Section], rest: Callable[[Section], Any]) -> list[list[str]]:
+    """Return the names of sections that have the same rest, the groups in order of appearance."""
+    groups: dict[str, list[str]] = {}
+    for name, section in sections.items():
+        groups.setdefault(json.dumps(rest(section), sort_keys=True), []).append(name)
+    return list(groups.values())
+
+
+def _without_schedules(section: Section) -> Section:
+    names = {key: sorted(section.get(key) or ()) for key in ("merging", "pruning")}
+    return {**section, **names, "train": None}
+
+
+def _overlap(section: Section) -> float | None:
+    share = section["data"].get("overlap")
+    return None if share is None else 100 * share
+
+
+def _width(section: Section) -> float | None:
+    return (section.get("network") or {}).get("widths", [None])[0]
+
+
+def _without_data(key: str) -> Callable[[Section], Section]:
+    def rest(section: Section) -> Section:
+        data = {name: value for name, value in section["data"].items() if name != key}
+        return {**section, "data": data, "tasks": None if key == "tasks" else section["tasks"]}
+
+    return rest
+
+
+_AXES: dict[str, tuple[Callable[[Section], float | None], Callable[[Section], Section]]] = {
+    "labels in common (%)": (_overlap, _without_data("overlap")),
+    "tasks": (lambda section: len(section["tasks"]), _without_data("tasks")),
+    "units of the first layer": (_width, lambda section: {**section, "network": None}),
+}
