@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from pam import ConfigError
 from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import FIGURES, frontier, groups, render_figures, style
-from pam.reporting.figures.panels import spread
+from pam.reporting.figures.panels import facets, spread, twins
 from pam.reporting.figures.ratios import _ratios
 from pam.reporting.names import Names
 from pam.reporting.run import Run
@@ -120,7 +120,8 @@ def test_a_merger_without_networks_leaves_the_others_drawn(tmp_path):
     assert names_of(render_figures(tmp_path, tmp_path, only=only)) == set(only)
 
 
-def test_marks_lie_on_the_curves_that_they_are_read_from(run):
+def test_marks_lie_on_the_curves_that_they_are_read_from(run, monkeypatch):
+    monkeypatch.setattr(frontier, "_MOST_CURVES", 99)
     with style.house_style():
         panels = frontier.draw(Run(run), "fashion").axes
     matched = select(read_table(run, "matched"), requirement="mean", delta=1.0, status="ok")
@@ -180,3 +181,30 @@ def test_layers_of_one_size_in_every_network_are_no_column(run, tmp_path):
         panels = groups.draw(Run(tmp_path), "fashion").axes
     titles = {axes.get_title(loc="left") for axes in panels} - {""}
     assert titles == set(table["layer"])
+
+
+def test_lines_are_about_equally_long_and_none_begins_with_a_dot():
+    words = "lines: mean over seeds · bands: 95 % interval, of two seeds their range"
+    lines = style._fill(words, 66).splitlines()
+    assert len(lines) == 2 and max(map(len, lines)) - min(map(len, lines)) < 12
+    assert not any(line.startswith("·") for line in style._fill(words, 24).splitlines())
+    assert style._fill("short", 66) == "short"
+
+
+def test_of_curves_that_coincide_one_is_drawn_under_all_names():
+    rows = pd.DataFrame(
+        {"merging": ["a", "a", "b", "b", "c", "c"], "x": [1, 2] * 3, "y": [3, 4, 3, 4, 3, 5]}
+    )
+    assert twins(rows, "merging") == {"a": "a, b", "c": "c"}
+
+
+def test_a_panel_without_data_says_so_and_keeps_the_label_of_its_row():
+    data = pd.DataFrame({"down": ["r", "s"], "across": ["p", "q"], "x": [1, 2]})
+    panels = facets(data, "down", "across", (2, 2), ("cost", ""), "no data")
+    for axes, rows in panels:
+        axes.plot(rows["x"], rows["x"])
+    shown = {(axes.get_ylabel(), axes.get_xlabel()) for axes, *_ in panels.panels}
+    assert shown == {("r", "cost"), ("", "cost")}
+    blank = [axes for axes in panels.grid.flat if axes.texts]
+    assert [axes.texts[0].get_text() for axes in blank] == ["no data"] * 2
+    assert [axes.get_ylabel() for axes in blank] == ["", "s"]

@@ -61,7 +61,8 @@ def render_figures(
                 continue
             n = n_seeds(run, experiment, module)
             source = style.source_hash(run.folder, sources[name])
-            where = f"{run.profile}/{experiment} · seeds: n = {n} · csv sha256 {source}"
+            made_from = f"csv sha256\N{NO-BREAK SPACE}{source}"
+            where = f"{run.profile}/{experiment} · seeds: n = {n} · {made_from}"
             notes = module.notes(run, experiment) if hasattr(module, "notes") else []
             notes += [where, *stale_notes(stale, experiment, sources[name])]
             style.entitle(figure, module.TITLE, run.title(experiment))

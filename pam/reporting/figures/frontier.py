@@ -31,17 +31,21 @@ from pam.reporting.storage import select
 SOURCES = ("measurements", "accuracies", "groups", "matched")
 TITLE = "How much accuracy is lost for how much less computation?"
 NOTE = (
-    "further left is cheaper, higher is more accurate · thin: monotone fit of one seed · thick: "
-    "geometric mean of the seeds' costs, where all have one · marks on the dashed line: what is "
-    "read of each, large: as in the tables · faint: networks as measured, where all tasks that run "
-    "share one · no line, hollow mark: no network there, only one of more than twice the cost and "
-    "one that has lost more than 4 points · mergers that always lose more are left out"
+    "further left is cheaper, higher is more accurate · thin: monotone fit of one seed, where "
+    "they are few · thick: geometric mean of the seeds' costs, where all have one · marks on the "
+    "dashed line: what is read of each, large: as in the tables · faint: networks as measured, "
+    "where all tasks that run share one · no line, hollow mark: no network there, only one of "
+    "more than twice the cost and one that has lost more than 4 points · mergers that always lose "
+    "more are left out"
 )
 
 _COLUMNS = ["pruning", "merging", "combination", "kind", "seed", "x", "y"]
 _NETWORK, _SEED, _MEAN = "network", "seed", "mean"
 _LEVELS = np.linspace(-1.0, 4.0, 101)
 """Percentage points lost, at which the curves are drawn."""
+
+_MOST_CURVES = 12
+"""Fits of single seeds in a panel: more of them hide everything else."""
 
 
 def draw(run: Run, experiment: str) -> Figure | None:
@@ -69,7 +73,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
         colours = [looks[rows["merging"].iloc[0]].colour for rows in every]
         thin = {"linewidths": 0.6, "alpha": 0.45}
         outlines = [rows[["x", "y"]].to_numpy() for rows in every]
-        axes.add_collection(LineCollection(outlines, colors=colours, **thin))
+        if len(outlines) <= _MOST_CURVES:
+            axes.add_collection(LineCollection(outlines, colors=colours, **thin))
         read = seeds[np.isclose(seeds["y"], DEFAULT_DELTA)]
         scatter(axes, read, "x", "y", "merging", looks, s=9, alpha=0.6, zorder=4)
         for name, line in means.groupby("merging", observed=True):

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import facets, named, scatter, spread
+from pam.reporting.figures.panels import facets, named, scatter, spread, twins
 from pam.reporting.run import Run
 from pam.reporting.storage import select
 
@@ -29,6 +29,10 @@ def draw(run: Run, experiment: str) -> Figure | None:
         index=["merging", "layer", "neuron", "group"], columns="task", values="share"
     )
     neurons = spread(named(run, coordinates(neurons).reset_index()))
+    labels = twins(neurons, "merging")
+    neurons = neurons[neurons["merging"].isin(labels)]
+    neurons["merging"] = neurons["merging"].cat.remove_unused_categories()
+    neurons["merging"] = neurons["merging"].cat.rename_categories(labels)
     looks = style.group_looks(neurons["group"])
     across, up = (f"information about {task}\n(% of label entropy)" for task in tasks[:2])
     if len(tasks) > 2:

@@ -98,9 +98,10 @@ def facets(
     columns: str | None,
     size: tuple[float, float],
     labels: tuple[str, str],
+    nothing: str = "",
     **subplots: object,
 ) -> Facets:
-    """Return the panels of a figure, a row and a column per value; cells without data stay blank.
+    """Return the panels of a figure, a row and a column per value.
 
     Args:
         data: what is drawn.
@@ -108,22 +109,51 @@ def facets(
         columns: the same of columns, named above them.
         size: width and height of a panel, in inches.
         labels: what stands below the lowest panels, and left of those in the first column.
+        nothing: what stands in the place of a panel without data.
         subplots: further arguments of :meth:`matplotlib.figure.Figure.subplots`.
     """
     down, across = (levels(data[name]) if name else [""] for name in (rows, columns))
     figure = new_figure(len(across) * size[0] + 0.9, len(down) * size[1] + 0.9)
     grid = figure.subplots(len(down), len(across), squeeze=False, **subplots)
-    panels = []
+    panels, below = [], {}
     for (i, row), (j, column) in product(enumerate(down), enumerate(across)):
         axes, where = grid[i, j], {rows: row, columns: column}
         cells = select(data, **{name: value for name, value in where.items() if name})
         axes.set_title("" if i else column)
+        left = "" if j else "\n".join(label for label in (row, labels[1]) if label)
         if cells.empty:
-            axes.set_axis_off()
-            continue
-        left = "\n".join(label for label in (row, labels[1]) if label)
-        panels.append((axes, cells, "" if i + 1 < len(down) else labels[0], "" if j else left))
-    return Facets(figure, grid, panels)
+            _blank(axes, row if left else "", nothing)
+        else:
+            below[j] = len(panels)
+            panels.append((axes, cells, left))
+    lowest = set(below.values())
+    labelled = [
+        (axes, cells, labels[0] if index in lowest else "", left)
+        for index, (axes, cells, left) in enumerate(panels)
+    ]
+    return Facets(figure, grid, labelled)
+
+
+def _blank(axes: Axes, left: str, text: str) -> None:
+    """Leave nothing of a panel but its labels and a text in the middle."""
+    axes.spines[:].set_visible(False)
+    axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
+    axes.grid(False)
+    axes.set_ylabel(left)
+    middle = {"xycoords": "axes fraction", "ha": "center", "va": "center"}
+    axes.annotate(text, (0.5, 0.5), color=style.GREY, fontsize=7, **middle)
+
+
+def twins(rows: pd.DataFrame, column: str) -> dict[str, str]:
+    """Return value of a column -> what to call it, of values whose rows are not those of another.
+
+    The first of several with the same rows stands for them, under the names of all.
+    """
+    same: dict[str, list[str]] = {}
+    for name in levels(rows[column]):
+        own = rows[rows[column] == name].drop(columns=column)
+        same.setdefault(own.to_csv(index=False), []).append(name)
+    return {names[0]: ", ".join(names) for names in same.values()}
 
 
 def levels(values: pd.Series) -> list[Any]:

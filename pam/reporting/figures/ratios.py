@@ -33,6 +33,7 @@ NOTE = (
 )
 
 _WIDTH = 3.0
+_NOTHING = "no ratio: a seed of a merger,\nor of the baseline, never comes that close"
 _KEYS = ["experiment", "pruning", "combination", "merging"]
 
 
@@ -45,10 +46,15 @@ def draw(run: Run, experiment: str) -> Figure | None:
     places = {name: -place for place, name in enumerate(order_combinations(ratios["combination"]))}
     y = ratios["combination"].map(places)
     ratios = named(run, ratios)
-    ratios["y"] = y - beside(ratios["merging"], list(looks))
+    heights = []
+    for _, rows in ratios.groupby("pruning", observed=True):
+        shown = [name for name in looks if name in set(rows["merging"])]
+        ratios.loc[rows.index, "y"] = y[rows.index] - beside(rows["merging"], shown)
+        heights.append(max(0.1 * len(shown), 0.3) * len(places) + 0.6)
     # As many inches as the marks want, but all rows of panels on one page.
-    height = min(max(0.1 * len(looks), 0.3) * len(places) + 0.6, 12 / ratios["pruning"].nunique())
-    panels = facets(ratios, "pruning", "against", (_WIDTH, height), ("ratio of FLOPs", ""))
+    size = (_WIDTH, min(sum(heights), 12) / len(heights))
+    labels = ("ratio of FLOPs", "")
+    panels = facets(ratios, "pruning", "against", size, labels, _NOTHING, height_ratios=heights)
     for axes, rows in panels:
         axes.axvline(1, color=style.GREY, lw=0.8, zorder=1)
         colours = [looks[name].colour for name in rows["merging"]]
@@ -115,4 +121,4 @@ def _ratios(run: Run, experiment: str) -> pd.DataFrame:
         found.loc[found["bound"], ["low", "high"]] = np.nan
         itself = (found["merging"] == reference) & (found["pruning"] == beside_of)
         every.append(found[~itself].dropna(subset="mean"))
-    return pd.concat(every)
+    return pd.concat(every, ignore_index=True)

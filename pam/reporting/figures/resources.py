@@ -43,13 +43,15 @@ def draw(run: Run, experiment: str) -> Figure | None:
     places = {time.rule: place for place, time in enumerate(times)}
     # Milliseconds are the last decimal of the CSV file.
     jobs = jobs.assign(place=jobs["rule"].map(places), wall=jobs["wall_s"].clip(lower=0.001))
-    scatter(single, jobs, "wall", "place", "merging", looks, s=15, alpha=0.8)
+    scatter(single, jobs, "wall", "place", "merging", looks, s=15, alpha=0.8, zorder=2)
     for place, time in enumerate(times):
         single.plot([time.median] * 2, [place - 0.4, place + 0.4], color=style.DARK, zorder=1)
     single.set(title="a single job", xlabel="wall clock of a job (seconds)", xscale="log")
     log_axis(single.xaxis)
     gigabytes = [time.memory / 1000 for time in times]
-    bars = memory.barh(list(places.values()), gigabytes, color=style.SKY, lw=0)
+    bars = memory.barh(
+        list(places.values()), gigabytes, color="white", edgecolor=style.DARK, lw=0.7
+    )
     memory.bar_label(bars, fmt="{:.2f}", fontsize=6.5, padding=3)
     memory.set(title="peak memory", xlabel="GB", xlim=(0, 1.25 * max(gigabytes)))
     for axes in (single, memory):
@@ -77,4 +79,4 @@ def draw_totals(
     labels = zip(times, jobs_of, strict=True)
     axes.set_yticks(places, [f"{one.rule}\n{jobs} {duration(one.median)}" for one, jobs in labels])
     axes.set(xlim=(0, 1.2 * most / scale), xlabel=f"wall clock ({unit})", ylabel="")
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))

@@ -142,17 +142,28 @@ def entitle(figure: Figure, question: str, setting: str) -> None:
     letters = int(figure.get_figwidth() * TITLE_LETTERS_PER_INCH)
     text = f"{question} · {setting}"
     if len(text) > letters:
-        text = "\n".join(textwrap.fill(part, letters) for part in (question, setting))
+        text = "\n".join(_fill(part, letters) for part in (question, setting))
     # Not a title of the figure, on which the layout puts the legend.
-    figure.legends[0].set_title(text, {"size": 9, "weight": "bold"})
+    legend = figure.legends[0]
+    legend.set_title(text, {"size": 9, "weight": "bold"})
+    legend.get_title().set_multialignment("center")
 
 
 def stamp(figure: Figure, *lines: str) -> None:
     """Write what is drawn and where it comes from in small grey letters under the figure."""
     letters = int(figure.get_figwidth() * NOTE_LETTERS_PER_INCH)
-    text = "\n".join(textwrap.fill(line, letters) for line in lines)
+    text = "\n".join(_fill(line, letters) for line in lines)
     # Not figure.text: the supxlabel is the only free text that the layout makes room for.
     figure.supxlabel(text, fontsize=5.5, color="#666666", x=0.995, ha="right")
+
+
+def _fill(text: str, width: int) -> str:
+    """Return text in as few lines as fit a width, about equally long; no line begins with a dot."""
+    tied = text.replace(" ·", "\N{NO-BREAK SPACE}·")
+    lines = textwrap.wrap(tied, width)
+    while (narrower := textwrap.wrap(tied, width := width - 1)) and len(narrower) == len(lines):
+        lines = narrower
+    return "\n".join(lines)
 
 
 def source_hash(folder: str | Path, names: Sequence[str]) -> str:

@@ -7,7 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import facets, marked_lines, merging_looks, named, over_seeds
+from pam.reporting.figures.panels import (
+    facets,
+    marked_lines,
+    merging_looks,
+    named,
+    over_seeds,
+    twins,
+)
 from pam.reporting.run import Run
 from pam.reporting.storage import select
 
@@ -42,6 +49,14 @@ def draw(run: Run, experiment: str) -> Figure | None:
         for name, grey, one in zip(tasks, greys, style.group_looks(tasks).values(), strict=True)
     }
     looks |= merging_looks(run, experiment, set(rows["merging"]) - {""})
+    labels = twins(curves, "curve")
+    curves["curve"] = curves["curve"].map(labels)
+    curves = curves.dropna(subset="curve")
+    looks = {
+        labels[name]: look._replace(label=labels[name])
+        for name, look in looks.items()
+        if name in labels
+    }
     panels = facets(curves, "quantity", "column", (2.1, 1.7), ("epoch", ""), sharex="col")
     for axes, points in panels:
         means = over_seeds(points, ["curve", "epoch"], "value")
