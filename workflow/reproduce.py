@@ -207,12 +207,12 @@ def _run(
     look: Callable[[], None] | None = None,
 ) -> int:
     """Run Snakemake under our run lock and return its exit code."""
-    # We hold that lock, so a lock of Snakemake's own is one that a killed run left behind.
-    if any(Path(".snakemake/locks").glob("*")):
-        children.run([*snakemake, "--unlock"], stdout=PIPE, stderr=PIPE)
     command = [*snakemake, *QUIET, *more]
     with temporary_folder() as folder:
         environment = os.environ | {RUN_LOCK_HELD: "1", "TMPDIR": folder}
+        # We hold that lock, so a lock of Snakemake's own is one that a killed run left behind.
+        if any(Path(".snakemake/locks").glob("*")):
+            children.run([*snakemake, "--unlock"], env=environment, stdout=PIPE, stderr=PIPE)
         return children.run(command, look, env=environment, pass_fds=[lock]).returncode
 
 

@@ -67,3 +67,18 @@ def test_the_last_error_of_the_logs_stands_last(folder):
     assert reproduce._last_words("tiny", 0.0) == f"{log}: pam: error: no such thing"
     log.write_text("all is well\n")
     assert reproduce._last_words("tiny", 0.0) == "see logs/tiny/"
+
+
+def test_all_that_snakemake_leaves_for_a_moment_lies_in_the_folder_of_the_run(folder):
+    Path(".snakemake/locks").mkdir(parents=True)
+    Path(".snakemake/locks/0.output.lock").touch()
+    started = []
+
+    class Recorder:
+        def run(self, command, look=None, *, env, **options):
+            started.append((command[-1], Path(env["TMPDIR"]).name))
+            return Namespace(returncode=0)
+
+    assert reproduce._run(Recorder(), ["snakemake"], 0, "all") == 0
+    assert [word for word, _ in started] == ["--unlock", "all"]
+    assert all(name.startswith(reproduce.TEMPORARY) for _, name in started)
