@@ -1,3 +1,4 @@
+import os
 import struct
 
 import numpy as np
@@ -9,6 +10,7 @@ from pam import ConfigError
 from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import FIGURES, frontier, groups, render_figures, style
 from pam.reporting.figures.panels import facets, spread, twins
+from pam.reporting.figures.processes import in_processes
 from pam.reporting.figures.ratios import _ratios
 from pam.reporting.names import Names
 from pam.reporting.run import Run
@@ -50,9 +52,10 @@ def test_pictures_are_bounded(drawn):
         assert path.stat().st_size < 1_500_000
 
 
-@pytest.mark.parametrize("name", ["ratios", "information"])
-def test_same_data_same_bytes(run, drawn, tmp_path, name):
-    again = render_figures(run, tmp_path, only=[name])
+@pytest.mark.parametrize("names", [["ratios"], ["information", "groups"]])
+def test_same_data_same_bytes_in_any_number_of_processes(run, drawn, tmp_path, names):
+    again = render_figures(run, tmp_path, only=names, processes=len(names))
+    assert len(again) == 2 * len(names)
     before = {path.name: path.read_bytes() for path in drawn}
     assert [path.read_bytes() for path in again] == [before[path.name] for path in again]
 
@@ -208,3 +211,16 @@ def test_a_panel_without_data_says_so_and_keeps_the_label_of_its_row():
     blank = [axes for axes in panels.grid.flat if axes.texts]
     assert [axes.texts[0].get_text() for axes in blank] == ["no data"] * 2
     assert [axes.get_ylabel() for axes in blank] == ["", "s"]
+
+
+def test_an_error_in_a_process_is_that_of_the_caller():
+    def work(number):
+        if number == 2:
+            raise ConfigError("no 2")
+        return number, os.getpid()
+
+    found = in_processes(work, [(0,), (1,), (3,)], 2)
+    assert [number for number, _ in found] == [0, 1, 3]
+    assert os.getpid() not in {process for _, process in found}
+    with pytest.raises(ConfigError, match="no 2"):
+        in_processes(work, [(1,), (2,)], 2)

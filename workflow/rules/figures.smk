@@ -36,7 +36,7 @@ rule figures:
     localrule: True
     conda:
         "../envs/pam.yml"
-    threads: 1
+    threads: 4
     resources:
         gpu=0,
     params:
@@ -45,4 +45,6 @@ rule figures:
     message:
         "Drawing the figures"
     shell:
-        command("figures --results {params.results} --out {output} > {log} 2>&1")
+        command(
+            "figures --results {params.results} --out {output} --processes {threads} > {log} 2>&1"
+        )

@@ -7,12 +7,14 @@ there is no data.
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from types import ModuleType
 
 from pam.errors import ConfigError
 from pam.files import write_json
+from pam.reporting.figures.processes import in_processes
 from pam.reporting.names import file_stem
 from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes, with_files
 from pam.reporting.schema import TABLES
@@ -31,6 +33,7 @@ def render_figures(
     out_folder: str | Path,
     only: Sequence[str] | None = None,
     stale: Stale = NOTHING_STALE,
+    processes: int = 1,
 ) -> list[Path]:
     """Draw figures as PNG and SVG, of a reference run as PNG alone.
 
@@ -39,6 +42,13 @@ def render_figures(
     A file is called ``<figure>.png``, or ``<experiment>-<figure>.png`` where the run has several
     experiments. A figure for which there is no data is left out, with a warning if it was named.
 
+    Args:
+        csv_folder: folder of the run.
+        out_folder: where the figures go.
+        only: names of the figures to draw; None for all.
+        stale: see :class:`pam.reporting.run.Run`.
+        processes: how many draw at once.
+
     Raises:
         ConfigError: if ``only`` names an unknown figure.
         DataError: if a CSV file is missing or damaged.
@@ -46,34 +56,47 @@ def render_figures(
     from pam.reporting.figures import style
 
     names = FIGURES if only is None else only
-    sources = {name: sources_of(name) for name in names}
     run, out, paths = Run(csv_folder, stale), Path(out_folder), []
+    # Here, that no process reads them again.
+    for source in dict.fromkeys(source for name in names for source in sources_of(name)):
+        run.table(source)
     out.mkdir(parents=True, exist_ok=True)
-    suffixes = ("png",) if is_reference(run.folder) else ("png", "svg")
+    tasks = list(product(run.experiments, names))
     origins: dict[str, dict[str, object]] = {}
     with style.house_style():
-        for experiment, name in product(run.experiments, names):
-            module = figure_modules()[name]
-            figure = module.draw(run, experiment)
-            if figure is None:
-                if only is not None:
-                    warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
-                continue
-            n = n_seeds(run, experiment, module)
-            source = style.source_hash(run.folder, sources[name])
-            made_from = f"csv sha256\N{NO-BREAK SPACE}{source}"
-            where = f"{run.profile}/{experiment} · seeds: n = {n} · {made_from}"
-            notes = module.notes(run, experiment) if hasattr(module, "notes") else []
-            notes += [where, *stale_notes(stale, experiment, sources[name])]
-            style.entitle(figure, module.TITLE, run.title(experiment))
-            style.stamp(figure, module.NOTE, *notes)
-            origin = origin_of(run, experiment, "figures", sources[name])
-            stem = file_stem(run.experiments, experiment, name)
-            origins[stem] = {"figure": name, **origin}
-            paths += style.save(figure, out / stem, origins[stem], suffixes)
+        drawn = in_processes(partial(_draw, run, out), tasks, processes)
+    for (experiment, name), figure in zip(tasks, drawn, strict=True):
+        if figure:
+            stem, origins[stem], files = figure
+            paths += files
+        elif only is not None:
+            warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
     if only is None:
         write_json(out / ORIGINS, with_files(origins, paths))
     return paths
+
+
+def _draw(
+    run: Run, out: Path, experiment: str, name: str
+) -> tuple[str, dict[str, object], list[Path]] | None:
+    """Draw one figure; return its name, what it is drawn from and its files; None without data."""
+    from pam.reporting.figures import style
+
+    module, sources = figure_modules()[name], sources_of(name)
+    figure = module.draw(run, experiment)
+    if figure is None:
+        return None
+    made_from = f"csv sha256\N{NO-BREAK SPACE}{style.source_hash(run.folder, sources)}"
+    n = n_seeds(run, experiment, module)
+    where = f"{run.profile}/{experiment} · seeds: n = {n} · {made_from}"
+    notes = module.notes(run, experiment) if hasattr(module, "notes") else []
+    notes += [where, *stale_notes(run.stale, experiment, sources)]
+    style.entitle(figure, module.TITLE, run.title(experiment))
+    style.stamp(figure, module.NOTE, *notes)
+    origin = {"figure": name, **origin_of(run, experiment, "figures", sources)}
+    stem = file_stem(run.experiments, experiment, name)
+    suffixes = ("png",) if is_reference(run.folder) else ("png", "svg")
+    return stem, origin, style.save(figure, out / stem, origin, suffixes)
 
 
 def n_seeds(run: Run, experiment: str, module: ModuleType) -> int:
