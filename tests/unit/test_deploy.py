@@ -16,6 +16,7 @@ from hypothesis import given
 
 import pam
 from pam.cost import macs, paper_flops, parameters, task_accuracy
+from pam.cost.latency import Spread
 from pam.deploy import FORMATS, open_model
 from pam.deploy.card import card_of
 from pam.deploy.exporting import export
@@ -157,6 +158,17 @@ def test_accuracies_of_the_run_are_taken_where_they_are_of_this_network(run):
     run.write_measured("of another network", {"A": 0.1234})
     assert "| A | 12.34 % |" not in card()
     run.measured.unlink()
+
+
+@pytest.mark.parametrize(("slowest", "trusted"), [(1.4, True), (1.6, False)])
+def test_the_card_says_when_its_latency_is_not_to_be_trusted(
+    run, tmp_path, monkeypatch, slowest, trusted
+):
+    spread = Spread(1.0, 0.9, slowest)
+    monkeypatch.setattr("pam.deploy.exporting._time", lambda *_: spread)
+    assert run.export("--combination", "A", "--format", "state_dict", out=tmp_path) == 0
+    (card,) = tmp_path.glob("*.md")
+    assert ("**Not to be trusted**" not in card.read_text(encoding="utf-8")) == trusted
 
 
 @pytest.mark.parametrize(
