@@ -25,13 +25,14 @@ from pam.reporting.tables.text_table import TextTable
 
 SWEEPS = (
     f"What a request costs of B1 and of B2 at δ = {DEFAULT_DELTA:g}, where tasks have more in "
-    "common, are more, or have wider networks; all else is the same. Bold: the 95 % interval lies "
-    "below 1. Were PAM to follow the cheaper of the two, none of its ratios would exceed 1."
+    "common, are more, or have wider networks; all else is the same. Were PAM to follow the cheaper of the two, none of its ratios would exceed 1."
 )
 PROTOCOLS = (
     "The same data, networks, mergers and pruners; only epochs, rates and paths differ, as the "
     "profile says. A ratio that hangs on them says little about mergers."
 )
+_BELOW = "bold: the 95 % interval lies below 1."
+_OUTSIDE = "bold: outside the interval of the first column."
 _B1 = f"flops_vs_{REFERENCES[0]}"
 
 
@@ -64,7 +65,9 @@ def _sweep(run: Run, label: str, rows: pd.DataFrame) -> TextTable:
     names = [cell for one in REFERENCES for cell in (f"/ {baseline(run.names, one)}", "p")]
     header = ["merging", "request", label, *names]
     notes = [brackets(int(rows["n"].max()))]
-    return noted_table(f"Profile `{run.profile}`: {label}", header, body, 3, strong, notes)
+    return noted_table(
+        f"Profile `{run.profile}`: {label}", header, body, 3, strong, notes, bold=_BELOW
+    )
 
 
 def _named(run: Run, row: Row, merging: str) -> str:
@@ -101,13 +104,13 @@ def _protocol(run: Run, experiments: Sequence[str]) -> TextTable:
         body.append([*labels, *cells])
     notes = [
         f"{compared - len(strong)} of {compared} ratios lie within the interval of "
-        f"`{experiments[0]}`; bold: those that do not. Of an independent run of the same protocol "
+        f"`{experiments[0]}`. Of an independent run of the same protocol "
         "about five of six would.",
         brackets(int(every["n"].max())),
     ]
     header = ["δ", "pruning", "tasks", f"/ {baseline(run.names, REFERENCES[0])}", *experiments]
     title = f"Profile `{run.profile}`: {', '.join(experiments)}"
-    return noted_table(title, header, body, 4, strong, notes)
+    return noted_table(title, header, body, 4, strong, notes, bold=_OUTSIDE)
 
 
 def _is_outside(row: dict[str, Any], first: dict[str, Any]) -> bool | None:
