@@ -25,7 +25,8 @@ from pam.reporting.tables.text_table import TextTable
 
 SWEEPS = (
     f"What a request costs of B1 and of B2 at δ = {DEFAULT_DELTA:g}, where tasks have more in "
-    "common, are more, or have wider networks; all else is the same. Were PAM to follow the cheaper of the two, none of its ratios would exceed 1."
+    "common, are more, or have wider networks; all else is the same. Were PAM to follow the "
+    "cheaper of the two, none of its ratios would exceed 1."
 )
 PROTOCOLS = (
     "The same data, networks, mergers and pruners; only epochs, rates and paths differ, as the "
