@@ -91,7 +91,8 @@ class Exported:
             for strength in (0.5, 2.0)
         ]
         provenance = {"parents": {f"pruned/{EXPERIMENT}/pam-taylor-0.safetensors": network_hash}}
-        write_json(self.measured, {"rows": {"accuracies": rows}, "provenance": provenance})
+        record = {**DONE, "rows": {"accuracies": rows}, "provenance": provenance}
+        write_json(self.measured, record)
 
 
 def scores_by(network: GroupedNetwork, data: MultitaskDataset) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from pam.files import file_hash, write_json, write_sealed
 from pam.runs.cells import Cell, all_cells, cell_code, config_hash, parents_of, settings_of
 from pam.runs.paths import ORIGINS, Paths, path_in_run
 from pam.runs.raw_data import cell_raw_hash
+from pam.runs.record import read_manifest
 
 
 def write_idle_run(config: Config, paths: Paths, **facts: Any) -> None:
@@ -24,14 +25,16 @@ def write_idle_run(config: Config, paths: Paths, **facts: Any) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.suffix:
                 path.mkdir(exist_ok=True)
-                write_json(path / ORIGINS, {"one": {"code_hash": cell_code(config, cell)}})
+                manifest = read_manifest(paths.results).seal
+                origin = {"code_hash": cell_code(config, cell), "manifest": manifest}
+                write_json(path / ORIGINS, {"one": origin})
             else:
                 path.touch()
         if cell.experiment:
             jobs[path_in_run(*[paths.record(cell)] * 2)] = _write_record(config, paths, cell, facts)
         elif cell.stage == "aggregate":
             manifest = {"config": config.model_dump(), "jobs": jobs}
-            write_json(paths.manifest, manifest | {"code_hash": cell_code(config, cell)})
+            write_sealed(paths.manifest, manifest | {"code_hash": cell_code(config, cell)})
 
 
 def _write_record(config: Config, paths: Paths, cell: Cell, facts: dict[str, Any]) -> dict:

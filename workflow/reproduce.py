@@ -288,6 +288,7 @@ def _report(options: argparse.Namespace, said: str, is_new: bool) -> int:
     What was lost as a whole stands before ``said``, how the run ended.
     """
     from pam.cli.main import main as pam
+    from pam.reporting.pages.report import is_current
     from pam.reporting.run import Run
     from pam.reporting.verdict import verdicts
 
@@ -297,7 +298,8 @@ def _report(options: argparse.Namespace, said: str, is_new: bool) -> int:
     for experiment, reason in lost.items():
         print(f"Nothing of {experiment} was measured: {reason}")
     print(said)
-    if (is_new or not page.exists()) and (failed := pam(["report", "--results", str(results)])):
+    is_due = is_new or not is_current(page, results)
+    if is_due and (failed := pam(["report", "--results", str(results)])):
         return failed
     if is_new:
         first, *others = verdicts(run) or [""]

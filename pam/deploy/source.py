@@ -7,12 +7,12 @@ from typing import Any
 
 from pam.data import data_hash
 from pam.errors import DataError
-from pam.files import read_sealed, stored_hash
+from pam.files import stored_hash
 from pam.networks import GroupedNetwork
 from pam.networks.family import load_one
 from pam.runs.cells import Cell
-from pam.runs.paths import NETWORK, RECORD, Paths, run_of
-from pam.runs.record import check_beside
+from pam.runs.paths import NETWORK, Paths, run_of
+from pam.runs.record import check_beside, read_record
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,13 @@ def read_source(path: str | Path, strength: float | None, data: str | Path) -> S
         DataError: if a file is missing or damaged, holds no network, or one of other data.
     """
     path = Path(path)
-    check_beside(path)
+    known = check_beside(path)
     read = load_one(path, strength, "--strength")
     if read.origin.get("data_hash", "") not in ("", data_hash(data)):
         raise DataError(f"{path} was made with other data than {data} holds")
     sha256 = stored_hash(path)
     origin = {**read.origin, "network_sha256": sha256}
-    record = _provenance(path.with_suffix(RECORD))
-    config = record.get("config")
+    config = known.config if known else None
     if read.strength is None:
         return Source(read.network, path.stem, origin, config=config)
     measured = _measured(path, origin, read.strength)
@@ -68,7 +67,7 @@ def read_source(path: str | Path, strength: float | None, data: str | Path) -> S
         network=read.network,
         name=f"{path.stem}-{read.strength:g}",
         origin={**origin, "strength": read.strength},
-        merged=_merged(path, record),
+        merged=_merged(path, known.parents if known else {}),
         config=config,
         accuracies=_column(measured, "accuracy"),
         single_task=_column(measured, "single_task_accuracy"),
@@ -76,18 +75,9 @@ def read_source(path: str | Path, strength: float | None, data: str | Path) -> S
     )
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _provenance(record: Path) -> Mapping[str, Any]:
-    """Return what a record says of how something was made; empty if there is no record."""
-    return _mapping(_mapping(read_sealed(record)).get("provenance")) if record.is_file() else {}
-
-
-def _merged(path: Path, record: Mapping[str, Any]) -> GroupedNetwork | None:
+def _merged(path: Path, parents: Mapping[str, str]) -> GroupedNetwork | None:
     """Return the merged network that a network was pruned from, if it lies where it lay."""
-    for parent, sha256 in record.get("parents", {}).items():
+    for parent, sha256 in parents.items():
         merged = run_of(path) / parent
         if merged.suffix == NETWORK and merged.is_file() and stored_hash(merged) == sha256:
             return GroupedNetwork.load(merged)
@@ -99,16 +89,14 @@ def _measured(path: Path, origin: Mapping[str, Any], strength: float) -> list[Ma
     axes = ("experiment", "merging", "pruning", "seed")
     if any(axis not in origin for axis in axes):
         return []
-    record = Path(
-        Paths(str(run_of(path))).record(Cell.of("measure", *(origin[axis] for axis in axes)))
-    )
-    if origin["network_sha256"] not in _provenance(record).get("parents", {}).values():
+    cell = Cell.of("measure", *(origin[axis] for axis in axes))
+    path = Path(Paths(str(run_of(path))).record(cell))
+    if not path.is_file():
         return []
-    return [
-        row
-        for row in _mapping(read_sealed(record).get("rows")).get("accuracies", [])
-        if row["strength"] == strength
-    ]
+    record = read_record(path)
+    if origin["network_sha256"] not in record.provenance.parents.values():
+        return []
+    return [row for row in record.rows.get("accuracies", []) if row["strength"] == strength]
 
 
 def _column(rows: list[Mapping[str, Any]], name: str) -> dict[str, float]:

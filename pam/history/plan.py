@@ -41,6 +41,7 @@ FOLLOWS = "the input is made anew"
 NEEDED = "its network was thrown away, and is read again"
 
 _MOST_SENTENCES = 5
+_DRAWN = frozenset({".csv", ".md", ".tex", ".png", ".svg"})
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Plan:
         self._parents: dict[Cell, list[Cell]] = {}
         self._written: dict[Cell, dict[str, str]] = {}
         self._is_due: set[Cell] = set()
+        self._manifest: Manifest | None = None
         self._given_up: frozenset[str] = frozenset()
         try:
             self._given_up = read_given_up(paths.results)
@@ -192,7 +194,7 @@ class Plan:
     def _of_run(self, cell: Cell) -> Iterator[str]:
         """Yield why a stage of the whole run is due: its code, its settings, or what it reads."""
         if cell.stage == "aggregate":
-            manifest = read_manifest(self.paths.results)
+            manifest = self._manifest = read_manifest(self.paths.results)
             for name in CSV_FILES:
                 check_csv(self.paths.results, name, manifest)
             yield from self._of_code(cell, manifest.code_hash)
@@ -213,10 +215,13 @@ class Plan:
         changed = [
             name for name in files.keys() - set(gone) if file_hash(folder / name) != files[name]
         ]
-        if changed:
+        drawn = {path.name for path in folder.iterdir() if path.suffix in _DRAWN}
+        if changed := [*changed, *(drawn - files.keys())]:
             yield f"{in_a_row([str(folder / name) for name in sorted(changed)])} changed"
         # A run may have ended between the two.
-        if _written(folder / ORIGINS) < _written(self.paths.manifest):
+        seals = {one.manifest for one in origins} if self._manifest else set()
+        is_older = _written(folder / ORIGINS) < _written(self.paths.manifest)
+        if is_older or seals - {self._manifest and self._manifest.seal}:
             yield "the rows are newer"
         for code in codes - {self._code_of(cell)}:
             yield from self._of_code(cell, str(code))

@@ -143,13 +143,19 @@ def origin_of(run: Run, experiment: str, stage: str, sources: Iterable[str]) -> 
 
 
 def with_files(
-    origins: Mapping[str, Mapping[str, Any]], paths: Iterable[Path]
+    run: Run, origins: Mapping[str, Mapping[str, Any]], paths: Iterable[Path]
 ) -> dict[str, dict[str, Any]]:
-    """Return origins by file name without ending, each with the sha256 of its files."""
+    """Return origins by file name without ending, each with the sha256 of its files.
+
+    Those of a run that is not committed name the manifest as well.
+    """
     hashes = {path: file_hash(path) for path in paths}
+    is_named = run.is_aggregated and not is_reference(run.folder)
+    manifest = {"manifest": run.manifest.seal} if is_named else {}
     return {
         stem: {
             **origin,
+            **manifest,
             "files": {p.name: sha256 for p, sha256 in hashes.items() if p.stem == stem},
         }
         for stem, origin in origins.items()

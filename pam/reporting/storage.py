@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -19,8 +18,9 @@ from pam.files import write_text
 from pam.names import TASK_NAME
 from pam.reporting.schema import INTEGER, MEASUREMENTS, NAMES, TABLES, TEXT, Table, is_empty
 
-_ANY = (-math.inf, math.inf)
-_COUNT = (0.0, math.inf)
+_LARGEST = sys.float_info.max
+_ANY = (-_LARGEST, _LARGEST)
+_COUNT = (0.0, _LARGEST)
 _SHARE = (0.0, 1.0)
 _RANGES = {
     **dict.fromkeys(("accuracy", "validation_accuracy"), _SHARE),
@@ -40,7 +40,6 @@ _RANGES = {
 
 _INTERVAL = re.compile(r"_(mean|low|high|holm)$")
 _ROUNDING = 1e-6
-_LARGEST = sys.float_info.max
 
 FAILED = frozenset({"data_missing", "diverged", "collapsed", "out_of_memory", "missing"})
 """How a cell fails."""
@@ -71,8 +70,9 @@ def check_row(table: Table, row: Mapping[str, Any], job: Mapping[str, Any]) -> N
         elif isinstance(value, bool) or not isinstance(value, Real):
             is_valid = False
         else:
-            is_valid = low - _ROUNDING <= value <= high + _ROUNDING and abs(value) < _LARGEST
-            is_valid &= decimals is not INTEGER or value == int(value)
+            is_valid = low - _ROUNDING <= value <= high + _ROUNDING and (
+                decimals is not INTEGER or value == int(value)
+            )
         if not is_valid:
             raise DataError(
                 f"column '{name}' of {table.name}.csv {_due(name, decimals)}, not {value!r}"
@@ -85,10 +85,7 @@ def check_row(table: Table, row: Mapping[str, Any], job: Mapping[str, Any]) -> N
 
 def check_texts(table: Table, frame: pd.DataFrame, path: Path) -> None:
     """Check the keys, names and words of status of a CSV file, whose cells are text."""
-    twice = frame[frame.duplicated(list(table.key))]
-    for number, row in twice.head(1).iterrows():
-        where = ", ".join(f"{name}={row[name]}" for name in table.key)
-        raise DataError(f"{path} is damaged: row {_line(number)} is a second one for {where}")
+    _check_keys(table, frame, path)
     for name in frame.columns.intersection(NAMES):
         # They become the names of files.
         for wrong in [one for one in frame[name].unique() if not _NAME_OR_NONE.fullmatch(one)][:1]:
@@ -105,6 +102,13 @@ def check_texts(table: Table, frame: pd.DataFrame, path: Path) -> None:
         empty = (frame[list(_MEASURED)] == "").any(axis=1) & (frame["status"] == "ok")
         for number in frame.index[empty][:1]:
             raise DataError(f"{path} is damaged: row {_line(number)} is ok, and lacks a number")
+
+
+def _check_keys(table: Table, frame: pd.DataFrame, path: Path) -> None:
+    twice = frame[frame.duplicated(list(table.key))]
+    for number, row in twice.head(1).iterrows():
+        where = ", ".join(f"{name}={row[name]}" for name in table.key)
+        raise DataError(f"{path} is damaged: row {_line(number)} is a second one for {where}")
 
 
 def check_numbers(frame: pd.DataFrame, path: Path) -> None:
@@ -131,7 +135,7 @@ def _due(name: str, decimals: int | None) -> str:
         return f"needs one of {known}" if name == "status" else "needs a word"
     kind = "a whole number" if decimals is INTEGER else "a number"
     low, high = _range(name)
-    if high < math.inf:
+    if high < _LARGEST:
         return f"needs {kind} in {low:g}..{high:g}"
     return f"needs {kind}" if low < 0 else f"needs {kind} >= 0"
 
@@ -177,8 +181,8 @@ def read_table(folder: str | Path, name: str) -> pd.DataFrame:
 
 def as_numbers(texts: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Return :func:`read_table` from the rows of :func:`read_text_table` of the file ``path``."""
-    columns = TABLES[path.stem].columns.items()
-    numbers = [name for name, decimals in columns if decimals is not TEXT]
+    table = TABLES[path.stem]
+    numbers = [name for name, decimals in table.columns.items() if decimals is not TEXT]
     try:
         frame = texts.assign(**texts[numbers].replace("", "nan").astype(float))
         if (frame[numbers].isna() & (texts[numbers] != "")).any(axis=None):
@@ -186,6 +190,8 @@ def as_numbers(texts: pd.DataFrame, path: Path) -> pd.DataFrame:
     except ValueError as error:
         raise DataError(f"{path} is damaged: {error}") from error
     check_numbers(frame[numbers], path)
+    # The same number may be written in two ways.
+    _check_keys(table, frame, path)
     return frame
 
 

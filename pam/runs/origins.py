@@ -11,9 +11,16 @@ from pam.runs.record import Part
 
 
 class Origin(Part):
-    """What a table or a figure is made from: of its code, the hash; of its files, the sha256."""
+    """What a table or a figure is made from.
+
+    Attributes:
+        code_hash: of its code.
+        manifest: the seal of the manifest that vouched for the rows.
+        files: its files -> sha256.
+    """
 
     code_hash: str | None = None
+    manifest: str | None = None
     files: dict[str, str] = Field(default_factory=dict)
 
 

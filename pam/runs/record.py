@@ -185,17 +185,17 @@ def read_outline(path: str | Path, name: str) -> Outline:
 
 
 def check_artefact(path: str | Path, record: str | Path, known: Provenance) -> None:
-    """Check that a file is the one that its job wrote.
-
-    Raises:
-        DataError: if the file is missing.
-        ChangedError: if it is another one.
-    """
+    """Check that a file is the one that its job wrote, as :func:`check_content` does."""
     check_content(path, path_in_run(path, record), known)
 
 
 def check_content(path: str | Path, name: str, known: Provenance | Facts) -> None:
-    """Check that a file is the one of this name in the run, as :func:`check_artefact` does."""
+    """Check that a file is the one of this name in the run.
+
+    Raises:
+        DataError: if it is missing.
+        ChangedError: if it is another one.
+    """
     if name in known.files:
         is_same = file_hash(path) == known.files[name]
     else:
@@ -205,12 +205,7 @@ def check_content(path: str | Path, name: str, known: Provenance | Facts) -> Non
 
 
 def check_csv(results: str | Path, name: str, manifest: Manifest) -> None:
-    """Check that a CSV file of a run is the one that its manifest tells of.
-
-    Raises:
-        DataError: if it is missing.
-        ChangedError: if it is another one.
-    """
+    """Check that a CSV file is the one that its manifest tells of, as :func:`check_content`."""
     path = Path(results) / f"{name}.csv"
     if not path.exists():
         raise DataError(f"{path} does not exist")
@@ -225,9 +220,7 @@ def read_given_up(results: str | Path) -> frozenset[str]:
         DataError: if the list of them is damaged, or was written by nobody who seals it.
     """
     path = Path(results) / GIVEN_UP
-    if not path.is_file():
-        return frozenset()
-    return frozenset(_read(path, GivenUp).networks)
+    return frozenset(_read(path, GivenUp).networks if path.is_file() else ())
 
 
 def read_hashes(paths: Iterable[str | Path], record: str | Path) -> dict[str, str]:
@@ -278,23 +271,27 @@ def _read(path: Path, model: type[_Model]) -> _Model:
         value = model.model_validate_json(text)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        if first["type"] == "json_invalid":
-            raise DataError(
-                f"{path} is damaged or not JSON: {first['msg']}: delete it and run again"
-            ) from error
-        where = ".".join(map(str, first["loc"])) or "the file"
-        kind = {Manifest: "manifest", GivenUp: "list of networks"}.get(model, "record")
-        raise DataError(
-            f"{path} is no {kind}: {where}: {first['msg']}; delete it and run again"
-        ) from error
     except (ValueError, OSError) as error:
-        raise DataError(
-            f"{path} is damaged or not JSON: {error}: delete it and run again"
-        ) from error
-    if value.seal is not None:
-        unsealed = text.replace(f'"{SEAL}": "{value.seal}"', f'"{SEAL}": ""', 1)
-        if sha256(unsealed.encode()).hexdigest() != value.seal:
-            raise ChangedError(path)
+        raise DataError(f"{path} {_problem(error, model)}: delete it and run again") from error
+    unsealed = text.replace(f'"{SEAL}": "{value.seal}"', f'"{SEAL}": ""', 1)
+    is_sealed = value.seal == sha256(unsealed.encode()).hexdigest()
+    if not is_sealed and (value.seal is not None or _was_sealed(value)):
+        raise ChangedError(path)
     return value
+
+
+def _was_sealed(value: Outline | Record | Manifest) -> bool:
+    """Tell whether a seal is gone: records tell of files since they have one."""
+    jobs = value.jobs.values() if isinstance(value, Manifest) else [value.provenance]
+    return any("files" in job.model_fields_set for job in jobs)
+
+
+def _problem(error: Exception, model: type[BaseModel]) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        if first["type"] != "json_invalid":
+            where = ".".join(map(str, first["loc"])) or "the file"
+            kind = {Manifest: "manifest", GivenUp: "list of networks"}.get(model, "record")
+            return f"is no {kind}: {where}: {first['msg']}"
+        return f"is damaged or not JSON: {first['msg']}"
+    return f"is damaged or not JSON: {error}"

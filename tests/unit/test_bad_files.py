@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -217,9 +218,10 @@ def rewrite(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     return become
 
 
-def twice(text: str) -> str:
+def twice(text: str, strength: str = "2.500000") -> str:
     """Append the last row with another accuracy."""
-    return text + text.splitlines(keepends=True)[-1].replace(",ok,0.", ",ok,0.1")
+    row = text.splitlines(keepends=True)[-1].replace(",ok,0.", ",ok,0.1")
+    return text + row.replace("2.500000", strength)
 
 
 def binary(name: str) -> Callable[[Path], None]:
@@ -262,6 +264,16 @@ RESULTS = {
         "tables",
         rewrite("measurements.csv", twice),
         "measurements.csv is damaged: row 85 is a second one for experiment=fashion, pruning=vib",
+    ),
+    "two rows for one number": (
+        "tables",
+        rewrite("measurements.csv", lambda text: twice(text, "2.5")),
+        "measurements.csv is damaged: row 85 is a second one for experiment=fashion, pruning=vib",
+    ),
+    "no number": (
+        "tables",
+        rewrite("measurements.csv", lambda text: re.sub(r",ok,[0-9.]+", ",ok,inf", text, count=1)),
+        "measurements.csv is damaged: row 1: 'accuracy' needs a number in 0..1, not inf",
     ),
     "an unknown status": (
         "tables",

@@ -1,5 +1,6 @@
 """Nothing that was damaged, edited or lost becomes a result; it is named, with the way out."""
 
+import os
 import random
 import re
 import shutil
@@ -147,6 +148,14 @@ def test_an_edited_record_is_refused(name, run, capsys):
     assert plan_of(run).damaged == [f"{path} {CHANGED_}"]
 
 
+@pytest.mark.parametrize("name", ["status", "provenance"])
+def test_a_seal_that_is_gone_was_there(name, run):
+    path = Path(run.paths.record(Cell.of("measure", "tiny", "none", "taylor", 0)))
+    for file, change in ((path, RECORDS[name]), (Path(run.paths.manifest), lambda manifest: None)):
+        edit(file, lambda content, change=change: (content.pop("seal"), change(content)))
+        assert f"{file} {CHANGED_}" in plan_of(run).damaged
+
+
 def test_the_record_of_another_job_is_refused(run, capsys):
     names = ("none", "all_shared")
     one, other = (Path(run.paths.record(Cell.of("merge", "tiny", name, 0))) for name in names)
@@ -199,10 +208,20 @@ def test_a_lost_or_changed_table_is_made_again(run):
     assert due.causes == (f"missing: {one}", f"{other} changed")
     main(["tables", "--results", run.paths.results])
     assert plan_of(run).due == []
+    # Nothing vouches for a table that its origins do not name.
+    edit(tables / "origins.json", lambda content: content.pop("comparison"))
+    (due,) = plan_of(run).due
+    names = ", ".join(str(tables / f"comparison.{suffix}") for suffix in ("csv", "md", "tex"))
+    assert due.causes == (f"{names} changed",)
+    main(["tables", "--results", run.paths.results])
     # Aggregated, and stopped before the tables were written.
     assert run.aggregate() == 0
     (due,) = plan_of(run).due
     assert due.causes == ("the rows are newer",)
+    # Whatever a copy makes of the times.
+    os.utime(tables / "origins.json")
+    edit(tables / "origins.json", lambda content: content["comparison"].update(manifest="another"))
+    assert plan_of(run).due == [due]
 
 
 def test_missing_is_missing(run):

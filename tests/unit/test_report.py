@@ -15,7 +15,7 @@ from pam.cli.main import main
 from pam.files import read_json, write_json
 from pam.reporting.aggregate import aggregate
 from pam.reporting.pages.explorer import COSTS, NETWORKS
-from pam.reporting.pages.report import CATEGORIES, order, report_page
+from pam.reporting.pages.report import CATEGORIES, is_current, order, report_page
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.latency import duration
@@ -212,7 +212,17 @@ def test_rows_of_earlier_code_are_named(failed_run):
 def test_the_command_writes_the_page_beside_the_results(failed_run, capsys):
     write_json(failed_run / "manifest.json", {"config": {"experiments": {}}, "jobs": {}})
     assert main(["report", "--results", str(failed_run)]) == 0
-    assert (failed_run / "report.html").read_text().startswith("<!DOCTYPE html>")
+    page = failed_run / "report.html"
+    text = page.read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert is_current(page, failed_run)
+    for damaged in (text.replace("0.9", "0.8", 1), text[:-9], ""):
+        page.write_text(damaged)
+        assert not is_current(page, failed_run)
+    page.write_text(text)
+    with (failed_run / "manifest.json").open("a") as manifest:
+        manifest.write("\n")
+    assert not is_current(page, failed_run)
     assert main(["report", "--results", str(failed_run / "none")]) == 2
     assert "does not exist" in capsys.readouterr().err
 

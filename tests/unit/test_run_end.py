@@ -27,7 +27,7 @@ def records(folder: Path, name: str) -> list[Path]:
     return write_records(folder, name, ("none", "pam"), ("taylor",), seeds=(0,))
 
 
-def test_a_verdict_and_where_to_look(folder, capsys):
+def test_a_verdict_and_where_to_look(folder, monkeypatch, capsys):
     aggregate(records(folder, "one"), folder)
     code, lines = end(folder, capsys)
     assert code == 0
@@ -35,10 +35,14 @@ def test_a_verdict_and_where_to_look(folder, capsys):
         *("It", "LeNet-5", "1", "2", "any", "page", "tables", "next", ".venv/bin/pam")
     ]
     (folder / "report.html").touch()
+    made = []
+    monkeypatch.setattr("pam.cli.main.main", made.append)
     assert end(folder, capsys, is_new=False)[1] == [
         "It is complete.",
         "The page: results/tiny/report.html",
     ]
+    # It was empty.
+    assert made == [["report", "--results", "results/tiny"]]
 
 
 def test_an_experiment_of_which_nothing_is_left_fails_the_run(folder, capsys):

@@ -72,7 +72,7 @@ def render_figures(
         elif only is not None:
             warnings.warn(f"no data for figure '{name}' of {experiment}", stacklevel=2)
     if only is None:
-        write_json(out / ORIGINS, with_files(origins, paths))
+        write_json(out / ORIGINS, with_files(run, origins, paths))
     return paths
 
 

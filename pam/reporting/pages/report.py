@@ -13,6 +13,8 @@ from typing import Any
 import jinja2
 import yaml
 
+from pam.errors import DataError
+from pam.files import file_hash
 from pam.reporting.pages.explorer import embedded, explorer_data, library
 from pam.reporting.run import NOTHING_STALE, Run, Stale
 from pam.reporting.schema import TABLES
@@ -22,7 +24,7 @@ from pam.reporting.tables import documents
 from pam.reporting.tables.cells import brackets
 from pam.reporting.tables.text_table import Document, TextTable
 from pam.reporting.verdict import verdicts
-from pam.runs.record import Environment, Manifest
+from pam.runs.record import MANIFEST, Environment, Manifest
 
 SLOWEST = 8
 _SHORT = 12
@@ -173,6 +175,7 @@ CATEGORIES = {
 }
 """Anchor -> name of the report's parts, in order."""
 
+_SEAL = "<!-- sha256 of the page and its manifest: "
 _NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
 
 
@@ -190,7 +193,7 @@ def report_page(results: str | Path, stale: Stale = NOTHING_STALE) -> str:
     script, style = (_template(name).render() for name in ("report.js", "report.css"))
     first, last = span(run.manifest)
     data, seeds = explorer_data(run), run.manifest.config.get("seeds") or []
-    return _template("report.html").render(
+    page = _template("report.html").render(
         run=run.profile,
         categories=CATEGORIES,
         script=script,
@@ -216,6 +219,21 @@ def report_page(results: str | Path, stale: Stale = NOTHING_STALE) -> str:
         hashes=[csv_files(run), hashes(run.manifest), jobs(run.manifest)],
         config=yaml.safe_dump(run.manifest.config, sort_keys=False, allow_unicode=True),
     )
+    return f"{page}{_SEAL}{_seal(page, results)} -->\n"
+
+
+def is_current(path: Path, results: str | Path) -> bool:
+    """Tell whether a file is the page that was made of a run as it is now."""
+    try:
+        page, _, seal = path.read_text(encoding="utf-8").rpartition(_SEAL)
+        return seal == f"{_seal(page, results)} -->\n"
+    except (OSError, ValueError, DataError):
+        return False
+
+
+def _seal(page: str, results: str | Path) -> str:
+    made_of = file_hash(Path(results) / MANIFEST)
+    return hashlib.sha256(f"{page}{made_of}".encode()).hexdigest()
 
 
 def order(text: str) -> str:

@@ -72,5 +72,5 @@ def render_tables(
         for suffix, text in texts.items():
             paths.append(out / f"{stem}.{suffix}")
             write_text(paths[-1], text)
-    write_json(out / ORIGINS, with_files(origins, paths))
+    write_json(out / ORIGINS, with_files(run, origins, paths))
     return paths
