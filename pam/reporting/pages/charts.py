@@ -122,7 +122,9 @@ def _costs(alt: Any, colour: Any, mergers: Sequence[str]) -> "alt.LayerChart":
     bars = base.mark_bar(stroke="black", strokeWidth=0.5).encode(
         y=alt.Y("mflops:Q", title="computation (MFLOPs)"), color=colour
     )
-    whiskers = base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q"), y2="high:Q")
+    ends = base.encode(y=alt.Y("low:Q"), y2="high:Q")
+    # White around, so that they are seen on a black bar.
+    whiskers = ends.mark_rule(strokeWidth=4, color="white") + ends.mark_rule(strokeWidth=1.5)
     signs = base.mark_text(dy=-7, fontSize=12).encode(y="top:Q", text="sign:N")
     return (bars + whiskers + signs).properties(
         width="container", height=300, description="Computation of every merger at equal accuracy."
