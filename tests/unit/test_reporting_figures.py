@@ -147,6 +147,24 @@ def test_marks_lie_on_the_curves_that_they_are_read_from(run, monkeypatch):
     assert shown == len(matched)
 
 
+def test_the_legend_promises_a_line_only_of_what_has_one(run, monkeypatch):
+    monkeypatch.setattr(frontier, "_MOST_CURVES", 0)
+    curves = frontier._curves
+    # As of a merger whose seeds have no loss in common.
+    lost = [{"x": np.nan}, {}]
+    monkeypatch.setattr(
+        frontier,
+        "_curves",
+        lambda one: (
+            row | lost[row["merging"] != "pam" or row["kind"] != "mean"] for row in curves(one)
+        ),
+    )
+    with style.house_style():
+        legend = frontier.draw(Run(run), "fashion").legends[0]
+    styles = {one.get_label(): one.get_linestyle() for one in legend.legend_handles}
+    assert styles["PAM"] == "None" and styles["B1 none"] == "-"
+
+
 def test_the_ratio_plot_has_the_paper_beside_and_leaves_infinity_out(run):
     found = _ratios(Run(run), "fashion").set_index(["against", "pruning", "combination", "merging"])
     assert not found["mean"].isna().any() and "none" not in set(

@@ -44,7 +44,7 @@ _NETWORK, _SEED, _MEAN = "network", "seed", "mean"
 _LEVELS = np.linspace(-1.0, 4.0, 101)
 """Percentage points lost, at which the curves are drawn."""
 
-_MOST_CURVES = 12
+_MOST_CURVES = 20
 """Fits of single seeds in a panel: more of them hide everything else."""
 
 
@@ -64,6 +64,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
     labels = ("computation (MFLOPs)", "validation accuracy\nlost (points)")
     size = (2.3, 1.9)
     panels = facets(rows, "pruning", "combination", size, labels, sharex="col", sharey=True)
+    lined = set(rows["merging"][rows["x"].notna() & (rows["kind"] == _MEAN)])
     for axes, points in panels:
         place = {name: points[name].iloc[0] for name in ("pruning", "combination")}
         dots, seeds, means = (select(points, kind=kind) for kind in (_NETWORK, _SEED, _MEAN))
@@ -75,6 +76,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
         outlines = [rows[["x", "y"]].to_numpy() for rows in every]
         if len(outlines) <= _MOST_CURVES:
             axes.add_collection(LineCollection(outlines, colors=colours, **thin))
+            lined.update(seeds["merging"][seeds["x"].notna()])
         read = seeds[np.isclose(seeds["y"], DEFAULT_DELTA)]
         scatter(axes, read, "x", "y", "merging", looks, s=9, alpha=0.6, zorder=4)
         for name, line in means.groupby("merging", observed=True):
@@ -88,7 +90,12 @@ def draw(run: Run, experiment: str) -> Figure | None:
         axes.set_ylim(_LEVELS[-1], _LEVELS[0])
     line = {"color": style.GREY, "lw": 1.0, "ls": "--"}
     level = Line2D([], [], label=f"{DEFAULT_DELTA:g} point lost", **line)
-    return panels.with_legend([*style.marks(looks.values()), level])
+    handles = [
+        mark
+        for name, look in looks.items()
+        for mark in style.marks([look], "-" if name in lined else "none")
+    ]
+    return panels.with_legend([*handles, level])
 
 
 def _shown(networks: Networks) -> list[str]:

@@ -16,8 +16,8 @@ TITLE = "Do exclusive groups repeat each other?"
 NOTE = (
     "left: outputs, image by image, of the most correlated pair of neurons exclusive to different "
     "tasks, in the deepest layer of the first seed · right: mean over neurons of the largest |r| "
-    "with the other group, over seeds, bars: 95 % interval · after: the most pruned "
-    "network that has such neurons"
+    "with the other group, over seeds, bars: 95 % interval · after: the most pruned network that "
+    "has such neurons; no mark: a layer in which it has none"
 )
 
 _LOOKS = {

@@ -37,6 +37,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
     jobs["rule"] = (jobs["rule"] + ", " + jobs["pruning"].astype(str)).str.removesuffix(", ")
     times = rule_times(jobs)
     figure = style.new_figure(10.2, 0.42 * len(times) + 1.4)
+    # Room between the last number of one axis and the first of the next.
+    figure.get_layout_engine().set(wspace=0.05)
     totals, single, memory = figure.subplots(1, 3, sharey=True, width_ratios=(3.2, 3.2, 1.6))
     draw_totals(totals, jobs, times, "merging", looks)
     totals.set_title("all jobs together")
