@@ -18,6 +18,8 @@ MAX_VALUES = 10_000
 """Of a YAML file, every alias counted as what it stands for."""
 
 _SHOWN = 60
+_MOST_BITS = 64
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def decode(content: bytes, where: str) -> str:
@@ -60,6 +62,14 @@ class _Loader(yaml.SafeLoader):
                 raise _fault("an alias stands for what it is itself a part of", event.start_mark)
             self._extent[node] = self._measured(node)
         return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Read one value; names the line of what cannot be one."""
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            # An explicit tag (`!!int`, `!!bool`, ...) on something else, or an impossible date.
+            raise _fault("a value that YAML cannot read", node.start_mark) from None
 
     def _measured(self, node: yaml.Node) -> tuple[int, int]:
         inner = [] if isinstance(node, yaml.ScalarNode) else node.value
@@ -129,9 +139,6 @@ def parse_yaml(text: str, source: str) -> Any:
         raise ConfigError(f"{source}{_yaml_problem(error)}") from None
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from None
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        # An explicit tag (`!!int`, `!!bool`, ...) on something else, or an impossible date.
-        raise ConfigError(f"{source} holds a value that YAML cannot read") from None
     return value
 
 
@@ -203,11 +210,16 @@ def _check_plain(value: Any, where: str) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise ConfigError(f"{here} has the key {key!r}, which must be in quotes")
+            _check_plain(key, "the name of a key")
             _check_plain(item, f"{where}.{key}" if where else key)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _check_plain(item, f"{where}[{index}]")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{here} is {value}, not a finite number")
+    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise ConfigError(f"{here} is a whole number of more than {_MOST_BITS} bits")
+    elif isinstance(value, str) and _UNWRITABLE.search(value):
+        raise ConfigError(f"{here} is {shown(value)}, which no file can be called")
     elif not isinstance(value, (str, int, float, bool, type(None))):
         raise ConfigError(f"{here} is a {type(value).__name__}, not text or a number")

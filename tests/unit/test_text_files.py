@@ -35,7 +35,11 @@ BAD_YAML = {
     "an alias of nothing": ("a: *b", "line 1: found undefined alias"),
     "a set": ("!!set {a, b}", "the file is a set, not text or a number"),
     "a program": ("!!python/object/apply:os.system [ls]", "line 1: could not determine a con"),
-    "a number of 5,000 digits": ("a: " + "9" * 5000, "holds a value that YAML cannot read"),
+    "a number of 5,000 digits": ("a: 1\nb: " + "9" * 5000, "line 2: a value that YAML"),
+    "one in another base": ("a: [0x" + "f" * 5000 + "]", "a[0] is a whole number of more than 64"),
+    "an impossible date": ("a: 1\nb: 2026-13-99", "line 2: a value that YAML cannot read"),
+    "half a letter": ('a: "\\ud800"', "which no file can be called"),
+    "no letter": ('a: {"b\\0": 1}', "which no file can be called"),
     "more than a person writes": ("# " + "x" * 2**20, "is larger than 1 MiB"),
     "control characters": ("a: \x00", "special characters are not allowed"),
 }
