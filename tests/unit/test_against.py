@@ -44,3 +44,11 @@ def test_any_merger_may_count_as_one(run, capsys):
 def test_an_unknown_reference_is_named(run, capsys):
     assert main(["compare", "--results", str(run.folder), "--reference", "mine"]) == 2
     assert "no pruned networks of merging 'mine'; known: none, mtz" in capsys.readouterr().err
+
+
+def test_a_ratio_of_what_is_only_bounded_is_a_bound(run):
+    """So many points may be lost that every merger's cheapest network meets it."""
+    (table,) = against(run, "none", 90.0)
+    assert {ratio[0] + ratio[-1] for _, _, _, ratio, _, _ in table.rows} == {"()"}
+    assert {p for *_, p, _ in table.rows} == {"—"}
+    assert "both costs of the ratio are only upper bounds" in " ".join(table.notes)

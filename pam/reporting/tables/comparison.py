@@ -12,7 +12,7 @@ from pam.reporting.names import ANY_REQUEST, Names, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, OK, REFERENCES
-from pam.reporting.statistics.matched_cost import paired, read_costs
+from pam.reporting.statistics.matched_cost import Reading, paired, read_costs
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.points import gap_rows, gap_sentence, pruned, pruned_networks
 from pam.reporting.storage import select
@@ -23,7 +23,6 @@ from pam.reporting.tables.cells import (
     baseline,
     brackets,
     cost_cell,
-    interval,
     noted_table,
     number,
     p_cell,
@@ -265,16 +264,29 @@ def against(run: Run, reference: str, delta: float, **where: str) -> Iterator[Te
             names = networks.combinations
             weights = np.vstack([np.eye(len(names)), np.full(len(names), 1 / len(names))])
             readings = read_costs(networks.paths, names, delta, MEAN).readings
-            base = readings[reference].weighted(weights)
-            mergings = [one for one in run.names.order_mergings(readings) if one != reference]
-            ratios = {one: paired(readings[one].weighted(weights), base) for one in mergings}
+            weighted = {one: reading.weighted(weights) for one, reading in readings.items()}
+            base = weighted.pop(reference)
+            mergings = run.names.order_mergings(weighted)
+            ratios = {one: paired(weighted[one], base) for one in mergings}
             for index, name in enumerate([*names, ANY_REQUEST]):
+                below = {"status": _status(base, index)}
                 for merging, ratio in ratios.items():
-                    ends = (ratio.estimate[index], ratio.low[index], ratio.high[index])
-                    cells = [interval(*ends, ".2f"), number(ratio.p[index], ".2g"), str(ratio.n)]
+                    row = {
+                        f"ratio_{part}": getattr(ratio, field)[index]
+                        for part, field in (("mean", "estimate"), ("low", "low"), ("high", "high"))
+                    }
+                    row["status"] = _status(weighted[merging], index)
+                    p = number(ratio.p[index], ".2g")
+                    bounded = BOUND in (row["status"], below["status"])
+                    cells = [ratio_cell(row, below, "ratio"), "—" if bounded else p, str(ratio.n)]
                     labels = [run.names.pruning(networks.pruning), name, run.names.merging(merging)]
                     rows.append([*labels, *cells])
                     most = max(most, ratio.n)
         notes = [f"{brackets(most)} —: a seed of either never comes within δ = {delta:g}."]
         title = f"{experiment}: ratio of FLOPs to {run.names.merging(reference)}"
         yield noted_table(title, header, rows, 3, notes=notes)
+
+
+def _status(reading: Reading, index: int) -> str:
+    """Return whether a cost is known, or only an upper bound of it."""
+    return BOUND if reading.bounds[:, index].any() else OK
