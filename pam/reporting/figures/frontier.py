@@ -33,8 +33,8 @@ TITLE = "How much accuracy is lost for how much less computation?"
 NOTE = (
     "further left is cheaper, higher is more accurate · thin: monotone fit of one seed, where "
     "they are few · thick: geometric mean of the seeds' costs, where all have one · marks on the "
-    "dashed line: what is read of each, large: as in the tables · faint: networks as measured, "
-    "where all tasks that run share one · no line, hollow mark: no network there, only one of "
+    "dashed line: what is read of each, large: as in the tables · faint: networks as measured, if "
+    "all tasks that run share one network · hollow, without a line: read between a network of "
     "more than twice the cost and one that has lost more than 4 points · mergers that always lose "
     "more are left out"
 )

@@ -21,8 +21,8 @@ from pam.reporting.storage import select
 SOURCES = ("training",)
 TITLE = "Have the networks finished training?"
 NOTE = (
-    "lines: mean over seeds, of a merged network over its tasks too · bands: 95 % interval, of two "
-    "seeds their range"
+    "lines: mean over seeds, and over the tasks of a merged network · bands: 95 % interval, of "
+    "two seeds their range"
 )
 
 _STAGES = {
