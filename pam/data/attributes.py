@@ -14,7 +14,7 @@ from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
 from pam.data.registry import DataSize
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
-from pam.names import near_file
+from pam.names import UNSHOWN, near_file
 from pam.pictures import decode_image
 
 if TYPE_CHECKING:
@@ -133,6 +133,11 @@ class AttributeTable:
                 raise DataError(
                     f"{path}: attribute {position} of {len(names)} has no name; does the line of "
                     f"names end with a separator?"
+                )
+            if UNSHOWN.search(name):
+                raise DataError(
+                    f"{path}: attribute {position} of {len(names)} is called {name!r}, which "
+                    f"cannot be shown"
                 )
             if (earlier := names.index(name) + 1) < position:
                 raise DataError(

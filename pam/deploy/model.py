@@ -1,6 +1,5 @@
 """An exported file: what it says of itself, and how it is opened to run, whatever its format."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -13,6 +12,7 @@ import numpy as np
 
 from pam.errors import ConfigError, DataError
 from pam.groups import check_task_name
+from pam.names import UNSHOWN
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,8 +28,7 @@ OUTPUTS = "scores in (-1, 1); above the threshold the image has the label"
 IMAGES = "images"
 _WHITE = 255
 _FORMAT = 1
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""Letters that would move the cursor of a terminal, or worse."""
+_FLOAT = np.finfo(np.float32)
 _MOST_VALUES = 2**25
 """Of an image, so that a file cannot ask for all memory of a machine."""
 
@@ -82,7 +81,7 @@ class About:
         if entries["pam.format"] != _FORMAT:
             raise DataError(f"{path} has the unknown format {entries['pam.format']!r}")
         try:
-            channels, height, width = map(int, entries["pam.input_shape"])
+            channels, height, width = shape = [int(side) for side in entries["pam.input_shape"]]
             tasks = entries["pam.tasks"]
             normalisation = entries["pam.normalisation"]
             about = cls(
@@ -97,16 +96,19 @@ class About:
                 origin=dict(entries["pam.origin"]),
                 threshold=float(entries["pam.threshold"]),
             )
-            if min(about.input_shape) < 1 or prod(about.input_shape) > _MOST_VALUES:
-                raise ValueError(f"images of {about.input_shape}")
+            is_size = min(shape) >= 1 and prod(shape) <= _MOST_VALUES
+            if not is_size or shape != entries["pam.input_shape"]:
+                raise ValueError(f"images of {entries['pam.input_shape']}")
             numbers = [*about.mean, *about.std, about.threshold]
             lengths = {len(about.mean), len(about.std)}
-            if lengths != {channels} or 0 in about.std or not np.isfinite(numbers).all():
+            is_usable = all(abs(number) <= _FLOAT.max for number in numbers)
+            is_usable &= all(abs(number) >= _FLOAT.tiny for number in about.std)
+            if lengths != {channels} or not is_usable:
                 raise ValueError(f"a normalisation by {about.mean} and {about.std}")
             if not about.tasks or not all(about.tasks.values()):
                 raise ValueError(f"tasks without labels: {about.tasks}")
             for labels in about.tasks.values():
-                if len(set(labels)) < len(labels) or any(map(_CONTROL.search, labels)):
+                if len(set(labels)) < len(labels) or any(map(UNSHOWN.search, labels)):
                     raise ValueError(f"labels that are the same or cannot be shown: {labels}")
             if len(about.tasks) < len(tasks):
                 raise ValueError(f"the same task twice, among {list(about.tasks)}")

@@ -407,6 +407,10 @@ MORE_ARGUMENTS = {
         "no.md cannot be read",
     ),
     "status of nothing": (["status", "--profile", "quik"], "did you mean 'quick.yaml'?"),
+    "letters that move the cursor": (
+        ["plan", "--config", "\x1b[2J\0"],
+        r"\x1b[2J\x00 does not exist",
+    ),
     "status of a path": (["status", "--profile", "../x"], "a profile is the name of a file"),
 }
 

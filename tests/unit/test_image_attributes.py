@@ -242,6 +242,7 @@ def test_minus_one_and_one_and_a_byte_order_mark(pets):
             "the column 'file' and one per attribute, separated by commas, not with",
         ),
         ("file,cat,dog,", "file;cat;dog;", "separated by commas, not with 'file;cat;dog;on grass'"),
+        ("cat,dog", "cat\x1b,dog", r"attribute 1 of 3 is called 'cat\x1b', which cannot be shown"),
         ("cat,dog", "dog,dog", "the attributes 1 and 2 are both called 'dog'"),
         ("cat,dog", ",dog", "attribute 1 of 3 has no name"),
         ("on grass", "on grass,", "attribute 4 of 4 has no name; does the line of names end with"),

@@ -240,6 +240,23 @@ MODELS = {
         {"pam.tasks": [{"task": "A", "labels": ["\x1b[2J", "dark"]}]},
         r"[2J', 'dark']",
     ),
+    "a label that turns the writing round": (
+        {"pam.tasks": [{"task": "A", "labels": ["\u202ex", "dark"]}]},
+        r"\u202ex', 'dark']",
+    ),
+    "a label that is no letter": (
+        {"pam.tasks": [{"task": "A", "labels": ["\ud800", "dark"]}]},
+        r"\ud800', 'dark']",
+    ),
+    "images of a broken size": ({"pam.input_shape": [1, 6.5, 8]}, "images of [1, 6.5, 8]"),
+    "a deviation of next to nothing": (
+        {"pam.normalisation": {"mean": [0.5], "std": [1e-300]}},
+        "a normalisation by [0.5] and [1e-300]",
+    ),
+    "a mean of too much": (
+        {"pam.normalisation": {"mean": [1e300], "std": [1.0]}},
+        "a normalisation by [1e+300] and [1.0]",
+    ),
     "a task twice": (
         {
             "pam.tasks": [
@@ -257,7 +274,7 @@ MODELS = {
         {"pam.normalisation": {"mean": [0.5], "std": [float("nan")]}},
         "a normalisation by [0.5] and [nan]",
     ),
-    "giant images": ({"pam.input_shape": [1, 10**5, 10**5]}, "images of (1, 100000, 100000)"),
+    "giant images": ({"pam.input_shape": [1, 10**5, 10**5]}, "images of [1, 100000, 100000]"),
     "larger images": ({"pam.input_shape": [1, 9, 9]}, "does not run on 1 images of (1, 9, 9)"),
     "one at a time": ({"batch": 1}, "light.onnx does not run on 2 images"),
     "two channels": ({"channels": 2}, "takes images of 2 channels, files have 1 or 3"),
