@@ -133,6 +133,15 @@ def test_the_command_writes_the_page_and_the_answer(tmp_path, runs, page):
     assert readme.read_text() == written
 
 
+def test_the_answer_tells_of_other_data_where_seeds_are_enough(runs, monkeypatch):
+    assert "On other data" not in answer_of(read_runs(runs))
+    monkeypatch.setattr("pam.reporting.statistics.claims.LEAST_SEEDS", 1)
+    matched = select(read_table(runs[1], "matched"), requirement="mean", delta=1, merging="pam")
+    ratio = select(matched, combination="A&B&C").iloc[0]["flops_vs_none_mean"]
+    told = answer_of(read_runs(runs)).partition("On other data")[2]
+    assert told.startswith(f", all tasks running, PAM costs at 1: {ratio:.2f} of B1 (p = ")
+
+
 def test_the_answer_has_the_ratios_of_the_csv_file(runs):
     answer = answer_of(read_runs(runs))
     matched = select(read_table(runs[0], "matched"), requirement="mean", delta=1, merging="pam")

@@ -177,10 +177,11 @@ def requests_part(run: Run, experiment: str) -> list[str]:
     return parts
 
 
-def answer(run: Run, experiment: str) -> str:
+def answer(run: Run, experiment: str, others: Places = ()) -> str:
     """Return what came out, in a few sentences and a picture, of one experiment of the paper.
 
-    Ratios are those under the first of the paper's pruning schemes that ran.
+    Ratios are those under the first of the paper's pruning schemes that ran. Of ``others`` a
+    sentence tells what PAM costs of B1 where all tasks run.
     """
     matched = run.rows("matched", experiment=experiment, requirement=MEAN, merging=PAM)
     pruning = next(name for name in claims.PRUNINGS if name in set(matched["pruning"]))
@@ -212,7 +213,7 @@ def answer(run: Run, experiment: str) -> str:
     picture += f"/{file_stem(run.experiments, experiment, 'ratios')}.png"
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
     lines.append(f"Whatever is asked for, at {DEFAULT_DELTA:g}: {_cheapest(run, pruning, ranked)}")
-    lines += filter(None, [controls_sentence(run, experiment, pruning)])
+    lines += filter(None, [controls_sentence(run, experiment, pruning), _on_other_data(others)])
     return "\n".join(
         [
             f"{run.title(experiment)}, pruned by {run.names.pruning(pruning)}: ratios of "
@@ -223,6 +224,19 @@ def answer(run: Run, experiment: str) -> str:
             f"\n![Computation against B1 and B2]({picture})",
         ]
     )
+
+
+def _on_other_data(places: Places) -> str:
+    """Return PAM against B1 where all tasks run, wherever enough seeds tell; empty if nowhere."""
+    told = [
+        f"{interval(*one.estimate[1:], '.2f')} of B1 (p = {one.p:.2g}) with "
+        f"{one.run.title(one.experiment)}"
+        for one in claims.all_tasks(places)
+        if one.delta == DEFAULT_DELTA and weighed([one]) and one.estimate.n >= claims.LEAST_SEEDS
+    ]
+    if not told:
+        return ""
+    return f"On other data, all tasks running, PAM costs at {DEFAULT_DELTA:g}: {'; '.join(told)}."
 
 
 def _cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:

@@ -110,7 +110,7 @@ def answer_of(runs: Runs) -> str:
     for run, experiment in of_the_paper(runs):
         rows = run.rows("matched", experiment=experiment, merging=PAM)
         if rows["pruning"].isin(PRUNINGS).any():
-            return answer(run, experiment)
+            return answer(run, experiment, _of_others(runs))
     raise DataError("none of the runs has PAM in an experiment of the paper, so there is no answer")
 
 
