@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+_GONE = 0.3
+"""How often something edited lacks a key as well: a seal, for one."""
+
 
 def files_of(results: Path) -> list[Path]:
     """Return the artefacts of a run: records, networks, data, CSV files and the manifest."""
@@ -55,6 +58,8 @@ def _edit(path: Path, draw: random.Random) -> list[Path]:
         content = json.loads(path.read_text())
         holder, key = draw.choice(list(_places(content)))
         holder[key] = _another(holder[key], draw)
+        if isinstance(content, dict) and draw.random() < _GONE:
+            del content[draw.choice(sorted(content))]
         indent = draw.choice([1, None])
         path.write_text(json.dumps(content, indent=indent, sort_keys=bool(indent)) + "\n")
     elif path.suffix == ".csv":
