@@ -61,7 +61,11 @@ SECTIONS = {
     ),
     "commands": (
         "Commands that compute nothing",
-        "Wall clock of planning, of a run that is done, and of redrawing.",
+        "Wall clock of planning, of a run that is done, and of redrawing. Of a run of 2,004 "
+        "finished jobs (400 seeds), `make reproduce DRY_RUN=1` takes 1.9 s of processor time and "
+        "`make status` 2.4 s; 7.7 and 4.3 s before records were compared with files, and before a "
+        "dry run with nothing left made no estimate (medians of n = 3 interleaved rounds on a busy "
+        "machine).",
     ),
 }
 """Benchmark -> title, and what is compared, in the order of the page."""

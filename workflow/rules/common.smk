@@ -50,8 +50,10 @@ GPUS = int(
 
 # Where the raw data lie, whether they may be fetched, and what a cluster calls a GPU decides nothing
 # about the result: it travels in the environment, so that a change makes no job run again.
+RAW_DATA = os.path.expanduser(str(config.get("data_root") or os.getenv("PAM_DATA", "")))
 os.environ.update(
-    PAM_DATA=os.path.expanduser(str(config.get("data_root") or os.getenv("PAM_DATA", ""))),
+    # A name that begins with a dash is no option.
+    PAM_DATA=f"./{RAW_DATA}" if RAW_DATA.startswith("-") else RAW_DATA,
     PAM_DOWNLOAD="--download" if config.get("download") else "",
     PAM_GRES=(os.getenv("PAM_GRES") or "gpu:1") if GPUS else "",
 )
