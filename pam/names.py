@@ -1,6 +1,5 @@
 """What names may look like, and what the user probably meant by one that is almost right."""
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -13,9 +12,6 @@ from pam.errors import ConfigError
 ROW_NAME = "[a-z0-9_]{1,64}"
 """Of experiments and rows, as a regular expression."""
 TASK_NAME = "[A-Za-z0-9_]{1,64}"
-
-UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Letters that would move the cursor of a terminal, turn the writing round, or that are none."""
 
 SPELLINGS: Mapping[str, Callable[[str], str]] = {
     "blanks": lambda name: "/".join(part.strip() for part in name.split("/")),

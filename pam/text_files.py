@@ -17,6 +17,9 @@ MAX_DEPTH = 32
 MAX_VALUES = 10_000
 """Of a YAML file, every alias counted as what it stands for."""
 
+UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Letters that would move the cursor of a terminal, turn the writing round, or that are none."""
+
 _SHOWN = 60
 _MOST_BITS = 64
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")

@@ -15,7 +15,6 @@ from pam.cli import stage
 from pam.cli.arguments import PROFILE, Parser, add_command
 from pam.durable.stopping import Interrupted, listening, stop_with_workflow
 from pam.errors import PamError
-from pam.names import UNSHOWN
 from pam.runs.stages import CELL_STAGES
 
 _COMMANDS = (
@@ -100,6 +99,8 @@ def _in_words(message: Warning | str, *_: object) -> str:
 
 
 def _say(sentence: str) -> int:
+    from pam.text_files import UNSHOWN
+
     # A name out of somebody's file may hold anything.
     shown = UNSHOWN.sub(lambda letter: ascii(letter[0])[1:-1], " ".join(sentence.split()))
     print(f"pam: error: {shown}", file=sys.stderr)

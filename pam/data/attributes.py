@@ -14,8 +14,9 @@ from pam.data.dataset import PARTS, MultitaskDataset, Split, channel_statistics
 from pam.data.registry import DataSize
 from pam.data.sources import Source
 from pam.errors import ConfigError, DataError
-from pam.names import UNSHOWN, near_file
+from pam.names import near_file
 from pam.pictures import decode_image
+from pam.text_files import UNSHOWN
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -12,7 +12,7 @@ import numpy as np
 
 from pam.errors import ConfigError, DataError
 from pam.groups import check_task_name
-from pam.names import UNSHOWN
+from pam.text_files import UNSHOWN
 
 if TYPE_CHECKING:
     from torch import nn
