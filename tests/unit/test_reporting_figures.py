@@ -165,6 +165,20 @@ def test_the_legend_promises_a_line_only_of_what_has_one(run, monkeypatch):
     assert styles["PAM"] == "None" and styles["B1 none"] == "-"
 
 
+def test_a_cost_read_in_a_gap_has_a_mark_where_no_network_is_in_sight(run, monkeypatch):
+    rows = frontier._rows
+    monkeypatch.setattr(
+        frontier,
+        "_rows",
+        lambda networks: (
+            {**row, "x": np.nan} if row["merging"] == "pam" else row for row in rows(networks)
+        ),
+    )
+    with style.house_style():
+        legend = frontier.draw(Run(run), "fashion").legends[0]
+    assert "PAM" in [text.get_text() for text in legend.get_texts()]
+
+
 def test_the_ratio_plot_has_the_paper_beside_and_leaves_infinity_out(run):
     found = _ratios(Run(run), "fashion").set_index(["against", "pruning", "combination", "merging"])
     assert not found["mean"].isna().any() and "none" not in set(

@@ -56,10 +56,11 @@ def draw(run: Run, experiment: str) -> Figure | None:
     if rows.empty:
         return None
     matched = run.rows("matched", experiment=experiment, requirement=MEAN, delta=DEFAULT_DELTA)
-    shown = rows["merging"][rows["x"].notna()].unique()
-    rows, looks = rows[rows["merging"].isin(shown)], merging_looks(run, experiment, shown)
     marks = select(matched, status=OK).assign(y=DEFAULT_DELTA)
     marks["x"] = 1e-6 * marks["flops_mean"]
+    # A cost that is read in a gap has a mark, even where no network of the path is in sight.
+    shown = {*rows["merging"][rows["x"].notna()], *marks["merging"]}
+    rows, looks = rows[rows["merging"].isin(shown)], merging_looks(run, experiment, shown)
     rows, marks = named(run, rows), named(run, marks)
     labels = ("computation (MFLOPs)", "validation accuracy\nlost (points)")
     size = (2.3, 1.9)
