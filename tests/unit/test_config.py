@@ -67,7 +67,9 @@ def test_method_defaults_to_the_name_of_the_row_and_the_rest_are_options():
 NAMES = st.from_regex(r"[a-z0-9_]{1,8}", fullmatch=True)
 RATES = st.floats(1e-6, 1e3, allow_nan=False)
 STRENGTHS = st.lists(RATES, min_size=1, max_size=4, unique=True).map(sorted)
-VALUES = st.one_of(st.booleans(), st.integers(), st.floats(-1e9, 1e9), st.text("abc:#'\n "))
+VALUES = st.one_of(
+    st.booleans(), st.integers(-(2**63), 2**63), st.floats(-1e9, 1e9), st.text("abc:#'\n ")
+)
 OPTIONS = st.dictionaries(NAMES.filter(lambda n: n not in ("method", "strengths")), VALUES)
 STAGES = st.builds(
     lambda epochs, rate: {"epochs": epochs, "learning_rate": rate}, st.integers(1, 99), RATES
