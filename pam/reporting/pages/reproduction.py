@@ -127,9 +127,8 @@ def _measured(runs: Runs) -> list[tuple[Run, str]]:
     return [
         (run, experiment)
         for run in runs
-        for experiment in run.experiments
-        if experiment not in varied(run)
-        and len(run.rows("measurements", experiment=experiment, status=OK))
+        for experiment in sorted({*run.experiments} - varied(run))
+        if len(run.rows("measurements", experiment=experiment, status=OK))
     ]
 
 

@@ -1,6 +1,7 @@
 """Tables of experiments alike but for one thing: when merging pays, and what ratios hang on."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -13,14 +14,12 @@ from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
     Lookup,
-    Row,
     baseline,
     brackets,
     noted_table,
-    p_cell,
     ratio_cell,
 )
-from pam.reporting.tables.comparison import AXES, expected_costs
+from pam.reporting.tables.comparison import AXES, expected_costs, ratio_cells
 from pam.reporting.tables.text_table import TextTable
 
 SWEEPS = (
@@ -43,38 +42,30 @@ def sweep_tables(run: Run) -> list[TextTable]:
     return [_sweep(run, label, rows[rows["sweep"] == label]) for label in rows["sweep"].unique()]
 
 
-def _sweep(run: Run, label: str, rows: pd.DataFrame) -> TextTable:
+def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
     """Return the ratios of one sweep, a row per merger, request and value."""
-    lookup = Lookup(run.names, rows, ["merging", "request", "x"])
+    rows = rows.assign(combination=[*zip(rows["request"], rows["x"], strict=True)])
+    lookup, prunings = Lookup(run.names, rows, AXES), rows["pruning"].unique()
+    beside = run.names.beside(prunings[0], prunings)
+    pruned_by = rows.set_index(["merging", "combination"])["pruning"].to_dict()
+    mergings = [one for one in lookup.values("merging") if one != REFERENCES[0]]
     body, strong = [], []
-    for merging in lookup.values("merging"):
-        if merging == REFERENCES[0]:
-            continue
-        for request in REQUESTS:
-            for x in lookup.values("x"):
-                row = lookup.get(merging, request, x)
-                cells = []
-                for column, reference in enumerate(REFERENCES):
-                    base, name = lookup.get(reference, request, x), f"flops_vs_{reference}"
-                    if merging == reference:
-                        cells += ["1", "—"]
-                        continue
-                    cells += [ratio_cell(row, base, name), p_cell(row, base, name)]
-                    if row is not None and row[f"{name}_high"] < 1:
-                        strong.append((len(body), 3 + 2 * column))
-                body.append([_named(run, row or {}, merging), request, f"{x:g}", *cells])
+    for merging, request, x in product(mergings, REQUESTS, sorted(rows["x"].unique())):
+        pruning = pruned_by.get((merging, (request, x)), beside)
+        place = pruning, (request, x), merging
+        row = lookup.get(*place) or {}
+        strong += [
+            (len(body), 3 + 2 * column)
+            for column, reference in enumerate(REFERENCES)
+            if row.get(f"flops_vs_{reference}_high", 1) < 1
+        ]
+        name = run.names.merging(merging)
+        label = name if pruning == beside else f"{name}, {run.names.pruning(pruning)}"
+        body.append([label, request, f"{x:g}", *ratio_cells(lookup, beside, *place)])
     names = [cell for one in REFERENCES for cell in (f"/ {baseline(run.names, one)}", "p")]
-    header = ["merging", "request", label, *names]
-    notes = [brackets(int(rows["n"].max()))]
-    return noted_table(
-        f"Profile `{run.profile}`: {label}", header, body, 3, strong, notes, bold=_BELOW
-    )
-
-
-def _named(run: Run, row: Row, merging: str) -> str:
-    """Return the name of a merging, with its pruner where that is not the baselines'."""
-    name = run.names.merging(merging)
-    return name if row.get("own", True) else f"{name}, {run.names.pruning(row['pruning'])}"
+    header = ["merging", "request", sweep, *names]
+    title, notes = f"Profile `{run.profile}`: {sweep}", [brackets(int(rows["n"].max()))]
+    return noted_table(title, header, body, 3, strong, notes, bold=_BELOW)
 
 
 def protocol_tables(run: Run) -> list[TextTable]:
@@ -105,8 +96,7 @@ def _protocol(run: Run, experiments: Sequence[str]) -> TextTable:
         body.append([*labels, *cells])
     notes = [
         f"{compared - len(strong)} of {compared} ratios lie within the interval of "
-        f"`{experiments[0]}`. Of an independent run of the same protocol "
-        "about five of six would.",
+        f"`{experiments[0]}`. Of an independent run of the same protocol about five of six would.",
         brackets(int(every["n"].max())),
     ]
     header = ["δ", "pruning", "tasks", f"/ {baseline(run.names, REFERENCES[0])}", *experiments]
