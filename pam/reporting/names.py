@@ -39,6 +39,11 @@ class Names:
         """Return the display name of a pruning row."""
         return self._title(PRUNER, row)
 
+    def row(self, merging: str, pruning: str, beside: str) -> str:
+        """Return the merging row, and the pruning row where it is not that of the baselines."""
+        name = self.merging(merging)
+        return name if pruning == beside else f"{name} with {self.pruning(pruning)}"
+
     def dataset(self, name: str) -> str:
         """Return the display name of a data set."""
         return _ELSEWHERE.get(name) or self._title(DATASET, name)

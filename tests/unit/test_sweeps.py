@@ -3,7 +3,7 @@
 import pytest
 
 from pam.reporting.figures import style, sweeps
-from pam.reporting.pages.variants import protocol_tables, sweep_tables
+from pam.reporting.pages.variants import protocol_tables, sweep_sentences, sweep_tables
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.variants import protocols, varied
@@ -93,6 +93,11 @@ def test_experiments_with_other_schedules_alone_are_protocols(tmp_path):
     assert varied(run) == {"slow", "long"}
 
 
+def test_the_first_protocol_may_have_further_rows(tmp_path):
+    more = PROTOCOLS["fast"] | {"merging": {"none": {}, "pam": {"samples": 8}, "mtz": {}}}
+    assert protocols(run_of(tmp_path, PROTOCOLS | {"more": more})) == [["more", "fast", "slow"]]
+
+
 def ratios(run, table, rows):
     """The run with these rows of a table, each a ratio to B1 with its interval."""
     own = [
@@ -116,6 +121,7 @@ def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
         *((name, "none", "vibnet", (1, 1, 1, 1, 1), place) for name in PROTOCOLS),
         ("fast", "pam", "vibnet", (0.9, 0.8, 1.0, 0.03, 0.03), place),
         ("slow", "pam", "vibnet", (1.1, 1.0, 1.2, 0.03, 0.03), place),
+        ("fast", "mtz", "vibnet", (0.9, 0.8, 1.0, 0.03, 0.03), place),
     ]
     run = run_of(tmp_path, {})
     run.__dict__["manifest"].config["experiments"] = PROTOCOLS
@@ -142,6 +148,22 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path):
     assert table.header[:3] == ["merging", "request", "labels in common (%)"]
     assert len(table.rows) == 3 * 3
     assert table.rows[0][:4] == [
-        *("all shared, VIBNet readers", "one task", "0", "0.80 [0.70, 0.90]"),
+        *("all shared with VIBNet readers", "one task", "0", "0.80 [0.70, 0.90]"),
     ]
     assert (0, 3) in table.strong
+
+
+def test_the_answer_tells_both_ends_of_a_sweep(tmp_path):
+    rows = [
+        (name, merging, pruning, one, {"combinations": 1})
+        for name, ratio in zip(OVERLAPS, (1.2, 0.9, 0.7), strict=True)
+        for merging, pruning, one in (
+            ("none", "vibnet", (1, 1, 1, 1, 1)),
+            ("all_shared", "vibnet_readers", (ratio, 0.5, 1.5, 0.3, 0.3)),
+        )
+    ]
+    (sentence,) = sweep_sentences([ratios(run_of(tmp_path, OVERLAPS), "requests", rows)])
+    assert "labels in common (%) 0 and 100; any request, at 1, of B1: " in sentence
+    assert sentence.endswith(
+        "all shared with VIBNet readers 1.20 [0.50, 1.50] and 0.70 [0.50, 1.50]."
+    )

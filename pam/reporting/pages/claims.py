@@ -1,7 +1,7 @@
 """The answer: the paper's claims with verdicts, and which row makes a request cheapest."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pam.reporting.names import file_stem
@@ -164,10 +164,15 @@ def requests_part(run: Run, experiment: str) -> list[str]:
             p = "—" if math.isnan(one.p) else f"{one.p:.2g} ({one.p_holm:.2g})"
             cells = [cost_cell(row, 0), interval(*one.ratio[1:], ".2f"), p]
             rows.append(
-                [_row_name(run, family, one), *cells, f"{row['n']:.0f}", _standing(one, reached)]
+                [
+                    run.names.row(one.merging, one.pruning, family),
+                    *cells,
+                    f"{row['n']:.0f}",
+                    _standing(one, reached),
+                ]
             )
         header = ["row", "MFLOPs", "cheapest / this", "p", "n", ""]
-        left = [_row_name(run, family, one) for one in ranked[len(reached) :]]
+        left = [run.names.row(one.merging, one.pruning, family) for one in ranked[len(reached) :]]
         notes = [f"A seed never comes within δ: {', '.join(left)}."] if left else []
         notes.append(
             "costs more: interval below 1 and p < 0.05; in brackets p by Holm; ≤: only a bound."
@@ -177,11 +182,11 @@ def requests_part(run: Run, experiment: str) -> list[str]:
     return parts
 
 
-def answer(run: Run, experiment: str, others: Places = ()) -> str:
+def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str] = ()) -> str:
     """Return what came out, in a few sentences and a picture, of one experiment of the paper.
 
     Ratios are those under the first of the paper's pruning schemes that ran. Of ``others`` a
-    sentence tells what PAM costs of B1 where all tasks run.
+    sentence tells what PAM costs of B1 where all tasks run; ``further`` sentences end it.
     """
     matched = run.rows("matched", experiment=experiment, requirement=MEAN, merging=PAM)
     pruning = next(name for name in claims.PRUNINGS if name in set(matched["pruning"]))
@@ -213,7 +218,9 @@ def answer(run: Run, experiment: str, others: Places = ()) -> str:
     picture += f"/{file_stem(run.experiments, experiment, 'ratios')}.png"
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
     lines.append(f"Whatever is asked for, at {DEFAULT_DELTA:g}: {_cheapest(run, pruning, ranked)}")
-    lines += filter(None, [controls_sentence(run, experiment, pruning), _on_other_data(others)])
+    lines += filter(
+        None, [controls_sentence(run, experiment, pruning), _on_other_data(others), *further]
+    )
     return "\n".join(
         [
             f"{run.title(experiment)}, pruned by {run.names.pruning(pruning)}: ratios of "
@@ -244,8 +251,8 @@ def _cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
     first, *rest = (one for one in ranked if math.isfinite(one.cost))
     known = {(family, name): run.names.merging(name) for name in (B1, B2, SHARED, PAM)}
     against = list(_against(rest, known))
-    level = [_row_name(run, family, one) for one in rest if not one.differs]
-    told = f"the cheapest row is {_row_name(run, family, first)}"
+    level = [run.names.row(one.merging, one.pruning, family) for one in rest if not one.differs]
+    told = f"the cheapest row is {run.names.row(first.merging, first.pruning, family)}"
     told += f", {', '.join(against)}" if against else ""
     if level:
         return f"{told}; not told apart from it: {', '.join(level)}."
@@ -259,12 +266,6 @@ def _against(rest: Sequence[Standing], known: dict[tuple[str, str], str]) -> Ite
         one = places.get(place)
         if one and not math.isnan(one.p):
             yield f"{interval(*one.ratio[1:], '.2f')} of {name} (p = {one.p:.2g})"
-
-
-def _row_name(run: Run, family: str, one: Standing) -> str:
-    """Return the merger, and the pruner where it is not the baselines'."""
-    pruner = "" if one.pruning == family else f" with {run.names.pruning(one.pruning)}"
-    return run.names.merging(one.merging) + pruner
 
 
 def _standing(one: Standing, reached: Sequence[Standing]) -> str:

@@ -16,7 +16,13 @@ from pam.reporting.pages.claims import (
     requests_part,
 )
 from pam.reporting.pages.controls import CONTROLS, controls_part
-from pam.reporting.pages.variants import PROTOCOLS, SWEEPS, protocol_tables, sweep_tables
+from pam.reporting.pages.variants import (
+    PROTOCOLS,
+    SWEEPS,
+    protocol_tables,
+    sweep_sentences,
+    sweep_tables,
+)
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import PAM, PRUNINGS, Places, weighed
@@ -110,7 +116,7 @@ def answer_of(runs: Runs) -> str:
     for run, experiment in of_the_paper(runs):
         rows = run.rows("matched", experiment=experiment, merging=PAM)
         if rows["pruning"].isin(PRUNINGS).any():
-            return answer(run, experiment, _of_others(runs))
+            return answer(run, experiment, _of_others(runs), sweep_sentences(runs))
     raise DataError("none of the runs has PAM in an experiment of the paper, so there is no answer")
 
 

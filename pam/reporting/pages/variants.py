@@ -1,6 +1,6 @@
 """Tables of experiments alike but for one thing: when merging pays, and what ratios hang on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
 
@@ -16,6 +16,7 @@ from pam.reporting.tables.cells import (
     Lookup,
     baseline,
     brackets,
+    interval,
     noted_table,
     ratio_cell,
 )
@@ -34,6 +35,7 @@ PROTOCOLS = (
 _BELOW = "bold: the 95 % interval lies below 1."
 _OUTSIDE = "bold: outside the interval of the first column."
 _B1 = f"flops_vs_{REFERENCES[0]}"
+_PARTS = ("mean", "low", "high")
 
 
 def sweep_tables(run: Run) -> list[TextTable]:
@@ -45,8 +47,7 @@ def sweep_tables(run: Run) -> list[TextTable]:
 def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
     """Return the ratios of one sweep, a row per merger, request and value."""
     rows = rows.assign(combination=[*zip(rows["request"], rows["x"], strict=True)])
-    lookup, prunings = Lookup(run.names, rows, AXES), rows["pruning"].unique()
-    beside = run.names.beside(prunings[0], prunings)
+    lookup, beside = Lookup(run.names, rows, AXES), _beside(run, rows)
     pruned_by = rows.set_index(["merging", "combination"])["pruning"].to_dict()
     mergings = [one for one in lookup.values("merging") if one != REFERENCES[0]]
     body, strong = [], []
@@ -59,13 +60,47 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
             for column, reference in enumerate(REFERENCES)
             if row.get(f"flops_vs_{reference}_high", 1) < 1
         ]
-        name = run.names.merging(merging)
-        label = name if pruning == beside else f"{name}, {run.names.pruning(pruning)}"
+        label = run.names.row(merging, pruning, beside)
         body.append([label, request, f"{x:g}", *ratio_cells(lookup, beside, *place)])
     names = [cell for one in REFERENCES for cell in (f"/ {baseline(run.names, one)}", "p")]
     header = ["merging", "request", sweep, *names]
     title, notes = f"Profile `{run.profile}`: {sweep}", [brackets(int(rows["n"].max()))]
     return noted_table(title, header, body, 3, strong, notes, bold=_BELOW)
+
+
+def sweep_sentences(runs: Iterable[Run]) -> list[str]:
+    """Return what any request costs of B1 at both ends of every sweep, a sentence each."""
+    return [
+        _ends(run, label, rows[rows["sweep"] == label])
+        for run in runs
+        for rows in [sweep_rows(run)]
+        for label in rows["sweep"].unique()
+    ]
+
+
+def _ends(run: Run, sweep: str, rows: pd.DataFrame) -> str:
+    """Return the ratios to B1 at both ends of a sweep, of the mergers that have both."""
+    rows = rows[rows["request"] == ANY_REQUEST]
+    ends = [rows["x"].min(), rows["x"].max()]
+    lookup = Lookup(run.names, rows.dropna(subset=f"{_B1}_mean"), ["merging", "x"])
+    told = []
+    for merging in lookup.values("merging"):
+        found = [row for row in lookup.all(*((merging, end) for end in ends)) if row]
+        if merging != REFERENCES[0] and len(found) == len(ends):
+            name = run.names.row(merging, found[0]["pruning"], _beside(run, rows))
+            ratios = [interval(*(row[f"{_B1}_{end}"] for end in _PARTS), ".2f") for row in found]
+            told.append(f"{name} {' and '.join(ratios)}")
+    first, last = (f"{end:g}" for end in ends)
+    return (
+        f"When does merging pay? {run.title(rows['experiment'].iloc[0])}, {sweep} {first} and "
+        f"{last}; any request, at {DEFAULT_DELTA:g}, of B1: {', '.join(told)}."
+    )
+
+
+def _beside(run: Run, rows: pd.DataFrame) -> str:
+    """Return the pruning row of the baselines that rows are compared with."""
+    prunings = rows["pruning"].unique()
+    return run.names.beside(prunings[0], prunings)
 
 
 def protocol_tables(run: Run) -> list[TextTable]:
@@ -87,6 +122,8 @@ def _protocol(run: Run, experiments: Sequence[str]) -> TextTable:
         if merging == REFERENCES[0]:
             continue
         rows = [lookup.get(name, *place) for name in experiments]
+        if not any(rows[1:]):
+            continue
         bases = [lookup.get(name, *place[:-1], REFERENCES[0]) for name in experiments]
         cells = [ratio_cell(*pair, _B1) for pair in zip(rows, bases, strict=True)]
         outside = [_is_outside(row or {}, rows[0] or {}) for row in rows[1:]]

@@ -34,9 +34,14 @@ def sweeps(run: Run) -> dict[str, dict[str, float]]:
 def protocols(run: Run) -> list[list[str]]:
     """Return the groups of experiments that differ in epochs, rates and paths alone.
 
-    They have the same data, networks, mergers and pruners; each group is in the profile's order.
+    They have the same data and networks, and no merger or pruner that the first does not have.
     """
-    groups = _alike(_sections(run), _without_schedules)
+    sections = _sections(run)
+    groups = []
+    for names in _alike(sections, _without_schedules):
+        rows = {name: _mergers_and_pruners(sections[name]) for name in names}
+        first = max(names, key=lambda name: len(rows[name]))
+        groups.append([first, *(one for one in names if one != first and rows[one] <= rows[first])])
     return [names for names in groups if len(names) > 1]
 
 
@@ -85,8 +90,11 @@ def _alike(sections: Mapping[str, Section], rest: Callable[[Section], Any]) -> l
 
 
 def _without_schedules(section: Section) -> Section:
-    names = {key: sorted(section.get(key) or ()) for key in ("merging", "pruning")}
-    return {**section, **names, "train": None}
+    return {**section, "train": None, "merging": None, "pruning": None}
+
+
+def _mergers_and_pruners(section: Section) -> set[tuple[str, str]]:
+    return {(kind, name) for kind in ("merging", "pruning") for name in section.get(kind) or ()}
 
 
 def _overlap(section: Section) -> float | None:
