@@ -183,67 +183,56 @@ def requests_part(run: Run, experiment: str) -> list[str]:
 
 
 def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str] = ()) -> str:
-    """Return what came out, in a few sentences and a picture, of one experiment of the paper.
+    """Return what came out of one experiment of the paper, in three points and a picture.
 
-    Ratios are those under the first of the paper's pruning schemes that ran. Of ``others`` a
-    sentence tells what PAM costs of B1 where all tasks run; ``further`` sentences end it.
+    Ratios are those under the first of the paper's pruning schemes that ran. ``others`` are told of
+    where enough seeds ran; ``further`` sentences end the last point.
     """
-    matched = run.rows("matched", experiment=experiment, requirement=MEAN, merging=PAM)
-    pruning = next(name for name in claims.PRUNINGS if name in set(matched["pruning"]))
-    matched = select(matched, pruning=pruning)
-    cells = matched.set_index(["combination", "delta"])
-    tasks = matched["combination"].unique()
-    everything, alone = [max(tasks, key=len)], [name for name in tasks if "&" not in name]
-    deltas = sorted(matched["delta"].unique(), reverse=True)
-    printed = reported_ratios(*run.setting(experiment))
-
-    def ratios(reference: str, chosen: Sequence[str]) -> str:
-        parts = [f"flops_vs_{reference}_{end}" for end in ("mean", "low", "high")]
-        told = []
-        for name in chosen:
-            ours = [
-                f"{interval(*cells.loc[(name, delta), parts], '.2f')} at {delta:g}"
-                for delta in deltas
-            ]
-            theirs = number(printed.get((reference, pruning, name), math.nan), ".2f")
-            told.append(f"{name} {', '.join(ours)} (paper {theirs})")
-        return "; ".join(told)
-
-    asked = ((B1, everything), (B1, alone), (B2, alone))
-    lines = [
-        f"{claim.text}: **{verdict(claim.evidence)}**. {ratios(*which)}."
-        for claim, which in zip(ratio_claims([(run, experiment)]), asked, strict=True)
+    rows = run.rows("matched", experiment=experiment, requirement=MEAN, merging=PAM)
+    pruning = next(name for name in claims.PRUNINGS if name in set(rows["pruning"]))
+    rows = select(rows, pruning=pruning)
+    deltas = " or ".join(f"{one:g}" for one in sorted(rows["delta"].unique(), reverse=True))
+    ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
+    asked = f"**Whatever is asked for**, at {DEFAULT_DELTA:g}, {_cheapest(run, pruning, ranked)}"
+    points = [
+        " ".join(_told(claim, pruning) for claim in ratio_claims([(run, experiment)])),
+        f"{asked} {controls_sentence(run, experiment, pruning)}",
+        " ".join([*_on_other_data(others), *further]),
     ]
     picture = f"figures/{run.folder.resolve().parent.name}/{run.profile}"
     picture += f"/{file_stem(run.experiments, experiment, 'ratios')}.png"
-    ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
-    lines.append(f"Whatever is asked for, at {DEFAULT_DELTA:g}: {_cheapest(run, pruning, ranked)}")
-    lines += filter(
-        None, [controls_sentence(run, experiment, pruning), _on_other_data(others), *further]
-    )
     return "\n".join(
         [
             f"{run.title(experiment)}, pruned by {run.names.pruning(pruning)}: ratios of "
-            f"computation where the tasks have lost {' or '.join(f'{one:g}' for one in deltas)} "
-            "percentage points of accuracy on average, with 95 % intervals over "
-            f"{int(cells['n'].max())} seeds.\n",
-            *(f"{index}. {line}" for index, line in enumerate(lines, 1)),
+            f"computation where the tasks have lost {deltas} percentage points of accuracy on "
+            f"average, with 95 % intervals over {int(rows['n'].max())} seeds; of all tasks and "
+            "losses the best and the worst.\n",
+            *(f"{index}. {point.strip()}" for index, point in enumerate(filter(None, points), 1)),
             f"\n![Computation against B1 and B2]({picture})",
         ]
     )
 
 
-def _on_other_data(places: Places) -> str:
-    """Return PAM against B1 where all tasks run, wherever enough seeds tell; empty if nowhere."""
-    told = [
-        f"{interval(*one.estimate[1:], '.2f')} of B1 (p = {one.p:.2g}) with "
-        f"{one.run.title(one.experiment)}"
-        for one in claims.all_tasks(places)
-        if one.delta == DEFAULT_DELTA and weighed([one]) and one.estimate.n >= claims.LEAST_SEEDS
-    ]
-    if not told:
-        return ""
-    return f"On other data, all tasks running, PAM costs at {DEFAULT_DELTA:g}: {'; '.join(told)}."
+def _told(claim: Claim, pruning: str) -> str:
+    """Return a claim with its verdict, and its best and its worst ratio under one pruner."""
+    evidence = [one for one in claim.evidence if one.pruning == pruning]
+    known = sorted(weighed(evidence), key=lambda one: claim.against(one.estimate.mean))
+    ends = dict.fromkeys(claim.cell(one) for one in known[:1] + known[-1:])
+    ratios = f" {' to '.join(ends)}" if ends else ""
+    return f"{claim.text}: **{verdict(evidence)}**,{ratios} (paper {claim.reported})."
+
+
+def _on_other_data(places: Places) -> Iterator[str]:
+    """Yield PAM against B1, and who is cheapest, wherever enough seeds tell."""
+    for one in claims.all_tasks(places):
+        if one.delta == DEFAULT_DELTA and weighed([one]) and one.estimate.n >= claims.LEAST_SEEDS:
+            run, ratio = one.run, interval(*one.estimate[1:], ".2f")
+            ranked = standings(run, one.experiment, DEFAULT_DELTA)[one.pruning]
+            yield (
+                f"**{run.title(one.experiment)}**, {run.names.pruning(one.pruning)}: all tasks "
+                f"running, PAM costs {ratio} of B1 (p = {one.p:.2g}); for any request "
+                f"{_cheapest(run, one.pruning, ranked)}"
+            )
 
 
 def _cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:

@@ -89,7 +89,7 @@ def reproduction_page(runs: Runs, notes: str = "") -> str:
             for place in every
         ]
         parts.append(_section("Costs and ratios", _COSTS, *costs))
-        controls = {place: controls_part(*place) for place in papers}
+        controls = {place: controls_part(*place) for place in every}
         titled = [_titled(place, *tables) for place, tables in controls.items() if tables]
         parts += [_section("Controls", CONTROLS, *titled)] if titled else []
         parts.append(_section("Largest factors", _untitled(largest_factors(runs))))
