@@ -90,12 +90,7 @@ def test_experiments_with_other_schedules_alone_are_protocols(tmp_path):
     every = PROTOCOLS | {"mtz": other_merger, "small": other_data, "long": trained}
     run = run_of(tmp_path, every)
     assert protocols(run) == [["fast", "slow", "long"]]
-    assert varied(run) == {"slow", "long"}
-
-
-def test_the_first_protocol_may_have_further_rows(tmp_path):
-    more = PROTOCOLS["fast"] | {"merging": {"none": {}, "pam": {"samples": 8}, "mtz": {}}}
-    assert protocols(run_of(tmp_path, PROTOCOLS | {"more": more})) == [["more", "fast", "slow"]]
+    assert varied(run) == {"fast", "slow", "long"}
 
 
 def ratios(run, table, rows):
@@ -121,7 +116,6 @@ def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
         *((name, "none", "vibnet", (1, 1, 1, 1, 1), place) for name in PROTOCOLS),
         ("fast", "pam", "vibnet", (0.9, 0.8, 1.0, 0.03, 0.03), place),
         ("slow", "pam", "vibnet", (1.1, 1.0, 1.2, 0.03, 0.03), place),
-        ("fast", "mtz", "vibnet", (0.9, 0.8, 1.0, 0.03, 0.03), place),
     ]
     run = run_of(tmp_path, {})
     run.__dict__["manifest"].config["experiments"] = PROTOCOLS

@@ -122,8 +122,6 @@ def _protocol(run: Run, experiments: Sequence[str]) -> TextTable:
         if merging == REFERENCES[0]:
             continue
         rows = [lookup.get(name, *place) for name in experiments]
-        if not any(rows[1:]):
-            continue
         bases = [lookup.get(name, *place[:-1], REFERENCES[0]) for name in experiments]
         cells = [ratio_cell(*pair, _B1) for pair in zip(rows, bases, strict=True)]
         outside = [_is_outside(row or {}, rows[0] or {}) for row in rows[1:]]

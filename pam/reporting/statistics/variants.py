@@ -34,14 +34,9 @@ def sweeps(run: Run) -> dict[str, dict[str, float]]:
 def protocols(run: Run) -> list[list[str]]:
     """Return the groups of experiments that differ in epochs, rates and paths alone.
 
-    They have the same data and networks, and no merger or pruner that the first does not have.
+    They have the same data, networks, mergers and pruners; each group is in the profile's order.
     """
-    sections = _sections(run)
-    groups = []
-    for names in _alike(sections, _without_schedules):
-        rows = {name: _mergers_and_pruners(sections[name]) for name in names}
-        first = max(names, key=lambda name: len(rows[name]))
-        groups.append([first, *(one for one in names if one != first and rows[one] <= rows[first])])
+    groups = _alike(_sections(run), _without_schedules)
     return [names for names in groups if len(names) > 1]
 
 
@@ -72,9 +67,9 @@ def sweep_rows(run: Run) -> pd.DataFrame:
 
 
 def varied(run: Run) -> set[str]:
-    """Return the experiments that tables of their own tell of: sweeps, and further protocols."""
+    """Return the experiments that tables of their own tell of: sweeps, and protocols."""
     swept = {name for places in sweeps(run).values() for name in places}
-    return swept | {name for names in protocols(run) for name in names[1:]}
+    return swept | {name for names in protocols(run) for name in names}
 
 
 def _sections(run: Run) -> Mapping[str, Section]:
@@ -90,11 +85,8 @@ def _alike(sections: Mapping[str, Section], rest: Callable[[Section], Any]) -> l
 
 
 def _without_schedules(section: Section) -> Section:
-    return {**section, "train": None, "merging": None, "pruning": None}
-
-
-def _mergers_and_pruners(section: Section) -> set[tuple[str, str]]:
-    return {(kind, name) for kind in ("merging", "pruning") for name in section.get(kind) or ()}
+    names = {key: sorted(section.get(key) or ()) for key in ("merging", "pruning")}
+    return {**section, **names, "train": None}
 
 
 def _overlap(section: Section) -> float | None:
