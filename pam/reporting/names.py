@@ -42,7 +42,7 @@ class Names:
     def row(self, merging: str, pruning: str, beside: str) -> str:
         """Return the merging row, and the pruning row where it is not that of the baselines."""
         name = self.merging(merging)
-        return name if pruning == beside else f"{name} with {self.pruning(pruning)}"
+        return name if pruning == beside else f"{name} + {self.pruning(pruning)}"
 
     def dataset(self, name: str) -> str:
         """Return the display name of a data set."""

@@ -142,7 +142,7 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path):
     assert table.header[:3] == ["merging", "request", "labels in common (%)"]
     assert len(table.rows) == 3 * 3
     assert table.rows[0][:4] == [
-        *("all shared with VIBNet readers", "one task", "0", "0.80 [0.70, 0.90]"),
+        *("all shared + VIBNet readers", "one task", "0", "0.80 [0.70, 0.90]"),
     ]
     assert (0, 3) in table.strong
 
@@ -158,6 +158,4 @@ def test_the_answer_tells_both_ends_of_a_sweep(tmp_path):
     ]
     (sentence,) = sweep_sentences([ratios(run_of(tmp_path, OVERLAPS), "requests", rows)])
     assert "labels in common (%) 0 and 100; any request, at 1, of B1: " in sentence
-    assert sentence.endswith(
-        "all shared with VIBNet readers 1.20 [0.50, 1.50] and 0.70 [0.50, 1.50]."
-    )
+    assert sentence.endswith("all shared + VIBNet readers 1.20 [0.50, 1.50] and 0.70 [0.50, 1.50].")

@@ -228,33 +228,38 @@ def _on_other_data(places: Places) -> Iterator[str]:
         if one.delta == DEFAULT_DELTA and weighed([one]) and one.estimate.n >= claims.LEAST_SEEDS:
             run, ratio = one.run, interval(*one.estimate[1:], ".2f")
             ranked = standings(run, one.experiment, DEFAULT_DELTA)[one.pruning]
+            first, *rest = (row for row in ranked if math.isfinite(row.cost))
+            level = sum(not row.differs for row in rest)
             yield (
                 f"**{run.title(one.experiment)}**, {run.names.pruning(one.pruning)}: all tasks "
                 f"running, PAM costs {ratio} of B1 (p = {one.p:.2g}); for any request "
-                f"{_cheapest(run, one.pruning, ranked)}"
+                f"{_lead(run, one.pruning, first, rest, (B1, PAM))}; {level} of {len(rest)} "
+                "other rows are not told apart from it."
             )
 
 
 def _cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
     """Return who is cheapest, by how much against the known rows, and who is not told apart."""
     first, *rest = (one for one in ranked if math.isfinite(one.cost))
-    known = {(family, name): run.names.merging(name) for name in (B1, B2, SHARED, PAM)}
-    against = list(_against(rest, known))
     level = [run.names.row(one.merging, one.pruning, family) for one in rest if not one.differs]
-    told = f"the cheapest row is {run.names.row(first.merging, first.pruning, family)}"
-    told += f", {', '.join(against)}" if against else ""
+    told = _lead(run, family, first, rest, (B1, B2, SHARED, PAM))
     if level:
         return f"{told}; not told apart from it: {', '.join(level)}."
     return f"{told}; it is cheaper than every other row." if rest else f"{told}, the only one."
 
 
-def _against(rest: Sequence[Standing], known: dict[tuple[str, str], str]) -> Iterator[str]:
-    """Yield the ratios to the rows that everybody asks about, in their order."""
+def _lead(
+    run: Run, family: str, first: Standing, rest: Sequence[Standing], known: Sequence[str]
+) -> str:
+    """Return who is cheapest, with its ratios to the rows that everybody asks about."""
     places = {(one.pruning, one.merging): one for one in rest}
-    for place, name in known.items():
-        one = places.get(place)
+    told = [f"the cheapest row is {run.names.row(first.merging, first.pruning, family)}"]
+    for name in known:
+        one = places.get((family, name))
         if one and not math.isnan(one.p):
-            yield f"{interval(*one.ratio[1:], '.2f')} of {name} (p = {one.p:.2g})"
+            ratio = interval(*one.ratio[1:], ".2f")
+            told.append(f"{ratio} of {run.names.merging(name)} (p = {one.p:.2g})")
+    return ", ".join(told)
 
 
 def _standing(one: Standing, reached: Sequence[Standing]) -> str:
