@@ -157,5 +157,7 @@ def test_the_answer_tells_both_ends_of_a_sweep(tmp_path):
         )
     ]
     (sentence,) = sweep_sentences([ratios(run_of(tmp_path, OVERLAPS), "requests", rows)])
-    assert "labels in common (%) 0 and 100; any request, at 1, of B1: " in sentence
-    assert sentence.endswith("all shared + VIBNet readers 1.20 [0.50, 1.50] and 0.70 [0.50, 1.50].")
+    assert sentence.endswith(
+        "labels in common (%) 0 and 100, n = 6: for any request "
+        "all shared + VIBNet readers costs 1.20 [0.50, 1.50] and 0.70 [0.50, 1.50] of B1."
+    )

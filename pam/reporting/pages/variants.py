@@ -1,6 +1,6 @@
 """Tables of experiments alike but for one thing: when merging pays, and what ratios hang on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from pam.reporting.names import ANY_REQUEST
 from pam.reporting.run import Run
-from pam.reporting.statistics.matched import DEFAULT_DELTA, REFERENCES
+from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
 from pam.reporting.storage import select
@@ -68,33 +68,35 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
     return noted_table(title, header, body, 3, strong, notes, bold=_BELOW)
 
 
-def sweep_sentences(runs: Iterable[Run]) -> list[str]:
-    """Return what any request costs of B1 at both ends of every sweep, a sentence each."""
-    return [
-        _ends(run, label, rows[rows["sweep"] == label])
-        for run in runs
-        for rows in [sweep_rows(run)]
-        for label in rows["sweep"].unique()
-    ]
+def sweep_sentences(runs: Iterable[Run]) -> Iterator[str]:
+    """Yield what any request costs of B1 at both ends of every sweep, a sentence each."""
+    for run in runs:
+        rows = sweep_rows(run)
+        for sweep in rows["sweep"].unique():
+            told = _ends(run, rows[(rows["sweep"] == sweep) & (rows["request"] == ANY_REQUEST)])
+            if told:
+                setting, n = run.title(rows["experiment"].iloc[0]), int(rows["n"].max())
+                first, last = (f"{end(rows['x']):g}" for end in (min, max))
+                yield (
+                    f"**{setting}**, {sweep} {first} and {last}, n = {n}: for any request "
+                    f"{', '.join(told)} of B1."
+                )
 
 
-def _ends(run: Run, sweep: str, rows: pd.DataFrame) -> str:
-    """Return the ratios to B1 at both ends of a sweep, of the mergers that have both."""
-    rows = rows[rows["request"] == ANY_REQUEST]
-    ends = [rows["x"].min(), rows["x"].max()]
-    lookup = Lookup(run.names, rows.dropna(subset=f"{_B1}_mean"), ["merging", "x"])
+def _ends(run: Run, rows: pd.DataFrame) -> list[str]:
+    """Return the ratios to B1 at both ends of a sweep, a text per merger that has both."""
+    ends, beside = [rows["x"].min(), rows["x"].max()], _beside(run, rows)
+    lookup = Lookup(run.names, rows[rows["status"] == OK], ["merging", "x"])
+    if not all(lookup.all(*product(REFERENCES[:1], ends))):
+        return []
     told = []
     for merging in lookup.values("merging"):
-        found = [row for row in lookup.all(*((merging, end) for end in ends)) if row]
-        if merging != REFERENCES[0] and len(found) == len(ends):
-            name = run.names.row(merging, found[0]["pruning"], _beside(run, rows))
+        found = lookup.all(*product([merging], ends))
+        if merging != REFERENCES[0] and all(found):
             ratios = [interval(*(row[f"{_B1}_{end}"] for end in _PARTS), ".2f") for row in found]
-            told.append(f"{name} {' and '.join(ratios)}")
-    first, last = (f"{end:g}" for end in ends)
-    return (
-        f"When does merging pay? {run.title(rows['experiment'].iloc[0])}, {sweep} {first} and "
-        f"{last}; any request, at {DEFAULT_DELTA:g}, of B1: {', '.join(told)}."
-    )
+            name = run.names.row(merging, found[0]["pruning"], beside)
+            told.append(f"{name} costs {' and '.join(ratios)}")
+    return told
 
 
 def _beside(run: Run, rows: pd.DataFrame) -> str:
