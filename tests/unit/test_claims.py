@@ -121,17 +121,27 @@ def test_the_least_favourable_ratio_is_shown(tmp_path):
     assert where.startswith("B, VIBNet (P1), δ 1")
 
 
+FACTOR = {"experiment": E, "against": "none", "merging": "pam", "pruning": "vibnet", "n": 6}
+FACTOR |= {"combination": "A&B", "delta": 1, "status": "ok", "paper": 4.87, "p": 0.03}
+
+
 @pytest.mark.parametrize(
     ("factor", "low", "high", "expected"),
     [(5.1, 3.0, 8.0, HOLDS), (4.0, 3.0, 5.0, LEANS), (2.0, 1.5, 2.6, FAILS), (6, 0.9, 9, LEANS)],
 )
 def test_the_largest_factor_is_held_against_the_papers(tmp_path, factor, low, high, expected):
-    row = {"experiment": E, "against": "none", "merging": "pam", "pruning": "vibnet", "n": 6}
-    row |= {"combination": "A&B", "delta": 1, "status": "ok", "paper": 4.87, "p": 0.03}
-    smaller = row | {"pruning": "taylor", "factor": 1.1, "low": 1.0, "high": 1.2}
-    run = run_of(tmp_path, headline=[row | {"factor": factor, "low": low, "high": high}, smaller])
+    largest = FACTOR | {"factor": factor, "low": low, "high": high}
+    smaller = FACTOR | {"pruning": "taylor", "factor": 1.1, "low": 1.0, "high": 1.2}
+    run = run_of(tmp_path, headline=[largest, smaller])
     (one,) = largest_factor([(run, E)], "none", 1.0)
     assert (one.estimate.mean, one.outcome) == (factor, expected)
+
+
+@pytest.mark.parametrize("others", [[], [FACTOR | {"factor": 2.0, "low": 1.5, "high": 2.6}]])
+def test_a_factor_of_few_seeds_counts_only_where_there_is_no_other(tmp_path, others):
+    few = FACTOR | {"pruning": "taylor", "n": 4, "factor": 9.0, "low": 8.0, "high": 10.0}
+    (one,) = largest_factor([(run_of(tmp_path, headline=[few, *others]), E)], "none", 1.0)
+    assert one.estimate.n == (6 if others else 4)
 
 
 @pytest.mark.parametrize(("shares", "outcome"), [((2, 5, 9), HOLDS), ((9, 5, 2), FAILS)])

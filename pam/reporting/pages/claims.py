@@ -25,8 +25,9 @@ RULES = (
     f"needs all of its ratios; equality if the interval lies within a factor of {claims.MARGIN:g}.",
     "Reproduced: all hold; partly: some hold, or all estimates lean that way. With fewer than "
     f"{claims.LEAST_SEEDS} seeds p cannot be below {claims.LEVEL:g}, so nothing is decided.",
-    "Factors are the largest of all experiments, here and in the paper: reproduced if at least as "
-    "large with an interval above 1, partly if the interval reaches the paper's. Condition 2 "
+    f"Factors are the largest of all experiments, here with {claims.LEAST_SEEDS} seeds or more: "
+    "reproduced if at least the paper's with an interval above 1, partly if the interval reaches "
+    "the paper's. Condition 2 "
     f"holds if pruning takes off less than {claims.CORRELATION_MARGIN:g} of the correlation.",
 )
 

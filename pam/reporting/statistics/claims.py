@@ -152,8 +152,9 @@ def _judged(row: Row, base: Row, reference: str, test: Test) -> tuple[Estimate, 
 def largest_factor(places: Places, reference: str, delta: float) -> list[Evidence]:
     """Return the largest factor by which PAM beats a baseline, over all experiments.
 
-    It holds if it is at least the paper's and its interval lies above 1, and leans that way if its
-    interval reaches the paper's.
+    Those of fewer than :data:`LEAST_SEEDS` seeds count only where there is no other. It holds if
+    it is at least the paper's and its interval lies above 1, and leans that way if its interval
+    reaches the paper's.
     """
     rows = [
         (run, row)
@@ -165,7 +166,8 @@ def largest_factor(places: Places, reference: str, delta: float) -> list[Evidenc
     ]
     if not rows:
         return []
-    run, row = max(rows, key=lambda one: one[1]["factor"])
+    enough = [one for one in rows if one[1]["n"] >= LEAST_SEEDS]
+    run, row = max(enough or rows, key=lambda one: one[1]["factor"])
     estimate = Estimate(int(row["n"]), row["factor"], row["low"], row["high"])
     outcome = LEANS if estimate.high >= row["paper"] else FAILS
     if estimate.mean >= row["paper"] and estimate.low > 1 and row["p"] < LEVEL:
