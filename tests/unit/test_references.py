@@ -1,5 +1,6 @@
 """What is committed of the reference runs is what today's code draws of their CSV files."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,14 @@ def test_the_tables_are_those_of_the_csv_files(name, tmp_path):
 def test_make_figures_leaves_a_clone_clean(name, tmp_path):
     assert main(["figures", "--results", str(RESULTS / name), "--out", str(tmp_path)]) == 0
     check_same(tmp_path, FIGURES / name)
+
+
+@pytest.mark.more
+def test_make_report_leaves_a_clone_clean(tmp_path):
+    for committed in RESULTS.glob("*/report.html"):
+        run = shutil.copytree(committed.parent, tmp_path / committed.parent.name)
+        assert main(["report", "--results", str(run)]) == 0
+        assert (run / committed.name).read_bytes() == committed.read_bytes(), committed
 
 
 def test_the_gallery_is_that_of_the_figures(tmp_path):
