@@ -39,8 +39,8 @@ class Names:
         """Return the display name of a pruning row."""
         return self._title(PRUNER, row)
 
-    def row(self, merging: str, pruning: str, beside: str) -> str:
-        """Return the merging row, and the pruning row where it is not that of the baselines."""
+    def row(self, merging: str, pruning: str, beside: str | None = None) -> str:
+        """Return the merging row, and the pruning row unless it is ``beside``, the baselines'."""
         name = self.merging(merging)
         return name if pruning == beside else f"{name} + {self.pruning(pruning)}"
 

@@ -72,20 +72,15 @@ def _answer(run: Run, base: str, rows: pd.DataFrame) -> str:
     every, n = ranked.to_dict("records"), int(rows["n"].max())
     first, *others = every
     b1 = next((row for row in every if (row["merging"], row["pruning"]) == (_B1, base)), None)
-    text = (
-        f"{run.names.row(first['merging'], first['pruning'], base)}: {cost_cell(first, n)} MFLOPs"
-    )
+    names = [run.names.row(row["merging"], row["pruning"], base) for row in every]
+    text = f"{names[0]}: {cost_cell(first, n)} MFLOPs"
     if b1 is None:
         return text
     compared = first if first is not b1 else (others or [None])[0]
     if compared is None:
         return text
     ratio = f"{ratio_cell(compared, b1, _RATIO)} × {baseline(run.names, _B1)}"
-    next_one = (
-        ""
-        if compared is first
-        else f"next {run.names.row(compared['merging'], compared['pruning'], base)} at "
-    )
+    next_one = "" if compared is first else f"next {names[1]} at "
     return f"{text}; {next_one}{ratio}{_surely(compared, b1)}"
 
 

@@ -37,7 +37,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
     looks = merging_looks(run, experiment, rows["merging"])
     for merging, pruning in others:
         name = run.names.merging(merging)
-        looks[name] = looks[name]._replace(label=run.names.row(merging, pruning, ""))
+        looks[name] = looks[name]._replace(label=run.names.row(merging, pruning))
     rows = named(run, rows)
     width = rows.groupby("sweep")["x"].transform(np.ptp)
     rows["at"] = rows["x"] + width * beside(rows["merging"], list(looks), 0.06)

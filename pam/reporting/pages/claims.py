@@ -27,8 +27,8 @@ RULES = (
     f"{claims.LEAST_SEEDS} seeds p cannot be below {claims.LEVEL:g}, so nothing is decided.",
     f"Factors are the largest of all experiments, here with {claims.LEAST_SEEDS} seeds or more: "
     "reproduced if at least the paper's with an interval above 1, partly if the interval reaches "
-    "the paper's. Condition 2 "
-    f"holds if pruning takes off less than {claims.CORRELATION_MARGIN:g} of the correlation.",
+    "the paper's. Condition 2 holds if pruning takes off less than "
+    f"{claims.CORRELATION_MARGIN:g} of the correlation.",
 )
 
 
@@ -67,8 +67,8 @@ class Claim:
         return estimate if estimate == "—" else self.unit.format(estimate)
 
 
-def ratio_claims(places: Places) -> list[Claim]:
-    """Return the claims on ratios of computation at matched accuracy."""
+def ratio_claims(places: Places, prunings: Sequence[str] = claims.PRUNINGS) -> list[Claim]:
+    """Return the claims on ratios of computation at matched accuracy, under some pruners."""
     texts = {
         "All tasks run: PAM costs less than separate networks (B1)": claims.all_tasks,
         "One task runs: PAM costs what its own network costs (B1)": claims.one_task_equal,
@@ -78,8 +78,8 @@ def ratio_claims(places: Places) -> list[Claim]:
     return [
         Claim(
             text,
-            _reported(places, *reported[text]),
-            measure(places),
+            _reported(places, prunings, *reported[text]),
+            [one for one in measure(places) if one.pruning in prunings],
             "{}",
             (lambda mean: abs(math.log(mean))) if reported[text] == (B1, True) else float,
         )
@@ -154,7 +154,7 @@ def requests_part(run: Run, experiment: str) -> list[str]:
     costs = run.rows("requests", **where)
     costs = costs[costs["n_tasks"].isna()].set_index(["pruning", "merging"])
     for family, ranked in standings(run, experiment, DEFAULT_DELTA).items():
-        reached = [one for one in ranked if math.isfinite(one.cost)]
+        reached = _reached(ranked)
         name = run.names.pruning(family)
         if not reached:
             parts.append(f"{name}: no row comes within δ = {DEFAULT_DELTA:g} in every seed.")
@@ -164,14 +164,8 @@ def requests_part(run: Run, experiment: str) -> list[str]:
             row = costs.loc[(one.pruning, one.merging)].to_dict()
             p = "—" if math.isnan(one.p) else f"{one.p:.2g} ({one.p_holm:.2g})"
             cells = [cost_cell(row, 0), interval(*one.ratio[1:], ".2f"), p]
-            rows.append(
-                [
-                    run.names.row(one.merging, one.pruning, family),
-                    *cells,
-                    f"{row['n']:.0f}",
-                    _standing(one, reached),
-                ]
-            )
+            label = run.names.row(one.merging, one.pruning, family)
+            rows.append([label, *cells, f"{row['n']:.0f}", _standing(one, reached)])
         header = ["row", "MFLOPs", "cheapest / this", "p", "n", ""]
         left = [run.names.row(one.merging, one.pruning, family) for one in ranked[len(reached) :]]
         notes = [f"A seed never comes within δ: {', '.join(left)}."] if left else []
@@ -196,7 +190,7 @@ def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
     asked = f"**Whatever is asked for**, at {DEFAULT_DELTA:g}, {_cheapest(run, pruning, ranked)}"
     points = [
-        " ".join(_told(claim, pruning) for claim in ratio_claims([(run, experiment)])),
+        " ".join(map(_told, ratio_claims([(run, experiment)], [pruning]))),
         f"{asked} {controls_sentence(run, experiment, pruning)}",
         " ".join([*_on_other_data(others), *further]),
     ]
@@ -214,46 +208,56 @@ def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str
     )
 
 
-def _told(claim: Claim, pruning: str) -> str:
-    """Return a claim with its verdict, and its best and its worst ratio under one pruner."""
-    evidence = [one for one in claim.evidence if one.pruning == pruning]
-    known = sorted(weighed(evidence), key=lambda one: claim.against(one.estimate.mean))
+def _told(claim: Claim) -> str:
+    """Return a claim with its verdict, and its best and its worst ratio."""
+    known = sorted(weighed(claim.evidence), key=lambda one: claim.against(one.estimate.mean))
     ends = dict.fromkeys(claim.cell(one) for one in known[:1] + known[-1:])
     ratios = f" {' to '.join(ends)}" if ends else ""
-    return f"{claim.text}: **{verdict(evidence)}**,{ratios} (paper {claim.reported})."
+    return f"{claim.text}: **{verdict(claim.evidence)}**,{ratios} (paper {claim.reported})."
 
 
 def _on_other_data(places: Places) -> Iterator[str]:
     """Yield PAM against B1, and who is cheapest, wherever enough seeds tell."""
-    for one in claims.all_tasks(places):
-        if one.delta == DEFAULT_DELTA and weighed([one]) and one.estimate.n >= claims.LEAST_SEEDS:
-            run, ratio = one.run, interval(*one.estimate[1:], ".2f")
-            ranked = standings(run, one.experiment, DEFAULT_DELTA)[one.pruning]
-            first, *rest = (row for row in ranked if math.isfinite(row.cost))
-            level = sum(not row.differs for row in rest)
+    for run, experiment in places:
+        evidence = [
+            one
+            for one in weighed(claims.all_tasks([(run, experiment)]))
+            if one.delta == DEFAULT_DELTA and one.estimate.n >= claims.LEAST_SEEDS
+        ]
+        ranked = standings(run, experiment, DEFAULT_DELTA) if evidence else {}
+        for one in evidence:
+            reached, ratio = _reached(ranked[one.pruning]), interval(*one.estimate[1:], ".2f")
             yield (
-                f"**{run.title(one.experiment)}**, {run.names.pruning(one.pruning)}: all tasks "
+                f"**{run.title(experiment)}**, {run.names.pruning(one.pruning)}: all tasks "
                 f"running, PAM costs {ratio} of B1 (p = {one.p:.2g}); for any request "
-                f"{_lead(run, one.pruning, first, rest, (B1, PAM))}; {level} of {len(rest)} "
+                f"{_lead(run, one.pruning, reached, (B1, PAM))}; "
+                f"{sum(not row.differs for row in reached[1:])} of {len(reached) - 1} "
                 "other rows are not told apart from it."
             )
 
 
+def _reached(ranked: Sequence[Standing]) -> list[Standing]:
+    """Return those that come within delta in every seed."""
+    return [one for one in ranked if math.isfinite(one.cost)]
+
+
 def _cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
     """Return who is cheapest, by how much against the known rows, and who is not told apart."""
-    first, *rest = (one for one in ranked if math.isfinite(one.cost))
-    level = [run.names.row(one.merging, one.pruning, family) for one in rest if not one.differs]
-    told = _lead(run, family, first, rest, (B1, B2, SHARED, PAM))
+    reached = _reached(ranked)
+    told = _lead(run, family, reached, (B1, B2, SHARED, PAM))
+    level = [
+        run.names.row(one.merging, one.pruning, family) for one in reached[1:] if not one.differs
+    ]
     if level:
         return f"{told}; not told apart from it: {', '.join(level)}."
-    return f"{told}; it is cheaper than every other row." if rest else f"{told}, the only one."
+    return (
+        f"{told}; it is cheaper than every other row." if reached[1:] else f"{told}, the only one."
+    )
 
 
-def _lead(
-    run: Run, family: str, first: Standing, rest: Sequence[Standing], known: Sequence[str]
-) -> str:
+def _lead(run: Run, family: str, reached: Sequence[Standing], known: Sequence[str]) -> str:
     """Return who is cheapest, with its ratios to the rows that everybody asks about."""
-    places = {(one.pruning, one.merging): one for one in rest}
+    first, places = reached[0], {(one.pruning, one.merging): one for one in reached}
     told = [f"the cheapest row is {run.names.row(first.merging, first.pruning, family)}"]
     for name in known:
         one = places.get((family, name))
@@ -276,13 +280,13 @@ def _where(one: Evidence) -> str:
     return ", ".join([*filter(None, names), f"`{one.run.profile}`"])
 
 
-def _reported(places: Places, reference: str, alone: bool) -> str:
+def _reported(places: Places, prunings: Sequence[str], reference: str, alone: bool) -> str:
     """Return the range of the paper's ratios in the settings that were measured."""
     ratios = [
         ratio
         for setting in sorted({run.setting(experiment) for run, experiment in places})
-        for (name, _, tasks), ratio in reported_ratios(*setting).items()
-        if name == reference and ("&" in tasks) != alone
+        for (name, pruning, tasks), ratio in reported_ratios(*setting).items()
+        if name == reference and pruning in prunings and ("&" in tasks) != alone
     ]
     if not ratios:
         return "not known"

@@ -16,7 +16,6 @@ from pam.reporting.tables.cells import (
     Lookup,
     baseline,
     brackets,
-    interval,
     noted_table,
     ratio_cell,
 )
@@ -35,13 +34,11 @@ PROTOCOLS = (
 _BELOW = "bold: the 95 % interval lies below 1."
 _OUTSIDE = "bold: outside the interval of the first column."
 _B1 = f"flops_vs_{REFERENCES[0]}"
-_PARTS = ("mean", "low", "high")
 
 
 def sweep_tables(run: Run) -> list[TextTable]:
     """Return the ratios to both baselines, a table per sweep."""
-    rows = sweep_rows(run)
-    return [_sweep(run, label, rows[rows["sweep"] == label]) for label in rows["sweep"].unique()]
+    return [_sweep(run, *one) for one in sweep_rows(run).groupby("sweep", sort=False)]
 
 
 def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
@@ -71,9 +68,8 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
 def sweep_sentences(runs: Iterable[Run]) -> Iterator[str]:
     """Yield what any request costs of B1 at both ends of every sweep, a sentence each."""
     for run in runs:
-        rows = sweep_rows(run)
-        for sweep in rows["sweep"].unique():
-            told = _ends(run, rows[(rows["sweep"] == sweep) & (rows["request"] == ANY_REQUEST)])
+        for sweep, rows in sweep_rows(run).groupby("sweep", sort=False):
+            told = _ends(run, select(rows, request=ANY_REQUEST))
             if told:
                 setting, n = run.title(rows["experiment"].iloc[0]), int(rows["n"].max())
                 first, last = (f"{end(rows['x']):g}" for end in (min, max))
@@ -87,13 +83,13 @@ def _ends(run: Run, rows: pd.DataFrame) -> list[str]:
     """Return the ratios to B1 at both ends of a sweep, a text per merger that has both."""
     ends, beside = [rows["x"].min(), rows["x"].max()], _beside(run, rows)
     lookup = Lookup(run.names, rows[rows["status"] == OK], ["merging", "x"])
-    if not all(lookup.all(*product(REFERENCES[:1], ends))):
-        return []
-    told = []
+    bases, told = lookup.all(*product(REFERENCES[:1], ends)), []
+    if not all(bases):
+        return told
     for merging in lookup.values("merging"):
         found = lookup.all(*product([merging], ends))
         if merging != REFERENCES[0] and all(found):
-            ratios = [interval(*(row[f"{_B1}_{end}"] for end in _PARTS), ".2f") for row in found]
+            ratios = [ratio_cell(*pair, _B1) for pair in zip(found, bases, strict=True)]
             name = run.names.row(merging, found[0]["pruning"], beside)
             told.append(f"{name} costs {' and '.join(ratios)}")
     return told

@@ -156,24 +156,24 @@ def largest_factor(places: Places, reference: str, delta: float) -> list[Evidenc
     it is at least the paper's and its interval lies above 1, and leans that way if its interval
     reaches the paper's.
     """
-    rows = [
-        (run, row)
+    evidence = [
+        _factor(run, row)
         for run, experiment in places
         for row in run.rows(
             "headline", experiment=experiment, against=reference, merging=PAM, delta=delta
         ).to_dict("records")
         if row["pruning"] in PRUNINGS and row["status"] == OK
     ]
-    if not rows:
-        return []
-    enough = [one for one in rows if one[1]["n"] >= LEAST_SEEDS]
-    run, row = max(enough or rows, key=lambda one: one[1]["factor"])
+    return sorted(weighed(evidence), key=lambda one: one.estimate.mean)[-1:]
+
+
+def _factor(run: Run, row: Row) -> Evidence:
     estimate = Estimate(int(row["n"]), row["factor"], row["low"], row["high"])
     outcome = LEANS if estimate.high >= row["paper"] else FAILS
     if estimate.mean >= row["paper"] and estimate.low > 1 and row["p"] < LEVEL:
         outcome = HOLDS
-    cell = row["pruning"], row["combination"], delta
-    return [Evidence(run, row["experiment"], *cell, estimate, row["p"], outcome)]
+    cell = row["experiment"], row["pruning"], row["combination"], row["delta"]
+    return Evidence(run, *cell, estimate, row["p"], outcome)
 
 
 def sharing(places: Places) -> list[Evidence]:
