@@ -6,6 +6,7 @@ from pam.reporting.figures import style, sweeps
 from pam.reporting.pages.variants import protocol_tables, sweep_sentences, sweep_tables
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
+from pam.reporting.statistics import variants
 from pam.reporting.statistics.variants import protocols, varied
 from pam.reporting.storage import write_rows
 
@@ -68,6 +69,29 @@ def test_every_sweep_has_a_row_of_panels(tmp_path):
     assert list(figure.axes[0].get_xticks()) == [0, 50, 100]
     assert list(figure.axes[3].get_xticks()) == [8, 16, 32]
     assert sweeps.draw(run, "overlap_50") is None
+
+
+def test_labels_in_common_are_counted_where_a_profile_names_them(tmp_path):
+    """Three sets of three tasks differ in labels alone; with two tasks there is another number."""
+    hat, beard = ["hat", "scarf"], ["beard", "smiling"]
+    labels = {
+        "common_0": {"A": hat, "B": beard, "C": ["glasses", "earrings"]},
+        "common_50": {"A": hat, "B": ["hat", "beard"], "C": ["hat", "earrings"]},
+        "common_100": {"A": hat, "B": hat, "C": hat},
+        "two_0": {"A": hat, "B": beard},
+        "two_of_three": {"A": hat, "B": ["hat", "beard"], "C": ["earrings", "beard"]},
+    }
+    experiments = {
+        name: ALIKE | {"tasks": [*tasks], "data": {"size": 20, "tasks": tasks}}
+        for name, tasks in labels.items()
+    }
+    three = [name for name in experiments if name.startswith("common")]
+    assert variants.sweeps(
+        run_of(tmp_path, {name: experiments[name] for name in (*three, "two_0")})
+    ) == {"labels in common (%)": dict(zip(three, (0.0, 50.0, 100.0), strict=True))}
+    # What only some tasks have in common is nothing that all have.
+    only = {name: experiments[name] for name in ("common_50", "common_100", "two_of_three")}
+    assert variants.sweeps(run_of(tmp_path, only))["labels in common (%)"]["two_of_three"] == 0
 
 
 def test_experiments_that_differ_in_more_are_no_sweep(tmp_path):

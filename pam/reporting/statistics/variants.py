@@ -89,8 +89,14 @@ def _without_schedules(section: Section) -> Section:
     return {**section, **names, "train": None}
 
 
-def _overlap(section: Section) -> float | None:
-    share = section["data"].get("overlap")
+def _in_common(section: Section) -> float | None:
+    """Return the percentage of its labels that a task has in common with all others."""
+    data = section["data"]
+    share = data.get("overlap")
+    if share is None and isinstance(tasks := data.get("tasks"), Mapping):
+        labels = [{*tasks[task]} for task in section["tasks"] if task in tasks]
+        if len(labels) > 1 and len({len(one) for one in labels}) == 1:
+            share = len(set.intersection(*labels)) / len(labels[0])
     return None if share is None else 100 * share
 
 
@@ -98,16 +104,17 @@ def _width(section: Section) -> float | None:
     return (section.get("network") or {}).get("widths", [None])[0]
 
 
-def _without_data(key: str) -> Callable[[Section], Section]:
-    def rest(section: Section) -> Section:
-        data = {name: value for name, value in section["data"].items() if name != key}
-        return {**section, "data": data, "tasks": None if key == "tasks" else section["tasks"]}
+def _without_labels(section: Section) -> Section:
+    data = {key: section["data"][key] for key in section["data"] if key not in ("overlap", "tasks")}
+    return {**section, "data": data}
 
-    return rest
+
+def _without_number(section: Section) -> Section:
+    return {**_without_labels(section), "tasks": None, "in common": _in_common(section)}
 
 
 _AXES: dict[str, tuple[Callable[[Section], float | None], Callable[[Section], Section]]] = {
-    "labels in common (%)": (_overlap, _without_data("overlap")),
-    "tasks": (lambda section: len(section["tasks"]), _without_data("tasks")),
+    "labels in common (%)": (_in_common, _without_labels),
+    "tasks": (lambda section: len(section["tasks"]), _without_number),
     "units of the first layer": (_width, lambda section: {**section, "network": None}),
 }
