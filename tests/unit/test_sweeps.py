@@ -173,15 +173,16 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path):
 
 def test_the_answer_tells_both_ends_of_a_sweep(tmp_path):
     rows = [
-        (name, merging, pruning, one, {"combinations": 1})
+        (name, merging, pruning, one, {"combinations": 1, "n_tasks": n_tasks})
         for name, ratio in zip(OVERLAPS, (1.2, 0.9, 0.7), strict=True)
         for merging, pruning, one in (
             ("none", "vibnet", (1, 1, 1, 1, 1)),
             ("all_shared", "vibnet_readers", (ratio, 0.5, 1.5, 0.3, 0.3)),
         )
+        for n_tasks in (2, None)
     ]
     (sentence,) = sweep_sentences([ratios(run_of(tmp_path, OVERLAPS), "requests", rows)])
     assert sentence.endswith(
-        "labels in common (%) 0 and 100, n = 6: for any request "
+        "2 tasks, labels in common (%) 0 and 100, n = 6: for any request "
         "all shared + VIBNet readers costs 1.20 [0.50, 1.50] and 0.70 [0.50, 1.50] of B1."
     )

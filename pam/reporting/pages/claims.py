@@ -180,8 +180,8 @@ def requests_part(run: Run, experiment: str) -> list[str]:
 def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str] = ()) -> str:
     """Return what came out of one experiment of the paper, in three points and a picture.
 
-    Ratios are those under the first of the paper's pruning schemes that ran. ``others`` are told of
-    where enough seeds ran; ``further`` sentences end the last point.
+    Ratios are those under the first of the paper's pruning schemes that ran. The last point lists
+    a sentence for each of ``others`` where enough seeds ran, and the ``further`` ones.
     """
     rows = run.rows("matched", experiment=experiment, requirement=MEAN, merging=PAM)
     pruning = next(name for name in claims.PRUNINGS if name in set(rows["pruning"]))
@@ -190,9 +190,9 @@ def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
     asked = f"**Whatever is asked for**, at {DEFAULT_DELTA:g}, {_cheapest(run, pruning, ranked)}"
     points = [
-        " ".join(map(_told, ratio_claims([(run, experiment)], [pruning]))),
+        _listed("The paper's claims", map(_told, ratio_claims([(run, experiment)], [pruning]))),
         f"{asked} {controls_sentence(run, experiment, pruning)}",
-        " ".join([*_on_other_data(others), *further]),
+        _listed("On other data", [*_on_other_data(others), *further]),
     ]
     picture = f"figures/{run.folder.resolve().parent.name}/{run.profile}"
     picture += f"/{file_stem(run.experiments, experiment, 'ratios')}.png"
@@ -206,6 +206,12 @@ def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str
             f"\n![Computation against B1 and B2]({picture})",
         ]
     )
+
+
+def _listed(title: str, sentences: Iterable[str]) -> str:
+    """Return sentences as a list inside a numbered one; empty without any."""
+    lines = "".join(f"\n   - {one}" for one in sentences)
+    return lines and f"**{title}:**{lines}"
 
 
 def _told(claim: Claim) -> str:

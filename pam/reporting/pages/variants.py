@@ -72,9 +72,11 @@ def sweep_sentences(runs: Iterable[Run]) -> Iterator[str]:
             told = _ends(run, select(rows, request=ANY_REQUEST))
             if told:
                 setting, n = run.title(rows["experiment"].iloc[0]), int(rows["n"].max())
+                sizes = rows.groupby("experiment")["n_tasks"].max().unique()
+                tasks = f"{sizes[0]:.0f} tasks, " if len(sizes) == 1 else ""
                 first, last = (f"{end(rows['x']):g}" for end in (min, max))
                 yield (
-                    f"**{setting}**, {sweep} {first} and {last}, n = {n}: for any request "
+                    f"**{setting}**, {tasks}{sweep} {first} and {last}, n = {n}: for any request "
                     f"{', '.join(told)} of B1."
                 )
 
