@@ -3,6 +3,7 @@
 import re
 from argparse import Namespace
 
+import pandas as pd
 import pytest
 
 from pam import DataError
@@ -145,6 +146,19 @@ def test_the_answer_tells_of_other_data_where_seeds_are_enough(runs, monkeypatch
         f", VIBNet (P1): all tasks running, PAM costs {ratio:.2f} of B1 (p = nan); "
         "for any request the cheapest row is "
     )
+
+
+def test_the_answer_has_the_largest_factors_of_enough_seeds(runs, monkeypatch):
+    assert "The largest factor" not in answer_of(read_runs(runs))
+    monkeypatch.setattr("pam.reporting.statistics.claims.LEAST_SEEDS", 1)
+    answer = answer_of(read_runs(runs))
+    tables = [select(read_table(run, "headline"), delta=1, status="ok") for run in runs]
+    for against, words in {"none": "B1", "mtz": "B2"}.items():
+        known = pd.concat(select(table, against=against) for table in tables)
+        known = known[known["merging"] != "none"]
+        told = f"of any merger against {words}: {known['factor'].max():.2f} "
+        assert (told in answer) == bool(len(known))
+    assert "of any merger against B1" in answer
 
 
 def test_the_answer_has_the_best_and_the_worst_ratio_of_the_csv_file(runs):

@@ -1,6 +1,6 @@
 """Tables with what was measured, and beside it what the paper reports where that is known."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,11 @@ import pandas as pd
 from pam.reporting.names import ANY_REQUEST, Names
 from pam.reporting.published import published, reported_ratios
 from pam.reporting.run import Run
+from pam.reporting.statistics import claims
 from pam.reporting.statistics.intervals import mean_interval
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.variants import sweeps
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
     Lookup,
@@ -102,3 +104,34 @@ def largest_factors(runs: Sequence[Run]) -> TextTable:
     ]
     header = ["profile", "experiment", "against", "merger", "pruning", "tasks"]
     return TextTable("Largest factors", [*header, "measured", "n", "PAM in the paper"], rows, 6)
+
+
+def factor_sentences(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield the largest factor of any merger against each baseline, over all experiments.
+
+    Of enough seeds, so that a factor of noise alone is unlikely.
+    """
+    for reference in REFERENCES:
+        known = [
+            (run, row)
+            for run in runs
+            for row in run.rows(
+                "headline", against=reference, delta=DEFAULT_DELTA, status=OK
+            ).to_dict("records")
+            if row["merging"] != REFERENCES[0] and row["n"] >= claims.LEAST_SEEDS
+        ]
+        if not known:
+            continue
+        run, row = max(known, key=lambda one: one[1]["factor"])
+        alike = [
+            f"{label} {places[row['experiment']]:g}"
+            for label, places in sweeps(run).items()
+            if row["experiment"] in places
+        ]
+        where = [run.title(row["experiment"]), *alike, row["combination"], f"n = {row['n']:.0f}"]
+        yield (
+            f"**The largest factor** of any merger against {baseline(run.names, reference)}: "
+            f"{factor_cell(row)} (PAM in the paper {row['paper']:.2f} ×), by "
+            f"{run.names.merging(row['merging'])} and {run.names.pruning(row['pruning'])}; "
+            f"{', '.join(where)}."
+        )

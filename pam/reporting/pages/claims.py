@@ -280,10 +280,11 @@ def _standing(one: Standing, reached: Sequence[Standing]) -> str:
 
 
 def _where(one: Evidence) -> str:
-    """Return tasks, pruning scheme, delta and profile of a measurement."""
+    """Return tasks, pruning scheme, delta and profile of a measurement, and which experiment."""
     names = [one.tasks, one.run.names.pruning(one.pruning) if one.pruning else ""]
     names.append("" if math.isnan(one.delta) else f"δ {one.delta:g}")
-    return ", ".join([*filter(None, names), f"`{one.run.profile}`"])
+    experiment = f"/{one.experiment}" if len(one.run.experiments) > 1 else ""
+    return ", ".join([*filter(None, names), f"`{one.run.profile}{experiment}`"])
 
 
 def _reported(places: Places, prunings: Sequence[str], reference: str, alone: bool) -> str:

@@ -6,7 +6,12 @@ from pathlib import Path
 
 from pam.errors import DataError
 from pam.reporting.names import Names
-from pam.reporting.pages.beside import costs_and_ratios, largest_factors, single_tasks
+from pam.reporting.pages.beside import (
+    costs_and_ratios,
+    factor_sentences,
+    largest_factors,
+    single_tasks,
+)
 from pam.reporting.pages.claims import (
     answer,
     claims_table,
@@ -116,7 +121,8 @@ def answer_of(runs: Runs) -> str:
     for run, experiment in of_the_paper(runs):
         rows = run.rows("matched", experiment=experiment, merging=PAM)
         if rows["pruning"].isin(PRUNINGS).any():
-            return answer(run, experiment, _of_others(runs), sweep_sentences(runs))
+            further = [*sweep_sentences(runs), *factor_sentences(runs)]
+            return answer(run, experiment, _of_others(runs), further)
     raise DataError("none of the runs has PAM in an experiment of the paper, so there is no answer")
 
 
