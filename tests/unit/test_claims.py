@@ -5,7 +5,8 @@ import math
 import pytest
 
 from pam.reporting.aggregate import aggregate
-from pam.reporting.pages.claims import Claim, other_claims, ratio_claims, requests_part
+from pam.reporting.pages.claims import Claim, other_claims, ratio_claims
+from pam.reporting.pages.requests import requests_part
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.claims import (

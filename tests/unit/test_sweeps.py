@@ -1,5 +1,7 @@
 """When merging pays, and what ratios hang on, of made-up costs of experiments nearly alike."""
 
+from math import nan
+
 import pytest
 
 from pam.reporting.figures import style, sweeps
@@ -7,6 +9,9 @@ from pam.reporting.pages.variants import protocol_tables, sweep_sentences, sweep
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics import variants
+from pam.reporting.statistics.intervals import Estimate
+from pam.reporting.statistics.matched import NOT_REACHED
+from pam.reporting.statistics.standings import Standing
 from pam.reporting.statistics.variants import protocols, varied
 from pam.reporting.storage import write_rows
 
@@ -18,7 +23,10 @@ WIDTHS = {
 }
 
 
-def run_of(folder, experiments):
+ROWS = (("none", "vibnet", 2e6), ("all_shared", "vibnet_readers", 1e6))
+
+
+def run_of(folder, experiments, costs=ROWS):
     """A run in which B1 costs 2 MFLOPs and another row 1, times the number of tasks that run."""
     rows = [
         {"experiment": name, "pruning": pruning, "requirement": "mean", "delta": 1.0}
@@ -26,10 +34,7 @@ def run_of(folder, experiments):
         | {"crossed": 6, "flops_mean": cost * (n_tasks or 1.5)}
         | {"flops_low": cost * (n_tasks or 1.5) / 2, "flops_high": cost * (n_tasks or 1.5) * 2}
         for name in experiments
-        for merging, pruning, cost in (
-            ("none", "vibnet", 2e6),
-            ("all_shared", "vibnet_readers", 1e6),
-        )
+        for merging, pruning, cost in costs
         for n_tasks in (1, 2, None)
     ]
     for name, table in TABLES.items():
@@ -54,6 +59,8 @@ def run_of(folder, experiments):
 @pytest.fixture(autouse=True)
 def without_hashes(monkeypatch):
     monkeypatch.setattr("pam.reporting.run.check_csv", lambda *_: None)
+    # They are computed from the networks of paths, which these runs do not have.
+    monkeypatch.setattr("pam.reporting.pages.variants.standings", lambda *_: {})
 
 
 def test_every_sweep_has_a_row_of_panels(tmp_path):
@@ -69,6 +76,17 @@ def test_every_sweep_has_a_row_of_panels(tmp_path):
     assert list(figure.axes[0].get_xticks()) == [0, 50, 100]
     assert list(figure.axes[3].get_xticks()) == [8, 16, 32]
     assert sweeps.draw(run, "overlap_50") is None
+
+
+def test_a_merging_pruned_twice_has_two_looks(tmp_path):
+    run = run_of(tmp_path, OVERLAPS, (*ROWS, ("all_shared", "vibnet", 3e6)))
+    with style.house_style():
+        figure = sweeps.draw(run, "overlap_0")
+    told = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert told == {"B1 none", "all shared", "all shared + VIBNet readers"}
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata())]
+    assert sorted(line.get_ydata()[0] for line in lines) == [1.0, 2.0, 3.0]
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 3
 
 
 def test_labels_in_common_are_counted_where_a_profile_names_them(tmp_path):
@@ -132,6 +150,7 @@ def ratios(run, table, rows):
 
 
 PARTS = ("mean", "low", "high", "p", "p_holm")
+PARTS_UNKNOWN = (None,) * len(PARTS)
 
 
 def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
@@ -151,7 +170,13 @@ def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
     assert any(note.startswith("0 of 1 ratios lie within") for note in table.notes)
 
 
-def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path):
+def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypatch):
+    half = Standing("vibnet", "none", 2e6, False, Estimate(6, 0.5, 0.4, 0.6), 0.031, 0.031)
+    first = Standing("vibnet_readers", "all_shared", 1e6, False, Estimate(6, *[nan] * 3), nan, nan)
+    ranked = {"overlap_50": {"vibnet": [first, half]}}
+    monkeypatch.setattr(
+        "pam.reporting.pages.variants.standings", lambda _, name, __: ranked.get(name, {})
+    )
     ratio = (0.8, 0.7, 0.9, 0.03, 0.03)
     rows = [
         (name, merging, pruning, one, {"n_tasks": n_tasks, "combinations": 1})
@@ -169,6 +194,30 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path):
         *("all shared + VIBNet readers", "one task", "0", "0.80 [0.70, 0.90]"),
     ]
     assert (0, 3) in table.strong
+    assert [note for note in table.notes if "cheapest" in note] == [
+        "Any request at 50: the cheapest row is all shared + VIBNet readers, "
+        "0.50 [0.40, 0.60] of B1 none (p = 0.031); it is cheaper than every other row."
+    ]
+
+
+def test_pam_is_set_against_the_cheaper_of_both_baselines(tmp_path):
+    """B2 costs 1.5 of B1, then half of it, then never comes within delta."""
+    ends = zip(OVERLAPS, ((3e6, "ok"), (1e6, "ok"), (None, NOT_REACHED)), strict=True)
+    of_b2 = {f"flops_vs_mtz_{part}": 1.25 for part in PARTS[:3]}
+    rows = [
+        row
+        for name, (cost, status) in ends
+        for row in (
+            (name, "none", "vibnet", (1, 1, 1, 1, 1), {"flops_mean": 2e6}),
+            (name, "mtz", "vibnet", PARTS_UNKNOWN, {"flops_mean": cost, "status": status}),
+            (name, "pam", "vibnet", (1.1, 1.1, 1.1, 1, 1), of_b2),
+        )
+    ]
+    (table,) = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
+    assert (
+        "PAM, any request, of the cheaper of the two: at 0 1.10 [1.10, 1.10] of B1; "
+        "at 50 1.25 [1.25, 1.25] of B2; at 100 1.10 [1.10, 1.10] of B1." in table.notes
+    )
 
 
 def test_the_answer_tells_both_ends_of_a_sweep(tmp_path):

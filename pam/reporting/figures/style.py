@@ -5,6 +5,7 @@ import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,6 +105,12 @@ def merging_looks(names: Names, mergings: Iterable[str]) -> dict[str, Look]:
         look = families.pop(names.family(row), None) or next(free)
         looks[row] = Look(names.merging(row), *look)
     return {look.label: look for row, look in looks.items() if row in shown}
+
+
+def spare_looks(looks: Iterable[Look]) -> Iterator[Look]:
+    """Yield looks of mergings that none of these has, without a name, and again from the first."""
+    taken = {look[1:] for look in looks}
+    return cycle(Look("", *one) for one in _MERGINGS if one not in taken)
 
 
 def group_looks(groups: Iterable[str]) -> dict[str, Look]:

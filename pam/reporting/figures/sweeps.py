@@ -13,7 +13,6 @@ from pam.reporting.figures.panels import (
     log_axis,
     marked_lines,
     merging_looks,
-    named,
 )
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
@@ -30,23 +29,21 @@ NOTE = (
 
 def draw(run: Run, experiment: str) -> Figure | None:
     """Return a row of panels per sweep; None unless it is the first experiment of one."""
-    rows = sweep_rows(run)
+    rows = sweep_rows(run).dropna(subset="flops_mean")
     if rows.empty or experiment != min(rows["experiment"]):
         return None
-    others = rows.loc[~rows["own"], ["merging", "pruning"]].drop_duplicates().to_numpy()
-    looks = merging_looks(run, experiment, rows["merging"])
-    for merging, pruning in others:
-        name = run.names.merging(merging)
-        looks[name] = looks[name]._replace(label=run.names.row(merging, pruning))
-    rows = named(run, rows)
+    looks = _looks(run, experiment, rows)
+    beside_of = rows["pruning"].where(rows["own"], "")
+    labels = map(run.names.row, rows["merging"], rows["pruning"], beside_of)
+    rows = rows.assign(merging=pd.Categorical([*labels], list(looks)))
     width = rows.groupby("sweep")["x"].transform(np.ptp)
     rows["at"] = rows["x"] + width * beside(rows["merging"], list(looks), 0.06)
     rows["request"] = pd.Categorical(rows["request"], REQUESTS)
     for part in ("mean", "low", "high"):
         rows[part] = 1e-6 * rows[f"flops_{part}"]
     rows.loc[rows["status"] == BOUND, ["low", "high"]] = np.nan
-    size, labels = (2.2, 2.0), ("", "computation (MFLOPs)")
-    panels = facets(rows, "sweep", "request", size, labels, sharex="row", sharey="row")
+    size, edges = (2.2, 2.0), ("", "computation (MFLOPs)")
+    panels = facets(rows, "sweep", "request", size, edges, sharex="row", sharey="row")
     for axes, points in panels:
         colours = [looks[name].colour for name in points["merging"]]
         axes.vlines(points["at"], points["low"], points["high"], colours, lw=1.0)
@@ -59,7 +56,22 @@ def draw(run: Run, experiment: str) -> Figure | None:
         axes.set_xticks(sorted(points["x"].unique()))
         axes.margins(x=0.1)
     for row, sweep in zip(panels.grid, levels(rows["sweep"]), strict=True):
-        row[0].set_ylabel(labels[1])
+        row[0].set_ylabel(edges[1])
         for axes in row:
             axes.set_xlabel(sweep)
     return panels.with_legend(style.marks(looks.values()))
+
+
+def _looks(run: Run, experiment: str, rows: pd.DataFrame) -> dict[str, style.Look]:
+    """Return name -> look of every row: that of its merging, or a spare one if that is taken."""
+    looks = merging_looks(run, experiment, rows["merging"])
+    spare, known = style.spare_looks(looks.values()), {}
+    pruned = set(rows.loc[rows["own"], "merging"])
+    for merging in run.names.order_mergings(rows["merging"]):
+        look, of = looks[run.names.merging(merging)], rows[rows["merging"] == merging]
+        if merging in pruned:
+            known[look.label] = look
+        for pruning in run.names.order_prunings(of.loc[~of["own"], "pruning"]):
+            label = run.names.row(merging, pruning)
+            known[label] = (next(spare) if merging in pruned else look)._replace(label=label)
+    return known

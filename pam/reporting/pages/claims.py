@@ -1,4 +1,4 @@
-"""The answer: the paper's claims with verdicts, and which row makes a request cheapest."""
+"""The paper's claims with verdicts, and the answer that follows from them."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from pam.reporting.names import file_stem
 from pam.reporting.pages.controls import controls_sentence
+from pam.reporting.pages.requests import cheapest, lead, within_delta
 from pam.reporting.published import published, reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics import claims
 from pam.reporting.statistics.claims import B1, B2, HOLDS, PAM, Evidence, Places, verdict, weighed
 from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
-from pam.reporting.statistics.standings import Standing, standings
+from pam.reporting.statistics.standings import standings
 from pam.reporting.storage import select
-from pam.reporting.tables.cells import cost_cell, interval, number
+from pam.reporting.tables.cells import interval, number
 from pam.reporting.tables.text_table import TextTable
 
-SHARED = "all_shared"
 RULES = (
     f"Least favourable: of all measured ratios (tasks, pruning schemes, δ) the one that speaks "
     "least for the claim; holds: how many do. A ratio below 1 holds if its 95 % interval lies "
@@ -147,36 +147,6 @@ def evidence_table(every: Sequence[Claim]) -> TextTable:
     return TextTable("Every ratio behind the verdicts", header, rows, 4)
 
 
-def requests_part(run: Run, experiment: str) -> list[str]:
-    """Return which row makes a request cheapest, in a sentence and a table per pruning scheme."""
-    parts = []
-    where = {"experiment": experiment, "requirement": MEAN, "delta": DEFAULT_DELTA}
-    costs = run.rows("requests", **where)
-    costs = costs[costs["n_tasks"].isna()].set_index(["pruning", "merging"])
-    for family, ranked in standings(run, experiment, DEFAULT_DELTA).items():
-        reached = _reached(ranked)
-        name = run.names.pruning(family)
-        if not reached:
-            parts.append(f"{name}: no row comes within δ = {DEFAULT_DELTA:g} in every seed.")
-            continue
-        rows = []
-        for one in reached:
-            row = costs.loc[(one.pruning, one.merging)].to_dict()
-            p = "—" if math.isnan(one.p) else f"{one.p:.2g} ({one.p_holm:.2g})"
-            cells = [cost_cell(row, 0), interval(*one.ratio[1:], ".2f"), p]
-            label = run.names.row(one.merging, one.pruning, family)
-            rows.append([label, *cells, f"{row['n']:.0f}", _standing(one, reached)])
-        header = ["row", "MFLOPs", "cheapest / this", "p", "n", ""]
-        left = [run.names.row(one.merging, one.pruning, family) for one in ranked[len(reached) :]]
-        notes = [f"A seed never comes within δ: {', '.join(left)}."] if left else []
-        notes.append(
-            "costs more: interval below 1 and p < 0.05; in brackets p by Holm; ≤: only a bound."
-        )
-        table = TextTable(f"{name}: expected cost of a request", header, rows, 1, notes=notes)
-        parts += [f"{name}: {_cheapest(run, family, ranked)}", table.to_markdown(4)]
-    return parts
-
-
 def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str] = ()) -> str:
     """Return what came out of one experiment of the paper, in three points and a picture.
 
@@ -188,7 +158,7 @@ def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str
     rows = select(rows, pruning=pruning)
     deltas = " or ".join(f"{one:g}" for one in sorted(rows["delta"].unique(), reverse=True))
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
-    asked = f"**Whatever is asked for**, at {DEFAULT_DELTA:g}, {_cheapest(run, pruning, ranked)}"
+    asked = f"**Whatever is asked for**, at {DEFAULT_DELTA:g}, {cheapest(run, pruning, ranked)}"
     points = [
         _listed("The paper's claims", map(_told, ratio_claims([(run, experiment)], [pruning]))),
         f"{asked} {controls_sentence(run, experiment, pruning)}",
@@ -232,51 +202,14 @@ def _on_other_data(places: Places) -> Iterator[str]:
         ]
         ranked = standings(run, experiment, DEFAULT_DELTA) if evidence else {}
         for one in evidence:
-            reached, ratio = _reached(ranked[one.pruning]), interval(*one.estimate[1:], ".2f")
+            reached, ratio = within_delta(ranked[one.pruning]), interval(*one.estimate[1:], ".2f")
             yield (
                 f"**{run.title(experiment)}**, {run.names.pruning(one.pruning)}: all tasks "
                 f"running, PAM costs {ratio} of B1 (p = {one.p:.2g}); for any request "
-                f"{_lead(run, one.pruning, reached, (B1, PAM))}; "
+                f"{lead(run, one.pruning, reached, (B1, PAM))}; "
                 f"{sum(not row.differs for row in reached[1:])} of {len(reached) - 1} "
                 "other rows are not told apart from it."
             )
-
-
-def _reached(ranked: Sequence[Standing]) -> list[Standing]:
-    """Return those that come within delta in every seed."""
-    return [one for one in ranked if math.isfinite(one.cost)]
-
-
-def _cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
-    """Return who is cheapest, by how much against the known rows, and who is not told apart."""
-    reached = _reached(ranked)
-    told = _lead(run, family, reached, (B1, B2, SHARED, PAM))
-    level = [
-        run.names.row(one.merging, one.pruning, family) for one in reached[1:] if not one.differs
-    ]
-    if level:
-        return f"{told}; not told apart from it: {', '.join(level)}."
-    return (
-        f"{told}; it is cheaper than every other row." if reached[1:] else f"{told}, the only one."
-    )
-
-
-def _lead(run: Run, family: str, reached: Sequence[Standing], known: Sequence[str]) -> str:
-    """Return who is cheapest, with its ratios to the rows that everybody asks about."""
-    first, places = reached[0], {(one.pruning, one.merging): one for one in reached}
-    told = [f"the cheapest row is {run.names.row(first.merging, first.pruning, family)}"]
-    for name in known:
-        one = places.get((family, name))
-        if one and not math.isnan(one.p):
-            ratio = interval(*one.ratio[1:], ".2f")
-            told.append(f"{ratio} of {run.names.merging(name)} (p = {one.p:.2g})")
-    return ", ".join(told)
-
-
-def _standing(one: Standing, reached: Sequence[Standing]) -> str:
-    if one is reached[0]:
-        return "cheapest"
-    return "costs more" if one.differs else "not told apart"
 
 
 def _where(one: Evidence) -> str:

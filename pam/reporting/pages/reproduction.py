@@ -18,9 +18,9 @@ from pam.reporting.pages.claims import (
     evidence_table,
     other_claims,
     ratio_claims,
-    requests_part,
 )
 from pam.reporting.pages.controls import CONTROLS, controls_part
+from pam.reporting.pages.requests import requests_part
 from pam.reporting.pages.variants import (
     PROTOCOLS,
     SWEEPS,

@@ -7,9 +7,12 @@ from typing import Any
 import pandas as pd
 
 from pam.reporting.names import ANY_REQUEST
+from pam.reporting.pages.requests import cheapest, within_delta
 from pam.reporting.run import Run
+from pam.reporting.statistics.claims import PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.standings import standings
 from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
@@ -45,24 +48,46 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
     """Return the ratios of one sweep, a row per merger, request and value."""
     rows = rows.assign(combination=[*zip(rows["request"], rows["x"], strict=True)])
     lookup, beside = Lookup(run.names, rows, AXES), _beside(run, rows)
-    pruned_by = rows.set_index(["merging", "combination"])["pruning"].to_dict()
-    mergings = [one for one in lookup.values("merging") if one != REFERENCES[0]]
-    body, strong = [], []
-    for merging, request, x in product(mergings, REQUESTS, sorted(rows["x"].unique())):
-        pruning = pruned_by.get((merging, (request, x)), beside)
-        place = pruning, (request, x), merging
-        row = lookup.get(*place) or {}
-        strong += [
-            (len(body), 3 + 2 * column)
-            for column, reference in enumerate(REFERENCES)
-            if row.get(f"flops_vs_{reference}_high", 1) < 1
-        ]
+    values, body, strong = sorted(rows["x"].unique()), [], []
+    for merging, pruning in lookup.places("merging", "pruning"):
+        if merging == REFERENCES[0]:
+            continue
         label = run.names.row(merging, pruning, beside)
-        body.append([label, request, f"{x:g}", *ratio_cells(lookup, beside, *place)])
+        for request, x in product(REQUESTS, values):
+            place = pruning, (request, x), merging
+            row = lookup.get(*place) or {}
+            strong += [
+                (len(body), 3 + 2 * column)
+                for column, reference in enumerate(REFERENCES)
+                if row.get(f"flops_vs_{reference}_high", 1) < 1
+            ]
+            body.append([label, request, f"{x:g}", *ratio_cells(lookup, beside, *place)])
     names = [cell for one in REFERENCES for cell in (f"/ {baseline(run.names, one)}", "p")]
     header = ["merging", "request", sweep, *names]
     title, notes = f"Profile `{run.profile}`: {sweep}", [brackets(int(rows["n"].max()))]
+    told = "; ".join(filter(None, (_of_the_cheaper(run, lookup, beside, x) for x in values)))
+    notes += [f"PAM, any request, of the cheaper of the two: {told}."] if told else []
+    for x, experiment in sorted({*zip(rows["x"], rows["experiment"], strict=True)}):
+        ranked = standings(run, experiment, DEFAULT_DELTA).get(beside, [])
+        if within_delta(ranked):
+            notes.append(f"Any request at {x:g}: {cheapest(run, beside, ranked)}")
     return noted_table(title, header, body, 3, strong, notes, bold=_BELOW)
+
+
+def _of_the_cheaper(run: Run, lookup: Lookup, beside: str, x: float) -> str:
+    """Return what any request costs with PAM of the cheaper baseline; empty if one is not known."""
+    row, *bases = (lookup.get(beside, (ANY_REQUEST, x), merging) for merging in (PAM, *REFERENCES))
+    known = [
+        (base["flops_mean"], reference)
+        for base, reference in zip(bases, REFERENCES, strict=True)
+        if base and base["status"] == OK
+    ]
+    if not row or not known:
+        return ""
+    _, reference = min(known)
+    base = bases[REFERENCES.index(reference)]
+    ratio = ratio_cell(row, base, f"flops_vs_{reference}")
+    return f"at {x:g} {ratio} of {baseline(run.names, reference)}"
 
 
 def sweep_sentences(runs: Iterable[Run]) -> Iterator[str]:
@@ -82,17 +107,15 @@ def sweep_sentences(runs: Iterable[Run]) -> Iterator[str]:
 
 
 def _ends(run: Run, rows: pd.DataFrame) -> list[str]:
-    """Return the ratios to B1 at both ends of a sweep, a text per merger that has both."""
+    """Return the ratios to B1 at both ends of a sweep, a text per row that has both."""
     ends, beside = [rows["x"].min(), rows["x"].max()], _beside(run, rows)
-    lookup = Lookup(run.names, rows[rows["status"] == OK], ["merging", "x"])
-    bases, told = lookup.all(*product(REFERENCES[:1], ends)), []
-    if not all(bases):
-        return told
-    for merging in lookup.values("merging"):
-        found = lookup.all(*product([merging], ends))
-        if merging != REFERENCES[0] and all(found):
-            ratios = [ratio_cell(*pair, _B1) for pair in zip(found, bases, strict=True)]
-            name = run.names.row(merging, found[0]["pruning"], beside)
+    lookup = Lookup(run.names, rows[rows["status"] == OK], ["merging", "pruning", "x"])
+    bases, told = lookup.all(*product(REFERENCES[:1], [beside], ends)), []
+    for merging, pruning in lookup.places("merging", "pruning"):
+        known = lookup.all(*product([merging], [pruning], ends))
+        if merging != REFERENCES[0] and all([*bases, *known]):
+            ratios = [ratio_cell(*pair, _B1) for pair in zip(known, bases, strict=True)]
+            name = run.names.row(merging, pruning, beside)
             told.append(f"{name} costs {' and '.join(ratios)}")
     return told
 

@@ -43,16 +43,14 @@ def protocols(run: Run) -> list[list[str]]:
 def sweep_rows(run: Run) -> pd.DataFrame:
     """Return the rows of ``requests.csv`` of all sweeps, with ``sweep``, ``x`` and ``request``.
 
-    Of the pruner of the baselines (``own``); a merging that it did not prune is shown with the
-    pruner that did, such as groups learned while pruning.
+    Of the pruner of the baselines (``own``), and of all pruners that are compared with it, such as
+    groups learned while pruning.
     """
-    every = run.rows("requests", requirement=MEAN, delta=DEFAULT_DELTA).dropna(subset="flops_mean")
+    every = run.rows("requests", requirement=MEAN, delta=DEFAULT_DELTA)
     prunings = every["pruning"].unique()
     beside = [run.names.beside(name, prunings) for name in every["pruning"]]
     first = run.names.order_prunings(beside)[:1]
     every = every.assign(own=every["pruning"] == beside)[np.isin(beside, first)]
-    cell = ["experiment", "merging", "n_tasks"]
-    every = every.sort_values("own", ascending=False).drop_duplicates(cell)
     most = every.groupby("experiment")["n_tasks"].transform("max")
     asked = [every["n_tasks"] == 1, every["n_tasks"].isna(), every["n_tasks"] == most]
     every = every.assign(request=np.select(asked, REQUESTS, ""))

@@ -1,0 +1,81 @@
+"""Which row makes a request cheapest, and which do not differ from it."""
+
+import math
+from collections.abc import Sequence
+
+from pam.reporting.run import Run
+from pam.reporting.statistics.claims import B1, B2, PAM
+from pam.reporting.statistics.matched import DEFAULT_DELTA
+from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.standings import Standing, standings
+from pam.reporting.tables.cells import cost_cell, interval
+from pam.reporting.tables.text_table import TextTable
+
+SHARED = "all_shared"
+
+
+def requests_part(run: Run, experiment: str) -> list[str]:
+    """Return which row makes a request cheapest, in a sentence and a table per pruning scheme."""
+    parts = []
+    where = {"experiment": experiment, "requirement": MEAN, "delta": DEFAULT_DELTA}
+    costs = run.rows("requests", **where)
+    costs = costs[costs["n_tasks"].isna()].set_index(["pruning", "merging"])
+    for family, ranked in standings(run, experiment, DEFAULT_DELTA).items():
+        reached = within_delta(ranked)
+        name = run.names.pruning(family)
+        if not reached:
+            parts.append(f"{name}: no row comes within δ = {DEFAULT_DELTA:g} in every seed.")
+            continue
+        rows = []
+        for one in reached:
+            row = costs.loc[(one.pruning, one.merging)].to_dict()
+            p = "—" if math.isnan(one.p) else f"{one.p:.2g} ({one.p_holm:.2g})"
+            cells = [cost_cell(row, 0), interval(*one.ratio[1:], ".2f"), p]
+            label = run.names.row(one.merging, one.pruning, family)
+            rows.append([label, *cells, f"{row['n']:.0f}", _standing(one, reached)])
+        header = ["row", "MFLOPs", "cheapest / this", "p", "n", ""]
+        left = [run.names.row(one.merging, one.pruning, family) for one in ranked[len(reached) :]]
+        notes = [f"A seed never comes within δ: {', '.join(left)}."] if left else []
+        notes.append(
+            "costs more: interval below 1 and p < 0.05; in brackets p by Holm; ≤: only a bound."
+        )
+        table = TextTable(f"{name}: expected cost of a request", header, rows, 1, notes=notes)
+        parts += [f"{name}: {cheapest(run, family, ranked)}", table.to_markdown(4)]
+    return parts
+
+
+def cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
+    """Return who is cheapest, by how much against the known rows, and who is not told apart."""
+    reached = within_delta(ranked)
+    told = lead(run, family, reached, (B1, B2, SHARED, PAM))
+    level = [
+        run.names.row(one.merging, one.pruning, family) for one in reached[1:] if not one.differs
+    ]
+    if level:
+        return f"{told}; not told apart from it: {', '.join(level)}."
+    return (
+        f"{told}; it is cheaper than every other row." if reached[1:] else f"{told}, the only one."
+    )
+
+
+def lead(run: Run, family: str, reached: Sequence[Standing], known: Sequence[str]) -> str:
+    """Return who is cheapest, with its ratios to the rows that everybody asks about."""
+    first, places = reached[0], {(one.pruning, one.merging): one for one in reached}
+    told = [f"the cheapest row is {run.names.row(first.merging, first.pruning, family)}"]
+    for name in known:
+        one = places.get((family, name))
+        if one and not math.isnan(one.p):
+            ratio = interval(*one.ratio[1:], ".2f")
+            told.append(f"{ratio} of {run.names.merging(name)} (p = {one.p:.2g})")
+    return ", ".join(told)
+
+
+def within_delta(ranked: Sequence[Standing]) -> list[Standing]:
+    """Return those that come within delta in every seed."""
+    return [one for one in ranked if math.isfinite(one.cost)]
+
+
+def _standing(one: Standing, reached: Sequence[Standing]) -> str:
+    if one is reached[0]:
+        return "cheapest"
+    return "costs more" if one.differs else "not told apart"
