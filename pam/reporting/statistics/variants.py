@@ -95,7 +95,7 @@ def _in_common(section: Section) -> float | None:
         labels = [{*tasks[task]} for task in section["tasks"] if task in tasks]
         if len(labels) > 1 and len({len(one) for one in labels}) == 1:
             share = len(set.intersection(*labels)) / len(labels[0])
-    return None if share is None else 100 * share
+    return None if share is None else round(100 * share, 1)
 
 
 def _width(section: Section) -> float | None:
