@@ -53,7 +53,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
         hollow(axes, bounds, "at", "mean", looks, 16)
         axes.set_yscale("log")
         log_axis(axes.yaxis)
-        axes.set_xticks(sorted(points["x"].unique()))
+        values = sorted(points["x"].unique())
+        axes.set_xticks(values, [f"{value:g}" for value in values])
         axes.margins(x=0.1)
     for row, sweep in zip(panels.grid, levels(rows["sweep"]), strict=True):
         row[0].set_ylabel(edges[1])
