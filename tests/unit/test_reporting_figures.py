@@ -197,6 +197,13 @@ def test_layers_are_spread_evenly_with_both_ends(most, chosen):
     assert sorted(spread(layers, most)["layer"]) == list(chosen)
 
 
+def test_there_is_a_spare_look_even_where_all_are_taken():
+    looks = style.merging_looks(Names(), ["none", "mtz", "pam", *(f"mine_{i}" for i in range(8))])
+    spare = style.spare_looks([looks["B1 none"]])
+    assert next(spare)[1:] != looks["B1 none"][1:]
+    assert next(style.spare_looks(looks.values())).marker
+
+
 def test_a_merging_looks_the_same_whether_the_baselines_are_shown_or_not():
     every = style.merging_looks(Names(), ["none", "mtz", "all_shared", "pam", "pam_zip"])
     some = style.merging_looks(Names(), ["pam_zip", "pam", "all_shared"])

@@ -108,9 +108,10 @@ def merging_looks(names: Names, mergings: Iterable[str]) -> dict[str, Look]:
 
 
 def spare_looks(looks: Iterable[Look]) -> Iterator[Look]:
-    """Yield looks of mergings that none of these has, without a name, and again from the first."""
+    """Yield looks of mergings that none of these has, without a name; any look if all are taken."""
     taken = {look[1:] for look in looks}
-    return cycle(Look("", *one) for one in _MERGINGS if one not in taken)
+    spare = [one for one in _MERGINGS if one not in taken] or _MERGINGS
+    return cycle(Look("", *one) for one in spare)
 
 
 def group_looks(groups: Iterable[str]) -> dict[str, Look]:
