@@ -76,18 +76,17 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
 
 def _of_the_cheaper(run: Run, lookup: Lookup, beside: str, x: float) -> str:
     """Return what any request costs with PAM of the cheaper baseline; empty if one is not known."""
-    row, *bases = (lookup.get(beside, (ANY_REQUEST, x), merging) for merging in (PAM, *REFERENCES))
-    known = [
-        (base["flops_mean"], reference)
-        for base, reference in zip(bases, REFERENCES, strict=True)
+    pam, *bases = (lookup.get(beside, (ANY_REQUEST, x), one) for one in (PAM, *REFERENCES))
+    known = {
+        reference: base
+        for reference, base in zip(REFERENCES, bases, strict=True)
         if base and base["status"] == OK
-    ]
-    if not row or not known:
+    }
+    if not pam or not known:
         return ""
-    _, reference = min(known)
-    base = bases[REFERENCES.index(reference)]
-    ratio = ratio_cell(row, base, f"flops_vs_{reference}")
-    return f"at {x:g} {ratio} of {baseline(run.names, reference)}"
+    cheaper = min(known, key=lambda reference: known[reference]["flops_mean"])
+    ratio = ratio_cell(pam, known[cheaper], f"flops_vs_{cheaper}")
+    return f"at {x:g} {ratio} of {baseline(run.names, cheaper)}"
 
 
 def sweep_sentences(runs: Iterable[Run]) -> Iterator[str]:
