@@ -129,10 +129,11 @@ def test_experiments_with_other_schedules_alone_are_protocols(tmp_path):
     other_merger = PROTOCOLS["fast"] | {"merging": {"none": {}, "mtz": {}}}
     other_data = PROTOCOLS["fast"] | {"data": {"size": 16}}
     trained = PROTOCOLS["fast"] | {"train": {"batch_size": 8}}
-    every = PROTOCOLS | {"mtz": other_merger, "small": other_data, "long": trained}
+    common = PROTOCOLS["fast"] | {"init": "common"}
+    every = PROTOCOLS | {"mtz": other_merger, "small": other_data, "long": trained, "start": common}
     run = run_of(tmp_path, every)
-    assert protocols(run) == [["fast", "slow", "long"]]
-    assert varied(run) == {"fast", "slow", "long"}
+    assert protocols(run) == [["fast", "slow", "long", "start"]]
+    assert varied(run) == {"fast", "slow", "long", "start"}
 
 
 def ratios(run, table, rows):
@@ -154,20 +155,26 @@ PARTS_UNKNOWN = (None,) * len(PARTS)
 
 
 def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
-    place = {"combination": "A&B"}
+    place = {"n_tasks": 2, "combinations": 1}
     rows = [
         *((name, "none", "vibnet", (1, 1, 1, 1, 1), place) for name in PROTOCOLS),
         ("fast", "pam", "vibnet", (0.9, 0.8, 1.0, 0.03, 0.03), place),
         ("slow", "pam", "vibnet", (1.1, 1.0, 1.2, 0.03, 0.03), place),
+        *(
+            (name, "pam", "vibnet_readers", (0.7, 0.5, 0.9, 0.03, 0.03), place)
+            for name in PROTOCOLS
+        ),
+        ("another", "pam", "l1", (0.9, 0.8, 1.0, 0.03, 0.03), place),
     ]
     run = run_of(tmp_path, {})
     run.__dict__["manifest"].config["experiments"] = PROTOCOLS
-    (table,) = protocol_tables(ratios(run, "matched", rows))
+    (table,) = protocol_tables(ratios(run, "requests", rows))
     assert table.rows == [
-        ["1", "VIBNet (P1)", "A&B", "PAM", "0.90 [0.80, 1.00]", "1.10 [1.00, 1.20]"]
+        ["1", "VIBNet (P1)", "2 tasks", "PAM", "0.90 [0.80, 1.00]", "1.10 [1.00, 1.20]"],
+        ["1", "VIBNet readers", "2 tasks", "PAM", *["0.70 [0.50, 0.90]"] * 2],
     ]
     assert table.strong == {(0, 5)}
-    assert any(note.startswith("0 of 1 ratios lie within") for note in table.notes)
+    assert any(note.startswith("1 of 2 ratios lie within") for note in table.notes)
 
 
 def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypatch):

@@ -31,8 +31,9 @@ SWEEPS = (
     "cheaper of the two, none of its ratios would exceed 1."
 )
 PROTOCOLS = (
-    "The same data, networks, mergers and pruners; only epochs, rates and paths differ, as the "
-    "profile says. A ratio that hangs on them says little about mergers."
+    "The same data, networks, mergers and pruners; only epochs, rates, paths, or the weights from "
+    "which networks start differ, as the profile says. A ratio that hangs on them says little "
+    "about mergers."
 )
 _BELOW = "bold: the 95 % interval lies below 1."
 _OUTSIDE = "bold: outside the interval of the first column."
@@ -135,16 +136,18 @@ def _protocol(run: Run, experiments: Sequence[str]) -> TextTable:
 
     Bold: what lies outside the interval of the first.
     """
-    expected = select(expected_costs(run, requirement=MEAN), combination=ANY_REQUEST)
-    every = pd.concat([run.rows("matched", requirement=MEAN), expected])
+    every = expected_costs(run, requirement=MEAN)
+    every = every[every["experiment"].isin(experiments)]
     lookup = Lookup(run.names, every, ["experiment", "delta", *AXES])
+    beside = {one: run.names.beside(one, every["pruning"].unique()) for one in every["pruning"]}
     body, strong, compared = [], [], 0
     for place in lookup.places("delta", *AXES):
         delta, pruning, combination, merging = place
         if merging == REFERENCES[0]:
             continue
         rows = [lookup.get(name, *place) for name in experiments]
-        bases = [lookup.get(name, *place[:-1], REFERENCES[0]) for name in experiments]
+        base = delta, beside[pruning], combination, REFERENCES[0]
+        bases = [lookup.get(name, *base) for name in experiments]
         cells = [ratio_cell(*pair, _B1) for pair in zip(rows, bases, strict=True)]
         outside = [_is_outside(row or {}, rows[0] or {}) for row in rows[1:]]
         compared += sum(one is not None for one in outside)

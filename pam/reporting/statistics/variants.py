@@ -32,7 +32,7 @@ def sweeps(run: Run) -> dict[str, dict[str, float]]:
 
 
 def protocols(run: Run) -> list[list[str]]:
-    """Return the groups of experiments that differ in epochs, rates and paths alone.
+    """Return the groups of experiments that differ in epochs, rates, paths and ``init`` alone.
 
     They have the same data, networks, mergers and pruners; each group is in the profile's order.
     """
@@ -84,7 +84,7 @@ def _alike(sections: Mapping[str, Section], rest: Callable[[Section], Any]) -> l
 
 def _without_schedules(section: Section) -> Section:
     names = {key: sorted(section.get(key) or ()) for key in ("merging", "pruning")}
-    return {**section, **names, "train": None}
+    return {**section, **names, "train": None, "init": None}
 
 
 def _in_common(section: Section) -> float | None:
