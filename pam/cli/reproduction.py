@@ -12,7 +12,8 @@ BEGIN, END = "<!-- answer: made by pam reproduction -->", "<!-- end of the answe
 HELP = "write the page that sets the paper's claims beside what runs measured"
 EXAMPLE = (
     "pam reproduction --results results/reference/fashion_mnist \\\n"
-    "    --notes docs/reproduction_notes.md --out docs/reproduction.md --answer README.md"
+    "    --notes docs/reproduction_notes.md --out docs/reproduction.md --answer README.md \\\n"
+    "    --picture figures/reference/overview.png"
 )
 
 
@@ -26,10 +27,14 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--answer", metavar="FILE", help=f"page whose part after '{BEGIN}' is written anew"
     )
+    parser.add_argument(
+        "--picture", metavar="FILE", help="what any request costs in every setting (PNG)"
+    )
 
 
 def run(arguments: Namespace) -> int:
     """Write the page from the CSV files of runs and the notes, and the answer into another one."""
+    from pam.reporting.figures.overview import render
     from pam.reporting.pages.reproduction import answer_of, read_runs, reproduction_page
 
     notes = _read(arguments.notes) if arguments.notes else ""
@@ -39,6 +44,8 @@ def run(arguments: Namespace) -> int:
         before, _, after = _parts(arguments.answer)
         text = f"{before}{BEGIN}\n{answer_of(runs)}\n{END}{after}"
         write_text(arguments.answer, text)
+    if arguments.picture:
+        render(runs, arguments.picture)
     return 0
 
 

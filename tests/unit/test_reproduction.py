@@ -1,15 +1,19 @@
 """The page of everything that the paper reports, beside what was measured."""
 
+import json
 import re
 from argparse import Namespace
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pam import DataError
 from pam.cli import reproduction as command
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
+from pam.reporting.figures import overview
+from pam.reporting.figures.style import source_hash
 from pam.reporting.pages.beside import costs_and_ratios
 from pam.reporting.pages.reproduction import answer_of, read_runs, reproduction_page
 from pam.reporting.published import published
@@ -120,7 +124,9 @@ def test_folders_that_are_no_runs_are_named(tmp_path, runs):
 
 def test_the_command_writes_the_page_and_the_answer(tmp_path, runs, page):
     notes, out, readme = (tmp_path / name for name in ("notes.md", "page.md", "README.md"))
+    picture = tmp_path / "picture.png"
     arguments = Namespace(results=runs, out=str(out), notes=str(notes), answer=str(readme))
+    arguments.picture = str(picture)
     with pytest.raises(DataError, match=r"notes\.md cannot be read"):
         command.run(arguments)
     notes.write_text(NOTES)
@@ -133,19 +139,11 @@ def test_the_command_writes_the_page_and_the_answer(tmp_path, runs, page):
     answer = answer_of(read_runs(runs))
     written = f"# Title\n\n{command.BEGIN}\n{answer}\n{command.END}\n\nMore.\n"
     assert readme.read_text() == written
-
-
-def test_the_answer_tells_of_other_data_where_seeds_are_enough(runs, monkeypatch):
-    title = "**LeNet-5 on cartoon faces (synthetic)**"
-    assert title not in answer_of(read_runs(runs))
-    monkeypatch.setattr("pam.reporting.statistics.claims.LEAST_SEEDS", 1)
-    matched = select(read_table(runs[1], "matched"), requirement="mean", delta=1, merging="pam")
-    ratio = select(matched, combination="A&B&C").iloc[0]["flops_vs_none_mean"]
-    told = answer_of(read_runs(runs)).partition(title)[2]
-    assert told.startswith(
-        f", VIBNet (P1): all tasks running, PAM costs {ratio:.2f} of B1 (p = nan); "
-        "for any request the cheapest row is "
-    )
+    origin = json.loads(Image.open(picture).info["Description"])
+    assert origin["runs"].keys() == {"cartoon", "fashion_mnist"}
+    drawn = picture.read_bytes()
+    assert command.run(arguments) == 0
+    assert picture.read_bytes() == drawn
 
 
 def test_the_answer_has_the_largest_factors_of_enough_seeds(runs, monkeypatch):
@@ -177,7 +175,6 @@ def test_the_answer_has_the_best_and_the_worst_ratio_of_the_csv_file(runs):
         )
         assert answer.partition(claim)[2].partition("**, ")[2].startswith(" to ".join(ends))
     assert "paper 0.86" in answer and TOO_FEW in answer
-    assert f"figures/{runs[0].parent.name}/fashion_mnist/fashion-ratios.png" in answer
     with pytest.raises(DataError, match="there is no answer"):
         answer_of(read_runs(runs[1:]))
 
@@ -208,5 +205,10 @@ def test_the_readme_has_the_answer_of_the_committed_references(references):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     between = readme.partition(command.BEGIN)[2].partition(command.END)[0]
     assert between.strip() == answer_of(references).strip()
-    picture = re.search(r"!\[.*\]\((.*)\)", between)[1]
-    assert (ROOT / picture).is_file()
+
+
+def test_the_picture_of_the_readme_is_drawn_from_the_committed_references(references):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    picture = Image.open(ROOT / re.search(r"!\[.*\]\((.*)\)", readme)[1])
+    hashes = {run.profile: source_hash(run.folder, overview.SOURCES) for run in references}
+    assert json.loads(picture.info["Description"])["runs"] == hashes

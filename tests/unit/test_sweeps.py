@@ -3,12 +3,14 @@
 from math import nan
 
 import pytest
+from matplotlib.collections import LineCollection
 
-from pam.reporting.figures import style, sweeps
-from pam.reporting.pages.variants import protocol_tables, sweep_sentences, sweep_tables
+from pam.reporting.figures import overview, style, sweeps
+from pam.reporting.pages.beside import settings_sentence
+from pam.reporting.pages.variants import protocol_tables, sweep_tables
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
-from pam.reporting.statistics import variants
+from pam.reporting.statistics import settings, variants
 from pam.reporting.statistics.intervals import Estimate
 from pam.reporting.statistics.matched import NOT_REACHED
 from pam.reporting.statistics.standings import Standing
@@ -227,18 +229,44 @@ def test_pam_is_set_against_the_cheaper_of_both_baselines(tmp_path):
     )
 
 
-def test_the_answer_tells_both_ends_of_a_sweep(tmp_path):
+def test_every_setting_is_drawn_in_its_sweeps_and_counted_once(tmp_path):
+    """B2 costs less, PAM not surely, learned groups more; the row of a sweep's start is in two."""
+    told = {
+        ("mtz", "vibnet"): (0.8, 0.7, 0.9, 0.03, 0.03),
+        ("pam", "vibnet"): (0.8, 0.7, 0.9, 0.06, 0.06),
+        ("all_shared", "vibnet_readers"): (1.4, 1.2, 1.6, 0.03, 0.03),
+        ("mtz", "vibnet_readers"): (0.5, 0.4, 0.6, 0.03, 0.03),
+    }
+    place = {"n_tasks": None, "combinations": 3}
     rows = [
-        (name, merging, pruning, one, {"combinations": 1, "n_tasks": n_tasks})
-        for name, ratio in zip(OVERLAPS, (1.2, 0.9, 0.7), strict=True)
-        for merging, pruning, one in (
-            ("none", "vibnet", (1, 1, 1, 1, 1)),
-            ("all_shared", "vibnet_readers", (ratio, 0.5, 1.5, 0.3, 0.3)),
-        )
-        for n_tasks in (2, None)
+        (name, *row, ratio, place)
+        for name in OVERLAPS | WIDTHS
+        for row, ratio in ((("none", "vibnet"), (1, 1, 1, 1, 1)), *told.items())
     ]
-    (sentence,) = sweep_sentences([ratios(run_of(tmp_path, OVERLAPS), "requests", rows)])
-    assert sentence.endswith(
-        "2 tasks, labels in common (%) 0 and 100, n = 6: for any request "
-        "all shared + VIBNet readers costs 1.20 [0.50, 1.50] and 0.70 [0.50, 1.50] of B1."
-    )
+    run = ratios(run_of(tmp_path, OVERLAPS | WIDTHS), "requests", rows)
+    every = settings.any_requests([run])
+    assert [*every["place"].unique()] == ["0", "50", "100", "8", "16", "32"]
+    assert every["group"].nunique() == 2 and {*every["method"]} == {"mtz", "pam", "learned"}
+    counts = settings.outcomes(every)
+    assert counts.loc["mtz"].tolist() == [5, 0, 5]
+    assert counts.loc["pam"].tolist() == [0, 0, 5]
+    assert counts.loc["learned"].tolist() == [0, 5, 5]
+    assert "B2 MTZ less in 5 and more in 0 of 5;" in settings_sentence([run])
+
+
+@pytest.mark.parametrize("bound", ["none", "pam"])
+def test_a_bound_is_no_outcome(tmp_path, bound):
+    rows = [
+        (name, merging, "vibnet", ratio, {"n_tasks": None, "combinations": 3, "status": status})
+        for name in OVERLAPS
+        for merging, ratio in (("none", (1, 1, 1, 1, 1)), ("pam", (0.8, 0.7, 0.9, 0.03, 0.03)))
+        for status in ["bound" if merging == bound else "ok"]
+    ]
+    every = settings.any_requests([ratios(run_of(tmp_path, OVERLAPS), "requests", rows)])
+    assert every["bound"].all()
+    assert settings.outcomes(every).loc["pam"].tolist() == [0, 0, 3]
+    with style.house_style():
+        axes = overview._draw(every).axes[0]
+    assert not [
+        one for one in axes.collections if isinstance(one, LineCollection) and one.get_segments()
+    ]

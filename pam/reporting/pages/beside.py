@@ -12,6 +12,7 @@ from pam.reporting.statistics import claims
 from pam.reporting.statistics.intervals import mean_interval
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.settings import any_requests, methods, outcomes
 from pam.reporting.statistics.variants import sweeps
 from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
@@ -104,6 +105,18 @@ def largest_factors(runs: Sequence[Run]) -> TextTable:
     ]
     header = ["profile", "experiment", "against", "merger", "pruning", "tasks"]
     return TextTable("Largest factors", [*header, "measured", "n", "PAM in the paper"], rows, 6)
+
+
+def settings_sentence(runs: Sequence[Run]) -> str:
+    """Return in how many settings a request costs less, and more, than separate networks."""
+    told = [
+        f"{methods()[one.Index]} less in {one.less} and more in {one.more} of {one.known}"
+        for one in outcomes(any_requests(runs)).itertuples()
+    ]
+    return (
+        f"**In all settings of the picture**, any request at {DEFAULT_DELTA:g}, against "
+        f"{Names().merging(REFERENCES[0])} (interval and p < {claims.LEVEL:g}): {'; '.join(told)}."
+    )
 
 
 def factor_sentences(runs: Sequence[Run]) -> Iterator[str]:

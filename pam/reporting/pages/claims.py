@@ -1,12 +1,11 @@
 """The paper's claims with verdicts, and the answer that follows from them."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pam.reporting.names import file_stem
 from pam.reporting.pages.controls import controls_sentence
-from pam.reporting.pages.requests import cheapest, lead, within_delta
+from pam.reporting.pages.requests import cheapest
 from pam.reporting.published import published, reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics import claims
@@ -147,11 +146,11 @@ def evidence_table(every: Sequence[Claim]) -> TextTable:
     return TextTable("Every ratio behind the verdicts", header, rows, 4)
 
 
-def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str] = ()) -> str:
-    """Return what came out of one experiment of the paper, in three points and a picture.
+def answer(run: Run, experiment: str, elsewhere: Sequence[str] = ()) -> str:
+    """Return what came out of one experiment of the paper, and elsewhere, in three points.
 
-    Ratios are those under the first of the paper's pruning schemes that ran. The last point lists
-    a sentence for each of ``others`` where enough seeds ran, and the ``further`` ones.
+    Ratios are those under the first of the paper's pruning schemes that ran. The last point is the
+    first sentence of ``elsewhere``, with the others listed under it.
     """
     rows = run.rows("matched", experiment=experiment, requirement=MEAN, merging=PAM)
     pruning = next(name for name in claims.PRUNINGS if name in set(rows["pruning"]))
@@ -159,29 +158,26 @@ def answer(run: Run, experiment: str, others: Places = (), further: Iterable[str
     deltas = " or ".join(f"{one:g}" for one in sorted(rows["delta"].unique(), reverse=True))
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
     asked = f"**Whatever is asked for**, at {DEFAULT_DELTA:g}, {cheapest(run, pruning, ranked)}"
+    told = map(_told, ratio_claims([(run, experiment)], [pruning]))
     points = [
-        _listed("The paper's claims", map(_told, ratio_claims([(run, experiment)], [pruning]))),
-        f"{asked} {controls_sentence(run, experiment, pruning)}",
-        _listed("On other data", [*_on_other_data(others), *further]),
+        _listed("**The paper's claims:**", told),
+        f"{asked} {controls_sentence(run, experiment, pruning)}".strip(),
+        *([_listed(elsewhere[0], elsewhere[1:])] if elsewhere else []),
     ]
-    picture = f"figures/{run.folder.resolve().parent.name}/{run.profile}"
-    picture += f"/{file_stem(run.experiments, experiment, 'ratios')}.png"
     return "\n".join(
         [
             f"{run.title(experiment)}, pruned by {run.names.pruning(pruning)}: ratios of "
             f"computation where the tasks have lost {deltas} percentage points of accuracy on "
             f"average, with 95 % intervals over {int(rows['n'].max())} seeds; of all tasks and "
             "losses the best and the worst.\n",
-            *(f"{index}. {point.strip()}" for index, point in enumerate(filter(None, points), 1)),
-            f"\n![Computation against B1 and B2]({picture})",
+            *(f"{index}. {point}" for index, point in enumerate(points, 1)),
         ]
     )
 
 
-def _listed(title: str, sentences: Iterable[str]) -> str:
-    """Return sentences as a list inside a numbered one; empty without any."""
-    lines = "".join(f"\n   - {one}" for one in sentences)
-    return lines and f"**{title}:**{lines}"
+def _listed(first: str, sentences: Iterable[str]) -> str:
+    """Return a sentence of a numbered list, and others as a list under it."""
+    return "".join([first, *(f"\n   - {one}" for one in sentences)])
 
 
 def _told(claim: Claim) -> str:
@@ -190,26 +186,6 @@ def _told(claim: Claim) -> str:
     ends = dict.fromkeys(claim.cell(one) for one in known[:1] + known[-1:])
     ratios = f" {' to '.join(ends)}" if ends else ""
     return f"{claim.text}: **{verdict(claim.evidence)}**,{ratios} (paper {claim.reported})."
-
-
-def _on_other_data(places: Places) -> Iterator[str]:
-    """Yield PAM against B1, and who is cheapest, wherever enough seeds tell."""
-    for run, experiment in places:
-        evidence = [
-            one
-            for one in weighed(claims.all_tasks([(run, experiment)]))
-            if one.delta == DEFAULT_DELTA and one.estimate.n >= claims.LEAST_SEEDS
-        ]
-        ranked = standings(run, experiment, DEFAULT_DELTA) if evidence else {}
-        for one in evidence:
-            reached, ratio = within_delta(ranked[one.pruning]), interval(*one.estimate[1:], ".2f")
-            yield (
-                f"**{run.title(experiment)}**, {run.names.pruning(one.pruning)}: all tasks "
-                f"running, PAM costs {ratio} of B1 (p = {one.p:.2g}); for any request "
-                f"{lead(run, one.pruning, reached, (B1, PAM))}; "
-                f"{sum(not row.differs for row in reached[1:])} of {len(reached) - 1} "
-                "other rows are not told apart from it."
-            )
 
 
 def _where(one: Evidence) -> str:

@@ -10,6 +10,7 @@ from pam.reporting.pages.beside import (
     costs_and_ratios,
     factor_sentences,
     largest_factors,
+    settings_sentence,
     single_tasks,
 )
 from pam.reporting.pages.claims import (
@@ -25,7 +26,6 @@ from pam.reporting.pages.variants import (
     PROTOCOLS,
     SWEEPS,
     protocol_tables,
-    sweep_sentences,
     sweep_tables,
 )
 from pam.reporting.published import published
@@ -121,8 +121,7 @@ def answer_of(runs: Runs) -> str:
     for run, experiment in of_the_paper(runs):
         rows = run.rows("matched", experiment=experiment, merging=PAM)
         if rows["pruning"].isin(PRUNINGS).any():
-            further = [*sweep_sentences(runs), *factor_sentences(runs)]
-            return answer(run, experiment, _of_others(runs), further)
+            return answer(run, experiment, [settings_sentence(runs), *factor_sentences(runs)])
     raise DataError("none of the runs has PAM in an experiment of the paper, so there is no answer")
 
 

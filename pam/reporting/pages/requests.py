@@ -4,14 +4,12 @@ import math
 from collections.abc import Sequence
 
 from pam.reporting.run import Run
-from pam.reporting.statistics.claims import B1, B2, PAM
+from pam.reporting.statistics.claims import B1, B2, PAM, SHARED
 from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.standings import Standing, standings
 from pam.reporting.tables.cells import cost_cell, interval
 from pam.reporting.tables.text_table import TextTable
-
-SHARED = "all_shared"
 
 
 def requests_part(run: Run, experiment: str) -> list[str]:
@@ -47,7 +45,7 @@ def requests_part(run: Run, experiment: str) -> list[str]:
 def cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
     """Return who is cheapest, by how much against the known rows, and who is not told apart."""
     reached = within_delta(ranked)
-    told = lead(run, family, reached, (B1, B2, SHARED, PAM))
+    told = _lead(run, family, reached)
     level = [
         run.names.row(one.merging, one.pruning, family) for one in reached[1:] if not one.differs
     ]
@@ -58,11 +56,11 @@ def cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
     )
 
 
-def lead(run: Run, family: str, reached: Sequence[Standing], known: Sequence[str]) -> str:
+def _lead(run: Run, family: str, reached: Sequence[Standing]) -> str:
     """Return who is cheapest, with its ratios to the rows that everybody asks about."""
     first, places = reached[0], {(one.pruning, one.merging): one for one in reached}
     told = [f"the cheapest row is {run.names.row(first.merging, first.pruning, family)}"]
-    for name in known:
+    for name in (B1, B2, SHARED, PAM):
         one = places.get((family, name))
         if one and not math.isnan(one.p):
             ratio = interval(*one.ratio[1:], ".2f")

@@ -1,6 +1,6 @@
 """Tables of experiments alike but for one thing: when merging pays, and what ratios hang on."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -14,7 +14,6 @@ from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.standings import standings
 from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
-from pam.reporting.storage import select
 from pam.reporting.tables.cells import (
     Lookup,
     baseline,
@@ -88,36 +87,6 @@ def _of_the_cheaper(run: Run, lookup: Lookup, beside: str, x: float) -> str:
     cheaper = min(known, key=lambda reference: known[reference]["flops_mean"])
     ratio = ratio_cell(pam, known[cheaper], f"flops_vs_{cheaper}")
     return f"at {x:g} {ratio} of {baseline(run.names, cheaper)}"
-
-
-def sweep_sentences(runs: Iterable[Run]) -> Iterator[str]:
-    """Yield what any request costs of B1 at both ends of every sweep, a sentence each."""
-    for run in runs:
-        for sweep, rows in sweep_rows(run).groupby("sweep", sort=False):
-            told = _ends(run, select(rows, request=ANY_REQUEST))
-            if told:
-                setting, n = run.title(rows["experiment"].iloc[0]), int(rows["n"].max())
-                sizes = rows.groupby("experiment")["n_tasks"].max().unique()
-                tasks = f"{sizes[0]:.0f} tasks, " if len(sizes) == 1 else ""
-                first, last = (f"{end(rows['x']):g}" for end in (min, max))
-                yield (
-                    f"**{setting}**, {tasks}{sweep} {first} and {last}, n = {n}: for any request "
-                    f"{', '.join(told)} of B1."
-                )
-
-
-def _ends(run: Run, rows: pd.DataFrame) -> list[str]:
-    """Return the ratios to B1 at both ends of a sweep, a text per row that has both."""
-    ends, beside = [rows["x"].min(), rows["x"].max()], _beside(run, rows)
-    lookup = Lookup(run.names, rows[rows["status"] == OK], ["merging", "pruning", "x"])
-    bases, told = lookup.all(*product(REFERENCES[:1], [beside], ends)), []
-    for merging, pruning in lookup.places("merging", "pruning"):
-        known = lookup.all(*product([merging], [pruning], ends))
-        if merging != REFERENCES[0] and all([*bases, *known]):
-            ratios = [ratio_cell(*pair, _B1) for pair in zip(known, bases, strict=True)]
-            name = run.names.row(merging, pruning, beside)
-            told.append(f"{name} costs {' and '.join(ratios)}")
-    return told
 
 
 def _beside(run: Run, rows: pd.DataFrame) -> str:

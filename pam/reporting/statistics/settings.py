@@ -1,0 +1,113 @@
+"""What any request costs of separate networks, in every setting that several runs have."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from pam.reporting.names import Names
+from pam.reporting.run import Run
+from pam.reporting.statistics.claims import B1, B2, LEVEL, PAM, SHARED
+from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
+from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.variants import protocols, sweeps, varied
+
+_FAITHFUL = (B2, SHARED, PAM)
+_LEARNED = "learned"
+
+_PARTS = ("mean", "low", "high", "p")
+_COLUMNS = (*("experiment", "pruning", "method", "group", "place"), *_PARTS, "n", "bound")
+
+_Place = tuple[str, str, str]
+"""A group of experiments, one of them, and what it is in the group; empty if it stands alone."""
+
+
+def methods() -> dict[str, str]:
+    """Return method -> display name: mergers under the baselines' pruner, and learned groups."""
+    names = {merging: Names().merging(merging) for merging in _FAITHFUL}
+    return names | {_LEARNED: f"{names[SHARED]} with groups learned while pruning"}
+
+
+def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return the ratios to B1 of any request at the default delta, where every seed has one.
+
+    Returns:
+        A row per setting and method: ``experiment`` with its profile, ``pruning`` of the
+        baselines, ``method`` (one of :func:`methods`), ``group`` (data and networks, and what
+        varies), ``place`` (its value, or the pruner), ``mean``, ``low``, ``high``, ``p``, ``n``
+        and ``bound``. Experiments that stand alone come first, then sweeps, then other protocols;
+        one that is in two of them has rows in both.
+    """
+    places = [
+        (run, *one)
+        for groups in (_alone, _swept, _protocols)
+        for run in runs
+        for one in groups(run)
+    ]
+    parts = [part for place in places for part in _ratios(*place)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+
+
+def outcomes(ratios: pd.DataFrame) -> pd.DataFrame:
+    """Return method -> in how many settings its ratio lies below 1, above it, and is known.
+
+    Interval and p must both say so. The columns are ``less``, ``more`` and ``known``.
+    """
+    told = (ratios["p"] < LEVEL) & ~ratios["bound"]
+    less, more = told & (ratios["high"] < 1), told & (ratios["low"] > 1)
+    counted = ratios.assign(less=less, more=more, known=True)
+    once = counted.drop_duplicates(["experiment", "pruning", "method"]).groupby("method")
+    counts = once[["less", "more", "known"]].sum()
+    return counts.reindex([one for one in methods() if one in counts.index])
+
+
+def _ratios(run: Run, group: str, experiment: str, place: str) -> Iterator[pd.DataFrame]:
+    """Yield the ratios of one experiment, for each pruner of baselines."""
+    rows = run.rows("requests", experiment=experiment, requirement=MEAN, delta=DEFAULT_DELTA)
+    rows = rows[rows["n_tasks"].isna()].dropna(subset=f"flops_vs_{B1}_mean")
+    prunings = rows["pruning"].unique()
+    beside = rows["pruning"].map(lambda one: run.names.beside(one, prunings))
+    families = run.names.order_prunings(beside)
+    for family in families:
+        own = rows[beside == family]
+        is_faithful = own["pruning"] == family
+        is_learned = ~is_faithful & (own["merging"] == SHARED)
+        is_bound = own["status"] == BOUND
+        parts = {part: own[f"flops_vs_{B1}_{part}"] for part in _PARTS}
+        pruner = [run.names.pruning(family)] if len(families) > 1 or not place else []
+        ratios = pd.DataFrame(parts).assign(
+            experiment=f"{run.profile}/{experiment}",
+            pruning=family,
+            method=own["merging"].where(is_faithful).mask(is_learned, _LEARNED),
+            group=group,
+            place=", ".join(filter(None, [place, *pruner])),
+            n=own["n"],
+            # Against a bound of the baseline every ratio is one.
+            bound=is_bound | is_bound[is_faithful & (own["merging"] == B1)].any(),
+        )
+        yield ratios[ratios["method"].isin([*methods()])]
+
+
+def _alone(run: Run) -> Iterator[_Place]:
+    for name in sorted({*run.experiments} - varied(run)):
+        yield run.title(name), name, ""
+
+
+def _swept(run: Run) -> Iterator[_Place]:
+    for sweep, values in sweeps(run).items():
+        ordered = sorted(values, key=values.__getitem__)
+        for name in ordered:
+            yield _titled(run, ordered, sweep), name, f"{values[name]:g}"
+
+
+def _protocols(run: Run) -> Iterator[_Place]:
+    for names in protocols(run):
+        for name in names:
+            yield _titled(run, names, "protocol"), name, name.replace("_", " ")
+
+
+def _titled(run: Run, experiments: Sequence[str], what: str) -> str:
+    """Return what experiments have in common, and what varies."""
+    rows = run.rows("requests")
+    sizes = rows[rows["experiment"].isin(experiments)].groupby("experiment")["n_tasks"].max()
+    tasks = f", {sizes.iloc[0]:.0f} tasks" if sizes.nunique() == 1 else ""
+    return f"{run.title(experiments[0])}{tasks}: {what}"
