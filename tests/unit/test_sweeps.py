@@ -5,6 +5,7 @@ from math import nan
 import pytest
 from matplotlib.collections import LineCollection
 
+from pam import DataError
 from pam.reporting.figures import overview, style, sweeps
 from pam.reporting.pages.beside import settings_sentence
 from pam.reporting.pages.variants import protocol_tables, sweep_tables
@@ -251,7 +252,7 @@ def test_every_setting_is_drawn_in_its_sweeps_and_counted_once(tmp_path):
     assert counts.loc["mtz"].tolist() == [5, 0, 5]
     assert counts.loc["pam"].tolist() == [0, 0, 5]
     assert counts.loc["learned"].tolist() == [0, 5, 5]
-    assert "B2 MTZ less in 5 and more in 0 of 5;" in settings_sentence([run])
+    assert "B2 MTZ costs less in 5 of 5 and more in 0;" in settings_sentence([run])
 
 
 @pytest.mark.parametrize("bound", ["none", "pam"])
@@ -270,3 +271,11 @@ def test_a_bound_is_no_outcome(tmp_path, bound):
     assert not [
         one for one in axes.collections if isinstance(one, LineCollection) and one.get_segments()
     ]
+
+
+def test_without_a_ratio_there_is_no_picture_and_no_sentence(tmp_path):
+    run = run_of(tmp_path, OVERLAPS)
+    assert settings_sentence([run]) == ""
+    with pytest.raises(DataError, match="nothing to draw"):
+        overview.render([run], tmp_path / "picture.png")
+    assert not (tmp_path / "picture.png").exists()

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pam.errors import DataError
 from pam.reporting.figures import style
 from pam.reporting.figures.panels import beside, hollow, log_axis, scatter
 from pam.reporting.names import Names
@@ -32,9 +33,11 @@ def render(runs: Sequence[Run], path: str | Path) -> None:
     """Draw the figure into a PNG; the same CSV files give the same bytes.
 
     Raises:
-        DataError: if a CSV file is missing or damaged.
+        DataError: if a CSV file is missing or damaged, or no setting has a ratio.
     """
     ratios = any_requests(runs)
+    if ratios.empty:
+        raise DataError("no run has a merger that comes within delta as B1 does: nothing to draw")
     hashes = {run.profile: style.source_hash(run.folder, SOURCES) for run in runs}
     digest = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:10]
     seeds = " to ".join(dict.fromkeys(f"{end(ratios['n']):.0f}" for end in (min, max)))

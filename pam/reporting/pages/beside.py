@@ -108,11 +108,13 @@ def largest_factors(runs: Sequence[Run]) -> TextTable:
 
 
 def settings_sentence(runs: Sequence[Run]) -> str:
-    """Return in how many settings a request costs less, and more, than separate networks."""
+    """Return in how many settings a request costs less, and more, than B1; empty if in none."""
     told = [
-        f"{methods()[one.Index]} less in {one.less} and more in {one.more} of {one.known}"
+        f"{methods()[one.Index]} costs less in {one.less} of {one.known} and more in {one.more}"
         for one in outcomes(any_requests(runs)).itertuples()
     ]
+    if not told:
+        return ""
     return (
         f"**In all settings of the picture**, any request at {DEFAULT_DELTA:g}, against "
         f"{Names().merging(REFERENCES[0])} (interval and p < {claims.LEVEL:g}): {'; '.join(told)}."

@@ -121,7 +121,8 @@ def answer_of(runs: Runs) -> str:
     for run, experiment in of_the_paper(runs):
         rows = run.rows("matched", experiment=experiment, merging=PAM)
         if rows["pruning"].isin(PRUNINGS).any():
-            return answer(run, experiment, [settings_sentence(runs), *factor_sentences(runs)])
+            elsewhere = [settings_sentence(runs), *factor_sentences(runs)]
+            return answer(run, experiment, [*filter(None, elsewhere)])
     raise DataError("none of the runs has PAM in an experiment of the paper, so there is no answer")
 
 
