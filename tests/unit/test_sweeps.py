@@ -5,7 +5,7 @@ from math import nan
 import pytest
 from matplotlib.collections import LineCollection
 
-from pam import DataError
+from pam import ConfigError, DataError
 from pam.reporting.figures import overview, style, sweeps
 from pam.reporting.pages.beside import settings_sentence
 from pam.reporting.pages.variants import protocol_tables, sweep_tables
@@ -278,4 +278,6 @@ def test_without_a_ratio_there_is_no_picture_and_no_sentence(tmp_path):
     assert settings_sentence([run]) == ""
     with pytest.raises(DataError, match="nothing to draw"):
         overview.render([run], tmp_path / "picture.png")
-    assert not (tmp_path / "picture.png").exists()
+    with pytest.raises(ConfigError, match=r"ends with \.png"):
+        overview.render([run], tmp_path / "picture.svg")
+    assert not [*tmp_path.glob("picture*")]

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pam.errors import DataError
+from pam.errors import ConfigError, DataError
 from pam.reporting.figures import style
 from pam.reporting.figures.panels import beside, hollow, log_axis, scatter
 from pam.reporting.names import Names
@@ -33,8 +33,11 @@ def render(runs: Sequence[Run], path: str | Path) -> None:
     """Draw the figure into a PNG; the same CSV files give the same bytes.
 
     Raises:
+        ConfigError: if the path does not end with ``.png``.
         DataError: if a CSV file is missing or damaged, or no setting has a ratio.
     """
+    if (stem := Path(path)).suffix != ".png":
+        raise ConfigError(f"{path}: the picture is a PNG file; give it a name that ends with .png")
     ratios = any_requests(runs)
     if ratios.empty:
         raise DataError("no run has a merger that comes within delta as B1 does: nothing to draw")
@@ -46,13 +49,12 @@ def render(runs: Sequence[Run], path: str | Path) -> None:
         figure = _draw(ratios)
         style.entitle(figure, TITLE, "each combination of tasks equally likely")
         style.stamp(figure, NOTE, made_from)
-        style.save(
-            figure, Path(path).with_suffix(""), {"figure": "overview", "runs": hashes}, ["png"]
-        )
+        origin = {"figure": "overview", "runs": hashes}
+        style.save(figure, stem.with_suffix(""), origin, ["png"])
 
 
 def _draw(ratios: pd.DataFrame) -> Figure:
-    """Return two panels of settings, one under the other, under the names of their groups."""
+    """Return at most two panels of settings, one under the other, under names of groups."""
     *mergings, learned = methods()
     every = style.merging_looks(Names(), [*mergings, *REFERENCES])
     spare = next(style.spare_looks(every.values()))._replace(label=methods()[learned])
@@ -60,9 +62,9 @@ def _draw(ratios: pd.DataFrame) -> Figure:
     ratios = ratios.assign(merging=ratios["method"].map(methods()))
     columns = _halves(ratios)
     longest = max(map(_lines, columns))
-    figure = style.new_figure(2 * _WIDTH, _LINE * longest + 1.3)
-    grid = figure.subplots(1, 2, sharex=True)
-    for axes, rows in zip(grid, columns, strict=True):
+    figure = style.new_figure(len(columns) * _WIDTH, _LINE * longest + 1.3)
+    grid = figure.subplots(1, len(columns), sharex=True, squeeze=False)
+    for axes, rows in zip(grid[0], columns, strict=True):
         _panel(axes, rows, looks, longest)
     style.top_legend(figure, style.marks(looks.values(), "none"))
     return figure
@@ -112,4 +114,5 @@ def _halves(ratios: pd.DataFrame) -> Sequence[pd.DataFrame]:
         (ratios[ratios["group"].isin(groups[:n])], ratios[ratios["group"].isin(groups[n:])])
         for n in range(1, len(groups) + 1)
     ]
-    return min(parts, key=lambda both: np.ptp([_lines(rows) for rows in both]))
+    halves = min(parts, key=lambda both: np.ptp([_lines(rows) for rows in both]))
+    return [rows for rows in halves if len(rows)]

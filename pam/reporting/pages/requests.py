@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from pam.reporting.run import Run
-from pam.reporting.statistics.claims import B1, B2, PAM, SHARED
+from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.standings import Standing, standings
@@ -60,7 +60,7 @@ def _lead(run: Run, family: str, reached: Sequence[Standing]) -> str:
     """Return who is cheapest, with its ratios to the rows that everybody asks about."""
     first, places = reached[0], {(one.pruning, one.merging): one for one in reached}
     told = [f"the cheapest row is {run.names.row(first.merging, first.pruning, family)}"]
-    for name in (B1, B2, SHARED, PAM):
+    for name in (B1, B2, ALL_SHARED, PAM):
         one = places.get((family, name))
         if one and not math.isnan(one.p):
             ratio = interval(*one.ratio[1:], ".2f")

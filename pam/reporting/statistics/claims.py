@@ -25,7 +25,7 @@ MARGIN = 1.1
 """Costs that differ by a smaller factor count as equal."""
 
 CORRELATION_MARGIN = 0.1
-PAM, B1, B2, SHARED = "pam", "none", "mtz", "all_shared"
+PAM, B1, B2, ALL_SHARED = "pam", "none", "mtz", "all_shared"
 PRUNINGS = ("vibnet", "taylor")
 
 HOLDS, LEANS, FAILS, UNKNOWN = "holds", "leans that way", "does not hold", "no ratio"

@@ -6,12 +6,12 @@ import pandas as pd
 
 from pam.reporting.names import Names
 from pam.reporting.run import Run
-from pam.reporting.statistics.claims import B1, B2, LEVEL, PAM, SHARED
+from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.variants import protocols, sweeps, varied
 
-_FAITHFUL = (B2, SHARED, PAM)
+_FAITHFUL = (B2, ALL_SHARED, PAM)
 _LEARNED = "learned"
 
 _PARTS = ("mean", "low", "high", "p")
@@ -24,7 +24,7 @@ _Place = tuple[str, str, str]
 def methods() -> dict[str, str]:
     """Return method -> display name: mergers under the baselines' pruner, and learned groups."""
     names = {merging: Names().merging(merging) for merging in _FAITHFUL}
-    return names | {_LEARNED: f"{names[SHARED]} with groups learned while pruning"}
+    return names | {_LEARNED: f"{names[ALL_SHARED]} with groups learned while pruning"}
 
 
 def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
@@ -70,7 +70,7 @@ def _ratios(run: Run, group: str, experiment: str, place: str) -> Iterator[pd.Da
     for family in families:
         own = rows[beside == family]
         is_faithful = own["pruning"] == family
-        is_learned = ~is_faithful & (own["merging"] == SHARED)
+        is_learned = ~is_faithful & (own["merging"] == ALL_SHARED)
         is_bound = own["status"] == BOUND
         parts = {part: own[f"flops_vs_{B1}_{part}"] for part in _PARTS}
         pruner = [run.names.pruning(family)] if len(families) > 1 or not place else []
