@@ -34,7 +34,6 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Write the page from the CSV files of runs and the notes, and the answer into another one."""
-    from pam.reporting.figures.overview import render
     from pam.reporting.pages.reproduction import answer_of, read_runs, reproduction_page
 
     notes = _read(arguments.notes) if arguments.notes else ""
@@ -45,6 +44,9 @@ def run(arguments: Namespace) -> int:
         text = f"{before}{BEGIN}\n{answer_of(runs)}\n{END}{after}"
         write_text(arguments.answer, text)
     if arguments.picture:
+        # Not above: matplotlib takes its time, and the page needs none.
+        from pam.reporting.figures.overview import render
+
         render(runs, arguments.picture)
     return 0
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from pam.errors import ConfigError, DataError
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import beside, hollow, log_axis, scatter
+from pam.reporting.figures.panels import beside, forest, log_axis
 from pam.reporting.names import Names
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import DEFAULT_DELTA, REFERENCES
@@ -82,12 +82,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], lines: 
     keys = zip(rows["group"], rows["place"], strict=True)
     at = pd.Series([places[key] for key in keys], rows.index)
     rows = rows.assign(y=at + beside(rows["merging"], list(looks), 0.6))
-    axes.axvline(1, color=style.GREY, lw=0.8, zorder=1)
-    sure = rows[~rows["bound"]]
-    colours = [looks[name].colour for name in sure["merging"]]
-    axes.hlines(sure["y"], sure["low"], sure["high"], colours, lw=1.0)
-    scatter(axes, rows, "mean", "y", "merging", looks, s=18, zorder=4, linewidth=0.3)
-    hollow(axes, rows[rows["bound"]], "mean", "y", looks, 18)
+    forest(axes, rows, looks)
     axes.set_xscale("log")
     log_axis(axes.xaxis)
     axes.set(xlabel="FLOPs of any request / B1", ylabel="", ylim=(lines - 0.4, -0.6))

@@ -204,6 +204,20 @@ def hollow(
         axes.scatter(cells[x], cells[y], size, "white", zorder=5, **look)
 
 
+def forest(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
+    """Draw ratios around a line at 1: a mark of its merging per row, and its interval.
+
+    Rows have ``mean``, ``low``, ``high``, ``y``, ``merging``, and ``bound``, where the mark is
+    hollow and has no interval.
+    """
+    axes.axvline(1, color=style.GREY, lw=0.8, zorder=1)
+    sure = rows[~rows["bound"]]
+    colours = [looks[name].colour for name in sure["merging"]]
+    axes.hlines(sure["y"], sure["low"], sure["high"], colours, lw=1.1)
+    scatter(axes, rows, "mean", "y", "merging", looks, s=20, zorder=4, linewidth=0.3)
+    hollow(axes, rows[rows["bound"]], "mean", "y", looks, 20)
+
+
 def _colours(column: str, looks: Mapping[str, Look]) -> dict[str, object]:
     palette = {name: look.colour for name, look in looks.items()}
     return {"hue": column, "hue_order": list(looks), "palette": palette, "legend": False}

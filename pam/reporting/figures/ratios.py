@@ -9,11 +9,10 @@ from pam.reporting.figures import style
 from pam.reporting.figures.panels import (
     beside,
     facets,
-    hollow,
+    forest,
     log_axis,
     merging_looks,
     named,
-    scatter,
 )
 from pam.reporting.names import ANY_REQUEST, order_combinations
 from pam.reporting.published import reported_ratios
@@ -56,11 +55,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
     labels = ("ratio of FLOPs", "")
     panels = facets(ratios, "pruning", "against", size, labels, _NOTHING, height_ratios=heights)
     for axes, rows in panels:
-        axes.axvline(1, color=style.GREY, lw=0.8, zorder=1)
-        colours = [looks[name].colour for name in rows["merging"]]
-        axes.hlines(rows["y"], rows["low"], rows["high"], colours, lw=1.1)
-        scatter(axes, rows, "mean", "y", "merging", looks, s=20, zorder=4, linewidth=0.3)
-        hollow(axes, rows[rows["bound"]], "mean", "y", looks, 20)
+        forest(axes, rows, looks)
         axes.scatter(
             rows["paper"], rows["y"], 34, "none", "*", edgecolors="black", lw=0.7, zorder=6
         )
