@@ -11,14 +11,16 @@ from pam.reporting.tables.text_table import TextTable
 from pam.runs.cells import Cell, all_cells
 from pam.runs.paths import Paths
 from pam.runs.stages import CELL_STAGES
-from pam.stages.planning import PATH_GROWTH, PATH_REDUCTION, STAGES, Machine, Plan, Range
+from pam.stages.planning import PATH_END, PATH_GROWTH, PATH_REDUCTION, STAGES, Machine, Plan, Range
 
 MICRO, TERA, PETA = 1e-6, 1e12, 1e15
 HOUR = 3600.0
 UNKNOWN = "unknown"
-# Of a data-centre GPU, which batches of 32 small images do not fill, and of one CPU core.
-SUSTAINED_TFLOPS = {"GPU": 10.0, "CPU": 0.03}
-LAUNCH_MICROSECONDS = {"GPU": 100.0, "CPU": 60.0}
+# Of a data-centre GPU, which batches of 32 small images do not fill, and of one CPU core, on which
+# they fit the jobs of the reference runs.
+SUSTAINED_TFLOPS = {"GPU": 10.0, "CPU": 0.04}
+LAUNCH_MICROSECONDS = {"GPU": 100.0, "CPU": 50.0}
+JOB_SECONDS = 4.5
 
 
 def run(arguments: Namespace) -> int:
@@ -29,7 +31,7 @@ def run(arguments: Namespace) -> int:
     rate = arguments.rate or SUSTAINED_TFLOPS[processor]
     launch = arguments.launch_us or LAUNCH_MICROSECONDS[processor]
     results = arguments.results or Paths(f"results/{Path(arguments.config).stem}").results
-    machine = Machine(rate * TERA, launch * MICRO)
+    machine = Machine(rate * TERA, launch * MICRO, JOB_SECONDS)
     sizes: dict[str, DataSize] = {}
     plans: dict[str, Plan | None] = dict.fromkeys(config.experiments)
     for name, made in config.experiments.items():
@@ -38,7 +40,7 @@ def run(arguments: Namespace) -> int:
         size = sizes[name] = prepared or expected_size(made.dataset, made.data)
         if size.input_shape is not None and size.training_images is not None:
             plans[name] = Plan(config, name, size.input_shape, size.training_images, machine)
-    assumed = f"{rate:g} TFLOP/s, and at least {launch:g} µs per operation of a step"
+    assumed = f"{rate:g} TFLOP/s, {launch:g} µs an operation of a step and {JOB_SECONDS:g} s a job"
     print(jobs_table(config).to_markdown())
     print(hours_table(plans, sizes, processor, assumed).to_markdown(), end="")
     return 0
@@ -87,10 +89,10 @@ def _notes(processor: str, assumed: str, unknown: list[str]) -> list[str]:
     notes = [
         f"An estimate, nothing was measured: {hours} at {assumed} (--rate, --launch-us).",
         "Work: training images x epochs x multiply-accumulates x 3 (forward and backward) x 2.",
-        "Ranges go from the cheapest to the dearest network that a merger may make; at every "
-        "strength networks count with their size before pruning, so pruning takes less. Of a path "
-        f"the last network is taken to be {PATH_REDUCTION:g} times cheaper than the first, and a "
-        f"growing strength to come to {PATH_GROWTH:g} times the first.",
+        "Ranges go from the cheapest to the dearest network that a merger may make. Of a list of "
+        "strengths every network counts with its size before pruning, so pruning takes less. Of a "
+        f"path the last network is taken to be {PATH_REDUCTION:g} times cheaper than the first, "
+        f"and a growing strength to come to {PATH_END:g}, or to {PATH_GROWTH:g} times the first.",
         "Not counted: making data, validation, a merger's search, steps between pruning events, "
         "measuring, relating and analysing beyond retraining.",
     ]

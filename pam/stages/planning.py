@@ -17,6 +17,7 @@ from pam.networks import Architecture, Gate, Widths
 from pam.networks import architecture as build_architecture
 from pam.pruning import PRUNERS
 from pam.pruning.progressive import FINE_TUNE
+from pam.runs.cells import cells_of
 from pam.source.signatures import signature_of
 from pam.training import Schedule, schedule_from
 
@@ -26,9 +27,11 @@ FORWARD_AND_BACKWARD = 3
 """Forward passes that a step of training is worth: the backward pass takes two."""
 FLOPS_PER_MAC = 2
 PATH_REDUCTION = 10.0
-"""How many times cheaper than the first the last network of a path is, in runs of two profiles."""
+"""How many times cheaper than the first the last network of a path is."""
 PATH_GROWTH = 3.0
-"""How many times the first strength of a path the last one is, of pruners whose strengths grow."""
+"""How many times the first strength the last one is at least, of pruners whose strengths grow."""
+PATH_END = 20.0
+"""The least strength at which such a path ends."""
 
 Settings = Mapping[str, Any]
 
@@ -39,12 +42,14 @@ class Machine:
 
     Attributes:
         flops_per_second: sustained in training.
-        launch_seconds: least time of an operation of a training step, however small: that of
-            its forward and backward pass and of its share of the optimiser's.
+        launch_seconds: time of an operation of a training step beside its arithmetic: for its
+            forward and backward pass and its share of the optimiser's.
+        job_seconds: time to start a job and to read its inputs.
     """
 
     flops_per_second: float
     launch_seconds: float
+    job_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,16 @@ class Plan:
             # The first task with itself, in a network trained for that, and with every other one.
             related += trained + self._merging(merging, PAIR) * tasks
         ranges = (trained * tasks + pretrained, merged, pruned, related)
-        return {stage: one * seeds for stage, one in zip(STAGES, ranges, strict=True)}
+        return {
+            stage: one * seeds + self._starts(stage)
+            for stage, one in zip(STAGES, ranges, strict=True)
+        }
+
+    def _starts(self, stage: str) -> Range:
+        """Return the start of all jobs of a stage."""
+        jobs = sum(cell.experiment == self.name for cell in cells_of(self.config, stage))
+        start = Work(seconds=jobs * self.machine.job_seconds)
+        return Range(start, start)
 
     def _pretraining(self, sizes: Sizes) -> Range:
         """Return the training of the trunk, on as many images as the tasks have if it is unsaid."""
@@ -183,16 +197,16 @@ class Plan:
 
     def _pruning(self, pruning: Pruning, sizes: Sizes) -> Range:
         strengths, networks = expected_length(pruning)
-        tuned = sizes
+        tuned = shrinking = sizes
         if pruning.path:
-            # Their sizes fall geometrically.
+            # Sizes of networks taken fall geometrically. Half of the path nothing is pruned yet.
             share = (1 - 1 / PATH_REDUCTION) / log(PATH_REDUCTION)
-            tuned = Sizes(*(replace(size, macs=round(share * size.macs)) for size in sizes))
+            tuned, shrinking = _scaled(sizes, share), _scaled(sizes, (1 + share) / 2)
         work = self._training(tuned, pruning.schedule or FINE_TUNE) * networks
         for option, said in (PRUNERS.forecast(pruning.method) or {}).items():
             default, often = said if isinstance(said, tuple) else (said, lambda once, _: once)
             settings = pruning.options.get(option) or default
-            work += self._training(sizes, settings) * often(strengths, networks)
+            work += self._training(shrinking, settings) * often(strengths, networks)
         return work
 
     def _training(self, sizes: Sizes, settings: Settings) -> Range:
@@ -210,7 +224,7 @@ def expected_length(pruning: Pruning) -> tuple[float, float]:
         # Cost falls about as units do: the first to go are those that cost least.
         strengths = max(1, 1 + log((1 - path.start) * PATH_REDUCTION) / -log(path.step))
     else:
-        strengths = 1 + log(PATH_GROWTH) / log(path.step)
+        strengths = 1 + log(max(PATH_GROWTH, PATH_END / path.start)) / log(path.step)
     networks = log(PATH_REDUCTION) / -log(path.cost_ratio)
     return strengths, min(strengths, networks, path.most)
 
@@ -256,13 +270,18 @@ def training(size: Size, schedule: Schedule, images: int, machine: Machine) -> W
         size: of the network.
         schedule: an incomplete last batch of an epoch is dropped.
         images: of the training part.
-        machine: a step takes the time of its operations or of its launches, whichever is longer.
+        machine: a step takes the time of its arithmetic and of its launches.
     """
     epochs = sum(stage.epochs for stage in schedule.stages)
     steps = epochs * (images // schedule.batch_size)
     flops = FLOPS_PER_MAC * FORWARD_AND_BACKWARD * size.macs * schedule.batch_size
-    seconds = max(flops / machine.flops_per_second, size.operations * machine.launch_seconds)
+    seconds = flops / machine.flops_per_second + size.operations * machine.launch_seconds
     return Work(flops, seconds) * steps
+
+
+def _scaled(sizes: Sizes, share: float) -> Sizes:
+    """Return sizes of networks of which so much is left."""
+    return Sizes(*(replace(size, macs=round(share * size.macs)) for size in sizes))
 
 
 def _mixed(macs: int, architecture: Architecture, tasks: int) -> Size:
