@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from pam.cli.main import main
+from pam.config import load_config
+from pam.runs.cells import all_cells
+from pam.runs.paths import Paths, profile_file
 from pam.source.modules import ROOT
 
 RESULTS, FIGURES = ROOT / "results" / "reference", ROOT / "figures" / "reference"
@@ -29,6 +32,17 @@ def check_same(drawn: Path, committed: Path) -> None:
 def test_the_tables_are_those_of_the_csv_files(name, tmp_path):
     assert main(["tables", "--results", str(RESULTS / name), "--out", str(tmp_path)]) == 0
     check_same(tmp_path, RESULTS / name / "tables")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_records_are_those_of_the_profile(name):
+    config = load_config(ROOT / profile_file(name))
+    folder = RESULTS / name
+    foreseen = {Paths(str(folder)).record(cell) for cell in all_cells(config) if cell.experiment}
+    assert {str(path) for path in folder.glob("*/*/*.json")} - foreseen == {
+        str(path) for path in folder.glob("data/*/dataset.json")
+    }
+    assert all(Path(path).exists() for path in foreseen)
 
 
 @pytest.mark.more
