@@ -8,7 +8,8 @@ from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.standings import Standing, standings
-from pam.reporting.tables.cells import cost_cell, interval
+from pam.reporting.tables.cells import cost_cell, interval, number
+from pam.reporting.tables.paths import path_training
 from pam.reporting.tables.text_table import TextTable
 
 
@@ -18,6 +19,7 @@ def requests_part(run: Run, experiment: str) -> list[str]:
     where = {"experiment": experiment, "requirement": MEAN, "delta": DEFAULT_DELTA}
     costs = run.rows("requests", **where)
     costs = costs[costs["n_tasks"].isna()].set_index(["pruning", "merging"])
+    trained = path_training(run, experiment)
     for family, ranked in standings(run, experiment, DEFAULT_DELTA).items():
         reached = within_delta(ranked)
         name = run.names.pruning(family)
@@ -30,12 +32,15 @@ def requests_part(run: Run, experiment: str) -> list[str]:
             p = "—" if math.isnan(one.p) else f"{one.p:.2g} ({one.p_holm:.2g})"
             cells = [cost_cell(row, 0), interval(*one.ratio[1:], ".2f"), p]
             label = run.names.row(one.merging, one.pruning, family)
-            rows.append([label, *cells, f"{row['n']:.0f}", _standing(one, reached)])
-        header = ["row", "MFLOPs", "cheapest / this", "p", "n", ""]
+            path = trained.get((one.pruning, one.merging))
+            cells += [f"{row['n']:.0f}", number(path.epochs.mean, ".0f") if path else "—"]
+            rows.append([label, *cells, _standing(one, reached)])
+        header = ["row", "MFLOPs", "cheapest / this", "p", "n", "epochs", ""]
         left = [run.names.row(one.merging, one.pruning, family) for one in ranked[len(reached) :]]
         notes = [f"A seed never comes within δ: {', '.join(left)}."] if left else []
         notes.append(
-            "costs more: interval below 1 and p < 0.05; in brackets p by Holm; ≤: only a bound."
+            "costs more: interval below 1 and p < 0.05; in brackets p by Holm; ≤: only a bound; "
+            "epochs: of training along a path, mean over seeds."
         )
         table = TextTable(f"{name}: expected cost of a request", header, rows, 1, notes=notes)
         parts += [f"{name}: {cheapest(run, family, ranked)}", table.to_markdown(4)]

@@ -18,7 +18,8 @@ Builder = Callable[[Run, str], Document | None]
 
 _TABLES: dict[Builder, tuple[str, ...]] = {
     comparison: (
-        *("measurements", "matched", "requests", "frontiers", "operating_points", "failures"),
+        *("measurements", "matched", "requests", "frontiers", "operating_points", "training"),
+        "failures",
     ),
     overviews.sensitivity: ("matched", "requests", "measurements", "failures"),
     networks.operating_points: ("operating_points", "measurements", "failures"),

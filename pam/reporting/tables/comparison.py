@@ -29,6 +29,7 @@ from pam.reporting.tables.cells import (
     ratio_cell,
 )
 from pam.reporting.tables.networks import cheapest_networks
+from pam.reporting.tables.paths import paths_table
 from pam.reporting.tables.text_table import Document, TextTable
 
 AXES = ["pruning", "combination", "merging"]
@@ -57,7 +58,7 @@ def comparison(run: Run, experiment: str) -> Document | None:
     tables[0] = replace(tables[0], notes=[*tables[0].notes, *_gaps(run, experiment)])
     if len(matched):
         tables.insert(1, cheapest_networks(run, experiment))
-        tables.append(_whole_frontiers(run, experiment))
+        tables += [_whole_frontiers(run, experiment), paths_table(run, experiment)]
     return Document(
         title=f"{run.title(experiment)} at matched accuracy",
         intro=introduction(measured),
