@@ -16,14 +16,14 @@ def add_arguments(parser: Parser) -> None:
         "--rate",
         type=positive,
         metavar="TFLOPS",
-        help="sustained speed of one job's training; default: 10 on a GPU, 0.04 on a CPU core",
+        help="sustained speed of one job's training; default: 10 on a GPU, 0.03 on a CPU core",
     )
     parser.add_argument(
         "--launch-us",
         type=positive,
         metavar="US",
         help="microseconds of an operation of a step beside its arithmetic; default: 100 on a GPU, "
-        "50 on a CPU",
+        "150 on a CPU",
     )
     parser.add_argument(
         "--results",

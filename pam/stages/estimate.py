@@ -18,9 +18,9 @@ HOUR = 3600.0
 UNKNOWN = "unknown"
 # Of a data-centre GPU, which batches of 32 small images do not fill, and of one CPU core, on which
 # they fit the jobs of the reference runs.
-SUSTAINED_TFLOPS = {"GPU": 10.0, "CPU": 0.04}
-LAUNCH_MICROSECONDS = {"GPU": 100.0, "CPU": 50.0}
-JOB_SECONDS = 4.5
+SUSTAINED_TFLOPS = {"GPU": 10.0, "CPU": 0.03}
+LAUNCH_MICROSECONDS = {"GPU": 100.0, "CPU": 150.0}
+JOB_SECONDS = 3.0
 
 
 def run(arguments: Namespace) -> int:

@@ -152,11 +152,12 @@ class Plan:
         pretrained = self._pretraining(Sizes(size, size))
         merged = pruned = related = Range()
         tasks = len(made.tasks)
-        for merging in made.merging.values():
+        for name, merging in made.merging.items():
             merged += self._merging(merging, tasks)
             sizes = merged_sizes(self._forecast(merging), self.architecture, tasks)
             for pruning in made.pruning.values():
-                pruned += self._pruning(pruning, sizes)
+                if pruning.prunes(name):
+                    pruned += self._pruning(pruning, sizes)
         for merging in made.relatedness.values():
             # The first task with itself, in a network trained for that, and with every other one.
             related += trained + self._merging(merging, PAIR) * tasks
