@@ -210,6 +210,19 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypa
     ]
 
 
+def test_a_ratio_to_a_bound_is_not_bold(tmp_path):
+    """At least 0.8 of a baseline may be more than the whole of it."""
+    rows = [
+        (name, merging, "vibnet", ratio, {"n_tasks": 1, "combinations": 1, "status": status})
+        for name in OVERLAPS
+        for merging, ratio in (("none", (1, 1, 1, 1, 1)), ("pam", (0.8, 0.7, 0.9, 0.03, 0.03)))
+        for status in ["bound" if (name, merging) == ("overlap_0", "none") else "ok"]
+    ]
+    (table,) = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
+    assert [row[3] for row in table.rows[:3]] == ["≥ 0.80", *["0.80 [0.70, 0.90]"] * 2]
+    assert table.strong == {(1, 3), (2, 3)}
+
+
 def test_pam_is_set_against_the_cheaper_of_both_baselines(tmp_path):
     """B2 costs 1.5 of B1, then half of it, then never comes within delta."""
     ends = zip(OVERLAPS, ((3e6, "ok"), (1e6, "ok"), (None, NOT_REACHED)), strict=True)

@@ -60,6 +60,8 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
                 (len(body), 3 + 2 * column)
                 for column, reference in enumerate(REFERENCES)
                 if row.get(f"flops_vs_{reference}_high", 1) < 1
+                # Of a bound of the baseline a ratio is a bound from below.
+                and (lookup.get(beside, (request, x), reference) or {}).get("status") == OK
             ]
             body.append([label, request, f"{x:g}", *ratio_cells(lookup, beside, *place)])
     names = [cell for one in REFERENCES for cell in (f"/ {baseline(run.names, one)}", "p")]
