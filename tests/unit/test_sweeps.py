@@ -115,6 +115,14 @@ def test_labels_in_common_are_counted_where_a_profile_names_them(tmp_path):
     assert variants.sweeps(run_of(tmp_path, only))["labels in common (%)"]["two_of_three"] == 0
 
 
+def test_of_two_experiments_with_one_value_the_first_is_in_the_sweep(tmp_path):
+    labels = {"hat": ["hat"], "beard": ["beard"]}
+    again = {"again": OVERLAPS["overlap_50"] | {"data": {"overlap": 0.5, "tasks": labels}}}
+    run = run_of(tmp_path, OVERLAPS | again)
+    assert {*variants.sweeps(run)["labels in common (%)"]} == {*OVERLAPS}
+    assert varied(run) == {*OVERLAPS}
+
+
 def test_experiments_that_differ_in_more_are_no_sweep(tmp_path):
     other = {"other": OVERLAPS["overlap_0"] | {"dataset": "lfw", "data": {"overlap": 0.2}}}
     two = {name: OVERLAPS[name] for name in ("overlap_0", "overlap_50")}

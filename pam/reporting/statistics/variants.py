@@ -1,7 +1,7 @@
 """Experiments of one profile that are alike but for one thing: a property, or the protocol."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,18 @@ Section = Mapping[str, Any]
 
 
 def sweeps(run: Run) -> dict[str, dict[str, float]]:
-    """Return what varies -> experiment -> its value, where experiments are alike but for it."""
+    """Return what varies -> experiment -> its value, where experiments are alike but for it.
+
+    Of several with the same value the first counts; the others stand alone.
+    """
     found: dict[str, dict[str, float]] = {}
     for label, (value, without) in _AXES.items():
         have = {name: one for name, one in _sections(run).items() if value(one) is not None}
-        groups = [{name: value(have[name]) for name in names} for names in _alike(have, without)]
-        places = max(groups, key=lambda one: len({*one.values()}), default={})
-        if len({*places.values()}) >= _LEAST:
-            found[label] = places
+        places = {name: value(section) for name, section in have.items()}
+        groups = [_first_of_each(names, places) for names in _alike(have, without)]
+        largest = max(groups, key=len, default={})
+        if len(largest) >= _LEAST:
+            found[label] = largest
     return found
 
 
@@ -80,6 +84,14 @@ def _alike(sections: Mapping[str, Section], rest: Callable[[Section], Any]) -> l
     for name, section in sections.items():
         groups.setdefault(json.dumps(rest(section), sort_keys=True), []).append(name)
     return list(groups.values())
+
+
+def _first_of_each(names: Iterable[str], places: Mapping[str, float]) -> dict[str, float]:
+    """Return the first of the names at every place, in their order."""
+    first: dict[float, str] = {}
+    for name in names:
+        first.setdefault(places[name], name)
+    return {name: place for place, name in first.items()}
 
 
 def _without_schedules(section: Section) -> Section:
