@@ -9,7 +9,7 @@ from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.standings import Standing, standings
 from pam.reporting.tables.cells import cost_cell, interval, number
-from pam.reporting.tables.paths import path_training
+from pam.reporting.tables.epochs import path_training
 from pam.reporting.tables.text_table import TextTable
 
 

@@ -28,8 +28,8 @@ from pam.reporting.tables.cells import (
     p_cell,
     ratio_cell,
 )
+from pam.reporting.tables.epochs import paths_table
 from pam.reporting.tables.networks import cheapest_networks
-from pam.reporting.tables.paths import paths_table
 from pam.reporting.tables.text_table import Document, TextTable
 
 AXES = ["pruning", "combination", "merging"]
