@@ -165,6 +165,24 @@ PARTS = ("mean", "low", "high", "p", "p_holm")
 PARTS_UNKNOWN = (None,) * len(PARTS)
 
 
+def test_the_cheapest_row_of_every_protocol_is_told(tmp_path, monkeypatch):
+    first = Standing("vibnet", "pam", 1e6, False, Estimate(6, *[nan] * 3), nan, nan)
+    monkeypatch.setattr(
+        "pam.reporting.pages.variants.standings",
+        lambda _, name, __: {"vibnet": [first]} if name == "slow" else {},
+    )
+    place = {"n_tasks": 2, "combinations": 1}
+    rows = [
+        (name, merging, "vibnet", (1, 1, 1, 1, 1), place)
+        for name in PROTOCOLS
+        for merging in ("none", "pam")
+    ]
+    run = run_of(tmp_path, {})
+    run.__dict__["manifest"].config["experiments"] = PROTOCOLS
+    (table,) = protocol_tables(ratios(run, "requests", rows))
+    assert table.notes[-1] == "Any request in `slow`: the cheapest row is PAM, the only one."
+
+
 def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
     place = {"n_tasks": 2, "combinations": 1}
     rows = [

@@ -70,9 +70,7 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
     told = "; ".join(filter(None, (_of_the_cheaper(run, lookup, beside, x) for x in values)))
     notes += [f"PAM, any request, of the cheaper of the two: {told}."] if told else []
     for x, experiment in sorted({*zip(rows["x"], rows["experiment"], strict=True)}):
-        ranked = standings(run, experiment, DEFAULT_DELTA).get(beside, [])
-        if within_delta(ranked):
-            notes.append(f"Any request at {x:g}: {cheapest(run, beside, ranked)}")
+        notes += _cheapest(run, experiment, f"at {x:g}", beside)
     return noted_table(title, header, body, 3, strong, notes, bold=_BELOW)
 
 
@@ -89,6 +87,13 @@ def _of_the_cheaper(run: Run, lookup: Lookup, beside: str, x: float) -> str:
     cheaper = min(known, key=lambda reference: known[reference]["flops_mean"])
     ratio = ratio_cell(pam, known[cheaper], f"flops_vs_{cheaper}")
     return f"at {x:g} {ratio} of {baseline(run.names, cheaper)}"
+
+
+def _cheapest(run: Run, experiment: str, where: str, family: str) -> list[str]:
+    """Return which row makes any request cheapest; nothing if none comes within delta."""
+    ranked = standings(run, experiment, DEFAULT_DELTA).get(family, [])
+    reached = within_delta(ranked)
+    return [f"Any request {where}: {cheapest(run, family, ranked)}"] if reached else []
 
 
 def _beside(run: Run, rows: pd.DataFrame) -> str:
@@ -130,6 +135,9 @@ def _protocol(run: Run, experiments: Sequence[str]) -> TextTable:
         f"`{experiments[0]}`. Of an independent run of the same protocol about five of six would.",
         brackets(int(every["n"].max())),
     ]
+    families = dict.fromkeys(beside.values())
+    for experiment, family in product(experiments, families):
+        notes += _cheapest(run, experiment, f"in `{experiment}`", family)
     header = ["δ", "pruning", "tasks", f"/ {baseline(run.names, REFERENCES[0])}", *experiments]
     title = f"Profile `{run.profile}`: {', '.join(experiments)}"
     return noted_table(title, header, body, 4, strong, notes, bold=_OUTSIDE)
