@@ -63,7 +63,7 @@ def run_of(folder, experiments, costs=ROWS):
 def without_hashes(monkeypatch):
     monkeypatch.setattr("pam.reporting.run.check_csv", lambda *_: None)
     # They are computed from the networks of paths, which these runs do not have.
-    monkeypatch.setattr("pam.reporting.pages.variants.standings", lambda *_: {})
+    monkeypatch.setattr("pam.reporting.pages.requests.standings", lambda *_: {})
 
 
 def test_every_sweep_has_a_row_of_panels(tmp_path):
@@ -168,7 +168,7 @@ PARTS_UNKNOWN = (None,) * len(PARTS)
 def test_the_cheapest_row_of_every_protocol_is_told(tmp_path, monkeypatch):
     first = Standing("vibnet", "pam", 1e6, False, Estimate(6, *[nan] * 3), nan, nan)
     monkeypatch.setattr(
-        "pam.reporting.pages.variants.standings",
+        "pam.reporting.pages.requests.standings",
         lambda _, name, __: {"vibnet": [first]} if name == "slow" else {},
     )
     place = {"n_tasks": 2, "combinations": 1}
@@ -179,8 +179,8 @@ def test_the_cheapest_row_of_every_protocol_is_told(tmp_path, monkeypatch):
     ]
     run = run_of(tmp_path, {})
     run.__dict__["manifest"].config["experiments"] = PROTOCOLS
-    (table,) = protocol_tables(ratios(run, "requests", rows))
-    assert table.notes[-1] == "Any request in `slow`: the cheapest row is PAM, the only one."
+    _, table = protocol_tables(ratios(run, "requests", rows))
+    assert table.rows == [["`slow`", "PAM", *["—"] * 4, "none"]]
 
 
 def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
@@ -211,7 +211,7 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypa
     first = Standing("vibnet_readers", "all_shared", 1e6, False, Estimate(6, *[nan] * 3), nan, nan)
     ranked = {"overlap_50": {"vibnet": [first, half]}}
     monkeypatch.setattr(
-        "pam.reporting.pages.variants.standings", lambda _, name, __: ranked.get(name, {})
+        "pam.reporting.pages.requests.standings", lambda _, name, __: ranked.get(name, {})
     )
     ratio = (0.8, 0.7, 0.9, 0.03, 0.03)
     rows = [
@@ -223,16 +223,16 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypa
         )
         for n_tasks in (1, 2, None)
     ]
-    (table,) = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
+    table, first_table = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
     assert table.header[:3] == ["merging", "request", "labels in common (%)"]
     assert len(table.rows) == 3 * 3
     assert table.rows[0][:4] == [
         *("all shared + VIBNet readers", "one task", "0", "0.80 [0.70, 0.90]"),
     ]
     assert (0, 3) in table.strong
-    assert [note for note in table.notes if "cheapest" in note] == [
-        "Any request at 50: the cheapest row is all shared + VIBNet readers, "
-        "0.50 [0.40, 0.60] of B1 none (p = 0.031); it is cheaper than every other row."
+    assert first_table.header[2] == "/ B1 none"
+    assert first_table.rows == [
+        ["50", "all shared + VIBNet readers", "0.50 [0.40, 0.60] (0.031)", *["—"] * 3, "none"]
     ]
 
 

@@ -105,7 +105,7 @@ def test_a_table_leads_to_its_rows_too(finished, capsys):
         assert tree.facts["code"] == CURRENT
         names = {Path(name).stem for name in of_kind(tree, "csv")}
         costs = {"matched", "requests", "frontiers", "operating_points"}
-        assert names == {"measurements", "failures"} | costs
+        assert names == {"measurements", "failures", "training"} | costs
     text = printed(capsys, tables / "comparison.md")
     assert "2 × measure  2 ok" in text and "2 current" in text
     # A cell of a table is traced by its row.

@@ -1,7 +1,7 @@
 """Which row makes a request cheapest, and which do not differ from it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, PAM
@@ -11,6 +11,9 @@ from pam.reporting.statistics.standings import Standing, standings
 from pam.reporting.tables.cells import cost_cell, interval, number
 from pam.reporting.tables.epochs import path_training
 from pam.reporting.tables.text_table import TextTable
+
+_KNOWN = (B1, B2, ALL_SHARED, PAM)
+"""The rows that everybody asks about."""
 
 
 def requests_part(run: Run, experiment: str) -> list[str]:
@@ -61,11 +64,47 @@ def cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
     )
 
 
+def leaders(run: Run, what: str, places: Iterable[tuple[str, str, str]]) -> list[TextTable]:
+    """Return a table of who makes any request cheapest, and of whom that is told apart.
+
+    Args:
+        run: with the experiments.
+        what: what the first column is called.
+        places: words for the first column, the experiment, and the pruner of its baselines.
+
+    Returns:
+        One table; none if nothing comes within delta.
+    """
+    header = [what, "cheapest", *(f"/ {run.names.merging(name)}" for name in _KNOWN)]
+    rows = []
+    for label, experiment, family in places:
+        reached = within_delta(standings(run, experiment, DEFAULT_DELTA).get(family, []))
+        if reached:
+            known = {(one.pruning, one.merging): one for one in reached}
+            ratios = [_of_known(known.get((family, name))) for name in _KNOWN]
+            level_with = [_row_name(run, one, family) for one in reached[1:] if not one.differs]
+            first = _row_name(run, reached[0], family)
+            rows.append([label, first, *ratios, ", ".join(level_with) or "none"])
+    title = f"Profile `{run.profile}`: who makes any request cheapest, by {what}"
+    notes = ["Ratios of the cheapest row to the others; in round brackets p by exact sign flips."]
+    return [TextTable(title, [*header, "not told apart"], rows, 2, notes=notes)] if rows else []
+
+
+def _of_known(one: Standing | None) -> str:
+    if one is None or math.isnan(one.p):
+        return "—"
+    return f"{interval(*one.ratio[1:], '.2f')} ({one.p:.2g})"
+
+
+def _row_name(run: Run, one: Standing, family: str) -> str:
+    return run.names.row(one.merging, one.pruning, family)
+
+
 def _lead(run: Run, family: str, reached: Sequence[Standing]) -> str:
-    """Return who is cheapest, with its ratios to the rows that everybody asks about."""
+    """Return who is cheapest, with its ratios to the known rows."""
     first, places = reached[0], {(one.pruning, one.merging): one for one in reached}
     told = [f"the cheapest row is {run.names.row(first.merging, first.pruning, family)}"]
-    for name in (B1, B2, ALL_SHARED, PAM):
+    for name in _KNOWN:
         one = places.get((family, name))
         if one and not math.isnan(one.p):
             ratio = interval(*one.ratio[1:], ".2f")

@@ -7,12 +7,11 @@ from typing import Any
 import pandas as pd
 
 from pam.reporting.names import ANY_REQUEST
-from pam.reporting.pages.requests import cheapest, within_delta
+from pam.reporting.pages.requests import leaders
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.paths import MEAN
-from pam.reporting.statistics.standings import standings
 from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
 from pam.reporting.tables.cells import (
     Lookup,
@@ -40,12 +39,13 @@ _B1 = f"flops_vs_{REFERENCES[0]}"
 
 
 def sweep_tables(run: Run) -> list[TextTable]:
-    """Return the ratios to both baselines, a table per sweep."""
-    return [_sweep(run, *one) for one in sweep_rows(run).groupby("sweep", sort=False)]
+    """Return, for every sweep, the ratios to both baselines, and who makes a request cheapest."""
+    sweeps = sweep_rows(run).groupby("sweep", sort=False)
+    return [table for one in sweeps for table in _sweep(run, *one)]
 
 
-def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
-    """Return the ratios of one sweep, a row per merger, request and value."""
+def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> list[TextTable]:
+    """Return the tables of one sweep; the ratios have a row per merger, request and value."""
     rows = rows.assign(combination=[*zip(rows["request"], rows["x"], strict=True)])
     lookup, beside = Lookup(run.names, rows, AXES), _beside(run, rows)
     values, body, strong = sorted(rows["x"].unique()), [], []
@@ -69,9 +69,9 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> TextTable:
     title, notes = f"Profile `{run.profile}`: {sweep}", [brackets(int(rows["n"].max()))]
     told = "; ".join(filter(None, (_of_the_cheaper(run, lookup, beside, x) for x in values)))
     notes += [f"PAM, any request, of the cheaper of the two: {told}."] if told else []
-    for x, experiment in sorted({*zip(rows["x"], rows["experiment"], strict=True)}):
-        notes += _cheapest(run, experiment, f"at {x:g}", beside)
-    return noted_table(title, header, body, 3, strong, notes, bold=_BELOW)
+    places = sorted({*zip(rows["x"], rows["experiment"], strict=True)})
+    first = leaders(run, sweep, ((f"{x:g}", one, beside) for x, one in places))
+    return [noted_table(title, header, body, 3, strong, notes, bold=_BELOW), *first]
 
 
 def _of_the_cheaper(run: Run, lookup: Lookup, beside: str, x: float) -> str:
@@ -89,13 +89,6 @@ def _of_the_cheaper(run: Run, lookup: Lookup, beside: str, x: float) -> str:
     return f"at {x:g} {ratio} of {baseline(run.names, cheaper)}"
 
 
-def _cheapest(run: Run, experiment: str, where: str, family: str) -> list[str]:
-    """Return which row makes any request cheapest; nothing if none comes within delta."""
-    ranked = standings(run, experiment, DEFAULT_DELTA).get(family, [])
-    reached = within_delta(ranked)
-    return [f"Any request {where}: {cheapest(run, family, ranked)}"] if reached else []
-
-
 def _beside(run: Run, rows: pd.DataFrame) -> str:
     """Return the pruning row of the baselines that rows are compared with."""
     prunings = rows["pruning"].unique()
@@ -103,12 +96,12 @@ def _beside(run: Run, rows: pd.DataFrame) -> str:
 
 
 def protocol_tables(run: Run) -> list[TextTable]:
-    """Return ratios to B1 under several protocols, a table for experiments otherwise alike."""
-    return [_protocol(run, names) for names in protocols(run)]
+    """Return, of experiments otherwise alike, ratios to B1, and who makes a request cheapest."""
+    return [table for names in protocols(run) for table in _protocol(run, names)]
 
 
-def _protocol(run: Run, experiments: Sequence[str]) -> TextTable:
-    """Return the ratios, a row per request and merger, a column per experiment.
+def _protocol(run: Run, experiments: Sequence[str]) -> list[TextTable]:
+    """Return the tables; the ratios have a row per request and merger, a column per experiment.
 
     Bold: what lies outside the interval of the first.
     """
@@ -136,11 +129,11 @@ def _protocol(run: Run, experiments: Sequence[str]) -> TextTable:
         brackets(int(every["n"].max())),
     ]
     families = dict.fromkeys(beside.values())
-    for experiment, family in product(experiments, families):
-        notes += _cheapest(run, experiment, f"in `{experiment}`", family)
+    places = ((f"`{name}`", name, family) for name, family in product(experiments, families))
     header = ["δ", "pruning", "tasks", f"/ {baseline(run.names, REFERENCES[0])}", *experiments]
     title = f"Profile `{run.profile}`: {', '.join(experiments)}"
-    return noted_table(title, header, body, 4, strong, notes, bold=_OUTSIDE)
+    table = noted_table(title, header, body, 4, strong, notes, bold=_OUTSIDE)
+    return [table, *leaders(run, "experiment", places)]
 
 
 def _is_outside(row: dict[str, Any], first: dict[str, Any]) -> bool | None:
