@@ -34,12 +34,12 @@ def requests_part(run: Run, experiment: str) -> list[str]:
             row = costs.loc[(one.pruning, one.merging)].to_dict()
             p = "—" if math.isnan(one.p) else f"{one.p:.2g} ({one.p_holm:.2g})"
             cells = [cost_cell(row, 0), interval(*one.ratio[1:], ".2f"), p]
-            label = run.names.row(one.merging, one.pruning, family)
+            label = _row_name(run, one, family)
             path = trained.get((one.pruning, one.merging))
             cells += [f"{row['n']:.0f}", number(path.epochs.mean, ".0f") if path else "—"]
             rows.append([label, *cells, _standing(one, reached)])
         header = ["row", "MFLOPs", "cheapest / this", "p", "n", "epochs", ""]
-        left = [run.names.row(one.merging, one.pruning, family) for one in ranked[len(reached) :]]
+        left = [_row_name(run, one, family) for one in ranked[len(reached) :]]
         notes = [f"A seed never comes within δ: {', '.join(left)}."] if left else []
         notes.append(
             "costs more: interval below 1 and p < 0.05; in brackets p by Holm; ≤: only a bound; "
@@ -54,9 +54,7 @@ def cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
     """Return who is cheapest, by how much against the known rows, and who is not told apart."""
     reached = within_delta(ranked)
     told = _lead(run, family, reached)
-    level = [
-        run.names.row(one.merging, one.pruning, family) for one in reached[1:] if not one.differs
-    ]
+    level = _level_with(run, reached, family)
     if level:
         return f"{told}; not told apart from it: {', '.join(level)}."
     return (
@@ -82,9 +80,8 @@ def leaders(run: Run, what: str, places: Iterable[tuple[str, str, str]]) -> list
         if reached:
             known = {(one.pruning, one.merging): one for one in reached}
             ratios = [_of_known(known.get((family, name))) for name in _KNOWN]
-            level_with = [_row_name(run, one, family) for one in reached[1:] if not one.differs]
-            first = _row_name(run, reached[0], family)
-            rows.append([label, first, *ratios, ", ".join(level_with) or "none"])
+            level = ", ".join(_level_with(run, reached, family)) or "none"
+            rows.append([label, _row_name(run, reached[0], family), *ratios, level])
     title = f"Profile `{run.profile}`: who makes any request cheapest, by {what}"
     notes = ["Ratios of the cheapest row to the others; in round brackets p by exact sign flips."]
     return [TextTable(title, [*header, "not told apart"], rows, 2, notes=notes)] if rows else []
@@ -96,6 +93,11 @@ def _of_known(one: Standing | None) -> str:
     return f"{interval(*one.ratio[1:], '.2f')} ({one.p:.2g})"
 
 
+def _level_with(run: Run, reached: Sequence[Standing], family: str) -> list[str]:
+    """Return the rows that are not told apart from the cheapest one."""
+    return [_row_name(run, one, family) for one in reached[1:] if not one.differs]
+
+
 def _row_name(run: Run, one: Standing, family: str) -> str:
     return run.names.row(one.merging, one.pruning, family)
 
@@ -103,7 +105,7 @@ def _row_name(run: Run, one: Standing, family: str) -> str:
 def _lead(run: Run, family: str, reached: Sequence[Standing]) -> str:
     """Return who is cheapest, with its ratios to the known rows."""
     first, places = reached[0], {(one.pruning, one.merging): one for one in reached}
-    told = [f"the cheapest row is {run.names.row(first.merging, first.pruning, family)}"]
+    told = [f"the cheapest row is {_row_name(run, first, family)}"]
     for name in _KNOWN:
         one = places.get((family, name))
         if one and not math.isnan(one.p):
