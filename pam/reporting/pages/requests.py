@@ -78,8 +78,13 @@ def leaders(run: Run, what: str, places: Iterable[tuple[str, str, str]]) -> list
     for label, experiment, family in places:
         reached = within_delta(standings(run, experiment, DEFAULT_DELTA).get(family, []))
         if reached:
-            known = {(one.pruning, one.merging): one for one in reached}
-            ratios = [_of_known(known.get((family, name))) for name in _KNOWN]
+            known = _known_rows(reached, family)
+            ratios = [
+                f"{interval(*known[name].ratio[1:], '.2f')} ({known[name].p:.2g})"
+                if name in known
+                else "—"
+                for name in _KNOWN
+            ]
             level = ", ".join(_level_with(run, reached, family)) or "none"
             rows.append([label, _row_name(run, reached[0], family), *ratios, level])
     title = f"Profile `{run.profile}`: who makes any request cheapest, by {what}"
@@ -87,10 +92,10 @@ def leaders(run: Run, what: str, places: Iterable[tuple[str, str, str]]) -> list
     return [TextTable(title, [*header, "not told apart"], rows, 2, notes=notes)] if rows else []
 
 
-def _of_known(one: Standing | None) -> str:
-    if one is None or math.isnan(one.p):
-        return "—"
-    return f"{interval(*one.ratio[1:], '.2f')} ({one.p:.2g})"
+def _known_rows(reached: Sequence[Standing], family: str) -> dict[str, Standing]:
+    """Return merging -> its standing under the baselines' pruner, if it has a ratio."""
+    own = {one.merging: one for one in reached if one.pruning == family and not math.isnan(one.p)}
+    return {name: own[name] for name in _KNOWN if name in own}
 
 
 def _level_with(run: Run, reached: Sequence[Standing], family: str) -> list[str]:
@@ -104,13 +109,10 @@ def _row_name(run: Run, one: Standing, family: str) -> str:
 
 def _lead(run: Run, family: str, reached: Sequence[Standing]) -> str:
     """Return who is cheapest, with its ratios to the known rows."""
-    first, places = reached[0], {(one.pruning, one.merging): one for one in reached}
-    told = [f"the cheapest row is {_row_name(run, first, family)}"]
-    for name in _KNOWN:
-        one = places.get((family, name))
-        if one and not math.isnan(one.p):
-            ratio = interval(*one.ratio[1:], ".2f")
-            told.append(f"{ratio} of {run.names.merging(name)} (p = {one.p:.2g})")
+    told = [f"the cheapest row is {_row_name(run, reached[0], family)}"]
+    for name, one in _known_rows(reached, family).items():
+        ratio = interval(*one.ratio[1:], ".2f")
+        told.append(f"{ratio} of {run.names.merging(name)} (p = {one.p:.2g})")
     return ", ".join(told)
 
 
