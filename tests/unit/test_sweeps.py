@@ -12,6 +12,7 @@ from pam.reporting.pages.variants import protocol_tables, sweep_tables
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics import settings, variants
+from pam.reporting.statistics.claims import all_tasks
 from pam.reporting.statistics.intervals import Estimate
 from pam.reporting.statistics.matched import NOT_REACHED
 from pam.reporting.statistics.standings import Standing
@@ -292,6 +293,37 @@ def test_every_setting_is_drawn_in_its_sweeps_and_counted_once(tmp_path):
     assert counts.loc["pam"].tolist() == [0, 0, 5]
     assert counts.loc["learned"].tolist() == [0, 5, 5]
     assert "B2 MTZ costs less in 5 of 5 and more in 0;" in settings_sentence([run])
+
+
+def test_what_two_runs_measured_alike_counts_once(tmp_path):
+    """A second profile has the same row of PAM, and one under a pruner of its own."""
+    path = {"path": {"start": 2}, "mergings": None}
+    first = ALIKE | {"data": {}, "merging": {"none": {}, "pam": {}}, "pruning": {"vibnet": path}}
+    second = first | {"pruning": {"vibnet": path | {"mergings": ["none", "pam"]}, "taylor": {}}}
+    place = {"n_tasks": None, "combinations": 3}
+    rows = [
+        ("faces", merging, pruning, (0.8, 0.7, 0.9, 0.03, 0.03), place)
+        for pruning in ("vibnet", "taylor")
+        for merging in ("none", "pam")
+    ]
+    runs = [
+        ratios(run_of(tmp_path / "first", {"faces": first}), "requests", rows[:2]),
+        ratios(run_of(tmp_path / "second", {"faces": second}), "requests", rows),
+    ]
+    every = settings.any_requests(runs)
+    assert [*every["place"]] == ["VIBNet (P1)", "Taylor (P2)"]
+    assert settings.outcomes(every).loc["pam"].tolist() == [2, 0, 2]
+    both = [(*row[:4], {"combination": "A&B"}) for row in rows]
+    places = [
+        (ratios(run, "matched", some), "faces")
+        for run, some in zip(runs, (both[:2], both), strict=True)
+    ]
+    assert [(one.run, one.pruning) for one in all_tasks(places)] == [
+        (runs[0], "vibnet"),
+        (runs[1], "taylor"),
+    ]
+    other = run_of(tmp_path / "third", {"faces": first | {"train": {"batch_size": 16}}})
+    assert len(settings.any_requests([*runs, ratios(other, "requests", rows[:2])])) == 3
 
 
 @pytest.mark.parametrize("bound", ["none", "pam"])

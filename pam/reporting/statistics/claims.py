@@ -16,6 +16,7 @@ from pam.reporting.statistics.analyses import BEFORE, before_and_after, removals
 from pam.reporting.statistics.intervals import LEVEL, Array, Estimate, mean_interval, sign_flip_p
 from pam.reporting.statistics.matched import BOUND, NOT_REACHED, OK, Row
 from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.variants import row_settings
 from pam.reporting.storage import select
 
 LEAST_SEEDS = 6
@@ -117,20 +118,27 @@ def one_task_cheaper(places: Places) -> list[Evidence]:
 def _ratios(places: Places, reference: str, alone: bool) -> Iterator[Evidence]:
     """Yield the ratios of PAM to a baseline, of every task alone or of all tasks together.
 
-    B1 is equal for one task alone; everything else is a claim of less.
+    B1 is equal for one task alone; everything else is a claim of less. Of places that measured the
+    same the first counts.
     """
     test = equal if alone and reference == B1 else below
+    seen = set[str]()
     for run, experiment in places:
         matched = run.rows("matched", experiment=experiment, requirement=MEAN)
         size = matched["combination"].str.count("&") + 1
         matched = matched[size == (1 if alone else size.max())]
         for pruning in PRUNINGS:
             rows = select(matched, pruning=pruning)
+            measured = select(rows, merging=PAM).to_dict("records")
+            settings = row_settings(run, experiment, PAM, pruning) if measured else ""
+            if settings in seen:
+                continue
+            seen.add(settings)
             bases = {
                 (row["delta"], row["combination"]): row
                 for row in select(rows, merging=reference).to_dict("records")
             }
-            for row in select(rows, merging=PAM).to_dict("records"):
+            for row in measured:
                 base = bases.get((row["delta"], row["combination"]))
                 if base is not None:
                     cell = pruning, row["combination"], row["delta"]

@@ -9,13 +9,13 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
-from pam.reporting.statistics.variants import protocols, sweeps, varied
+from pam.reporting.statistics.variants import protocols, row_settings, sweeps, varied
 
 _FAITHFUL = (B2, ALL_SHARED, PAM)
 _LEARNED = "learned"
 
 _PARTS = ("mean", "low", "high", "p")
-_COLUMNS = (*("experiment", "pruning", "method", "group", "place"), *_PARTS, "n", "bound")
+_COLUMNS = (*("settings", "method", "group", "place"), *_PARTS, "n", "bound")
 
 _Place = tuple[str, str, str]
 """A group of experiments, one of them, and what it is in the group; empty if it stands alone."""
@@ -31,11 +31,11 @@ def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
     """Return the ratios to B1 of any request at the default delta, where every seed has one.
 
     Returns:
-        A row per setting and method: ``experiment`` with its profile, ``pruning`` of the
-        baselines, ``method`` (one of :func:`methods`), ``group`` (data and networks, and what
-        varies), ``place`` (its value, or the pruner), ``mean``, ``low``, ``high``, ``p``, ``n``
-        and ``bound``. Experiments that stand alone come first, then sweeps, then other protocols;
-        one that is in two of them has rows in both.
+        A row per setting and method: ``settings`` (the same for the same measurement), ``method``
+        (one of :func:`methods`), ``group`` (data and networks, and what varies), ``place`` (its
+        value, or the pruner), ``mean``, ``low``, ``high``, ``p``, ``n`` and ``bound``. Experiments
+        that stand alone come first, then sweeps, then other protocols; one that is in two of them
+        has rows in both. Of runs that measured the same the first counts.
     """
     places = [
         (run, *one)
@@ -44,7 +44,8 @@ def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
         for one in groups(run)
     ]
     parts = [part for place in places for part in _ratios(*place)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+    every = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+    return every.drop_duplicates(["group", "settings"], ignore_index=True)
 
 
 def outcomes(ratios: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +56,7 @@ def outcomes(ratios: pd.DataFrame) -> pd.DataFrame:
     told = (ratios["p"] < LEVEL) & ~ratios["bound"]
     less, more = told & (ratios["high"] < 1), told & (ratios["low"] > 1)
     counted = ratios.assign(less=less, more=more, known=True)
-    once = counted.drop_duplicates(["experiment", "pruning", "method"]).groupby("method")
+    once = counted.drop_duplicates("settings").groupby("method")
     counts = once[["less", "more", "known"]].sum()
     return counts.reindex([one for one in methods() if one in counts.index])
 
@@ -75,8 +76,10 @@ def _ratios(run: Run, group: str, experiment: str, place: str) -> Iterator[pd.Da
         parts = {part: own[f"flops_vs_{B1}_{part}"] for part in _PARTS}
         pruner = [run.names.pruning(family)] if len(families) > 1 or not place else []
         ratios = pd.DataFrame(parts).assign(
-            experiment=f"{run.profile}/{experiment}",
-            pruning=family,
+            settings=[
+                row_settings(run, experiment, *row)
+                for row in zip(own["merging"], own["pruning"], strict=True)
+            ],
             method=own["merging"].where(is_faithful).mask(is_learned, _LEARNED),
             group=group,
             place=", ".join(filter(None, [place, *pruner])),
