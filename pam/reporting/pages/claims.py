@@ -9,11 +9,9 @@ from pam.reporting.pages.requests import cheapest
 from pam.reporting.published import published, reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics import claims
-from pam.reporting.statistics.claims import B1, B2, HOLDS, PAM, Evidence, Places, verdict, weighed
+from pam.reporting.statistics.claims import B1, B2, HOLDS, Evidence, Places, verdict, weighed
 from pam.reporting.statistics.matched import DEFAULT_DELTA
-from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.standings import standings
-from pam.reporting.storage import select
 from pam.reporting.tables.cells import interval, number
 from pam.reporting.tables.text_table import TextTable
 
@@ -146,33 +144,43 @@ def evidence_table(every: Sequence[Claim]) -> TextTable:
     return TextTable("Every ratio behind the verdicts", header, rows, 4)
 
 
-def answer(run: Run, experiment: str, elsewhere: Sequence[str] = ()) -> str:
-    """Return what came out of one experiment of the paper, and elsewhere, in three points.
+def answer(places: Places, elsewhere: Sequence[str] = ()) -> str:
+    """Return what came out of the paper's experiments, and elsewhere, in three points.
 
-    Ratios are those under the first of the paper's pruning schemes that ran. The last point is the
-    first sentence of ``elsewhere``, with the others listed under it.
+    Args:
+        places: experiments of the paper; of those that measured the same the first counts.
+        elsewhere: sentences of the last point, all but the first as a list under it.
     """
-    rows = run.rows("matched", experiment=experiment, requirement=MEAN, merging=PAM)
-    pruning = next(name for name in claims.PRUNINGS if name in set(rows["pruning"]))
-    rows = select(rows, pruning=pruning)
-    deltas = " or ".join(f"{one:g}" for one in sorted(rows["delta"].unique(), reverse=True))
-    ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
-    asked = f"**Whatever is asked for**, at {DEFAULT_DELTA:g}, {cheapest(run, pruning, ranked)}"
-    told = map(_told, ratio_claims([(run, experiment)], [pruning]))
+    claimed = ratio_claims(places)
+    evidence = [one for claim in claimed for one in claim.evidence]
+    first = {one.pruning: (one.run, one.experiment) for one in reversed(evidence)}
+    prunings = [name for name in claims.PRUNINGS if name in first]
+    titles = dict.fromkeys(one.run.title(one.experiment) for one in evidence)
+    deltas = sorted({f"{one.delta:g}" for one in evidence}, key=float, reverse=True)
+    asked = f"**Whatever is asked for**, at {DEFAULT_DELTA:g}:"
     points = [
-        _listed("**The paper's claims:**", told),
-        f"{asked} {controls_sentence(run, experiment, pruning)}".strip(),
+        _listed("**The paper's claims:**", map(_told, claimed)),
+        _listed(asked, [_request(*first[pruning], pruning) for pruning in prunings]),
         *([_listed(elsewhere[0], elsewhere[1:])] if elsewhere else []),
     ]
     return "\n".join(
         [
-            f"{run.title(experiment)}, pruned by {run.names.pruning(pruning)}: ratios of "
-            f"computation where the tasks have lost {deltas} percentage points of accuracy on "
-            f"average, with 95 % intervals over {int(rows['n'].max())} seeds; of all tasks and "
-            "losses the best and the worst.\n",
+            f"{', '.join(titles)}, pruned by "
+            f"{' and '.join(first[one][0].names.pruning(one) for one in prunings)}: ratios of "
+            f"computation where the tasks have lost {' or '.join(deltas)} percentage points of "
+            f"accuracy on average, with 95 % intervals over "
+            f"{max(one.estimate.n for one in evidence)} seeds; of all tasks, pruners and losses "
+            "the best and the worst.\n",
             *(f"{index}. {point}" for index, point in enumerate(points, 1)),
         ]
     )
+
+
+def _request(run: Run, experiment: str, pruning: str) -> str:
+    """Return who makes a request cheapest under a pruner, and what the controls cost there."""
+    ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
+    told = f"{run.names.pruning(pruning)}: {cheapest(run, pruning, ranked)}"
+    return f"{told} {controls_sentence(run, experiment, pruning)}".strip()
 
 
 def _listed(first: str, sentences: Iterable[str]) -> str:
