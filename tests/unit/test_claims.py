@@ -28,7 +28,7 @@ from pam.reporting.statistics.claims import (
     verdict,
 )
 from pam.reporting.statistics.intervals import Estimate
-from pam.reporting.statistics.standings import standings
+from pam.reporting.statistics.standings import overall_standings, standings
 from pam.reporting.storage import write_rows
 from tests.reporting_fixtures import write_records
 
@@ -226,3 +226,18 @@ def test_rows_that_are_not_told_apart_are_named(two_rows):
     level = [one for one in ranked[1:] if not one.differs]
     assert ("not told apart" in sentence) == bool(level)
     assert table.count("costs more |") == len(ranked) - 1 - len(level)
+
+
+def test_the_cheapest_row_of_all_pruners_is_set_against_the_first_of_each(tmp_path):
+    axes = {"mergings": ("none", "pam"), "prunings": ("vibnet", "taylor")}
+    aggregate(write_records(tmp_path, seeds=tuple(range(6)), **axes), tmp_path)
+    run = Run(tmp_path)
+    *_, sentence = requests_part(run, E)
+    firsts = [ranked[0] for ranked in standings(run, E, 1.0).values()]
+    best, other = sorted(firsts, key=lambda one: one.cost)
+    ratio = best.cost / other.cost
+    names = [run.names.row(one.merging, one.pruning) for one in (best, other)]
+    assert sentence.startswith(f"Any pruner: the cheapest row is {names[0]}, {ratio:.2f} [")
+    assert f"] of {names[1]} (p = " in sentence
+    every = overall_standings(run, E, 1.0)
+    assert len(every) == 4 and [one.cost for one in every] == sorted(one.cost for one in every)

@@ -7,7 +7,7 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
-from pam.reporting.statistics.standings import Standing, standings
+from pam.reporting.statistics.standings import Standing, overall_standings, standings
 from pam.reporting.tables.cells import cost_cell, interval, number
 from pam.reporting.tables.epochs import path_training
 from pam.reporting.tables.text_table import TextTable
@@ -47,7 +47,7 @@ def requests_part(run: Run, experiment: str) -> list[str]:
         )
         table = TextTable(f"{name}: expected cost of a request", header, rows, 1, notes=notes)
         parts += [f"{name}: {cheapest(run, family, ranked)}", table.to_markdown(4)]
-    return parts
+    return [*parts, *filter(None, [cheapest_overall(run, experiment)])]
 
 
 def cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
@@ -60,6 +60,24 @@ def cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
     return (
         f"{told}; it is cheaper than every other row." if reached[1:] else f"{told}, the only one."
     )
+
+
+def cheapest_overall(run: Run, experiment: str) -> str:
+    """Return who is cheapest under any pruner, and by how much of the first under each other one.
+
+    Empty where rows of only one pruner come within delta.
+    """
+    families = standings(run, experiment, DEFAULT_DELTA)
+    firsts = [reached[0] for reached in map(within_delta, families.values()) if reached]
+    if len(firsts) < 2:
+        return ""
+    every = overall_standings(run, experiment, DEFAULT_DELTA)
+    told = [
+        f"{interval(*one.ratio[1:], '.2f')} of {_row_name(run, one)} (p = {number(one.p, '.2g')})"
+        for one in every[1:]
+        if any((one.pruning, one.merging) == (first.pruning, first.merging) for first in firsts)
+    ]
+    return f"Any pruner: the cheapest row is {_row_name(run, every[0])}, {', '.join(told)}."
 
 
 def leaders(run: Run, what: str, places: Iterable[tuple[str, str, str]]) -> list[TextTable]:
@@ -103,7 +121,8 @@ def _level_with(run: Run, reached: Sequence[Standing], family: str) -> list[str]
     return [_row_name(run, one, family) for one in reached[1:] if not one.differs]
 
 
-def _row_name(run: Run, one: Standing, family: str) -> str:
+def _row_name(run: Run, one: Standing, family: str = "") -> str:
+    """Return the name of a row, with its pruner unless that is the one of its baselines."""
     return run.names.row(one.merging, one.pruning, family)
 
 

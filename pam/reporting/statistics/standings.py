@@ -1,15 +1,20 @@
 """Which merger and pruner make a request cheapest, and which do not differ from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import LEVEL, Estimate, holm
 from pam.reporting.statistics.matched import any_request
-from pam.reporting.statistics.matched_cost import paired, read_costs
+from pam.reporting.statistics.matched_cost import Reading, paired, read_costs
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.points import pruned_networks
+
+Place = tuple[str, str]
+"""A pruning row and a merging row."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +50,38 @@ def standings(run: Run, experiment: str, delta: float) -> dict[str, list[Standin
     Returns:
         By the pruning whose B1 and B2 the rows are compared with.
     """
-    every = pruned_networks(run, experiment=experiment)
-    likely = run.manifest.config.get("requests") or {} if run.is_aggregated else {}
-    families: dict[str, dict] = {}
-    for networks in every:
-        names = networks.combinations
-        weights = any_request(names, likely)[None]
-        family = run.names.beside(networks.pruning, [one.pruning for one in every])
-        for merging, reading in read_costs(networks.paths, names, delta, MEAN).readings.items():
-            if reading.seeds:
-                place = networks.pruning, merging
-                families.setdefault(family, {})[place] = reading.weighted(weights)
+    readings = _readings(run, experiment, delta)
+    prunings = {pruning for pruning, _ in readings}
+    families: dict[str, dict[Place, Reading]] = {}
+    for place, reading in _with_seeds(readings).items():
+        families.setdefault(run.names.beside(place[0], prunings), {})[place] = reading
     return {family: _ranked(families[family]) for family in run.names.order_prunings(families)}
 
 
-def _ranked(readings: dict) -> list[Standing]:
+def overall_standings(run: Run, experiment: str, delta: float) -> list[Standing]:
+    """Return the standings of the rows of all pruners together, the cheapest first."""
+    readings = _with_seeds(_readings(run, experiment, delta))
+    return _ranked(readings) if readings else []
+
+
+@lru_cache(maxsize=32)
+def _readings(run: Run, experiment: str, delta: float) -> Mapping[Place, Reading]:
+    """Return the expected cost of a request of every row, by seed."""
+    likely = run.manifest.config.get("requests") or {} if run.is_aggregated else {}
+    readings: dict[Place, Reading] = {}
+    for networks in pruned_networks(run, experiment=experiment):
+        names = networks.combinations
+        weights = any_request(names, likely)[None]
+        for merging, reading in read_costs(networks.paths, names, delta, MEAN).readings.items():
+            readings[networks.pruning, merging] = reading.weighted(weights)
+    return readings
+
+
+def _with_seeds(readings: Mapping[Place, Reading]) -> dict[Place, Reading]:
+    return {place: reading for place, reading in readings.items() if reading.seeds}
+
+
+def _ranked(readings: Mapping[Place, Reading]) -> list[Standing]:
     costs = {place: float(np.exp(np.log(one.costs).mean())) for place, one in readings.items()}
     order = sorted(costs, key=lambda place: (costs[place], place))
     first = readings[order[0]]
