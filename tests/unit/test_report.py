@@ -99,7 +99,7 @@ def test_every_category_and_what_it_must_hold(page):
         job["environment"]["git"]["commit"][:12],
         manifest["aggregated_on"]["packages"]["torch"],
         "digits_lenet5",
-        "B1 none, B2 MTZ, all shared, PAM",
+        "B1 none, B2 MTZ, PAM",
         *(f"{name}.csv" for name in TABLES),
     ):
         assert said in words, said

@@ -32,7 +32,9 @@ NOTE = (
 )
 
 _WIDTH = 3.0
-_NOTHING = "no ratio: a seed of a merger,\nor of the baseline, never comes that close"
+_NOTHING = (
+    "no ratio: no such baseline here, or a seed of it,\nor of every merger, never comes that close"
+)
 _KEYS = ["experiment", "pruning", "combination", "merging"]
 
 

@@ -21,7 +21,7 @@ from pam.reporting.pages.claims import (
     ratio_claims,
 )
 from pam.reporting.pages.controls import CONTROLS, controls_part
-from pam.reporting.pages.requests import requests_part
+from pam.reporting.pages.requests import REQUESTS, requests_part
 from pam.reporting.pages.variants import (
     PROTOCOLS,
     SWEEPS,
@@ -41,10 +41,6 @@ from pam.runs.record import Manifest
 Runs = Sequence[Run]
 
 _INTRO = Path(__file__).parent / "templates" / "reproduction.md"
-_REQUESTS = (
-    "The mean over all combinations of tasks, each as likely as the profile says, at "
-    f"δ = {DEFAULT_DELTA:g}; rows that are compared with the same B1 and B2 stand together."
-)
 _COSTS = (
     f"At δ = {DEFAULT_DELTA:g}, multiplications and additions counted. Where the paper has figures "
     "they stand on the right; sizes and schedules are not the paper's, so ratios compare, FLOPs do "
@@ -88,7 +84,7 @@ def reproduction_page(runs: Runs, notes: str = "") -> str:
     parts = [_INTRO.read_text(encoding="utf-8"), _claims(runs, papers, others)]
     if every:
         requests = [_titled(place, *requests_part(*place)) for place in every]
-        parts.append(_section("Expected cost of a request", _REQUESTS, *requests))
+        parts.append(_section("Expected cost of a request", REQUESTS, *requests))
         costs = [
             _titled(place, single_tasks(*place), costs_and_ratios(*place).to_markdown(4))
             for place in every

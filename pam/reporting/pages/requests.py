@@ -4,13 +4,20 @@ import math
 from collections.abc import Iterable, Sequence
 
 from pam.reporting.run import Run
-from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, PAM
+from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.standings import Standing, overall_standings, standings
 from pam.reporting.tables.cells import cost_cell, interval, number
 from pam.reporting.tables.epochs import path_training
 from pam.reporting.tables.text_table import TextTable
+
+REQUESTS = (
+    "The mean over all combinations of tasks, each as likely as the profile says, at "
+    f"δ = {DEFAULT_DELTA:g}; rows that are compared with the same B1 and B2 stand together. Costs "
+    f"more: interval below 1 and p < {LEVEL:g}; in brackets p by Holm; ≤: only a bound; epochs: of "
+    "training along a path, mean over seeds."
+)
 
 _KNOWN = (B1, B2, ALL_SHARED, PAM)
 """The rows that everybody asks about."""
@@ -41,10 +48,6 @@ def requests_part(run: Run, experiment: str) -> list[str]:
         header = ["row", "MFLOPs", "cheapest / this", "p", "n", "epochs", ""]
         left = [_row_name(run, one, family) for one in ranked[len(reached) :]]
         notes = [f"A seed never comes within δ: {', '.join(left)}."] if left else []
-        notes.append(
-            "costs more: interval below 1 and p < 0.05; in brackets p by Holm; ≤: only a bound; "
-            "epochs: of training along a path, mean over seeds."
-        )
         table = TextTable(f"{name}: expected cost of a request", header, rows, 1, notes=notes)
         parts += [f"{name}: {cheapest(run, family, ranked)}", table.to_markdown(4)]
     return [*parts, *filter(None, [cheapest_overall(run, experiment)])]
