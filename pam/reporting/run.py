@@ -113,6 +113,15 @@ class Run:
                 return row.dataset, row.architecture
         return "", ""
 
+    def row_settings(self, experiment: str, merging: str, pruning: str) -> str:
+        """Return the hash of a row's settings, all but the seed: the same is the same measurement.
+
+        Where no network was measured it is the place of the row, which no other has.
+        """
+        where = {"experiment": experiment, "merging": merging, "pruning": pruning}
+        hashes = self.text_rows("measurements", **where)["config_hash"]
+        return next(filter(None, hashes), f"{self.folder}/{experiment}/{merging}/{pruning}")
+
     def title(self, experiment: str) -> str:
         """Return what an experiment is about: ``LeNet-5 on Fashion-MNIST``."""
         return self.names.setting(*self.setting(experiment))

@@ -30,6 +30,11 @@ WIDTHS = {
 ROWS = (("none", "vibnet", 2e6), ("all_shared", "vibnet_readers", 1e6))
 
 
+NETWORK = {"dataset": "cartoon_faces", "architecture": "lenet5", "strength": 1, "seed": 0}
+NETWORK |= {"combination": "A", "n_tasks": 1, "status": "ok", "accuracy": 0.9}
+NETWORK |= {"flops": 2, "macs": 1, "parameters": 1}
+
+
 def run_of(folder, experiments, costs=ROWS):
     """A run in which B1 costs 2 MFLOPs and another row 1, times the number of tasks that run."""
     rows = [
@@ -45,10 +50,7 @@ def run_of(folder, experiments, costs=ROWS):
         filled = rows if name == "requests" else []
         if name == "measurements":
             filled = [
-                {"experiment": one, "dataset": "cartoon_faces", "architecture": "lenet5"}
-                | {"merging": merging, "pruning": "vibnet", "strength": 1, "seed": 0}
-                | {"combination": "A", "n_tasks": 1, "status": "ok", "accuracy": 0.9}
-                | {"flops": 2, "macs": 1, "parameters": 1}
+                NETWORK | {"experiment": one, "merging": merging, "pruning": "vibnet"}
                 for one in experiments
                 for merging in ("none", "all_shared")
             ]
@@ -297,19 +299,28 @@ def test_every_setting_is_drawn_in_its_sweeps_and_counted_once(tmp_path):
 
 def test_what_two_runs_measured_alike_counts_once(tmp_path):
     """A second profile has the same row of PAM, and one under a pruner of its own."""
-    path = {"path": {"start": 2}, "mergings": None}
-    first = ALIKE | {"data": {}, "merging": {"none": {}, "pam": {}}, "pruning": {"vibnet": path}}
-    second = first | {"pruning": {"vibnet": path | {"mergings": ["none", "pam"]}, "taylor": {}}}
     place = {"n_tasks": None, "combinations": 3}
     rows = [
         ("faces", merging, pruning, (0.8, 0.7, 0.9, 0.03, 0.03), place)
         for pruning in ("vibnet", "taylor")
         for merging in ("none", "pam")
     ]
-    runs = [
-        ratios(run_of(tmp_path / "first", {"faces": first}), "requests", rows[:2]),
-        ratios(run_of(tmp_path / "second", {"faces": second}), "requests", rows),
-    ]
+
+    def run_with(name, some, config_hash="as before"):
+        """A run with these rows of requests, whose networks have settings of this hash."""
+        run = run_of(tmp_path / name, {"faces": ALIKE | {"data": {}}})
+        columns = dict.fromkeys(TABLES["measurements"].columns)
+        measured = [
+            columns
+            | NETWORK
+            | {"experiment": "faces", "merging": merging, "pruning": pruning}
+            | {"config_hash": f"{config_hash} {merging} {pruning}"}
+            for _, merging, pruning, *_ in some
+        ]
+        write_rows(run.folder, TABLES["measurements"], measured)
+        return ratios(run, "requests", some)
+
+    runs = [run_with("first", rows[:2]), run_with("second", rows)]
     every = settings.any_requests(runs)
     assert [*every["place"]] == ["VIBNet (P1)", "Taylor (P2)"]
     assert settings.outcomes(every).loc["pam"].tolist() == [2, 0, 2]
@@ -322,8 +333,8 @@ def test_what_two_runs_measured_alike_counts_once(tmp_path):
         (runs[0], "vibnet"),
         (runs[1], "taylor"),
     ]
-    other = run_of(tmp_path / "third", {"faces": first | {"train": {"batch_size": 16}}})
-    assert len(settings.any_requests([*runs, ratios(other, "requests", rows[:2])])) == 3
+    other = run_with("third", rows[:2], "of another batch size")
+    assert len(settings.any_requests([*runs, other])) == 3
 
 
 @pytest.mark.parametrize("bound", ["none", "pam"])

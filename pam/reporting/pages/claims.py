@@ -64,8 +64,8 @@ class Claim:
         return estimate if estimate == "—" else self.unit.format(estimate)
 
 
-def ratio_claims(places: Places, prunings: Sequence[str] = claims.PRUNINGS) -> list[Claim]:
-    """Return the claims on ratios of computation at matched accuracy, under some pruners."""
+def ratio_claims(places: Places) -> list[Claim]:
+    """Return the claims on ratios of computation at matched accuracy."""
     texts = {
         "All tasks run: PAM costs less than separate networks (B1)": claims.all_tasks,
         "One task runs: PAM costs what its own network costs (B1)": claims.one_task_equal,
@@ -75,8 +75,8 @@ def ratio_claims(places: Places, prunings: Sequence[str] = claims.PRUNINGS) -> l
     return [
         Claim(
             text,
-            _reported(places, prunings, *reported[text]),
-            [one for one in measure(places) if one.pruning in prunings],
+            _reported(places, *reported[text]),
+            measure(places),
             "{}",
             (lambda mean: abs(math.log(mean))) if reported[text] == (B1, True) else float,
         )
@@ -144,14 +144,13 @@ def evidence_table(every: Sequence[Claim]) -> TextTable:
     return TextTable("Every ratio behind the verdicts", header, rows, 4)
 
 
-def answer(places: Places, elsewhere: Sequence[str] = ()) -> str:
+def answer(claimed: Sequence[Claim], elsewhere: Sequence[str] = ()) -> str:
     """Return what came out of the paper's experiments, and elsewhere, in three points.
 
     Args:
-        places: experiments of the paper; of those that measured the same the first counts.
+        claimed: the claims on ratios, with some evidence.
         elsewhere: sentences of the last point, all but the first as a list under it.
     """
-    claimed = ratio_claims(places)
     evidence = [one for claim in claimed for one in claim.evidence]
     first = {one.pruning: (one.run, one.experiment) for one in reversed(evidence)}
     prunings = [name for name in claims.PRUNINGS if name in first]
@@ -206,13 +205,13 @@ def _where(one: Evidence) -> str:
     return ", ".join([*filter(None, names), f"`{one.run.profile}{experiment}`"])
 
 
-def _reported(places: Places, prunings: Sequence[str], reference: str, alone: bool) -> str:
+def _reported(places: Places, reference: str, alone: bool) -> str:
     """Return the range of the paper's ratios in the settings that were measured."""
     ratios = [
         ratio
         for setting in sorted({run.setting(experiment) for run, experiment in places})
         for (name, pruning, tasks), ratio in reported_ratios(*setting).items()
-        if name == reference and pruning in prunings and ("&" in tasks) != alone
+        if name == reference and pruning in claims.PRUNINGS and ("&" in tasks) != alone
     ]
     if not ratios:
         return "not known"

@@ -114,11 +114,11 @@ def answer_of(runs: Runs) -> str:
     Raises:
         DataError: if there is none.
     """
-    places = of_the_paper(runs)
-    if not any(claim.evidence for claim in ratio_claims(places)):
+    claimed = ratio_claims(of_the_paper(runs))
+    if not any(claim.evidence for claim in claimed):
         raise DataError("no run sets PAM against B1 in the paper's settings: there is no answer")
     elsewhere = [settings_sentence(runs), *factor_sentences(runs)]
-    return answer(places, [*filter(None, elsewhere)])
+    return answer(claimed, [*filter(None, elsewhere)])
 
 
 def of_the_paper(runs: Runs) -> list[tuple[Run, str]]:

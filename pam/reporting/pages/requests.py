@@ -71,16 +71,17 @@ def cheapest_overall(run: Run, experiment: str) -> str:
     Empty where rows of only one pruner come within delta.
     """
     families = standings(run, experiment, DEFAULT_DELTA)
-    firsts = [reached[0] for reached in map(within_delta, families.values()) if reached]
+    reached = filter(None, map(within_delta, families.values()))
+    firsts = {(ranked[0].pruning, ranked[0].merging) for ranked in reached}
     if len(firsts) < 2:
         return ""
-    every = overall_standings(run, experiment, DEFAULT_DELTA)
+    best, *others = overall_standings(run, experiment, DEFAULT_DELTA)
     told = [
-        f"{interval(*one.ratio[1:], '.2f')} of {_row_name(run, one)} (p = {number(one.p, '.2g')})"
-        for one in every[1:]
-        if any((one.pruning, one.merging) == (first.pruning, first.merging) for first in firsts)
+        _ratio_to(one, _row_name(run, one))
+        for one in others
+        if (one.pruning, one.merging) in firsts
     ]
-    return f"Any pruner: the cheapest row is {_row_name(run, every[0])}, {', '.join(told)}."
+    return f"Any pruner: the cheapest row is {_row_name(run, best)}, {', '.join(told)}."
 
 
 def leaders(run: Run, what: str, places: Iterable[tuple[str, str, str]]) -> list[TextTable]:
@@ -133,9 +134,13 @@ def _lead(run: Run, family: str, reached: Sequence[Standing]) -> str:
     """Return who is cheapest, with its ratios to the known rows."""
     told = [f"the cheapest row is {_row_name(run, reached[0], family)}"]
     for name, one in _known_rows(reached, family).items():
-        ratio = interval(*one.ratio[1:], ".2f")
-        told.append(f"{ratio} of {run.names.merging(name)} (p = {one.p:.2g})")
+        told.append(_ratio_to(one, run.names.merging(name)))
     return ", ".join(told)
+
+
+def _ratio_to(one: Standing, name: str) -> str:
+    """Return the ratio of the cheapest row to another one, with its name and p."""
+    return f"{interval(*one.ratio[1:], '.2f')} of {name} (p = {number(one.p, '.2g')})"
 
 
 def within_delta(ranked: Sequence[Standing]) -> list[Standing]:

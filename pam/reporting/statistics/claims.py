@@ -16,7 +16,6 @@ from pam.reporting.statistics.analyses import BEFORE, before_and_after, removals
 from pam.reporting.statistics.intervals import LEVEL, Array, Estimate, mean_interval, sign_flip_p
 from pam.reporting.statistics.matched import BOUND, NOT_REACHED, OK, Row
 from pam.reporting.statistics.paths import MEAN
-from pam.reporting.statistics.variants import row_settings
 from pam.reporting.storage import select
 
 LEAST_SEEDS = 6
@@ -130,7 +129,7 @@ def _ratios(places: Places, reference: str, alone: bool) -> Iterator[Evidence]:
         for pruning in PRUNINGS:
             rows = select(matched, pruning=pruning)
             measured = select(rows, merging=PAM).to_dict("records")
-            settings = row_settings(run, experiment, PAM, pruning) if measured else ""
+            settings = run.row_settings(experiment, PAM, pruning) if measured else ""
             if settings in seen:
                 continue
             seen.add(settings)

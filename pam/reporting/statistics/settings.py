@@ -9,7 +9,7 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
 from pam.reporting.statistics.paths import MEAN
-from pam.reporting.statistics.variants import protocols, row_settings, sweeps, varied
+from pam.reporting.statistics.variants import protocols, sweeps, varied
 
 _FAITHFUL = (B2, ALL_SHARED, PAM)
 _LEARNED = "learned"
@@ -77,7 +77,7 @@ def _ratios(run: Run, group: str, experiment: str, place: str) -> Iterator[pd.Da
         pruner = [run.names.pruning(family)] if len(families) > 1 or not place else []
         ratios = pd.DataFrame(parts).assign(
             settings=[
-                row_settings(run, experiment, *row)
+                run.row_settings(experiment, *row)
                 for row in zip(own["merging"], own["pruning"], strict=True)
             ],
             method=own["merging"].where(is_faithful).mask(is_learned, _LEARNED),

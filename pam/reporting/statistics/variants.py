@@ -14,7 +14,6 @@ from pam.reporting.statistics.paths import MEAN
 REQUESTS = ("one task", "any request", "all tasks")
 _LEAST = 3
 """Experiments that make a sweep."""
-_OF_EVERY_ROW = ("dataset", "data", "architecture", "network", "init", "tasks", "train")
 
 Section = Mapping[str, Any]
 """An experiment as the manifest's configuration has it."""
@@ -73,23 +72,6 @@ def varied(run: Run) -> set[str]:
     """Return the experiments that tables of their own tell of: sweeps, and protocols."""
     swept = {name for places in sweeps(run).values() for name in places}
     return swept | {name for names in protocols(run) for name in names}
-
-
-def row_settings(run: Run, experiment: str, merging: str, pruning: str) -> str:
-    """Return all that decides a row's numbers but the seeds; two with the same are one measurement.
-
-    A run without a manifest does not tell, so that its rows are like no others.
-    """
-    section = _sections(run).get(experiment)
-    if section is None:
-        return f"{run.folder}/{experiment}/{merging}/{pruning}"
-    common = [section.get(key) for key in _OF_EVERY_ROW]
-    merger, pruner = (
-        section.get(stage, {}).get(name, name)
-        for stage, name in (("merging", merging), ("pruning", pruning))
-    )
-    pruner = {**pruner, "mergings": None} if isinstance(pruner, Mapping) else pruner
-    return json.dumps([*common, merger, pruner], sort_keys=True)
 
 
 def _sections(run: Run) -> Mapping[str, Section]:
