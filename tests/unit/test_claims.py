@@ -6,7 +6,7 @@ import pytest
 
 from pam.reporting.aggregate import aggregate
 from pam.reporting.pages.claims import Claim, other_claims, ratio_claims
-from pam.reporting.pages.requests import requests_part
+from pam.reporting.pages.requests import cheapest, requests_part
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.claims import (
@@ -226,6 +226,11 @@ def test_rows_that_are_not_told_apart_are_named(two_rows):
     level = [one for one in ranked[1:] if not one.differs]
     assert ("not told apart" in sentence) == bool(level)
     assert table.count("costs more |") == len(ranked) - 1 - len(level)
+
+
+def test_a_row_that_stands_alone_is_not_called_cheapest(two_rows):
+    (ranked,) = standings(two_rows, E, 1.0).values()
+    assert "cheapest" not in cheapest(two_rows, "vibnet", ranked[:1])
 
 
 def test_the_cheapest_row_of_all_pruners_is_set_against_the_first_of_each(tmp_path):

@@ -56,13 +56,13 @@ def requests_part(run: Run, experiment: str) -> list[str]:
 def cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
     """Return who is cheapest, by how much against the known rows, and who is not told apart."""
     reached = within_delta(ranked)
+    if not reached[1:]:
+        return f"only {_row_name(run, reached[0], family)} comes within δ in every seed."
     told = _lead(run, family, reached)
     level = _level_with(run, reached, family)
     if level:
         return f"{told}; not told apart from it: {', '.join(level)}."
-    return (
-        f"{told}; it is cheaper than every other row." if reached[1:] else f"{told}, the only one."
-    )
+    return f"{told}; it is cheaper than every other row."
 
 
 def cheapest_overall(run: Run, experiment: str) -> str:
