@@ -6,7 +6,7 @@ import pytest
 
 from pam.reporting.aggregate import aggregate
 from pam.reporting.pages.claims import Claim, other_claims, ratio_claims
-from pam.reporting.pages.requests import cheapest, requests_part
+from pam.reporting.pages.requests import cheapest, requests_part, winner_sentences
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.claims import (
@@ -246,3 +246,15 @@ def test_the_cheapest_row_of_all_pruners_is_set_against_the_first_of_each(tmp_pa
     assert f"] of {names[1]} (p = " in sentence
     every = overall_standings(run, E, 1.0)
     assert len(every) == 4 and [one.cost for one in every] == sorted(one.cost for one in every)
+
+
+@pytest.mark.parametrize(("seeds", "told"), [(6, 1), (5, 0)])  # of five seeds no p is below 0.05
+def test_a_row_that_beats_all_known_rows_is_named(tmp_path, two_rows, seeds, told):
+    axes = {"mergings": ("none", "mtz", "all_shared", "pam"), "prunings": ("vibnet",)}
+    aggregate(write_records(tmp_path, seeds=tuple(range(seeds)), **axes), tmp_path)
+    run = Run(tmp_path)
+    sentences = [*winner_sentences([two_rows, run])]  # two_rows has no B2
+    assert len(sentences) == told
+    for sentence in sentences:
+        assert sentence.startswith("**A row that beats all of B1 none, B2 MTZ, all shared**: ")
+        assert "the cheapest row is PAM, " in sentence

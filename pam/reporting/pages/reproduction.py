@@ -21,7 +21,7 @@ from pam.reporting.pages.claims import (
     ratio_claims,
 )
 from pam.reporting.pages.controls import CONTROLS, controls_part
-from pam.reporting.pages.requests import REQUESTS, requests_part
+from pam.reporting.pages.requests import REQUESTS, requests_part, winner_sentences
 from pam.reporting.pages.variants import (
     PROTOCOLS,
     SWEEPS,
@@ -117,7 +117,7 @@ def answer_of(runs: Runs) -> str:
     claimed = ratio_claims(of_the_paper(runs))
     if not any(claim.evidence for claim in claimed):
         raise DataError("no run sets PAM against B1 in the paper's settings: there is no answer")
-    elsewhere = [settings_sentence(runs), *factor_sentences(runs)]
+    elsewhere = [settings_sentence(runs), *winner_sentences(runs), *factor_sentences(runs)]
     return answer(claimed, [*filter(None, elsewhere)])
 
 

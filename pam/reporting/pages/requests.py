@@ -1,7 +1,7 @@
 """Which row makes a request cheapest, and which do not differ from it."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
@@ -82,6 +82,25 @@ def cheapest_overall(run: Run, experiment: str) -> str:
         if (one.pruning, one.merging) in firsts
     ]
     return f"Any pruner: the cheapest row is {_row_name(run, best)}, {', '.join(told)}."
+
+
+def winner_sentences(runs: Iterable[Run]) -> Iterator[str]:
+    """Yield every row but B1 that costs less than B1, B2, all shared and PAM under their pruner.
+
+    With the ratios, and who is first of all pruners there.
+    """
+    for run, experiment in ((one, name) for one in runs for name in one.experiments):
+        for family, ranked in standings(run, experiment, DEFAULT_DELTA).items():
+            reached = within_delta(ranked)
+            known = _known_rows(reached, family)
+            itself = {one.merging for one in reached[:1] if one.pruning == family}
+            beaten = {name for name, one in known.items() if one.differs}
+            if B1 in beaten and beaten | itself == {*_KNOWN}:
+                names = ", ".join(run.names.merging(name) for name in _KNOWN if name in beaten)
+                yield (
+                    f"**A row that beats all of {names}**: {run.title(experiment)}, "
+                    f"{_lead(run, family, reached)}. {cheapest_overall(run, experiment)}"
+                ).strip()
 
 
 def leaders(run: Run, what: str, places: Iterable[tuple[str, str, str]]) -> list[TextTable]:
