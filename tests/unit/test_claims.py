@@ -258,3 +258,6 @@ def test_a_row_that_beats_all_known_rows_is_named(tmp_path, two_rows, seeds, tol
     for sentence in sentences:
         assert sentence.startswith("**A row that beats all of B1 none, B2 MTZ, all shared**: ")
         assert "the cheapest row is PAM, " in sentence
+        rows = run.rows("requests", requirement="worst", delta=1.0, merging="pam")
+        (ratio,) = rows.loc[rows["n_tasks"].isna(), "flops_vs_none_mean"]
+        assert f"If no task may lose more: {ratio:.2f} [" in sentence

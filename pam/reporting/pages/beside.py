@@ -67,8 +67,7 @@ def costs_and_ratios(run: Run, experiment: str) -> TextTable:
     header += [cell for name in against for cell in (name, "p")] + ["accuracy (%)"]
     if len(printed):
         header += [f"paper {name}" for name in ("MFLOPs", *against, "accuracy (%)")]
-    title = "Computation, ratios and test accuracy at matched accuracy"
-    return noted_table(title, header, body, 3, notes=[P_NOTE])
+    return noted_table("", header, body, 3, notes=[P_NOTE])
 
 
 def single_tasks(run: Run, experiment: str) -> str:

@@ -1,6 +1,7 @@
 """One page: the paper's claims with verdicts, what a request costs, and every cost behind them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def reproduction_page(runs: Runs, notes: str = "") -> str:
         requests = [_titled(place, *requests_part(*place)) for place in every]
         parts.append(_section("Expected cost of a request", REQUESTS, *requests))
         costs = [
-            _titled(place, single_tasks(*place), costs_and_ratios(*place).to_markdown(4))
+            _titled(place, single_tasks(*place), costs_and_ratios(*place).to_markdown())
             for place in every
         ]
         parts.append(_section("Costs and ratios", _COSTS, *costs))
@@ -231,4 +232,4 @@ def _titled(place: tuple[Run, str], *parts: str) -> str:
 
 def _untitled(table: TextTable) -> str:
     """Return a table that stands alone under a heading."""
-    return table.to_markdown().partition("\n\n")[2]
+    return replace(table, title="").to_markdown()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA
-from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.paths import MEAN, WORST
 from pam.reporting.statistics.standings import Standing, overall_standings, standings
 from pam.reporting.tables.cells import cost_cell, interval, number
 from pam.reporting.tables.epochs import path_training
@@ -19,6 +19,7 @@ REQUESTS = (
     "training along a path, mean over seeds."
 )
 
+_PARTS = ("mean", "low", "high", "p")
 _KNOWN = (B1, B2, ALL_SHARED, PAM)
 """The rows that everybody asks about."""
 
@@ -48,8 +49,8 @@ def requests_part(run: Run, experiment: str) -> list[str]:
         header = ["row", "MFLOPs", "cheapest / this", "p", "n", "epochs", ""]
         left = [_row_name(run, one, family) for one in ranked[len(reached) :]]
         notes = [f"A seed never comes within δ: {', '.join(left)}."] if left else []
-        table = TextTable(f"{name}: expected cost of a request", header, rows, 1, notes=notes)
-        parts += [f"{name}: {cheapest(run, family, ranked)}", table.to_markdown(4)]
+        table = TextTable("", header, rows, 1, notes=notes)
+        parts += [f"{name}: {cheapest(run, family, ranked)}", table.to_markdown()]
     return [*parts, *filter(None, [cheapest_overall(run, experiment)])]
 
 
@@ -87,7 +88,7 @@ def cheapest_overall(run: Run, experiment: str) -> str:
 def winner_sentences(runs: Iterable[Run]) -> Iterator[str]:
     """Yield every row but B1 that costs less than B1, B2, all shared and PAM under their pruner.
 
-    With the ratios, and who is first of all pruners there.
+    With the ratios, who is first of all pruners there, and the ratio to B1 by the worst task.
     """
     for run, experiment in ((one, name) for one in runs for name in one.experiments):
         for family, ranked in standings(run, experiment, DEFAULT_DELTA).items():
@@ -97,10 +98,26 @@ def winner_sentences(runs: Iterable[Run]) -> Iterator[str]:
             beaten = {name for name, one in known.items() if one.differs}
             if B1 in beaten and beaten | itself == {*_KNOWN}:
                 names = ", ".join(run.names.merging(name) for name in _KNOWN if name in beaten)
-                yield (
+                parts = [
                     f"**A row that beats all of {names}**: {run.title(experiment)}, "
-                    f"{_lead(run, family, reached)}. {cheapest_overall(run, experiment)}"
-                ).strip()
+                    f"{_lead(run, family, reached)}.",
+                    cheapest_overall(run, experiment),
+                    _by_worst_task(run, experiment, reached[0]),
+                ]
+                yield " ".join(filter(None, parts))
+
+
+def _by_worst_task(run: Run, experiment: str, row: Standing) -> str:
+    """Return what a row costs of B1 if no task may lose more than delta; empty if not known."""
+    where = {"experiment": experiment, "requirement": WORST, "delta": DEFAULT_DELTA}
+    rows = run.rows("requests", pruning=row.pruning, merging=row.merging, **where)
+    rows = rows[rows["n_tasks"].isna()].dropna(subset=f"flops_vs_{B1}_mean")
+    told = [
+        f"If no task may lose more: {interval(*ratio, '.2f')} of {run.names.merging(B1)} "
+        f"(p = {number(p, '.2g')})."
+        for *ratio, p in rows[[f"flops_vs_{B1}_{part}" for part in _PARTS]].to_numpy()
+    ]
+    return "".join(told)
 
 
 def leaders(run: Run, what: str, places: Iterable[tuple[str, str, str]]) -> list[TextTable]:

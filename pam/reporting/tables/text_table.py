@@ -22,7 +22,7 @@ class TextTable:
     """A titled table whose cells are already text.
 
     Attributes:
-        title: one line.
+        title: one line; empty for none.
         header: names of the columns.
         rows: cells, as many per row as columns.
         labels: number of leading columns that hold words and stand left; the others stand right.
@@ -39,7 +39,7 @@ class TextTable:
     notes: Sequence[str] = field(default_factory=tuple)
 
     def to_markdown(self, level: int = 3) -> str:
-        """Return the table in Markdown under a heading of a level, aligned in the source too."""
+        """Return the table in Markdown, aligned in the source too, its title as heading if any."""
         rows = [list(self.header), *self._cells("**{}**".format)]
         rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
         widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
@@ -53,7 +53,8 @@ class TextTable:
             cells = zip(row, is_word, widths, strict=True)
             padded = (cell.ljust(w) if left else cell.rjust(w) for cell, left, w in cells)
             lines.append(f"| {' | '.join(padded)} |")
-        parts = [f"{'#' * level} {self.title}", "\n".join(lines)]
+        parts = [f"{'#' * level} {self.title}"] if self.title else []
+        parts.append("\n".join(lines))
         if self.notes:
             parts.append("\n".join(f"{note}  " for note in self.notes))
         return "\n\n".join(parts) + "\n"
@@ -115,7 +116,7 @@ class Document:
     """Tables that belong together, and the numbers behind them.
 
     Attributes:
-        title: one line.
+        title: one line; empty for none.
         intro: what is shown and how it was measured.
         tables: the tables to read.
         numbers: rows for the CSV file, every cell as text with fixed decimals.
