@@ -163,7 +163,7 @@ def table(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     header = [*(COLUMNS[name] for name in words), *varied, *(COLUMNS[name] for name in numbers)]
-    return _markdown(TextTable("", header, cells, len(words)))
+    return TextTable("", header, cells, len(words)).to_markdown()
 
 
 def _cell(row: Row, name: str) -> str:
@@ -200,7 +200,7 @@ def _latency(rows: Sequence[Row]) -> str:
         *(f"{name}, batch {size}" for name, size in settings),
     ]
     body = [[*what, *(found.get(one, "") for one in settings)] for what, found in cells.items()]
-    return _markdown(TextTable("", header, body, 2))
+    return TextTable("", header, body, 2).to_markdown()
 
 
 def _whole_runs(path: Path) -> str:
@@ -213,13 +213,9 @@ def _as_it_is(fields: Sequence[str], rows: Sequence[Row]) -> str:
     """Return all rows; a column that is the same in several rows is said once, below them."""
     same = [name for name in fields if len(rows) > 1 and len({row[name] for row in rows}) == 1]
     shown = [name for name in fields if name not in same]
-    cells = _markdown(TextTable("", shown, [[row[name] for name in shown] for row in rows], 1))
+    cells = TextTable("", shown, [[row[name] for name in shown] for row in rows], 1).to_markdown()
     said = ", ".join(f"{name} {rows[0][name]}" for name in same)
     return f"{cells}\nThroughout: {said}.\n" if same else cells
-
-
-def _markdown(shown: TextTable) -> str:
-    return shown.to_markdown().partition("\n\n")[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
