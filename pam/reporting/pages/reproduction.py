@@ -151,7 +151,7 @@ def _claims(runs: Runs, papers: Places, others: Places) -> str:
     """Return the claims with verdicts, in the paper's settings and then in each other one."""
     places = [(run, experiment) for run in runs for experiment in run.experiments]
     claimed = ratio_claims(papers)
-    parts = [_untitled(claims_table("", [*claimed, *other_claims(places)]))]
+    parts = [claims_table("", [*claimed, *other_claims(places)]).to_markdown()]
     if any(claim.evidence for claim in claimed):
         parts.append(evidence_table(claimed).to_markdown())
     for run, experiment in others:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
-from pam.reporting.statistics.matched import DEFAULT_DELTA
+from pam.reporting.statistics.matched import DEFAULT_DELTA, RATIO_PARTS
 from pam.reporting.statistics.paths import MEAN, WORST
 from pam.reporting.statistics.standings import Standing, overall_standings, standings
 from pam.reporting.tables.cells import cost_cell, interval, number
@@ -19,7 +19,6 @@ REQUESTS = (
     "training along a path, mean over seeds."
 )
 
-_PARTS = ("mean", "low", "high", "p")
 _KNOWN = (B1, B2, ALL_SHARED, PAM)
 """The rows that everybody asks about."""
 
@@ -115,7 +114,7 @@ def _by_worst_task(run: Run, experiment: str, row: Standing) -> str:
     told = [
         f"If no task may lose more: {interval(*ratio, '.2f')} of {run.names.merging(B1)} "
         f"(p = {number(p, '.2g')})."
-        for *ratio, p in rows[[f"flops_vs_{B1}_{part}" for part in _PARTS]].to_numpy()
+        for *ratio, p, _ in rows[[f"flops_vs_{B1}_{part}" for part in RATIO_PARTS]].to_numpy()
     ]
     return "".join(told)
 

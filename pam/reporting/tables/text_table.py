@@ -116,7 +116,7 @@ class Document:
     """Tables that belong together, and the numbers behind them.
 
     Attributes:
-        title: one line; empty for none.
+        title: one line.
         intro: what is shown and how it was measured.
         tables: the tables to read.
         numbers: rows for the CSV file, every cell as text with fixed decimals.
