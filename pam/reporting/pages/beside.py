@@ -25,7 +25,7 @@ from pam.reporting.tables.cells import (
     number,
     row_interval,
 )
-from pam.reporting.tables.comparison import AXES, P_NOTE, expected_costs, ratio_cells
+from pam.reporting.tables.comparison import AXES, expected_costs, ratio_cells
 from pam.reporting.tables.text_table import TextTable
 
 
@@ -67,7 +67,7 @@ def costs_and_ratios(run: Run, experiment: str) -> TextTable:
     header += [cell for name in against for cell in (name, "p")] + ["accuracy (%)"]
     if len(printed):
         header += [f"paper {name}" for name in ("MFLOPs", *against, "accuracy (%)")]
-    return noted_table("", header, body, 3, notes=[P_NOTE])
+    return noted_table("", header, body, 3)
 
 
 def single_tasks(run: Run, experiment: str) -> str:

@@ -15,8 +15,8 @@ from pam.reporting.tables.text_table import TextTable
 REQUESTS = (
     "The mean over all combinations of tasks, each as likely as the profile says, at "
     f"δ = {DEFAULT_DELTA:g}; rows that are compared with the same B1 and B2 stand together. Costs "
-    f"more: interval below 1 and p < {LEVEL:g}; in brackets p by Holm; ≤: only a bound; epochs: of "
-    "training along a path, mean over seeds."
+    f"more: interval below 1 and p < {LEVEL:g}; ≤: only a bound; epochs: of training along a path, "
+    "mean over seeds."
 )
 
 _KNOWN = (B1, B2, ALL_SHARED, PAM)
@@ -130,7 +130,7 @@ def leaders(run: Run, what: str, places: Iterable[tuple[str, str, str]]) -> list
     Returns:
         One table; none if nothing comes within delta.
     """
-    header = [what, "cheapest", *(f"/ {run.names.merging(name)}" for name in _KNOWN)]
+    header = [what, "cheapest", *(f"/ {run.names.merging(name)} (p)" for name in _KNOWN)]
     rows = []
     for label, experiment, family in places:
         reached = within_delta(standings(run, experiment, DEFAULT_DELTA).get(family, []))
@@ -145,8 +145,7 @@ def leaders(run: Run, what: str, places: Iterable[tuple[str, str, str]]) -> list
             level = ", ".join(_level_with(run, reached, family)) or "none"
             rows.append([label, _row_name(run, reached[0], family), *ratios, level])
     title = f"Profile `{run.profile}`: who makes any request cheapest, by {what}"
-    notes = ["Ratios of the cheapest row to the others; in round brackets p by exact sign flips."]
-    return [TextTable(title, [*header, "not told apart"], rows, 2, notes=notes)] if rows else []
+    return [TextTable(title, [*header, "not told apart"], rows, 2)] if rows else []
 
 
 def _known_rows(reached: Sequence[Standing], family: str) -> dict[str, Standing]:

@@ -16,7 +16,6 @@ from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
 from pam.reporting.tables.cells import (
     Lookup,
     baseline,
-    brackets,
     noted_table,
     ratio_cell,
 )
@@ -66,9 +65,9 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> list[TextTable]:
             body.append([label, request, f"{x:g}", *ratio_cells(lookup, beside, *place)])
     names = [cell for one in REFERENCES for cell in (f"/ {baseline(run.names, one)}", "p")]
     header = ["merging", "request", sweep, *names]
-    title, notes = f"Profile `{run.profile}`: {sweep}", [brackets(int(rows["n"].max()))]
+    title = f"Profile `{run.profile}`: {sweep}"
     told = "; ".join(filter(None, (_of_the_cheaper(run, lookup, beside, x) for x in values)))
-    notes += [f"PAM, any request, of the cheaper of the two: {told}."] if told else []
+    notes = [f"PAM, any request, of the cheaper of the two: {told}."] if told else []
     places = sorted({*zip(rows["x"], rows["experiment"], strict=True)})
     first = leaders(run, sweep, ((f"{x:g}", one, beside) for x, one in places))
     return [noted_table(title, header, body, 3, strong, notes, bold=_BELOW), *first]
@@ -126,7 +125,6 @@ def _protocol(run: Run, experiments: Sequence[str]) -> list[TextTable]:
     notes = [
         f"{compared - len(strong)} of {compared} ratios lie within the interval of "
         f"`{experiments[0]}`. Of an independent run of the same protocol about five of six would.",
-        brackets(int(every["n"].max())),
     ]
     families = dict.fromkeys(beside.values())
     places = ((f"`{name}`", name, family) for name, family in product(experiments, families))
