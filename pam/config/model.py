@@ -1,6 +1,6 @@
 """The one model of the configuration: every key with its meaning, unit, range and default."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
@@ -179,19 +179,23 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
-    def _mergings_are_there(self) -> Self:
-        named = {
+    def _named_rows_are_there(self) -> Self:
+        mergings: dict[str, Iterable[str]] = {
             "conditions.exclusivity": self.conditions.exclusivity,
             "conditions.redundancy": self.conditions.redundancy,
-            **{f"pruning.{row}.mergings": one.mergings or [] for row, one in self.pruning.items()},
+            **{f"pruning.{row}.mergings": one.mergings or () for row, one in self.pruning.items()},
         }
-        for key, names in named.items():
-            for name in names:
-                if name not in self.merging:
+        prunings = {
+            f"pruning.{row}.beside": [one.beside] for row, one in self.pruning.items() if one.beside
+        }
+        for kind, named in {"merging": mergings, "pruning": prunings}.items():
+            rows = getattr(self, kind)
+            for key, name in ((key, name) for key, names in named.items() for name in names):
+                if name not in rows:
                     raise PydanticCustomError(
                         "unknown_key",
-                        "{key} names the unknown merging row '{name}'; {hint}",
-                        {"key": key, "name": name, "hint": hint(name, self.merging)},
+                        "{key} names the unknown {kind} row '{name}'; {hint}",
+                        {"key": key, "kind": kind, "name": name, "hint": hint(name, rows)},
                     )
         return self
 

@@ -153,7 +153,7 @@ class _Row(Section):
     @property
     def settings(self) -> dict[str, Any]:
         """All that a result of the row depends on."""
-        return self.model_dump(exclude={"mergings"})
+        return self.model_dump(exclude={"mergings", "beside"})
 
 
 class Merging(_Row):
@@ -224,6 +224,12 @@ class Pruning(_Row):
     )
     mergings: Annotated[list[RowName], AfterValidator(unique)] | None = Field(
         None, min_length=1, description="The merging rows whose networks it prunes. Default: all."
+    )
+    beside: RowName | None = Field(
+        None,
+        description="The pruning row whose B1 and B2 its networks are compared with, such as that "
+        "of the same pruner with other rates. Default: what its pruner stands beside "
+        "(vibnet_readers: vibnet), else itself.",
     )
     fine_tune: FineTune | None = Field(
         None,

@@ -26,10 +26,13 @@ class Names:
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         experiments = (config or {}).get("experiments", {}).values()
         self._methods: dict[tuple[Kind, str], str] = {}
+        self._beside: dict[str, str] = {}
         for section, kind in (("merging", MERGER), ("relatedness", MERGER), ("pruning", PRUNER)):
             for experiment in experiments:
                 for row, options in experiment.get(section, {}).items():
                     self._methods.setdefault((kind, row), options.get("method") or row)
+                    if base := options.get("beside"):
+                        self._beside.setdefault(row, base)
 
     def merging(self, row: str) -> str:
         """Return the display name of a merging row: ``pam_gain`` of method ``pam`` is PAM gain."""
@@ -63,14 +66,23 @@ class Names:
     def beside(self, row: str, rows: Iterable[str]) -> str:
         """Return the pruning row, one of ``rows``, with whose B1 and B2 a pruning row is compared.
 
-        It is the row itself unless its method is registered as standing beside another one.
+        It is the row itself unless the configuration names another one, or its method is
+        registered as standing beside another.
         """
+        rows = [*rows]
+        if self._beside.get(row) in rows:
+            return self._beside[row]
         method = self._described(PRUNER, row)
         same = (one for one in self.order_prunings(rows) if one != row)
         others = [one for one in same if self._described(PRUNER, one).name == method.beside]
         if method.beside == method.name or not others:
             return row
         return method.beside if method.beside in others else others[0]
+
+    def learns_groups(self, row: str) -> bool:
+        """Tell whether the method of a pruning row is registered as standing beside another."""
+        method = self._described(PRUNER, row)
+        return method.beside != method.name
 
     def order_mergings(self, rows: Iterable[str]) -> list[str]:
         """Return merging rows in table order: baselines and controls, others, PAM, its variants."""

@@ -131,6 +131,7 @@ CHANGES = {
     "[1, 2, 4]": ("[1, 2, 5]", {"prune", "measure"}),
     "seeds:": ("deltas: [1, 3]\nseeds:", set()),
     "vibnet: {": ("vibnet: {mergings: [none, mtz], ", set()),
+    "vibnet: {s": ("vibnet: {beside: taylor_fast, s", set()),
     "    pruning:": ("    latency: {rounds: 3}\n    pruning:", {"measure"}),
     "layerwise: true": ("layerwise: false", set()),
     "interval: 5": ("interval: 6", set()),

@@ -175,6 +175,11 @@ BAD = {
         "strengths: [1, 2, 4], mergings: [mtz, mttz]",
         "pruning.vibnet.mergings names the unknown merging row 'mttz'; did you mean 'mtz'?",
     ),
+    "beside an unknown pruning": (
+        "strengths: [1, 2, 4]",
+        "strengths: [1, 2, 4], beside: taylor_fist",
+        "beside names the unknown pruning row 'taylor_fist'; did you mean 'taylor_fast'?",
+    ),
     "dash in a row": ("mtz:", "m-z:", "merging.m-z: the name must match"),
     "number as a name": ("digits_lenet5:", "5:", "experiments has the key 5, which must be in"),
     "row is nothing": ("none: {}", "none:", "merging.none: must be a mapping of keys to values"),

@@ -233,7 +233,7 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypa
         *("all shared + VIBNet readers", "one task", "0", "0.80 [0.70, 0.90]"),
     ]
     assert (0, 3) in table.strong
-    assert first_table.header[2] == "/ B1 none"
+    assert first_table.header[2] == "/ B1 none (p)"
     assert first_table.rows == [
         ["50", "all shared + VIBNet readers", "0.50 [0.40, 0.60] (0.031)", *["—"] * 3, "none"]
     ]
@@ -295,6 +295,27 @@ def test_every_setting_is_drawn_in_its_sweeps_and_counted_once(tmp_path):
     assert counts.loc["pam"].tolist() == [0, 0, 5]
     assert counts.loc["learned"].tolist() == [0, 5, 5]
     assert "B2 MTZ costs less in 5 of 5 and more in 0;" in settings_sentence([run])
+
+
+def test_a_row_beside_another_is_compared_with_its_baselines_in_a_place_of_its_own(tmp_path):
+    rows = {"vibnet": {}, "vibnet_slow": {"method": "vibnet", "beside": "vibnet"}}
+    rows |= {"vibnet_fast": {"method": "vibnet"}, "vibnet_readers": {}}
+    faces = ALIKE | {"data": {}, "pruning": rows}
+    ratio = (0.8, 0.7, 0.9, 0.03, 0.03)
+    told = [
+        ("faces", "none" if row == "vibnet" else "all_shared", row, ratio, {"n_tasks": None})
+        for row in rows
+    ]
+    run = ratios(run_of(tmp_path, {"faces": faces}), "requests", told)
+    names = {one: run.names.beside(one, rows) for one in rows}
+    assert names == dict.fromkeys(rows, "vibnet") | {"vibnet_fast": "vibnet_fast"}
+    assert run.names.beside("vibnet_slow", ["vibnet_slow", "taylor"]) == "vibnet_slow"
+    every = settings.any_requests([run])
+    assert dict(zip(every["place"], every["method"], strict=True)) == {
+        "VIBNet (P1)": "learned",
+        "VIBNet (P1) fast": "all_shared",
+        "VIBNet (P1) slow": "all_shared",
+    }
 
 
 def test_what_two_runs_measured_alike_counts_once(tmp_path):

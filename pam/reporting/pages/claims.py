@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pam.reporting.pages.controls import controls_sentence
-from pam.reporting.pages.requests import cheapest, cheapest_overall
+from pam.reporting.pages.requests import cheapest
 from pam.reporting.published import published, reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics import claims
@@ -157,11 +157,10 @@ def answer(claimed: Sequence[Claim], elsewhere: Sequence[str] = ()) -> str:
     titles = dict.fromkeys(one.run.title(one.experiment) for one in evidence)
     deltas = sorted({f"{one.delta:g}" for one in evidence}, key=float, reverse=True)
     requests = [_request(*first[pruning], pruning) for pruning in prunings]
-    requests += [cheapest_overall(*place) for place in dict.fromkeys(first.values())]
     asked = f"**Whatever is asked for**, at {DEFAULT_DELTA:g}:"
     points = [
         _listed("**The paper's claims:**", map(_told, claimed)),
-        _listed(asked, filter(None, requests)),
+        _listed(asked, requests),
         *([_listed(elsewhere[0], elsewhere[1:])] if elsewhere else []),
     ]
     return "\n".join(
@@ -180,7 +179,7 @@ def answer(claimed: Sequence[Claim], elsewhere: Sequence[str] = ()) -> str:
 def _request(run: Run, experiment: str, pruning: str) -> str:
     """Return who makes a request cheapest under a pruner, and what the controls cost there."""
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
-    told = f"{run.names.pruning(pruning)}: {cheapest(run, pruning, ranked)}"
+    told = f"{run.names.pruning(pruning)}: {cheapest(run, pruning, ranked, (B1, claims.PAM))}"
     return f"{told} {controls_sentence(run, experiment, pruning)}".strip()
 
 

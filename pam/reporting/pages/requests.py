@@ -53,14 +53,17 @@ def requests_part(run: Run, experiment: str) -> list[str]:
     return [*parts, *filter(None, [cheapest_overall(run, experiment)])]
 
 
-def cheapest(run: Run, family: str, ranked: Sequence[Standing]) -> str:
-    """Return who is cheapest, by how much against the known rows, and who is not told apart."""
+def cheapest(
+    run: Run, family: str, ranked: Sequence[Standing], against: Sequence[str] = _KNOWN
+) -> str:
+    """Return who is cheapest, by how much against some mergers, and who is not told apart."""
     reached = within_delta(ranked)
     if not reached[1:]:
         return f"only {_row_name(run, reached[0], family)} comes within δ in every seed."
-    told = _lead(run, family, reached)
-    level = _level_with(run, reached, family)
-    if level:
+    known = _known_rows(reached, family)
+    ratios = [_ratio_to(known[name], run.names.merging(name)) for name in against if name in known]
+    told = ", ".join([f"the cheapest row is {_row_name(run, reached[0], family)}", *ratios])
+    if level := _level_with(run, reached, family):
         return f"{told}; not told apart from it: {', '.join(level)}."
     return f"{told}; it is cheaper than every other row."
 
@@ -99,7 +102,7 @@ def winner_sentences(runs: Iterable[Run]) -> Iterator[str]:
                 names = ", ".join(run.names.merging(name) for name in _KNOWN if name in beaten)
                 parts = [
                     f"**A row that beats all of {names}**: {run.title(experiment)}, "
-                    f"{_lead(run, family, reached)}.",
+                    f"{cheapest(run, family, ranked)}",
                     cheapest_overall(run, experiment),
                     _by_worst_task(run, experiment, reached[0]),
                 ]
@@ -162,14 +165,6 @@ def _level_with(run: Run, reached: Sequence[Standing], family: str) -> list[str]
 def _row_name(run: Run, one: Standing, family: str = "") -> str:
     """Return the name of a row, with its pruner unless that is the one of its baselines."""
     return run.names.row(one.merging, one.pruning, family)
-
-
-def _lead(run: Run, family: str, reached: Sequence[Standing]) -> str:
-    """Return who is cheapest, with its ratios to the known rows."""
-    told = [f"the cheapest row is {_row_name(run, reached[0], family)}"]
-    for name, one in _known_rows(reached, family).items():
-        told.append(_ratio_to(one, run.names.merging(name)))
-    return ", ".join(told)
 
 
 def _ratio_to(one: Standing, name: str) -> str:

@@ -33,9 +33,10 @@ def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
     Returns:
         A row per setting and method: ``settings`` (the same for the same measurement), ``method``
         (one of :func:`methods`), ``group`` (data and networks, and what varies), ``place`` (its
-        value, or the pruner), ``mean``, ``low``, ``high``, ``p``, ``n`` and ``bound``. Experiments
-        that stand alone come first, then sweeps, then other protocols; one that is in two of them
-        has rows in both. Of runs that measured the same the first counts.
+        value, and the pruner unless it is the first of a sweep), ``mean``, ``low``, ``high``,
+        ``p``, ``n`` and ``bound``. Experiments that stand alone come first, then sweeps, then
+        other protocols; one that is in two of them has rows in both. Of runs that measured the
+        same the first counts.
     """
     places = [
         (run, *one)
@@ -43,7 +44,7 @@ def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
         for run in runs
         for one in groups(run)
     ]
-    parts = [part for place in places for part in _ratios(*place)]
+    parts = [_ratios(*place) for place in places]
     every = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
     return every.drop_duplicates(["group", "settings"], ignore_index=True)
 
@@ -61,33 +62,29 @@ def outcomes(ratios: pd.DataFrame) -> pd.DataFrame:
     return counts.reindex([one for one in methods() if one in counts.index])
 
 
-def _ratios(run: Run, group: str, experiment: str, place: str) -> Iterator[pd.DataFrame]:
-    """Yield the ratios of one experiment, for each pruner of baselines."""
+def _ratios(run: Run, group: str, experiment: str, place: str) -> pd.DataFrame:
+    """Return the ratios of one experiment; groups learned stand where their baselines do."""
     rows = run.rows("requests", experiment=experiment, requirement=MEAN, delta=DEFAULT_DELTA)
     rows = rows[rows["n_tasks"].isna()].dropna(subset=f"flops_vs_{B1}_mean")
-    prunings = rows["pruning"].unique()
-    beside = rows["pruning"].map(lambda one: run.names.beside(one, prunings))
-    families = run.names.order_prunings(beside)
-    for family in families:
-        own = rows[beside == family]
-        is_faithful = own["pruning"] == family
-        is_learned = ~is_faithful & (own["merging"] == ALL_SHARED)
-        is_bound = own["status"] == BOUND
-        parts = {part: own[f"flops_vs_{B1}_{part}"] for part in _PARTS}
-        pruner = [run.names.pruning(family)] if len(families) > 1 or not place else []
-        ratios = pd.DataFrame(parts).assign(
-            settings=[
-                run.row_settings(experiment, *row)
-                for row in zip(own["merging"], own["pruning"], strict=True)
-            ],
-            method=own["merging"].where(is_faithful).mask(is_learned, _LEARNED),
-            group=group,
-            place=", ".join(filter(None, [place, *pruner])),
-            n=own["n"],
-            # Against a bound of the baseline every ratio is one.
-            bound=is_bound | is_bound[is_faithful & (own["merging"] == B1)].any(),
-        )
-        yield ratios[ratios["method"].isin([*methods()])]
+    merging, pruning, prunings = rows["merging"], rows["pruning"], rows["pruning"].unique()
+    beside = pruning.map(lambda one: run.names.beside(one, prunings))
+    is_learned = pruning.map(run.names.learns_groups).astype(bool)
+    is_bound = rows["status"] == BOUND
+    is_bounded_base = is_bound & (merging == B1) & (pruning == beside)
+    pruner = pruning.mask(is_learned, beside)
+    ordered = run.names.order_prunings(pruner)
+    titles = {one: "" if place and one == ordered[0] else run.names.pruning(one) for one in ordered}
+    ratios = pd.DataFrame({part: rows[f"flops_vs_{B1}_{part}"] for part in _PARTS}).assign(
+        settings=[run.row_settings(experiment, *row) for row in zip(merging, pruning, strict=True)],
+        method=merging.mask(is_learned).mask(is_learned & (merging == ALL_SHARED), _LEARNED),
+        group=group,
+        place=[", ".join(filter(None, (place, titles[one]))) for one in pruner],
+        n=rows["n"],
+        # Against a bound of the baseline every ratio is one.
+        bound=is_bound | beside.isin(beside[is_bounded_base]),
+    )
+    ratios = ratios.iloc[pruner.map(ordered.index).argsort(kind="stable")]
+    return ratios[ratios["method"].isin([*methods()])]
 
 
 def _alone(run: Run) -> Iterator[_Place]:
