@@ -316,6 +316,10 @@ def test_a_row_beside_another_is_compared_with_its_baselines_in_a_place_of_its_o
         "VIBNet (P1) fast": "all_shared",
         "VIBNet (P1) slow": "all_shared",
     }
+    assert settings._places(run.names, "50", [*rows]) == {
+        **{"vibnet": "50", "vibnet_slow": "50, slow", "vibnet_fast": "50, fast"},
+        "vibnet_readers": "50, VIBNet readers",
+    }
 
 
 def test_what_two_runs_measured_alike_counts_once(tmp_path):

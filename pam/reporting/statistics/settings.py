@@ -33,10 +33,9 @@ def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
     Returns:
         A row per setting and method: ``settings`` (the same for the same measurement), ``method``
         (one of :func:`methods`), ``group`` (data and networks, and what varies), ``place`` (its
-        value, and the pruner unless it is the first of a sweep), ``mean``, ``low``, ``high``,
-        ``p``, ``n`` and ``bound``. Experiments that stand alone come first, then sweeps, then
-        other protocols; one that is in two of them has rows in both. Of runs that measured the
-        same the first counts.
+        value, or the pruner), ``mean``, ``low``, ``high``, ``p``, ``n`` and ``bound``. Experiments
+        that stand alone come first, then sweeps, then other protocols; one that is in two of them
+        has rows in both. Of runs that measured the same the first counts.
     """
     places = [
         (run, *one)
@@ -72,19 +71,29 @@ def _ratios(run: Run, group: str, experiment: str, place: str) -> pd.DataFrame:
     is_bound = rows["status"] == BOUND
     is_bounded_base = is_bound & (merging == B1) & (pruning == beside)
     pruner = pruning.mask(is_learned, beside)
-    ordered = run.names.order_prunings(pruner)
-    titles = {one: "" if place and one == ordered[0] else run.names.pruning(one) for one in ordered}
+    places = _places(run.names, place, run.names.order_prunings(pruner))
     ratios = pd.DataFrame({part: rows[f"flops_vs_{B1}_{part}"] for part in _PARTS}).assign(
         settings=[run.row_settings(experiment, *row) for row in zip(merging, pruning, strict=True)],
         method=merging.mask(is_learned).mask(is_learned & (merging == ALL_SHARED), _LEARNED),
         group=group,
-        place=[", ".join(filter(None, (place, titles[one]))) for one in pruner],
+        place=pruner.map(places),
         n=rows["n"],
         # Against a bound of the baseline every ratio is one.
         bound=is_bound | beside.isin(beside[is_bounded_base]),
     )
-    ratios = ratios.iloc[pruner.map(ordered.index).argsort(kind="stable")]
+    ratios = ratios.iloc[pruner.map([*places].index).argsort(kind="stable")]
     return ratios[ratios["method"].isin([*methods()])]
+
+
+def _places(names: Names, place: str, prunings: Sequence[str]) -> dict[str, str]:
+    """Return pruning -> what its place is called: ``50`` of a sweep and ``50, slow``, or itself.
+
+    In a sweep the name of the first pruner goes without saying.
+    """
+    titles = {one: names.pruning(one) for one in prunings}
+    known = titles[prunings[0]] if place and prunings else ""
+    parts = {one: (place, title.removeprefix(known).strip()) for one, title in titles.items()}
+    return {one: ", ".join(filter(None, both)) for one, both in parts.items()}
 
 
 def _alone(run: Run) -> Iterator[_Place]:
