@@ -72,15 +72,15 @@ class Names:
         rows = [*rows]
         if self._beside.get(row) in rows:
             return self._beside[row]
-        method = self._described(PRUNER, row)
+        beside = self._described(PRUNER, row).beside
         same = (one for one in self.order_prunings(rows) if one != row)
-        others = [one for one in same if self._described(PRUNER, one).name == method.beside]
-        if method.beside == method.name or not others:
+        others = [one for one in same if self._described(PRUNER, one).name == beside]
+        if not others or not self.is_beside_another(row):
             return row
-        return method.beside if method.beside in others else others[0]
+        return beside if beside in others else others[0]
 
-    def learns_groups(self, row: str) -> bool:
-        """Tell whether the method of a pruning row is registered as standing beside another."""
+    def is_beside_another(self, row: str) -> bool:
+        """Tell whether the method of a pruning row is registered as standing beside another one."""
         method = self._described(PRUNER, row)
         return method.beside != method.name
 

@@ -25,6 +25,12 @@ NOTHING_STALE: Stale = {}
 _NAMING = ("measurements", "relatedness", "exclusivity", "redundancy")
 """The CSV files that tell which experiments there are, and on what data and architecture."""
 
+_STARTS = {
+    "independent": "",
+    "common": ", from the same weights",
+    "pretrained": ", from one trunk",
+}
+"""What the title of an experiment says of what its networks start from."""
 
 _MEASURED = ("accuracies", "groups")
 _FILLED = ("measurements", *_MEASURED, "training", "matched", "requests", "frontiers")
@@ -123,8 +129,14 @@ class Run:
         return next(filter(None, hashes), f"{self.folder}/{experiment}/{merging}/{pruning}")
 
     def title(self, experiment: str) -> str:
-        """Return what an experiment is about: ``LeNet-5 on Fashion-MNIST``."""
-        return self.names.setting(*self.setting(experiment))
+        """Return what an experiment is about: ``LeNet-5 on Fashion-MNIST, from one trunk``.
+
+        Nothing is said of networks that start from random weights of their own.
+        """
+        sections = self.manifest.config.get("experiments", {}) if self.is_aggregated else {}
+        init = sections.get(experiment, {}).get("init", "independent")
+        start = _STARTS["pretrained" if isinstance(init, Mapping) else init]
+        return self.names.setting(*self.setting(experiment)) + start
 
     @cached_property
     def names(self) -> Names:

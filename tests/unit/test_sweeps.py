@@ -150,6 +150,14 @@ def test_experiments_with_other_schedules_alone_are_protocols(tmp_path):
     assert varied(run) == {"fast", "slow", "long", "start"}
 
 
+def test_a_title_says_what_networks_start_from(tmp_path):
+    starts = {"own": "independent", "same": "common", "trunk": {"pretrained": {"data": {}}}}
+    run = run_of(tmp_path, {name: ALIKE | {"init": start} for name, start in starts.items()})
+    assert [run.title(name).partition(", ")[2] for name in starts] == [
+        *("", "from the same weights", "from one trunk")
+    ]
+
+
 def ratios(run, table, rows):
     """The run with these rows of a table, each a ratio to B1 with its interval."""
     own = [

@@ -25,7 +25,7 @@ NOTE = (
     "bars: 95 % interval over seeds · hollow: only a bound · no mark: a seed never comes that close"
 )
 
-_WIDTH, _LINE = 4.2, 0.24
+_WIDTH, _LINE = 4.6, 0.24
 """Inches of a panel, and of a line of it."""
 
 

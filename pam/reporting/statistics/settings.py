@@ -67,7 +67,7 @@ def _ratios(run: Run, group: str, experiment: str, place: str) -> pd.DataFrame:
     rows = rows[rows["n_tasks"].isna()].dropna(subset=f"flops_vs_{B1}_mean")
     merging, pruning, prunings = rows["merging"], rows["pruning"], rows["pruning"].unique()
     beside = pruning.map(lambda one: run.names.beside(one, prunings))
-    is_learned = pruning.map(run.names.learns_groups).astype(bool)
+    is_learned = pruning.map(run.names.is_beside_another).astype(bool)
     is_bound = rows["status"] == BOUND
     is_bounded_base = is_bound & (merging == B1) & (pruning == beside)
     pruner = pruning.mask(is_learned, beside)
