@@ -31,7 +31,7 @@ class Names:
             for experiment in experiments:
                 for row, options in experiment.get(section, {}).items():
                     self._methods.setdefault((kind, row), options.get("method") or row)
-                    if base := options.get("beside"):
+                    if kind == PRUNER and (base := options.get("beside")):
                         self._beside.setdefault(row, base)
 
     def merging(self, row: str) -> str:

@@ -1,12 +1,18 @@
 """``pam compare``: ratios to any merger."""
 
+from math import isnan
+from pathlib import Path
+
 import pytest
 
 from pam.cli.main import main
 from pam.reporting.aggregate import aggregate
+from pam.reporting.names import size_name
 from pam.reporting.run import Run
 from pam.reporting.tables.comparison import against
 from tests.reporting_fixtures import write_records
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "cifar10_pretrained"
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +34,18 @@ def test_against_b1_they_are_those_of_the_csv_file(run):
         mean, low, high = (row[f"flops_vs_none_{part}"] for part in ("mean", "low", "high"))
         assert ratio == f"{mean:.2f} [{low:.2f}, {high:.2f}]"
         assert p == f"{row['flops_vs_none_p']:.2g}"
+
+
+def test_of_five_tasks_as_many_stand_together_as_in_the_csv_file():
+    run = Run(REFERENCE)
+    (table,) = against(run, "none", 1.0)
+    rows = run.rows("requests", pruning="vibnet", merging="mtz", requirement="mean", delta=1)
+    ends = [f"flops_vs_none_{part}" for part in ("mean", "low", "high")]
+    known = {
+        "any request" if isnan(n) else size_name(n): f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+        for n, mean, low, high in rows[["n_tasks", *ends]].itertuples(index=False)
+    }
+    assert {tasks: ratio for _, tasks, _, ratio, *_ in table.rows} == known and len(known) == 6
 
 
 def test_any_merger_may_count_as_one(run, capsys):

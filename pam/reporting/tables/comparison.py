@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pam.errors import ConfigError
-from pam.reporting.names import ANY_REQUEST, Names, size_name
+from pam.reporting.names import ANY_REQUEST, Names, pooled, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, OK, REFERENCES
@@ -243,9 +243,9 @@ def _numbers(run: Run, experiment: str, paper: pd.DataFrame) -> pd.DataFrame:
 def against(run: Run, reference: str, delta: float, **where: str) -> Iterator[TextTable]:
     """Yield the ratios of FLOPs at equal accuracy to a merging row, a table per experiment.
 
-    ``where`` chooses rows of ``measurements.csv``, say those of one ``experiment``.
-
-    Rows of a pruner that has not pruned the reference are left out, as are experiments.
+    Of more than two tasks, those of the mean over all combinations of as many tasks. ``where``
+    chooses rows of ``measurements.csv``, say those of one ``experiment``. Rows of a pruner that
+    has not pruned the reference are left out, as are experiments.
 
     Raises:
         ConfigError: if no experiment has pruned networks of the reference.
@@ -263,13 +263,14 @@ def against(run: Run, reference: str, delta: float, **where: str) -> Iterator[Te
         rows, most = [], 0
         for networks in group:
             names = networks.combinations
-            weights = np.vstack([np.eye(len(names)), np.full(len(names), 1 / len(names))])
+            parts = pooled(names) | {ANY_REQUEST: names}
+            weights = np.array([np.isin(names, part) / len(part) for part in parts.values()])
             readings = read_costs(networks.paths, names, delta, MEAN).readings
             weighted = {one: reading.weighted(weights) for one, reading in readings.items()}
             base = weighted.pop(reference)
             mergings = run.names.order_mergings(weighted)
             ratios = {one: paired(weighted[one], base) for one in mergings}
-            for index, name in enumerate([*names, ANY_REQUEST]):
+            for index, name in enumerate(parts):
                 below = {"status": _status(base, index)}
                 for merging, ratio in ratios.items():
                     row = {
