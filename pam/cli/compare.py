@@ -28,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: Namespace) -> int:
     """Print a table per experiment."""
     from pam.reporting.run import Run
-    from pam.reporting.tables.comparison import against
+    from pam.reporting.tables.against import against
 
     for table in against(Run(arguments.results), arguments.reference, arguments.delta):
         print(table.to_markdown())

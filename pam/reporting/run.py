@@ -106,6 +106,11 @@ class Run:
         return read_manifest(self.folder)
 
     @cached_property
+    def likely(self) -> Mapping[str, float]:
+        """How likely each combination is to be asked for; empty where all are alike."""
+        return self.manifest.config.get("requests", {}) if self.is_aggregated else {}
+
+    @cached_property
     def experiments(self) -> list[str]:
         """The experiments of the run, sorted: those of every CSV file that measures one."""
         return sorted({name for table in _NAMING for name in self.text_table(table)["experiment"]})

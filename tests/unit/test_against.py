@@ -9,8 +9,9 @@ from pam.cli.main import main
 from pam.reporting.aggregate import aggregate
 from pam.reporting.names import size_name
 from pam.reporting.run import Run
-from pam.reporting.tables.comparison import against
-from tests.reporting_fixtures import write_records
+from pam.reporting.tables.against import against
+from pam.reporting.tables.networks import operating_points
+from tests.reporting_fixtures import FIVE_TASKS, write_records
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "cifar10_pretrained"
 
@@ -36,16 +37,36 @@ def test_against_b1_they_are_those_of_the_csv_file(run):
         assert p == f"{row['flops_vs_none_p']:.2g}"
 
 
-def test_of_five_tasks_as_many_stand_together_as_in_the_csv_file():
-    run = Run(REFERENCE)
-    (table,) = against(run, "none", 1.0)
+def requested(run: Run) -> dict[str, str]:
+    """Return the ratios of MTZ to B1 that stand in requests.csv."""
     rows = run.rows("requests", pruning="vibnet", merging="mtz", requirement="mean", delta=1)
     ends = [f"flops_vs_none_{part}" for part in ("mean", "low", "high")]
-    known = {
+    return {
         "any request" if isnan(n) else size_name(n): f"{mean:.2f} [{low:.2f}, {high:.2f}]"
         for n, mean, low, high in rows[["n_tasks", *ends]].itertuples(index=False)
     }
+
+
+def test_of_five_tasks_as_many_stand_together_as_in_the_csv_file():
+    run = Run(REFERENCE)
+    (table,) = against(run, "none", 1.0)
+    known = requested(run)
     assert {tasks: ratio for _, tasks, _, ratio, *_ in table.rows} == known and len(known) == 6
+
+
+def test_requests_are_as_likely_as_the_profile_says(tmp_path):
+    axes = {"mergings": ("none", "mtz"), "prunings": ("vibnet",), "tasks": FIVE_TASKS}
+    config = {"requests": {"A": 3.0, "B": 1.0, "A&B&C&D&E": 1.0}}
+    aggregate(write_records(tmp_path, **axes), tmp_path, config=config)
+    run = Run(tmp_path)
+    run.likely = config["requests"]
+    (table,) = against(run, "none", 1.0)
+    assert {tasks: ratio for _, tasks, _, ratio, *_ in table.rows} == requested(run)
+    points = run.rows("operating_points", delta=1.0, merging="none", seed=0)
+    flops = points.set_index("combination")["flops"]
+    expected = 1e-6 * (3 * flops["A"] + flops["B"]) / 4
+    rows = operating_points(run, "fashion").tables[0].rows
+    assert float(rows[0][6]) == pytest.approx(expected, rel=0.01)
 
 
 def test_any_merger_may_count_as_one(run, capsys):

@@ -4,7 +4,7 @@ from pam.reporting.names import ANY_REQUEST
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA
-from pam.reporting.tables.comparison import against
+from pam.reporting.tables.against import against
 
 CONTROLS = (
     f"What every row costs of PAM at δ = {DEFAULT_DELTA:g}. PAM again is the same network pruned "

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pam.reporting.names import Names
+from pam.reporting.names import ANY_REQUEST, Names, pooled, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import Array, holm, t_interval
@@ -148,16 +148,36 @@ def matched_rows(compared: Sequence[Comparison]) -> Iterator[Row]:
 def request_rows(compared: Sequence[Comparison], likely: Mapping[str, Weights]) -> Iterator[Row]:
     """Yield the rows of ``requests.csv``: means over all combinations, and over those of a size."""
     for one in compared:
-        names = one.networks.combinations
-        likely_here = any_request(names, likely)
-        sizes = np.array([name.count("&") + 1 for name in names])
-        rows = {int(size): np.where(sizes == size, likely_here, 0.0) for size in np.unique(sizes)}
-        rows = {size: weights for size, weights in rows.items() if weights.any()}
-        # The one number by which mergers are ranked.
-        rows[None] = likely_here
+        rows = size_requests(one.networks.combinations, likely)
         for index, row in one.rows(np.stack([*rows.values()]), alone=1):
             size, weights = [*rows.items()][index]
             yield row | {"n_tasks": size, "combinations": int((weights > 0).sum())}
+
+
+def size_requests(combinations: Sequence[str], likely: Weights) -> dict[int | None, Array]:
+    """Return number of tasks -> weights (C,) of a request for as many; None for any number, last.
+
+    A number of tasks of which no combination is likely is left out.
+    """
+    whole = any_request(combinations, likely)
+    sizes = np.array([name.count("&") + 1 for name in combinations])
+    weights = {int(size): np.where(sizes == size, whole, 0.0) for size in np.unique(sizes)}
+    # The one number by which mergers are ranked.
+    return {size: row for size, row in weights.items() if row.any()} | {None: whole}
+
+
+def labelled_requests(combinations: Sequence[str], likely: Weights) -> dict[str, Array]:
+    """Return label -> weights (C,) of the requests that tables show, the one for any last.
+
+    Of two tasks that is every combination, of more every number of tasks.
+    """
+    sizes = size_requests(combinations, likely)
+    whole = sizes.pop(None)
+    if pooled(combinations).keys() == set(combinations):
+        parts = dict(zip(combinations, np.eye(len(combinations)), strict=True))
+    else:
+        parts = {size_name(size): weights for size, weights in sizes.items()}
+    return parts | {ANY_REQUEST: whole}
 
 
 def any_request(combinations: Sequence[str], likely: Weights) -> Array:

@@ -67,11 +67,10 @@ def overall_standings(run: Run, experiment: str, delta: float) -> list[Standing]
 @lru_cache(maxsize=32)
 def _readings(run: Run, experiment: str, delta: float) -> Mapping[Place, Reading]:
     """Return the expected cost of a request of every row, by seed."""
-    likely = run.manifest.config.get("requests") or {} if run.is_aggregated else {}
     readings: dict[Place, Reading] = {}
     for networks in pruned_networks(run, experiment=experiment):
         names = networks.combinations
-        weights = any_request(names, likely)[None]
+        weights = any_request(names, run.likely)[None]
         for merging, reading in read_costs(networks.paths, names, delta, MEAN).readings.items():
             readings[networks.pruning, merging] = reading.weighted(weights)
     return readings

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
 
 import numpy as np
 import pandas as pd
 
-from pam.errors import ConfigError
-from pam.reporting.names import ANY_REQUEST, Names, pooled, size_name
+from pam.reporting.names import ANY_REQUEST, Names, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, OK, REFERENCES
-from pam.reporting.statistics.matched_cost import Reading, paired, read_costs
 from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.points import gap_rows, gap_sentence, pruned, pruned_networks
 from pam.reporting.storage import select
@@ -238,57 +235,3 @@ def _numbers(run: Run, experiment: str, paper: pd.DataFrame) -> pd.DataFrame:
         paper_flops=paper["flops"].map("{:.0f}".format, na_action="ignore"),
     )
     return run.text_rows("matched", **where).merge(printed, on=AXES, how="left").fillna("")
-
-
-def against(run: Run, reference: str, delta: float, **where: str) -> Iterator[TextTable]:
-    """Yield the ratios of FLOPs at equal accuracy to a merging row, a table per experiment.
-
-    Of more than two tasks, those of the mean over all combinations of as many tasks. ``where``
-    chooses rows of ``measurements.csv``, say those of one ``experiment``. Rows of a pruner that
-    has not pruned the reference are left out, as are experiments.
-
-    Raises:
-        ConfigError: if no experiment has pruned networks of the reference.
-        DataError: if a CSV file is missing or damaged.
-    """
-    every = [one for one in pruned_networks(run, **where) if one.paths.get(reference)]
-    if not every:
-        known = {name for one in pruned_networks(run) for name, seeds in one.paths.items() if seeds}
-        raise ConfigError(
-            f"{run.folder} has no pruned networks of merging '{reference}'; "
-            f"known: {', '.join(run.names.order_mergings(known)) or 'none'}"
-        )
-    header = ["pruning", "tasks", "merging", f"/ {run.names.merging(reference)}", "p", "n"]
-    for experiment, group in groupby(every, key=lambda one: one.experiment):
-        rows, most = [], 0
-        for networks in group:
-            names = networks.combinations
-            parts = pooled(names) | {ANY_REQUEST: names}
-            weights = np.array([np.isin(names, part) / len(part) for part in parts.values()])
-            readings = read_costs(networks.paths, names, delta, MEAN).readings
-            weighted = {one: reading.weighted(weights) for one, reading in readings.items()}
-            base = weighted.pop(reference)
-            mergings = run.names.order_mergings(weighted)
-            ratios = {one: paired(weighted[one], base) for one in mergings}
-            for index, name in enumerate(parts):
-                below = {"status": _status(base, index)}
-                for merging, ratio in ratios.items():
-                    row = {
-                        f"ratio_{part}": getattr(ratio, field)[index]
-                        for part, field in (("mean", "estimate"), ("low", "low"), ("high", "high"))
-                    }
-                    row["status"] = _status(weighted[merging], index)
-                    p = number(ratio.p[index], ".2g")
-                    bounded = BOUND in (row["status"], below["status"])
-                    cells = [ratio_cell(row, below, "ratio"), "—" if bounded else p, str(ratio.n)]
-                    labels = [run.names.pruning(networks.pruning), name, run.names.merging(merging)]
-                    rows.append([*labels, *cells])
-                    most = max(most, ratio.n)
-        notes = [f"{brackets(most)} —: a seed of either never comes within δ = {delta:g}."]
-        title = f"{experiment}: ratio of FLOPs to {run.names.merging(reference)}"
-        yield noted_table(title, header, rows, 3, notes=notes)
-
-
-def _status(reading: Reading, index: int) -> str:
-    """Return whether a cost is known, or only an upper bound of it."""
-    return BOUND if reading.bounds[:, index].any() else OK

@@ -2,13 +2,20 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
-from pam.reporting.names import ANY_REQUEST, pooled
+from pam.reporting.names import ANY_REQUEST
 from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import ratio_interval
 from pam.reporting.statistics.latency import default_points
-from pam.reporting.statistics.matched import DEFAULT_DELTA, NOT_REACHED, OK
+from pam.reporting.statistics.matched import (
+    DEFAULT_DELTA,
+    NOT_REACHED,
+    OK,
+    Weights,
+    labelled_requests,
+)
 from pam.reporting.tables.cells import (
     DASHES,
     NO_NETWORK,
@@ -35,13 +42,15 @@ def operating_points(run: Run, experiment: str) -> Document | None:
         return None
     lookup = Lookup(run.names, points, _POINT)
     combinations = lookup.values("combination")
+    requests = _requests(run, combinations)
+    del requests[ANY_REQUEST]
     rows = []
     for pruning, merging, seed in lookup.places("pruning", "merging", "seed"):
         networks = {name: lookup.get(pruning, merging, seed, name) for name in combinations}
         labels = [run.names.pruning(pruning), run.names.merging(merging), f"{seed:.0f}"]
-        rows.append([*labels, *_network(networks)])
+        rows.append([*labels, *_network(networks, [*requests.values()])])
     header = ["pruning", "merging", "seed", "strength", "loss", "accuracy (%)"]
-    header += [f"MFLOPs {name}" for name in pooled(combinations)] + ["parameters"]
+    header += [f"MFLOPs {name}" for name in requests] + ["parameters"]
     return Document(
         title=f"{run.title(experiment)}: the networks that meet δ",
         intro=f"Per seed, {RULE}. Networks that share nothing choose a strength each. Loss: "
@@ -55,10 +64,18 @@ def operating_points(run: Run, experiment: str) -> Document | None:
     )
 
 
-def _network(networks: dict[str, Row | None]) -> list[str]:
-    """Return strength, loss, accuracy, MFLOPs per combination and parameters of one seed."""
+def _requests(run: Run, combinations: list[str]) -> dict[str, Weights]:
+    """Return label -> the likely combinations of a request and their weights."""
+    return {
+        label: {name: weight for name, weight in zip(combinations, weights, strict=True) if weight}
+        for label, weights in labelled_requests(combinations, run.likely).items()
+    }
+
+
+def _network(networks: dict[str, Row | None], requests: list[Weights]) -> list[str]:
+    """Return strength, loss, accuracy, MFLOPs per request and parameters of one seed."""
     ok = {name: row for name, row in networks.items() if row and row["status"] == OK}
-    flops = [_mean_flops(ok, names) for names in pooled(list(networks)).values()]
+    flops = [_mean_flops(ok, weights) for weights in requests]
     costs = [DASHES[NOT_REACHED] if math.isnan(one) else number(one, "#.3g") for one in flops]
     whole = ok.get(list(networks)[-1])
     if whole is None:
@@ -68,11 +85,12 @@ def _network(networks: dict[str, Row | None]) -> list[str]:
     return [*first, *costs, number(whole["parameters"], ",.0f")]
 
 
-def _mean_flops(ok: dict[str, Row], names: list[str]) -> float:
+def _mean_flops(ok: dict[str, Row], weights: Weights) -> float:
     """Return the mean MFLOPs over combinations of one seed; NaN where one is missing."""
-    if not ok.keys() >= set(names):
+    if not ok.keys() >= weights.keys():
         return math.nan
-    return 1e-6 * sum(ok[name]["flops"] for name in names) / len(names)
+    flops = [ok[name]["flops"] for name in weights]
+    return 1e-6 * float(np.average(flops, weights=[*weights.values()]))
 
 
 def cheapest_networks(run: Run, experiment: str) -> TextTable:
@@ -82,12 +100,11 @@ def cheapest_networks(run: Run, experiment: str) -> TextTable:
     combinations, mergings = lookup.values("combination"), lookup.values("merging")
     asked = set(lookup.places("pruning", "merging"))
     ok = points[points["status"] == OK]
-    requests = pooled(combinations) | {ANY_REQUEST: combinations}
     rows = [
         [
             *(run.names.pruning(pruning), tasks),
             *(
-                _cost(ok[(ok["pruning"] == pruning) & (ok["merging"] == merging)], names, seeds)
+                _cost(ok[(ok["pruning"] == pruning) & (ok["merging"] == merging)], weights, seeds)
                 if (pruning, merging) in asked
                 else NOT_ASKED
                 for merging in mergings
@@ -95,7 +112,7 @@ def cheapest_networks(run: Run, experiment: str) -> TextTable:
         ]
         for seeds in [points["seed"].nunique()]
         for pruning in lookup.values("pruning")
-        for tasks, names in requests.items()
+        for tasks, weights in _requests(run, combinations).items()
     ]
     header = ["pruning", "tasks", *map(run.names.merging, mergings)]
     note = f"Not read from a curve: of every seed {RULE}; geometric means."
@@ -103,11 +120,11 @@ def cheapest_networks(run: Run, experiment: str) -> TextTable:
     return noted_table(title, header, rows, 2, notes=[note], reached=NO_NETWORK)
 
 
-def _cost(points: pd.DataFrame, names: list[str], seeds: int) -> str:
+def _cost(points: pd.DataFrame, weights: Weights, seeds: int) -> str:
     """Return the geometric mean over seeds, if every one has a network for all combinations."""
     costs = {}
     for seed, rows in points.groupby("seed"):
-        one = _mean_flops({row["combination"]: row for row in rows.to_dict("records")}, names)
+        one = _mean_flops({row["combination"]: row for row in rows.to_dict("records")}, weights)
         if not math.isnan(one):
             costs[int(seed)] = one
     if len(costs) < seeds:
