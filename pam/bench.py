@@ -23,7 +23,7 @@ from pam.reporting.statistics.latency import UNSTEADY_NOTE, is_unsteady
 from pam.reporting.statistics.matched import OK, REFERENCES
 from pam.reporting.statistics.operating_points import parts_of
 from pam.reporting.storage import select, write_rows
-from pam.reporting.tables.cells import interval, number
+from pam.reporting.tables.cell_text import interval, number
 from pam.reporting.tables.text_table import TextTable
 from pam.runs.cells import Cell
 from pam.runs.machine import environment

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pam.reporting.statistics.paths import fit_path
+from pam.reporting.statistics.pruning_path import fit_path
 
 IMAGES = 22_500
 """At an accuracy of 0.9 the standard error of a reading is 0.2 percentage points."""

@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from pam.cli.arguments import Parser, add_results, positive
-from pam.config.model import COMPARED_DELTA
+from pam.config.profile import COMPARED_DELTA
 
 HELP = "print what every merger costs of another one at equal accuracy, with intervals"
 EXAMPLE = "pam compare --results results/quick --reference pam"

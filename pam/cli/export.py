@@ -6,7 +6,7 @@ from argparse import Namespace
 from tqdm import tqdm
 
 from pam.cli.arguments import Parser, count
-from pam.deploy.model import FORMATS
+from pam.deploy.exported import FORMATS
 from pam.stages.device import set_up
 
 SMOKE = "results/smoke"

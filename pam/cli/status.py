@@ -7,7 +7,7 @@ from pam.cli.arguments import Parser, add_seeds
 from pam.config import check_plugins, load_config
 from pam.durable.locks import RUN_LOCK, is_held
 from pam.garbage import rare_collections
-from pam.history.hashes import recall
+from pam.history.changes import recall
 from pam.history.plan import Plan, with_finished_seeds
 from pam.history.stale import in_words, stale_stages
 from pam.history.status import failed_lines, given_up_lines, stage_lines

@@ -1,8 +1,8 @@
 """The configuration of a run: one model, read from one YAML file, without importing torch."""
 
 from pam.config.explaining import explain, json_schema
-from pam.config.model import Conditions, Config, Experiment, Latency
-from pam.config.options import check_plugins, dump_config, load_config, parse_config
+from pam.config.loading import check_plugins, dump_config, load_config, parse_config
+from pam.config.profile import Conditions, Config, Experiment, Latency
 from pam.config.sections import Merging, Pruning, Stage, Train
 
 __all__ = [

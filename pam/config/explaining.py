@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, TypeAdapter
 
-from pam.config.model import Config
+from pam.config.profile import Config
 from pam.errors import ConfigError
 from pam.names import hint
 from pam.registry import ARCHITECTURE, DATASET, KINDS, MERGER, PRUNER, Kind

@@ -3,6 +3,6 @@
 Running an ONNX file imports no torch.
 """
 
-from pam.deploy.model import FORMATS, About, Model, open_model
+from pam.deploy.exported import FORMATS, About, Model, open_model
 
 __all__ = ["FORMATS", "About", "Model", "open_model"]

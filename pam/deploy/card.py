@@ -11,7 +11,7 @@ import yaml
 
 from pam.cost import macs, paper_flops, parameters
 from pam.data import MultitaskDataset
-from pam.deploy.model import Model
+from pam.deploy.exported import Model
 from pam.deploy.source import Source
 from pam.files import file_hash
 from pam.networks import GroupedNetwork

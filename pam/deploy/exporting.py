@@ -11,8 +11,8 @@ import pam
 from pam.cost import Spread, time_interleaved, torch_threads
 from pam.data import MultitaskDataset
 from pam.deploy.card import card_of, model_card
-from pam.deploy.model import FORMATS, About, Model, format_module, open_trusted
-from pam.deploy.model import IMAGES as INPUT
+from pam.deploy.exported import FORMATS, About, Model, format_module, open_trusted
+from pam.deploy.exported import IMAGES as INPUT
 from pam.deploy.source import Source
 from pam.errors import ConfigError, DataError, ShapeError
 from pam.files import atomic_path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pam.deploy.model import IMAGES, About, Model
+from pam.deploy.exported import IMAGES, About, Model
 from pam.errors import DataError, ShapeError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pam.deploy.model import Model
+from pam.deploy.exported import Model
 from pam.errors import DataError, ShapeError
 from pam.pictures import SUFFIXES, decode_image
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pam.deploy.model import About, Model, torch_model
+from pam.deploy.exported import About, Model, torch_model
 
 if TYPE_CHECKING:
     from pam.networks import GroupedNetwork

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from pam.deploy.model import IMAGES, About, Model, torch_model
+from pam.deploy.exported import IMAGES, About, Model, torch_model
 from pam.errors import DataError
 from pam.files import META_KEY, read_tensors
 

@@ -10,7 +10,7 @@ from typing import Any
 from pam.config import Config
 from pam.errors import DataError
 from pam.files import file_hash
-from pam.history.hashes import Modules, changed_keys, differences, in_a_row
+from pam.history.changes import Modules, changed_keys, differences, in_a_row
 from pam.runs.cells import (
     Cell,
     all_cells,

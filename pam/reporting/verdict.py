@@ -9,9 +9,9 @@ import pandas as pd
 from pam.reporting.names import ANY_REQUEST, size_name
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, NOT_REACHED, OK, REFERENCES
-from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.storage import select
-from pam.reporting.tables.cells import Row, baseline, cost_cell, ratio_cell
+from pam.reporting.tables.cell_text import Row, baseline, cost_cell, ratio_cell
 
 _B1 = REFERENCES[0]
 _RATIO = f"flops_vs_{_B1}"

@@ -10,7 +10,7 @@ from math import log
 from typing import Any, NamedTuple
 
 from pam.config import Config, Experiment, Merging, Pruning
-from pam.config.options import PAIR, training_images
+from pam.config.loading import PAIR, training_images
 from pam.cost.counting import links
 from pam.merging import MERGERS, Forecast
 from pam.networks import Architecture, Gate, Widths

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pam.config import Config
-from pam.config.options import check_experiment
+from pam.config.loading import check_experiment
 from pam.durable.locks import resumable
 from pam.errors import DataError
 from pam.files import file_hash, write_sealed

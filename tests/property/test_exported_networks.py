@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 
 from pam.deploy import FORMATS, About
-from pam.deploy.model import format_module, open_trusted
+from pam.deploy.exported import format_module, open_trusted
 from tests.examples import examples
 from tests.random_networks import images_for, networks, residual_architectures
 

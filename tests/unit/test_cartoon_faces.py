@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pam.config.options import known_tasks
+from pam.config.loading import known_tasks
 from pam.data import data_hash, load, load_dataset, save_dataset
 from pam.data.cartoon_drawing import ATTRIBUTES
 from pam.data.dataset import channel_statistics

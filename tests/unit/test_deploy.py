@@ -19,8 +19,8 @@ from pam.cost import macs, paper_flops, parameters, task_accuracy
 from pam.cost.latency import Spread
 from pam.deploy import FORMATS, open_model
 from pam.deploy.card import card_of
+from pam.deploy.exported import open_trusted
 from pam.deploy.exporting import export
-from pam.deploy.model import open_trusted
 from pam.deploy.source import Source
 from pam.files import file_hash, read_tensors, stored_hash
 from pam.networks import GroupedNetwork

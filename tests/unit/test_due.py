@@ -13,7 +13,7 @@ from pam.cli.main import main
 from pam.config import Config, parse_config
 from pam.durable.locks import RUN_LOCK, hold
 from pam.files import read_json, write_json, write_sealed
-from pam.history import hashes
+from pam.history import changes
 from pam.history.plan import FOLLOWS, NEW, Plan, with_finished_seeds
 from pam.history.status import failed_lines, stage_lines
 from pam.runs.cells import Cell, cells_of
@@ -166,7 +166,7 @@ CODE = {
     "what all networks share": ("networks/grouped.py", "", MORE, TRAIN | NETWORKS),
     "what all stages share": ("files.py", "", MORE, ALL),
     "command line": ("cli/main.py", "", MORE, set()),
-    "configuration": ("config/model.py", "", MORE, set()),
+    "configuration": ("config/profile.py", "", MORE, set()),
     "table of stages": ("runs/stages.py", "", MORE, set()),
 }
 
@@ -241,25 +241,25 @@ def record_of(stage: str, index: int = 0) -> Path:
 
 
 def test_changed_modules_are_named(run):
-    hashes.remember(CONFIG, "hashes.json")
-    modules = hashes.recall("hashes.json")
+    changes.remember(CONFIG, "hashes.json")
+    modules = changes.recall("hashes.json")
     run.edit("pruning/taylor.py", "", MORE)
     assert causes("prune", modules=modules) == {"the code of pam.pruning.taylor changed"}
     assert causes("prune") == {"the code changed"}
     assert causes("measure") == {FOLLOWS}
     Path("hashes.json").write_text("{")
-    assert hashes.recall("hashes.json") == {}
+    assert changes.recall("hashes.json") == {}
 
 
 def test_hashes_are_written_only_if_there_are_new_ones(run):
-    hashes.remember(CONFIG, "more.json")
+    changes.remember(CONFIG, "more.json")
     first = Path("more.json").stat().st_mtime_ns
-    hashes.remember(CONFIG, "more.json")
+    changes.remember(CONFIG, "more.json")
     assert Path("more.json").stat().st_mtime_ns == first
-    before = hashes.recall("more.json")
+    before = changes.recall("more.json")
     run.edit("pruning/taylor.py", "", MORE)
-    hashes.remember(CONFIG, "more.json")
-    assert before.items() < hashes.recall("more.json").items()
+    changes.remember(CONFIG, "more.json")
+    assert before.items() < changes.recall("more.json").items()
 
 
 def test_changed_keys_are_named_with_their_values(run):

@@ -9,7 +9,7 @@ from pam.reporting.published import published
 from pam.reporting.schema import TABLES
 from pam.reporting.storage import read_table, read_text_table
 from pam.reporting.tables import SOURCES, render_tables
-from pam.reporting.tables.cells import BOLD_NOTE, noted_table, number, p_cell, ratio_cell
+from pam.reporting.tables.cell_text import BOLD_NOTE, noted_table, number, p_cell, ratio_cell
 from pam.reporting.tables.comparison import _cheapest
 from pam.reporting.tables.text_table import TextTable, latex
 from tests.reporting_fixtures import FIVE_TASKS, all_combinations, fail, write_records

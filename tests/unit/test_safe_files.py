@@ -21,7 +21,7 @@ from pam.data import sources
 from pam.data.sources import Folder, TarArchive, ZipArchive
 from pam.data.store import load_dataset, save_dataset
 from pam.deploy import FORMATS
-from pam.deploy.model import PROGRAMS, format_module
+from pam.deploy.exported import PROGRAMS, format_module
 from pam.files import read_json, read_tensors
 from pam.networks import GroupedNetwork, SingleTaskNetwork, initial
 from pam.networks.family import load_family

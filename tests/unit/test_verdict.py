@@ -5,8 +5,8 @@ import pytest
 
 from pam.reporting.aggregate import aggregate
 from pam.reporting.run import Run
-from pam.reporting.statistics.paths import fit_path
 from pam.reporting.statistics.points import Networks, Part, gap_of, gap_rows, gap_sentence
+from pam.reporting.statistics.pruning_path import fit_path
 from pam.reporting.verdict import verdicts
 from tests.reporting_fixtures import write_records
 

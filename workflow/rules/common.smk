@@ -4,7 +4,7 @@ import json
 import shutil
 
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold, sign
-from pam.history.hashes import remember
+from pam.history.changes import remember
 from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell, cell_code, config_hash, settings_of, stage_code
 from pam.runs.raw_data import cell_raw_hash

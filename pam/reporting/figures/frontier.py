@@ -24,8 +24,8 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import Array
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK
 from pam.reporting.statistics.matched_cost import read_levels
-from pam.reporting.statistics.paths import MEAN, Path
 from pam.reporting.statistics.points import WIDE, Networks, gap_of, pruned_networks
+from pam.reporting.statistics.pruning_path import MEAN, Path
 from pam.reporting.storage import select
 
 SOURCES = ("measurements", "accuracies", "groups", "matched")

@@ -18,7 +18,7 @@ from pam.reporting.names import ANY_REQUEST, order_combinations
 from pam.reporting.published import reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, REFERENCES
-from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.storage import select
 from pam.reporting.tables.comparison import expected_costs
 

@@ -15,7 +15,7 @@ from pam.reporting.figures.panels import (
 )
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
-from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.storage import select
 
 SOURCES = ("requests", "measurements")

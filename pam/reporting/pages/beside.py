@@ -11,11 +11,11 @@ from pam.reporting.run import Run
 from pam.reporting.statistics import claims
 from pam.reporting.statistics.intervals import mean_interval
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
-from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.statistics.settings import any_requests, methods, outcomes
 from pam.reporting.statistics.variants import sweeps
 from pam.reporting.storage import select
-from pam.reporting.tables.cells import (
+from pam.reporting.tables.cell_text import (
     Lookup,
     accuracy_cell,
     baseline,

@@ -12,7 +12,7 @@ from pam.reporting.statistics import claims
 from pam.reporting.statistics.claims import B1, B2, HOLDS, Evidence, Places, verdict, weighed
 from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.standings import standings
-from pam.reporting.tables.cells import interval, number
+from pam.reporting.tables.cell_text import interval, number
 from pam.reporting.tables.text_table import TextTable
 
 RULES = (

@@ -21,7 +21,7 @@ from pam.reporting.schema import TABLES
 from pam.reporting.statistics.latency import duration, rule_times
 from pam.reporting.statistics.matched import REFERENCES
 from pam.reporting.tables import documents
-from pam.reporting.tables.cells import brackets
+from pam.reporting.tables.cell_text import brackets
 from pam.reporting.tables.text_table import Document, TextTable
 from pam.reporting.verdict import verdicts
 from pam.runs.record import MANIFEST, Environment, Manifest

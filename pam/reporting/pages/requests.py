@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA, RATIO_PARTS
-from pam.reporting.statistics.paths import MEAN, WORST
+from pam.reporting.statistics.pruning_path import MEAN, WORST
 from pam.reporting.statistics.standings import Standing, overall_standings, standings
-from pam.reporting.tables.cells import cost_cell, interval, number
+from pam.reporting.tables.cell_text import cost_cell, interval, number
 from pam.reporting.tables.epochs import path_training
 from pam.reporting.tables.text_table import TextTable
 

@@ -11,9 +11,9 @@ from pam.reporting.pages.requests import leaders
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
-from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
-from pam.reporting.tables.cells import (
+from pam.reporting.tables.cell_text import (
     Lookup,
     baseline,
     noted_table,

@@ -15,7 +15,7 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.analyses import BEFORE, before_and_after, removals
 from pam.reporting.statistics.intervals import LEVEL, Array, Estimate, mean_interval, sign_flip_p
 from pam.reporting.statistics.matched import BOUND, NOT_REACHED, OK, Row
-from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.storage import select
 
 LEAST_SEEDS = 6

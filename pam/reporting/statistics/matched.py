@@ -23,8 +23,8 @@ from pam.reporting.statistics.matched_cost import (
     read_costs,
     whole_frontier,
 )
-from pam.reporting.statistics.paths import MEAN, REQUIREMENTS
 from pam.reporting.statistics.points import Networks
+from pam.reporting.statistics.pruning_path import MEAN, REQUIREMENTS
 from pam.reporting.storage import select
 
 DELTAS = (0.5, 1.0, 2.0)

@@ -4,7 +4,7 @@ A drop is how many percentage points of validation accuracy a network lies below
 single-task network of the same seed. The recipe, step by step:
 
 1. Per seed and task, an isotonic fit of the drop against the logarithm of the cost of the whole
-   network, over all networks of the path (:mod:`pam.reporting.statistics.paths`).
+   network, over all networks of the path (:mod:`pam.reporting.statistics.pruning_path`).
 2. A merged network is one network, so its tasks cross together: where the mean of their fitted
    drops first exceeds delta as the cost falls (or the largest of them). Networks that share
    nothing cross each on its own, and their costs add up.
@@ -28,7 +28,7 @@ import pandas as pd
 from pam.errors import DataError
 from pam.names import check_known
 from pam.reporting.statistics.intervals import Array, sign_flip_p, t_interval
-from pam.reporting.statistics.paths import MEAN, REQUIREMENTS, Path, Tasks, fit_path
+from pam.reporting.statistics.pruning_path import MEAN, REQUIREMENTS, Path, Tasks, fit_path
 
 _POINT = ["merging", "seed", "part", "position", "task", "drop"]
 _LEVELS = 101

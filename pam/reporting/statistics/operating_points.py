@@ -9,8 +9,8 @@ import pandas as pd
 from pam.reporting.names import order_combinations
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import DEFAULT_DELTA, NOT_REACHED, OK
-from pam.reporting.statistics.paths import TOLERANCE, Tasks
 from pam.reporting.statistics.points import COSTS, Networks, Part
+from pam.reporting.statistics.pruning_path import TOLERANCE, Tasks
 from pam.reporting.storage import select
 
 _MEASURES = ("strengths", "validation_margin", "accuracy", *COSTS)

@@ -17,7 +17,7 @@ from pam.reporting.names import order_combinations
 from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import Array
 from pam.reporting.statistics.matched_cost import Paths
-from pam.reporting.statistics.paths import MEAN, TOLERANCE, Path, Tasks, fit_path
+from pam.reporting.statistics.pruning_path import MEAN, TOLERANCE, Path, Tasks, fit_path
 from pam.reporting.storage import select
 
 SHARED = "shared"

@@ -8,7 +8,7 @@ from pam.reporting.names import Names
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
-from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.statistics.variants import protocols, sweeps, varied
 
 _FAITHFUL = (B2, ALL_SHARED, PAM)

@@ -10,8 +10,8 @@ from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import LEVEL, Estimate, holm
 from pam.reporting.statistics.matched import any_request
 from pam.reporting.statistics.matched_cost import Reading, paired, read_costs
-from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.points import pruned_networks
+from pam.reporting.statistics.pruning_path import MEAN
 
 Place = tuple[str, str]
 """A pruning row and a merging row."""

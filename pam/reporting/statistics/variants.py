@@ -9,7 +9,7 @@ import pandas as pd
 
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import DEFAULT_DELTA
-from pam.reporting.statistics.paths import MEAN
+from pam.reporting.statistics.pruning_path import MEAN
 
 REQUESTS = ("one task", "any request", "all tasks")
 _LEAST = 3

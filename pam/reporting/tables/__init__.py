@@ -9,7 +9,7 @@ from pam.reporting.names import file_stem
 from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes, with_files
 from pam.reporting.schema import TABLES
 from pam.reporting.tables import analyses, networks, overviews
-from pam.reporting.tables.cells import explained
+from pam.reporting.tables.cell_text import explained
 from pam.reporting.tables.comparison import comparison
 from pam.reporting.tables.text_table import Document
 from pam.runs.paths import ORIGINS

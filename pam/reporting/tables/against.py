@@ -9,9 +9,9 @@ from pam.errors import ConfigError
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, OK, labelled_requests
 from pam.reporting.statistics.matched_cost import Reading, paired, read_costs
-from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.points import Networks, pruned_networks
-from pam.reporting.tables.cells import brackets, noted_table, number, ratio_cell
+from pam.reporting.statistics.pruning_path import MEAN
+from pam.reporting.tables.cell_text import brackets, noted_table, number, ratio_cell
 from pam.reporting.tables.text_table import TextTable
 
 

@@ -16,7 +16,7 @@ from pam.reporting.statistics.analyses import (
     shares,
 )
 from pam.reporting.storage import select
-from pam.reporting.tables.cells import Lookup, row_interval
+from pam.reporting.tables.cell_text import Lookup, row_interval
 from pam.reporting.tables.text_table import Document, TextTable
 
 _INTERVAL = "In square brackets: 95 % interval over seeds; of two seeds their range."

@@ -10,10 +10,10 @@ from pam.reporting.names import ANY_REQUEST, Names, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, OK, REFERENCES
-from pam.reporting.statistics.paths import MEAN
 from pam.reporting.statistics.points import gap_rows, gap_sentence, pruned, pruned_networks
+from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.storage import select
-from pam.reporting.tables.cells import (
+from pam.reporting.tables.cell_text import (
     Lookup,
     Row,
     accuracy_cell,

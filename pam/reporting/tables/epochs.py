@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import Estimate, mean_interval
-from pam.reporting.tables.cells import brackets, interval, noted_table
+from pam.reporting.tables.cell_text import brackets, interval, noted_table
 from pam.reporting.tables.text_table import TextTable
 
 _PHASES = ("prune", "fine_tune")

@@ -16,7 +16,7 @@ from pam.reporting.statistics.matched import (
     Weights,
     labelled_requests,
 )
-from pam.reporting.tables.cells import (
+from pam.reporting.tables.cell_text import (
     DASHES,
     NO_NETWORK,
     NOT_ASKED,

@@ -21,9 +21,9 @@ from pam.reporting.statistics.latency import (
     timed_on,
 )
 from pam.reporting.statistics.matched import DEFAULT_DELTA, FAILED, NOT_REACHED, REFERENCES
-from pam.reporting.statistics.paths import REQUIREMENTS
+from pam.reporting.statistics.pruning_path import REQUIREMENTS
 from pam.reporting.storage import select
-from pam.reporting.tables.cells import (
+from pam.reporting.tables.cell_text import (
     DASHES,
     NO_NETWORK,
     Lookup,

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from pam.config.model import Config
+from pam.config.profile import Config
 from pam.config.sections import Merging, Pruning
 from pam.errors import ConfigError
 from pam.names import hint
