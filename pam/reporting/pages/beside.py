@@ -115,7 +115,7 @@ def settings_sentence(runs: Sequence[Run]) -> str:
     if not told:
         return ""
     return (
-        f"**In all settings of the picture**, any request at {DEFAULT_DELTA:g}, against "
+        f"**In all settings of the picture**, any request, {DEFAULT_DELTA:g} point lost, against "
         f"{Names().merging(REFERENCES[0])} (interval and p < {claims.LEVEL:g}): {'; '.join(told)}."
     )
 

@@ -152,21 +152,22 @@ def answer(claimed: Sequence[Claim], elsewhere: Sequence[str] = ()) -> str:
         elsewhere: sentences of the last point, all but the first as a list under it.
     """
     evidence = [one for claim in claimed for one in claim.evidence]
-    first = {one.pruning: (one.run, one.experiment) for one in reversed(evidence)}
-    prunings = [name for name in claims.PRUNINGS if name in first]
+    # What two runs have of one experiment is told of the first.
+    runs = {(one.pruning, one.experiment): one.run for one in reversed(evidence)}
+    asked = sorted(reversed(runs), key=lambda place: claims.PRUNINGS.index(place[0]))
+    prunings = {name: runs[name, experiment].names for name, experiment in asked}
     titles = dict.fromkeys(one.run.title(one.experiment) for one in evidence)
     deltas = sorted({f"{one.delta:g}" for one in evidence}, key=float, reverse=True)
-    requests = [_request(*first[pruning], pruning) for pruning in prunings]
-    asked = f"**Whatever is asked for**, at {DEFAULT_DELTA:g}:"
+    requests = [_request(runs[place], *place) for place in asked]
     points = [
         _listed("**The paper's claims:**", map(_told, claimed)),
-        _listed(asked, requests),
+        _listed(f"**Whatever is asked for**, {DEFAULT_DELTA:g} point lost:", requests),
         *([_listed(elsewhere[0], elsewhere[1:])] if elsewhere else []),
     ]
     return "\n".join(
         [
             f"{', '.join(titles)}, pruned by "
-            f"{' and '.join(first[one][0].names.pruning(one) for one in prunings)}: ratios of "
+            f"{' and '.join(names.pruning(one) for one, names in prunings.items())}: ratios of "
             f"computation where the tasks have lost {' or '.join(deltas)} percentage points of "
             f"accuracy on average, with 95 % intervals over "
             f"{max(one.estimate.n for one in evidence)} seeds; of all tasks, pruners and losses "
@@ -176,11 +177,12 @@ def answer(claimed: Sequence[Claim], elsewhere: Sequence[str] = ()) -> str:
     )
 
 
-def _request(run: Run, experiment: str, pruning: str) -> str:
+def _request(run: Run, pruning: str, experiment: str) -> str:
     """Return who makes a request cheapest under a pruner, and what the controls cost there."""
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
-    told = f"{run.names.pruning(pruning)}: {cheapest(run, pruning, ranked, (B1, claims.PAM))}"
-    return f"{told} {controls_sentence(run, experiment, pruning)}".strip()
+    told = cheapest(run, pruning, ranked, (B1, claims.PAM))
+    controls = controls_sentence(run, experiment, pruning)
+    return f"{run.names.pruning(pruning)}, `{run.profile}`: {told} {controls}".strip()
 
 
 def _listed(first: str, sentences: Iterable[str]) -> str:

@@ -36,6 +36,6 @@ def controls_sentence(run: Run, experiment: str, pruning: str) -> str:
     if not told:
         return ""
     return (
-        "Does what neurons tell about labels matter? Mergers that do not know it cost, for any "
-        f"request at {DEFAULT_DELTA:g}, of PAM: {', '.join(told)}."
+        "Does what neurons tell about labels matter? Mergers that do not know it cost of PAM, for "
+        f"any request: {', '.join(told)}."
     )
