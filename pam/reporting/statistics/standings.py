@@ -8,9 +8,9 @@ import numpy as np
 
 from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import LEVEL, Estimate, holm
-from pam.reporting.statistics.matched import any_request
+from pam.reporting.statistics.matched import Weights, any_request
 from pam.reporting.statistics.matched_cost import Reading, paired, read_costs
-from pam.reporting.statistics.points import pruned_networks
+from pam.reporting.statistics.points import Networks, pruned_networks
 from pam.reporting.statistics.pruning_path import MEAN
 
 Place = tuple[str, str]
@@ -67,13 +67,19 @@ def overall_standings(run: Run, experiment: str, delta: float) -> list[Standing]
 @lru_cache(maxsize=32)
 def _readings(run: Run, experiment: str, delta: float) -> Mapping[Place, Reading]:
     """Return the expected cost of a request of every row, by seed."""
-    readings: dict[Place, Reading] = {}
-    for networks in pruned_networks(run, experiment=experiment):
-        names = networks.combinations
-        weights = any_request(names, run.likely)[None]
-        for merging, reading in read_costs(networks.paths, names, delta, MEAN).readings.items():
-            readings[networks.pruning, merging] = reading.weighted(weights)
-    return readings
+    return {
+        (networks.pruning, merging): reading
+        for networks in pruned_networks(run, experiment=experiment)
+        for merging, reading in request_readings(networks, run.likely, delta).items()
+    }
+
+
+def request_readings(networks: Networks, likely: Weights, delta: float) -> dict[str, Reading]:
+    """Return the expected cost of a request with every merger, by seed."""
+    names = networks.combinations
+    weights = any_request(names, likely)[None]
+    readings = read_costs(networks.paths, names, delta, MEAN).readings
+    return {merging: reading.weighted(weights) for merging, reading in readings.items()}
 
 
 def _with_seeds(readings: Mapping[Place, Reading]) -> dict[Place, Reading]:
