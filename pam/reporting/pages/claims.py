@@ -15,11 +15,14 @@ from pam.reporting.statistics.standings import standings
 from pam.reporting.tables.cell_text import interval, number
 from pam.reporting.tables.text_table import TextTable
 
+NEVER = "∞: with PAM some seed always loses more"
+
 RULES = (
     f"Least favourable: of all measured ratios (tasks, pruning schemes, δ) the one that speaks "
-    "least for the claim; holds: how many do. A ratio below 1 holds if its 95 % interval lies "
-    f"below 1 and the exact sign-flip test has p < {claims.LEVEL:g}, uncorrected, since a claim "
-    f"needs all of its ratios; equality if the interval lies within a factor of {claims.MARGIN:g}.",
+    f"least for the claim; {NEVER}; holds: how many do. A ratio below 1 holds if its 95 % "
+    f"interval lies below 1 and the exact sign-flip test has p < {claims.LEVEL:g}, uncorrected, "
+    "since a claim needs all of its ratios; equality if the interval lies within a factor of "
+    f"{claims.MARGIN:g}.",
     "Reproduced: all hold; partly: some hold, or all estimates lean that way. With fewer than "
     f"{claims.LEAST_SEEDS} seeds p cannot be below {claims.LEVEL:g}, so nothing is decided.",
     f"Factors are the largest of all experiments, here with {claims.LEAST_SEEDS} seeds or more: "
@@ -159,6 +162,7 @@ def answer(claimed: Sequence[Claim], elsewhere: Sequence[str] = ()) -> str:
     titles = dict.fromkeys(one.run.title(one.experiment) for one in evidence)
     deltas = sorted({f"{one.delta:g}" for one in evidence}, key=float, reverse=True)
     requests = [_request(runs[place], *place) for place in asked]
+    never = f"; {NEVER}" if any(math.isinf(one.estimate.mean) for one in evidence) else ""
     points = [
         _listed("**The paper's claims:**", map(_told, claimed)),
         _listed(f"**Whatever is asked for**, {DEFAULT_DELTA:g} point lost:", requests),
@@ -171,7 +175,7 @@ def answer(claimed: Sequence[Claim], elsewhere: Sequence[str] = ()) -> str:
             f"computation where the tasks have lost {' or '.join(deltas)} percentage points of "
             f"accuracy on average, with 95 % intervals over "
             f"{max(one.estimate.n for one in evidence)} seeds; of all tasks, pruners and losses "
-            "the best and the worst.\n",
+            f"the best and the worst{never}.\n",
             *(f"{index}. {point}" for index, point in enumerate(points, 1)),
         ]
     )
