@@ -57,9 +57,9 @@ DOCS_READY := $(DOCS_VENV)/.ready-$(shell cat requirements.lock requirements-doc
 BENCH_VENV  := $(VENV)-bench
 BENCH_READY := $(BENCH_VENV)/.ready-$(shell cat requirements.lock requirements-bench.lock \
                    | cksum | tr -s ' \t' '-')
-DRAWN  = $(if $(NAMED),results/$(PROFILE),\
-           $(patsubst %/measurements.csv,%,$(wildcard results/*/measurements.csv \
-               results/reference/*/measurements.csv)))
+runs_in = $(if $(NAMED),results/$(PROFILE),$(patsubst %/measurements.csv,%,$(wildcard $(1:%=%/*/measurements.csv))))
+DRAWN  = $(call runs_in,results results/reference)
+SHOWN  = $(call runs_in,results)
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce status test test-more test-cluster test-reliability bench figures report check docs \
@@ -72,8 +72,8 @@ help:
 	@echo '  make status         say what of a profile is up to date, what would run again, and why'
 	@echo '  make figures        redraw figures from CSV files alone, without training: those of every'
 	@echo '                      run in results/ and results/reference/; PROFILE=name for one'
-	@echo '  make report         one page to explore a run without a connection, results/NAME/report.html;'
-	@echo '                      runs as for figures'
+	@echo '  make report         one page to explore a run without a connection, results/NAME/report.html,'
+	@echo '                      of every run in results/; PROFILE=name for one'
 	@echo '  make check          compare the measurements of a profile with results/reference/'
 	@echo '  make test           unit and property tests, on the same random examples every time'
 	@echo '  make test-more      property tests on other examples, and the tests that take long: whole'
@@ -125,8 +125,8 @@ figures: $(READY)
 	    $(BIN)/python -m pam.cli gallery --figures figures/reference --out docs/gallery.md
 
 report: $(READY)
-	@test -n '$(strip $(DRAWN))' || { echo 'make report: there is no run in results/' >&2; exit 2; }
-	@for run in $(DRAWN); do \
+	@test -n '$(strip $(SHOWN))' || { echo 'make report: there is no run in results/' >&2; exit 2; }
+	@for run in $(SHOWN); do \
 	    $(BIN)/python -m pam.cli report --results $$run || exit 2; \
 	    echo "$$run/report.html"; \
 	done
