@@ -396,3 +396,18 @@ def test_without_a_ratio_there_is_no_picture_and_no_sentence(tmp_path):
     with pytest.raises(ConfigError, match=r"ends with \.png"):
         overview.render([run], tmp_path / "picture.svg")
     assert not [*tmp_path.glob("picture*")]
+
+
+def test_experiments_that_stand_alone_with_one_title_are_told_apart(tmp_path):
+    def run_with(name):
+        rows = [
+            (name, merging, "vibnet", ratio, {"n_tasks": None, "combinations": 3})
+            for merging, ratio in (("none", (1, 1, 1, 1, 1)), ("pam", (0.8, 0.7, 0.9, 0.03, 0.03)))
+        ]
+        return ratios(run_of(tmp_path / name, {name: ALIKE | {"data": {}}}), "requests", rows)
+
+    one, other = map(run_with, ("faces_20", "faces_28"))
+    title = one.title("faces_20")
+    assert {*settings.any_requests([one])["group"]} == {title}
+    both = {*settings.any_requests([one, other])["group"]}
+    assert both == {f"{title}: faces_20", f"{title}: faces_28"}

@@ -32,10 +32,11 @@ def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
 
     Returns:
         A row per setting and method: ``settings`` (the same for the same measurement), ``method``
-        (one of :func:`methods`), ``group`` (data and networks, and what varies), ``place`` (its
-        value, or the pruner), ``mean``, ``low``, ``high``, ``p``, ``n`` and ``bound``. Experiments
-        that stand alone come first, then sweeps, then other protocols; one that is in two of them
-        has rows in both. Of runs that measured the same the first counts.
+        (one of :func:`methods`), ``group`` (data and networks, and what varies; the experiment
+        where several that stand alone are alike in both), ``place`` (its value, or the pruner),
+        ``mean``, ``low``, ``high``, ``p``, ``n`` and ``bound``. Experiments that stand alone come
+        first, then sweeps, then other protocols; one that is in two of them has rows in both. Of
+        runs that measured the same the first counts.
     """
     places = [
         (run, *one)
@@ -43,9 +44,20 @@ def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
         for run in runs
         for one in groups(run)
     ]
-    parts = [_ratios(*place) for place in places]
+    parts = [_ratios(*place) for place in _told_apart(places)]
     every = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
     return every.drop_duplicates(["group", "settings"], ignore_index=True)
+
+
+def _told_apart(places: Sequence[tuple[Run, *_Place]]) -> Iterator[tuple[Run, *_Place]]:
+    """Yield places, with the experiment in the group where several that stand alone have one."""
+    names: dict[str, set[str]] = {}
+    for _, group, name, place in places:
+        if not place:
+            names.setdefault(group, set()).add(name)
+    for run, group, name, place in places:
+        is_one_of_several = not place and len(names[group]) > 1
+        yield run, f"{group}: {name}" if is_one_of_several else group, name, place
 
 
 def outcomes(ratios: pd.DataFrame) -> pd.DataFrame:
