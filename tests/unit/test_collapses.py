@@ -1,7 +1,6 @@
 """Networks that collapsed: which they are, and what ratios are without them."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +8,8 @@ import pytest
 from benchmarks.collapses import rows_of, without_collapsed
 from pam.reporting.run import Run
 from pam.reporting.statistics.points import Networks, Part
+from pam.source.modules import ROOT
 
-ROOT = Path(__file__).parents[2]
 A = frozenset({"A"})
 
 

@@ -85,8 +85,7 @@ class Comparison:
                 for reference in REFERENCES
                 if reference in beside.readings
             }
-            for merging, reading in costs.readings.items():
-                read = reading.weighted(weights)
+            for merging, read in costs.weighted(weights).items():
                 ratios = {name: paired(read, base) for name, base in bases.items()}
                 columns = _summaries(read) | _ratio_columns(ratios, len(weights), alone)
                 for index in range(len(weights)):

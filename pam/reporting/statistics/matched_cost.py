@@ -104,6 +104,10 @@ class MatchedCost:
         ]
         return pd.DataFrame(rows, columns=["merging", "combination", "seed", "cost"])
 
+    def weighted(self, weights: Array) -> dict[str, Reading]:
+        """Return merging -> :meth:`Reading.weighted`."""
+        return {merging: reading.weighted(weights) for merging, reading in self.readings.items()}
+
     def mean(self, merging: str, combination: str) -> float:
         """Return the geometric mean over seeds; infinite if a seed never meets delta."""
         return float(np.exp(np.log(self._one(merging, combination).costs).mean()))

@@ -77,9 +77,7 @@ def _readings(run: Run, experiment: str, delta: float) -> Mapping[Place, Reading
 def request_readings(networks: Networks, likely: Weights, delta: float) -> dict[str, Reading]:
     """Return the expected cost of a request with every merger, by seed."""
     names = networks.combinations
-    weights = any_request(names, likely)[None]
-    readings = read_costs(networks.paths, names, delta, MEAN).readings
-    return {merging: reading.weighted(weights) for merging, reading in readings.items()}
+    return read_costs(networks.paths, names, delta, MEAN).weighted(any_request(names, likely)[None])
 
 
 def _with_seeds(readings: Mapping[Place, Reading]) -> dict[Place, Reading]:

@@ -47,8 +47,7 @@ def _rows(run: Run, networks: Networks, reference: str, delta: float) -> Iterato
     names = networks.combinations
     requests = labelled_requests(names, run.likely)
     weights = np.stack([*requests.values()])
-    readings = read_costs(networks.paths, names, delta, MEAN).readings
-    weighted = {merging: reading.weighted(weights) for merging, reading in readings.items()}
+    weighted = read_costs(networks.paths, names, delta, MEAN).weighted(weights)
     base = weighted.pop(reference)
     ratios = {one: paired(weighted[one], base) for one in run.names.order_mergings(weighted)}
     for index, name in enumerate(requests):
