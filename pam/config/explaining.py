@@ -13,9 +13,29 @@ from pam.registry import ARCHITECTURE, DATASET, KINDS, MERGER, PRUNER, Kind
 from pam.source.signatures import Option, describe, registered, signature
 
 
-def keys() -> dict[str, str]:
-    """Return every key of the configuration, e.g. ``experiments.train.batch_size``, explained."""
-    return dict(_keys_of(Config, ""))
+def keys(model: type[BaseModel] = Config, prefix: str = "") -> dict[str, str]:
+    """Return every key of the configuration, e.g. ``experiments.train.batch_size``, explained.
+
+    Args:
+        model: a section of the configuration, for its keys alone.
+        prefix: what leads their names.
+    """
+    found = {}
+    schema = model.model_json_schema()
+    for name, field in model.model_fields.items():
+        text = str(field.description)
+        sections = _sections(field.annotation)
+        if not sections:
+            values = {**schema["properties"][name], "description": ""}
+            text = f"{_values(values, schema.get('$defs', {}))}. {text}"
+        if not field.is_required() and "Default:" not in text:
+            default = field.default
+            shown = default.model_dump() if isinstance(default, BaseModel) else default
+            text += f" Default: {json.dumps(shown)}."
+        found[prefix + name] = text + (" Required." if field.is_required() else "")
+        for section in sections:
+            found |= keys(section, f"{prefix}{name}.")
+    return found
 
 
 def options_of(kind: Kind, name: str) -> list[Option]:
@@ -70,25 +90,6 @@ def explain(key: str) -> str:
         parts = dict.fromkeys(part for name in known for part in (name, name.rsplit(".", 1)[-1]))
         raise ConfigError(f"unknown key '{key}'; {hint(key, parts)}")
     return "\n".join(f"{name}: {known[name]}" for name in found)
-
-
-def _keys_of(model: type[BaseModel], prefix: str) -> list[tuple[str, str]]:
-    found = []
-    schema = model.model_json_schema()
-    for name, field in model.model_fields.items():
-        text = str(field.description)
-        sections = _sections(field.annotation)
-        if not sections:
-            values = {**schema["properties"][name], "description": ""}
-            text = f"{_values(values, schema.get('$defs', {}))}. {text}"
-        if not field.is_required() and "Default:" not in text:
-            default = field.default
-            shown = default.model_dump() if isinstance(default, BaseModel) else default
-            text += f" Default: {json.dumps(shown)}."
-        found.append((prefix + name, text + (" Required." if field.is_required() else "")))
-        for section in sections:
-            found += _keys_of(section, f"{prefix}{name}.")
-    return found
 
 
 def _sections(annotation: Any) -> list[type[BaseModel]]:

@@ -39,10 +39,16 @@ def check_experiment(config: Config, name: str) -> None:
     made, at = config.experiment(name), f"experiments.{name}"
     check_options(DATASET, made.dataset, made.data, f"{at}.data")
     check_options(ARCHITECTURE, made.architecture, made.network, f"{at}.network")
-    images = training_images(made.dataset, made.data)
-    check_tasks(made.tasks, known_tasks(made.dataset, made.data), f"{at}.tasks")
-    layers = describe(ARCHITECTURE, made.architecture).layers.split()
-    context = {IMAGES: images, LAYERS: layers}
+    known = known_tasks(made.dataset, made.data)
+    if known and made.tasks != known:
+        raise ConfigError(
+            f"{at}.tasks: the experiment names the tasks {', '.join(made.tasks)}, "
+            f"but the data set has {', '.join(known)}"
+        )
+    context = {
+        IMAGES: training_images(made.dataset, made.data),
+        LAYERS: describe(ARCHITECTURE, made.architecture).layers.split(),
+    }
     check_value(f"{at}.train.batch_size", _BATCH_SIZE, made.train.batch_size, context)
     check_value(f"{at}.conditions.layers", _LAYERS, made.conditions.layers, context)
     if made.trunk:
@@ -52,9 +58,9 @@ def check_experiment(config: Config, name: str) -> None:
         size = made.trunk.train.batch_size
         check_value(f"{where}.train.batch_size", _BATCH_SIZE, size, images_seen)
     for row, merging in made.merging.items():
-        _check_merging(f"{at}.merging.{row}", merging, len(made.tasks), images, layers)
+        _check_merging(f"{at}.merging.{row}", merging, len(made.tasks), context)
     for row, merging in made.relatedness.items():
-        _check_merging(f"{at}.relatedness.{row}", merging, PAIR, images, layers)
+        _check_merging(f"{at}.relatedness.{row}", merging, PAIR, context)
     for row, pruning in made.pruning.items():
         _check_pruning(f"{at}.pruning.{row}", pruning, context)
 
@@ -80,25 +86,12 @@ def known_tasks(dataset: str, options: dict[str, object]) -> list[str]:
     return list(tasks if isinstance(tasks, dict) else named[0] if named else about.tasks)
 
 
-def check_tasks(tasks: list[str], known: list[str], where: str) -> None:
-    """Check that an experiment names exactly the tasks of its data set, if they are known.
-
-    Raises:
-        ConfigError: if it has others, or another order.
-    """
-    if known and tasks != known:
-        raise ConfigError(
-            f"{where}: the experiment names the tasks {', '.join(tasks)}, "
-            f"but the data set has {', '.join(known)}"
-        )
-
-
 def _check_pruning(where: str, pruning: Pruning, context: dict[str, Any]) -> None:
     path = pruning.path
     strengths = [path.start] if path else pruning.strengths
     options = {"strengths": strengths, **pruning.options}
     try:
-        check_options(PRUNER, pruning.method, options, where, context[IMAGES], context[LAYERS])
+        check_options(PRUNER, pruning.method, options, where, context)
     except ConfigError as error:
         key = "path.start" if path else "strengths[0]"
         raise ConfigError(str(error).replace("strengths[0]", key)) from None
@@ -117,10 +110,8 @@ def _check_pruning(where: str, pruning: Pruning, context: dict[str, Any]) -> Non
         check_value(f"{where}.fine_tune.batch_size", _BATCH_SIZE, size, context)
 
 
-def _check_merging(
-    where: str, merging: Merging, tasks: int, images: int | None, layers: list[str]
-) -> None:
-    check_options(MERGER, merging.method, merging.options, where, images, layers)
+def _check_merging(where: str, merging: Merging, tasks: int, context: dict[str, Any]) -> None:
+    check_options(MERGER, merging.method, merging.options, where, context)
     least = describe(MERGER, merging.method).least_tasks
     if tasks < least:
         raise ConfigError(f"{where}: '{merging.method}' merges at least {least} tasks, not {tasks}")

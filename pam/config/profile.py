@@ -7,11 +7,9 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 from pydantic_core import PydanticCustomError
 
 from pam.config.sections import (
-    BatchSize,
     Init,
     Merging,
     Options,
-    PositiveNumber,
     Pretrained,
     Pruning,
     RowName,
@@ -21,6 +19,7 @@ from pam.config.sections import (
     unique,
 )
 from pam.names import TASK_NAME, check_known, hint
+from pam.ranges import Count, Positive, Whole
 
 COMPARED_DELTA = 1.0
 """The delta of the comparison table and the figures, in percentage points."""
@@ -51,20 +50,20 @@ TaskName = Annotated[
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Backend = Literal["torch", "compile", "onnxruntime"]
-Deltas = Annotated[list[PositiveNumber], AfterValidator(unique), AfterValidator(_compared)]
+Deltas = Annotated[list[Positive], AfterValidator(unique), AfterValidator(_compared)]
 
 
 class Latency(Section):
     """How the running time of every combination is measured."""
 
-    batch_sizes: Annotated[list[BatchSize], AfterValidator(unique)] = Field(
+    batch_sizes: Annotated[list[Count], AfterValidator(unique)] = Field(
         default=[1, 64],
         description="Batch sizes to time; an empty list times nothing. Unit: images.",
     )
-    rounds: int = Field(
-        10, ge=1, description="Interleaved rounds, of which the median is taken. Unit: rounds."
+    rounds: Count = Field(
+        10, description="Interleaved rounds, of which the median is taken. Unit: rounds."
     )
-    warmup: int = Field(3, ge=0, description="Rounds before, which do not count. Unit: rounds.")
+    warmup: Whole = Field(3, description="Rounds before, which do not count. Unit: rounds.")
     backends: Annotated[list[Backend], AfterValidator(unique)] = Field(
         default=["torch"],
         min_length=1,
@@ -236,9 +235,8 @@ class Config(Section):
         description="Repetitions; each seed has its own initial weights and order of images. "
         "Unit: none.",
     )
-    threads: int = Field(
+    threads: Count = Field(
         1,
-        ge=1,
         description="Threads of each job's arithmetic; numeric, so part of every row. "
         "Unit: threads.",
     )
@@ -251,7 +249,7 @@ class Config(Section):
         description="Accuracy below the single-task networks at which costs are compared; 1.0, "
         "that of the comparison table and the figures, is one of them. Unit: percentage points.",
     )
-    requests: dict[str, PositiveNumber] = Field(
+    requests: dict[str, Positive] = Field(
         default={},
         description="How likely a request for a combination of tasks is, relative to the others, "
         'such as `{A: 3, "A&B": 1}`; those that are not named are never asked for. By default, and '

@@ -16,10 +16,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from pam.names import ROW_NAME, hint
-from pam.ranges import Fraction
+from pam.ranges import Count, Fraction, Positive, Whole
 
-BatchSize = Annotated[int, Field(ge=1)]
-PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 RowName = Annotated[str, StringConstraints(pattern=f"^{ROW_NAME}$")]
 Options = dict[str, Any]
 Item = TypeVar("Item")
@@ -55,18 +53,16 @@ class Section(BaseModel):
 class Stage(Section):
     """A part of the training with one learning rate; the momentum starts from zero in each."""
 
-    epochs: int = Field(ge=1, description="Passes over the training part. Unit: epochs.")
-    learning_rate: float = Field(
-        gt=0,
-        allow_inf_nan=False,
-        description="Step size of stochastic gradient descent. Unit: none.",
+    epochs: Count = Field(description="Passes over the training part. Unit: epochs.")
+    learning_rate: Positive = Field(
+        description="Step size of stochastic gradient descent. Unit: none."
     )
 
 
 class Train(Section):
     """How the single-task networks are trained: Nesterov SGD, mean squared error."""
 
-    batch_size: BatchSize = Field(32, description="Images per step. Unit: images.")
+    batch_size: Count = Field(32, description="Images per step. Unit: images.")
     stages: list[Stage] = Field(
         min_length=1, description="The training stages, run one after the other."
     )
@@ -159,9 +155,8 @@ class _Row(Section):
 class Merging(_Row):
     """A way to merge the single-task networks, with options that the merger checks."""
 
-    repeat: int = Field(
+    repeat: Whole = Field(
         0,
-        ge=0,
         description="Which repetition this is of a row with the same method and options: it is "
         "pruned with a seed of its own, so that the two show what chance alone does. "
         "Unit: none.",
@@ -174,35 +169,34 @@ class FineTune(Section):
     stages: list[Stage] = Field(
         description="The training stages, run one after the other; an empty list trains nothing."
     )
-    batch_size: BatchSize = Field(32, description="Images per step. Unit: images.")
+    batch_size: Count = Field(32, description="Images per step. Unit: images.")
     momentum: Fraction = Field(0.9, description="Nesterov momentum. Unit: none.")
 
 
 class StrengthPath(Section):
     """Networks at equal ratios of cost, down to where they are of no use any more."""
 
-    start: PositiveNumber = Field(
+    start: Positive = Field(
         description="The first strength, so gentle that it removes next to nothing. Unit: the "
         "pruner's own."
     )
-    step: PositiveNumber = Field(
+    step: Positive = Field(
         description="From strength to strength: of a pruner whose strengths are fractions removed "
         "(taylor) what remains is so much, below 1, of what remained; of others (vibnet) the "
         "strength is so many times, above 1, the one before. Unit: none."
     )
-    cost_ratio: Annotated[float, Field(gt=0, lt=1)] = Field(
+    cost_ratio: Fraction = Field(
         0.85,
         description="A network is kept, and fine-tuned, if it costs at most so much of the last "
         "one kept. Unit: none.",
     )
-    stop_at: PositiveNumber = Field(
+    stop_at: Positive = Field(
         2.0,
         description="The path ends when the mean drop of validation accuracy is beyond so many "
         "times the largest of `deltas` on two networks in a row. Unit: none.",
     )
-    most: int = Field(
+    most: Count = Field(
         40,
-        ge=1,
         description="Networks of a path, whatever they are like; it ends as well after 40 "
         "strengths in a row at which none is kept. Unit: networks.",
     )
@@ -211,7 +205,7 @@ class StrengthPath(Section):
 class Pruning(_Row):
     """A way to prune a merged network, with options that the pruner checks."""
 
-    strengths: Annotated[list[PositiveNumber], AfterValidator(_increasing)] | None = Field(
+    strengths: Annotated[list[Positive], AfterValidator(_increasing)] | None = Field(
         None,
         min_length=1,
         description="How hard to prune, weakest first; every one gives a network. "

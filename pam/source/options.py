@@ -24,8 +24,7 @@ def check_options(
     name: str,
     options: Mapping[str, Any],
     where: str,
-    images: int | None = None,
-    layers: Sequence[str] = (),
+    context: Mapping[str, Any] | None = None,
 ) -> None:
     """Check the options of a configuration, without importing the plug-in that they are for.
 
@@ -34,8 +33,7 @@ def check_options(
         name: registered name.
         options: name -> JSON-able value.
         where: key of the options, for the error.
-        images: how many training images there are; None if that is not known.
-        layers: names of the hidden layers; none if they are not known.
+        context: what checks may look at besides the options, see :data:`pam.ranges.OPTIONS`.
 
     Raises:
         ConfigError: for an unknown plug-in; for an option that it does not have or has to have,
@@ -43,8 +41,7 @@ def check_options(
     """
     # A row of methods has a key besides options, which may be meant too.
     more = ("method",) if kind in (MERGER, PRUNER) else ()
-    context = {IMAGES: images, LAYERS: layers}
-    _check(kind, name, signature(kind, name), options, where, context, more)
+    _check(kind, name, signature(kind, name), options, where, context or {}, more)
 
 
 def check_call(
@@ -54,11 +51,17 @@ def check_call(
     images: int | None = None,
     layers: Sequence[str] = (),
 ) -> None:
-    """Check the options that a plug-in is about to be called with; see :func:`check_options`."""
-    kind = registry.kind
-    parameters = signature_of(registry, name)
-    context = {IMAGES: images, LAYERS: layers}
-    _check(kind, name, parameters, options, f"{kind.section}.{name}", context)
+    """Check the options that a plug-in is about to be called with, as :func:`check_options`.
+
+    Args:
+        registry: of the plug-in.
+        name: registered name.
+        options: name -> value.
+        images: how many training images there are; None if that is not known.
+        layers: names of the hidden layers; none if they are not known.
+    """
+    where, context = f"{registry.kind.section}.{name}", {IMAGES: images, LAYERS: layers}
+    _check(registry.kind, name, signature_of(registry, name), options, where, context)
 
 
 def check_value(
