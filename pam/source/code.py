@@ -13,7 +13,7 @@ from pam.files import json_hash
 from pam.registry import KINDS
 from pam.source.entry_points import plugin_modules, source_modules
 from pam.source.modules import REGISTER
-from pam.source.signatures import describe, descriptions
+from pam.source.signatures import describe, registered
 
 HASH_LENGTH = 12
 
@@ -57,7 +57,8 @@ def _digests(module: str, plugins: tuple[tuple[str, str | None], ...]) -> dict[s
     digests = {name: _module_hash(name) for name in sorted(covered)}
     if NAMES in digests:
         # What methods are called is read from where they are registered.
-        digests["descriptions"] = json_hash([repr(one) for one in descriptions()])
+        described = [describe(kind, name) for kind in KINDS for name in registered(kind)]
+        digests["descriptions"] = json_hash([repr(one) for one in described])
     return digests
 
 

@@ -112,14 +112,9 @@ class Module:
                     return value
         return None
 
-    @property
-    def registered(self) -> Collection[tuple[str, str]]:
-        """``("pam.merging", "mine")`` for ``@register("mine")``; names written as text only."""
-        return self.registrations.keys()
-
     @cached_property
     def registrations(self) -> dict[tuple[str, str], Registration]:
-        """What is registered under which name; see :attr:`registered`."""
+        """``("pam.merging", "mine")`` -> ``@register("mine")``; names written as text only."""
         if REGISTER.encode() not in self._source:
             return {}
         statements = list(_running(self.tree.body))
@@ -163,10 +158,8 @@ class Modules:
     Args:
         root: folder that holds the package.
         package: its name.
-        plugins: modules of installed packages that register plug-ins.
-
-    Attributes:
-        missing: those of ``plugins`` whose source is not found.
+        plugins: modules of installed packages that register plug-ins; one whose source is not
+            found is left out.
     """
 
     def __init__(
@@ -177,8 +170,7 @@ class Modules:
             found += _modules_of_installed(top)
         self.package = package
         self.by_name = {module.name: module for module in found}
-        self.missing = [name for name in plugins if name not in self.by_name]
-        self._entries = {name for name in plugins if name in self.by_name}
+        self._entries = self.by_name.keys() & set(plugins)
 
     def used_by(self, name: str) -> set[str]:
         """Return the modules that module ``name`` imports directly, re-exports resolved.
@@ -188,7 +180,7 @@ class Modules:
         """
         used = self._uses(name)
         if self.by_name[name].is_package:
-            used = {other for other in used if not self.by_name[other].registered}
+            used = {other for other in used if not self.by_name[other].registrations}
         return used
 
     def reachable(self, entries: set[str], without: frozenset[str] = frozenset()) -> set[str]:
@@ -215,7 +207,7 @@ class Modules:
         homes = (package, f"{self.package}.plugins")
         inside = {name for name, module in self.by_name.items() if module.package in homes}
         for module in inside | self._installed:
-            for where, name in self.by_name[module].registered:
+            for where, name in self.by_name[module].registrations:
                 if where == package:
                     yield module, name
 

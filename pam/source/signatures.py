@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 from pydantic import Field, PydanticSchemaGenerationError, TypeAdapter
 
 from pam import ranges
-from pam.registry import KINDS, Description, Kind, Registry
+from pam.registry import Description, Kind, Registry
 from pam.source.entry_points import plugin_modules, source_modules
 from pam.source.modules import Module, Registration
 
@@ -58,10 +58,8 @@ class Signature(NamedTuple):
     options: dict[str, Option]
     is_open: bool
 
-    def extended(self, other: "Signature | None") -> "Signature":
+    def extended(self, other: "Signature") -> "Signature":
         """Return the signature with the parameters of a method that gets all others."""
-        if other is None:
-            return self
         return Signature({**other.options, **self.options}, other.is_open)
 
 
@@ -82,11 +80,6 @@ def registered(kind: Kind) -> tuple[str, ...]:
     return tuple(source_modules().names(kind.package))
 
 
-def descriptions() -> list[Description]:
-    """Return the descriptions of all plug-ins."""
-    return [describe(kind, name) for kind in KINDS for name in registered(kind)]
-
-
 @cache
 def signature(kind: Kind, name: str) -> Signature:
     """Return the parameters of a registered plug-in.
@@ -100,18 +93,14 @@ def signature(kind: Kind, name: str) -> Signature:
     module, registration = _registration(kind, name)
     if not isinstance(registration.target, ast.FunctionDef):
         return Signature({}, is_open=True)
-    other = describe(kind, name).options_of
-    return signature_in_source(registration.target, module).extended(
-        signature(kind, other) if other else None
-    )
+    own, other = signature_in_source(registration.target, module), describe(kind, name).options_of
+    return own.extended(signature(kind, other)) if other else own
 
 
 def signature_of(registry: Registry[Any], name: str) -> Signature:
     """Return the parameters of a registered plug-in, asked of the plug-in itself."""
-    other = registry.describe(name).options_of
-    return _signature_of_call(registry.get(name)).extended(
-        signature_of(registry, other) if other else None
-    )
+    own, other = _signature_of_call(registry.get(name)), registry.describe(name).options_of
+    return own.extended(signature_of(registry, other)) if other else own
 
 
 @cache
