@@ -49,7 +49,7 @@ def run(arguments: Namespace) -> int:
         print(f"Profile {arguments.profile}: {len(plan.due)} jobs would run.")
     else:
         print(f"Everything is up to date: profile {arguments.profile} has nothing left to run.")
-    lines = [*stage_lines(config, paths, plan), *failed_lines(plan)]
+    lines = [*stage_lines(config, plan), *failed_lines(plan)]
     lines += [*given_up_lines(config, plan), *_stale_references()]
     print("\n".join(lines))
     return 0

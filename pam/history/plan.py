@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 from pam.config import Config
 from pam.errors import DataError
@@ -34,7 +33,7 @@ from pam.runs.record import (
     read_outline,
     read_record,
 )
-from pam.runs.stages import CSV_FILES, STAGES
+from pam.runs.stages import CSV_FILES
 
 NEW = "not made yet"
 FOLLOWS = "the input is made anew"
@@ -86,45 +85,36 @@ class Plan:
         """
         self.records: dict[str, Outline] = {}
         self.damaged: list[str] = []
-        self.due: list[Due] = []
         self.paths = paths
         self._config, self._modules, self._data = config, modules or {}, data
         self._retry_failed = retry_failed
         # Thousands of cells share them.
         self._code_of = cache(partial(cell_code, config))
-        self._settings_of = cache(lambda kind: _hashed(settings_of(config, kind)))
-        self._artefact = cache(paths.artefact)
-        self._parents: dict[Cell, list[Cell]] = {}
+        self._settings_hash = cache(lambda kind: config_hash(settings_of(config, kind)))
+        self._parents = {
+            cell: [one for some in parents_of(config, cell).values() for one in some]
+            for cell in all_cells(config)
+        }
+        self._why: dict[Cell, list[str]] = {}
         self._written: dict[Cell, dict[str, str]] = {}
-        self._is_due: set[Cell] = set()
         self._manifest: Manifest | None = None
         self._given_up: frozenset[str] = frozenset()
         try:
             self._given_up = read_given_up(paths.results)
         except DataError as error:
             self.damaged.append(str(error))
-        causes = {}
-        for cell in all_cells(config):
-            self._parents[cell] = [
-                one for some in parents_of(config, cell).values() for one in some
-            ]
-            causes[cell] = self._causes(cell)
-            if causes[cell]:
-                self._is_due.add(cell)
+        for cell in self._parents:
+            self._why[cell] = self._causes(cell)
         while needed := self._needed():
             # What was given up is made again where it is read, and what follows from it.
-            causes |= {cell: [NEEDED] for cell in needed}
-            self._is_due |= needed
-            for cell in causes:
-                if not causes[cell] and self._follows(cell):
-                    causes[cell] = [FOLLOWS]
-                    self._is_due.add(cell)
-        self.due = [Due(cell, tuple(why)) for cell, why in causes.items() if why]
+            self._why |= {cell: [NEEDED] for cell in needed}
+            for cell, why in self._why.items():
+                if not why and self._follows(cell):
+                    self._why[cell] = [FOLLOWS]
+        self.due = [Due(cell, tuple(why)) for cell, why in self._why.items() if why]
 
     def given_up(self, cell: Cell) -> bool:
         """Tell whether a cell's network was thrown away on purpose, and is not there."""
-        if not self._given_up:
-            return False
         path = self.paths.artefact(cell)
         return self._in_run(path) in self._given_up and not os.path.exists(path)
 
@@ -133,15 +123,12 @@ class Plan:
 
     def _needed(self) -> set[Cell]:
         """Return the cells, not due, whose network was given up and is read by one that is due."""
-        if not self._given_up:
-            return set()
-        parents = {
-            parent for cell in self._is_due if cell.experiment for parent in self._parents[cell]
-        }
-        return {parent for parent in parents - self._is_due if self.given_up(parent)}
+        due = (cell for cell, why in self._why.items() if why and cell.experiment)
+        read = {parent for cell in due for parent in self._parents[cell]}
+        return {cell for cell in read if not self._why[cell] and self.given_up(cell)}
 
     def _follows(self, cell: Cell) -> bool:
-        return any(parent in self._is_due for parent in self._parents[cell])
+        return any(self._why[parent] for parent in self._parents[cell])
 
     def _causes(self, cell: Cell) -> list[str]:
         """Return why a cell has to run; nothing if it need not."""
@@ -171,18 +158,17 @@ class Plan:
         if self._retry_failed and record.status != OK:
             yield f"it failed: {record.status}"
         yield from self._of_code(cell, known.code_hash)
-        settings, settings_hash = self._settings_of(cell.kind)
-        if known.config_hash != settings_hash:
-            before = read_record(path).provenance.config
-            yield f"{changed_keys(before, settings)} changed in the configuration"
+        if known.config_hash != self._settings_hash(cell.kind):
+            before, now = read_record(path).provenance.config, settings_of(self._config, cell)
+            yield f"{changed_keys(before, now)} changed in the configuration"
         raw = cell_raw_hash(self._config, cell, self._data)
         if known.raw_hash != raw:
             yield "the raw data changed"
         for parent in self._parents[cell]:
-            artefact = self._artefact(parent)
+            artefact = self.paths.artefact(parent)
             name = self._in_run(artefact)
             hashes = self._written.get(parent, {})
-            if parent not in self._is_due and known.parents.get(name) != hashes.get(name, ""):
+            if not self._why[parent] and known.parents.get(name) != hashes.get(name, ""):
                 yield f"{artefact} changed"
 
     def _of_code(self, cell: Cell, known: str) -> Iterator[str]:
@@ -228,9 +214,8 @@ class Plan:
 
     def _of_records(self, manifest: Manifest) -> Iterator[str]:
         """Yield what differs between the manifest and what it should be of."""
-        keys = STAGES["aggregate"].run_keys
         now = settings_of(self._config, Cell("aggregate"))
-        before = {key: manifest.config.get(key) for key in keys}
+        before = {key: manifest.config.get(key) for key in now}
         if before != now:
             yield f"{changed_keys(before, now)} changed in the configuration"
         names = {self._in_run(path): path for path in self.paths.records(self._config)}
@@ -261,10 +246,6 @@ def shortened(sentences: Sequence[str]) -> list[str]:
     """Return the first of many sentences, and how many more there are."""
     shown, more = sentences[:_MOST_SENTENCES], len(sentences) - _MOST_SENTENCES
     return [*shown, f"and {more} more: see `make status`"] if more > 0 else shown
-
-
-def _hashed(settings: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    return settings, config_hash(settings)
 
 
 def _written(path: str | Path) -> int:

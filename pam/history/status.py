@@ -14,18 +14,17 @@ from pam.runs.record import OK, Outline
 MOST_FAILURES = 5
 
 
-def stage_lines(config: Config, paths: Paths, plan: Plan) -> list[str]:
+def stage_lines(config: Config, plan: Plan) -> list[str]:
     """Return one line per stage, and one more per cause where a stage has several."""
-    of_stage: dict[str, list[Due]] = defaultdict(list)
+    why: dict[str, dict[str, list[Due]]] = defaultdict(lambda: defaultdict(list))
     for due in plan.due:
-        of_stage[due.cell.stage].append(due)
-    lines = []
-    for stage, total in Counter(cell.stage for cell in all_cells(config)).items():
-        why: dict[str, list[Due]] = defaultdict(list)
-        for due in of_stage[stage]:
-            why["; ".join(due.causes)].append(due)
-        lines += _lines(stage, total, why, paths)
-    return lines
+        why[due.cell.stage]["; ".join(due.causes)].append(due)
+    totals = Counter(cell.stage for cell in all_cells(config))
+    return [
+        line
+        for stage, total in totals.items()
+        for line in _lines(stage, total, why[stage], plan.paths)
+    ]
 
 
 def failed_lines(plan: Plan) -> list[str]:

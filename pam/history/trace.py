@@ -24,7 +24,6 @@ SAME, CHANGED = "unchanged", "CHANGED"
 NOT_THERE = "not checked: not on disk"
 NOT_NOTED = "not noted down"
 CURRENT, STALE = "current", "stale"
-NO_FILES: Mapping[str, str] = {}
 SHOWN_ABOVE = "(shown above)"
 MOST_ROWS = 5
 
@@ -146,7 +145,7 @@ def _job_facts(folder: Path, job: JobRecord) -> dict[str, Any]:
         "git": _git(job),
         "machine": _machine(job),
         "artefacts": _states(folder, job.artefacts, job.files),
-        "parents": _states(folder, job.parents),
+        "parents": _states(folder, job.parents, {}),
     }
 
 
@@ -171,7 +170,7 @@ def _machine(job: JobRecord) -> str:
 
 
 def _states(
-    folder: Path, contents: Mapping[str, str], files: Mapping[str, str] = NO_FILES
+    folder: Path, contents: Mapping[str, str], files: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
     """Return path in the run -> recorded hash, and whether the file on disk still has it.
 

@@ -314,7 +314,7 @@ def test_one_line_per_stage_or_one_per_cause(run):
     missing.unlink()
     for path in map(Path, PATHS.outputs(cells_of(CONFIG, "merge")[1])):
         path.rename(f"{path}.away")
-    lines = stage_lines(CONFIG, PATHS, Plan(CONFIG, PATHS))
+    lines = stage_lines(CONFIG, Plan(CONFIG, PATHS))
     for path in Path("results").rglob("*.away"):
         path.rename(str(path).removesuffix(".away"))
     assert lines[:4] == [
@@ -332,7 +332,7 @@ def test_one_line_per_stage_or_one_per_cause(run):
 def test_a_change_is_dated(run):
     run.edit("analysis/relatedness.py", "", MORE)
     line = f"relate: would run again: the code changed since {TODAY}"
-    assert line in stage_lines(CONFIG, PATHS, Plan(CONFIG, PATHS))
+    assert line in stage_lines(CONFIG, Plan(CONFIG, PATHS))
 
 
 def test_failed_cells_are_counted_with_their_reasons(run):
