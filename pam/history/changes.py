@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from pam.config import Config
-from pam.errors import DataError
-from pam.files import read_json, write_json
+from pam.files import write_json
 from pam.runs.cells import all_cells, cell_code, cell_modules
 
 # Beside Snakemake's own notes: of no use in another folder.
@@ -36,10 +37,8 @@ def remember(config: Config, path: str | Path = HASHES) -> None:
 
 def recall(path: str | Path = HASHES) -> Modules:
     """Return what is known of hashes; of a missing or damaged file nothing."""
-    with suppress(DataError):
-        known = read_json(path)
-        if isinstance(known, dict) and all(isinstance(one, dict) for one in known.values()):
-            return known
+    with suppress(OSError, ValueError):
+        return TypeAdapter(Modules).validate_json(Path(path).read_bytes())
     return {}
 
 

@@ -4,6 +4,9 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from pam.config import Config, check_plugins, load_config
 from pam.data.registry import DataSize, expected_size
 from pam.data.store import prepared_size
@@ -11,7 +14,7 @@ from pam.reporting.tables.text_table import TextTable
 from pam.runs.cells import Cell, all_cells
 from pam.runs.paths import Paths
 from pam.runs.stages import CELL_STAGES
-from pam.stages.planning import PATH_END, PATH_GROWTH, PATH_REDUCTION, STAGES, Machine, Plan, Range
+from pam.stages.planning import PATH_END, PATH_GROWTH, PATH_REDUCTION, STAGES, Machine, Plan, Work
 
 MICRO, TERA, PETA = 1e-6, 1e12, 1e15
 HOUR = 3600.0
@@ -61,7 +64,7 @@ def hours_table(
     plans: dict[str, Plan | None], sizes: dict[str, DataSize], processor: str, assumed: str
 ) -> TextTable:
     """Return the estimate of every experiment and stage, and its assumptions."""
-    rows, total = [], dict.fromkeys(STAGES, Range())
+    rows, total = [], dict.fromkeys(STAGES, Work())
     for name, plan in plans.items():
         images, shape = sizes[name].training_images, sizes[name].input_shape
         data = [UNKNOWN if images is None else f"{images:,}"]
@@ -103,17 +106,15 @@ def _notes(processor: str, assumed: str, unknown: list[str]) -> list[str]:
     return notes
 
 
-def _estimates(stages: dict[str, Range]) -> list[str]:
+def _estimates(stages: dict[str, Work]) -> list[str]:
     """Return hours per stage, hours in all, and PFLOP in all."""
-    both = sum(stages.values(), Range())
-    hours = [_span(work.low.seconds / HOUR, work.high.seconds / HOUR) for work in stages.values()]
-    everything = _span(both.low.seconds / HOUR, both.high.seconds / HOUR)
-    return [*hours, everything, _span(both.low.flops / PETA, both.high.flops / PETA)]
+    everything = sum(stages.values(), Work())
+    hours = [_span(work.seconds / HOUR) for work in (*stages.values(), everything)]
+    return [*hours, _span(everything.flops / PETA)]
 
 
-def _span(low: float, high: float) -> str:
-    ends = [_number(low), _number(high)]
-    return "–".join(dict.fromkeys(ends))
+def _span(ends: ArrayLike) -> str:
+    return "–".join(dict.fromkeys(map(_number, np.ravel(ends))))
 
 
 def _number(value: float) -> str:

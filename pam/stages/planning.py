@@ -1,13 +1,17 @@
 """What training will take, foreseen from the configuration alone: no data, no weights.
 
 How much a merger shares decides what its network costs, and is known only once it has merged. So
-every estimate has two ends: the cheapest network that the merger may make, and the dearest.
+every estimate has two ends: the cheapest network that the merger may make, and the dearest. Numbers
+of both are arrays (2,), and are added and multiplied like one.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import log
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pam.config import Config, Experiment, Merging, Pruning
 from pam.config.loading import PAIR, training_images
@@ -34,6 +38,8 @@ PATH_END = 20.0
 """The least strength at which such a path ends."""
 
 Settings = Mapping[str, Any]
+Ends = float | NDArray[np.float64]
+"""A number, or the two ends (2,) of what it may be."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +67,8 @@ class Size:
         operations: nodes of the architecture that compute, once per group of a layer.
     """
 
-    macs: int
-    operations: int
-
-
-class Sizes(NamedTuple):
-    """The two ends of what a network may be."""
-
-    low: Size
-    high: Size
+    macs: Ends
+    operations: Ends
 
 
 @dataclass(frozen=True)
@@ -81,28 +80,14 @@ class Work:
         seconds: time of one machine.
     """
 
-    flops: float = 0.0
-    seconds: float = 0.0
+    flops: Ends = 0.0
+    seconds: Ends = 0.0
 
     def __add__(self, other: "Work") -> "Work":
         return Work(self.flops + other.flops, self.seconds + other.seconds)
 
     def __mul__(self, times: float) -> "Work":
         return Work(self.flops * times, self.seconds * times)
-
-
-@dataclass(frozen=True)
-class Range:
-    """The two ends of an estimate."""
-
-    low: Work = Work()
-    high: Work = Work()
-
-    def __add__(self, other: "Range") -> "Range":
-        return Range(self.low + other.low, self.high + other.high)
-
-    def __mul__(self, times: float) -> "Range":
-        return Range(self.low * times, self.high * times)
 
 
 @dataclass(frozen=True)
@@ -139,7 +124,7 @@ class Plan:
         made = self.experiment
         return build_architecture(made.architecture, self.input_shape, **made.network)
 
-    def stages(self) -> dict[str, Range]:
+    def stages(self) -> dict[str, Work]:
         """Return stage -> training of all its jobs; see ``STAGES``.
 
         Raises:
@@ -148,61 +133,61 @@ class Plan:
         """
         made, seeds = self.experiment, len(self.config.seeds)
         size = single(self.architecture)
-        trained = self._training(Sizes(size, size), made.train.schedule)
-        pretrained = self._pretraining(Sizes(size, size))
-        merged = pruned = related = Range()
+        trained = self._training(size, made.train.schedule)
+        pretrained = self._pretraining(size)
+        merged = pruned = related = Work()
         tasks = len(made.tasks)
         for name, merging in made.merging.items():
             merged += self._merging(merging, tasks)
-            sizes = merged_sizes(self._forecast(merging), self.architecture, tasks)
+            merged_size = between(*merged_sizes(self._forecast(merging), self.architecture, tasks))
             for pruning in made.pruning.values():
                 if pruning.prunes(name):
-                    pruned += self._pruning(pruning, sizes)
+                    pruned += self._pruning(pruning, merged_size)
         for merging in made.relatedness.values():
             # The first task with itself, in a network trained for that, and with every other one.
             related += trained + self._merging(merging, PAIR) * tasks
-        ranges = (trained * tasks + pretrained, merged, pruned, related)
+        works = (trained * tasks + pretrained, merged, pruned, related)
         return {
-            stage: one * seeds + self._starts(stage)
-            for stage, one in zip(STAGES, ranges, strict=True)
+            stage: work * seeds + self._starts(stage)
+            for stage, work in zip(STAGES, works, strict=True)
         }
 
-    def _starts(self, stage: str) -> Range:
+    def _starts(self, stage: str) -> Work:
         """Return the start of all jobs of a stage."""
         jobs = sum(cell.experiment == self.name for cell in cells_of(self.config, stage))
-        start = Work(seconds=jobs * self.machine.job_seconds)
-        return Range(start, start)
+        return Work(seconds=jobs * self.machine.job_seconds)
 
-    def _pretraining(self, sizes: Sizes) -> Range:
+    def _pretraining(self, size: Size) -> Work:
         """Return the training of the trunk, on as many images as the tasks have if it is unsaid."""
         made = self.experiment
         if not made.trunk:
-            return Range()
+            return Work()
         images = training_images(made.dataset, made.trunk_data) or self.images
-        return replace(self, images=images)._training(sizes, made.trunk.train.schedule)
+        return replace(self, images=images)._training(size, made.trunk.train.schedule)
 
     def _forecast(self, merging: Merging) -> Forecast:
         return forecast_of(merging.method, merging.options, self.architecture)
 
-    def _merging(self, merging: Merging, tasks: int) -> Range:
+    def _merging(self, merging: Merging, tasks: int) -> Work:
         forecast, architecture = self._forecast(merging), self.architecture
         if forecast.option not in signature_of(MERGERS, merging.method).options:
-            return Range()
-        sizes = merged_sizes(forecast, architecture, tasks)
+            return Work()
+        low, high = merged_sizes(forecast, architecture, tasks)
         if forecast.trainings > 1:
             # Layers not merged yet stand side by side while those before are retrained.
             apart = size_of("side_by_side", architecture, tasks).macs
-            sizes = Sizes(sizes.low, _mixed(max(sizes.high.macs, apart), architecture, tasks))
+            high = _mixed(max(high.macs, apart), architecture, tasks)
         schedule = merging.options.get(forecast.option) or forecast.schedule
-        return self._training(sizes, schedule) * forecast.trainings
+        return self._training(between(low, high), schedule) * forecast.trainings
 
-    def _pruning(self, pruning: Pruning, sizes: Sizes) -> Range:
+    def _pruning(self, pruning: Pruning, size: Size) -> Work:
         strengths, networks = expected_length(pruning)
-        tuned = shrinking = sizes
+        tuned = shrinking = size
         if pruning.path:
             # Sizes of networks taken fall geometrically. Half of the path nothing is pruned yet.
             share = (1 - 1 / PATH_REDUCTION) / log(PATH_REDUCTION)
-            tuned, shrinking = _scaled(sizes, share), _scaled(sizes, (1 + share) / 2)
+            tuned = replace(size, macs=share * size.macs)
+            shrinking = replace(size, macs=(1 + share) / 2 * size.macs)
         work = self._training(tuned, pruning.schedule or FINE_TUNE) * networks
         for option, said in (PRUNERS.forecast(pruning.method) or {}).items():
             default, often = said if isinstance(said, tuple) else (said, lambda once, _: once)
@@ -210,9 +195,8 @@ class Plan:
             work += self._training(shrinking, settings) * often(strengths, networks)
         return work
 
-    def _training(self, sizes: Sizes, settings: Settings) -> Range:
-        schedule = schedule_from(settings)
-        return Range(*(training(size, schedule, self.images, self.machine) for size in sizes))
+    def _training(self, size: Size, settings: Settings) -> Work:
+        return training(size, schedule_from(settings), self.images, self.machine)
 
 
 def expected_length(pruning: Pruning) -> tuple[float, float]:
@@ -236,14 +220,20 @@ def forecast_of(method: str, options: Settings, architecture: Architecture) -> F
     return Forecast() if forecast is None else forecast(options, architecture)
 
 
-def merged_sizes(forecast: Forecast, architecture: Architecture, tasks: int) -> Sizes:
+def merged_sizes(forecast: Forecast, architecture: Architecture, tasks: int) -> tuple[Size, Size]:
     """Return the smallest and the largest network that a merger may make of single-task ones."""
     low = size_of(forecast.cheapest, architecture, tasks)
     high = size_of(forecast.dearest, architecture, tasks)
     if low == high:
-        return Sizes(low, high)
+        return low, high
     one = single(architecture)
-    return Sizes(Size(low.macs, one.operations), _mixed(high.macs, architecture, tasks))
+    return Size(low.macs, one.operations), _mixed(high.macs, architecture, tasks)
+
+
+def between(low: Size, high: Size) -> Size:
+    """Return a size that is known to lie between two."""
+    macs, operations = (low.macs, high.macs), (low.operations, high.operations)
+    return Size(np.array(macs, float), np.array(operations, float))
 
 
 def single(architecture: Architecture) -> Size:
@@ -280,12 +270,7 @@ def training(size: Size, schedule: Schedule, images: int, machine: Machine) -> W
     return Work(flops, seconds) * steps
 
 
-def _scaled(sizes: Sizes, share: float) -> Sizes:
-    """Return sizes of networks of which so much is left."""
-    return Sizes(*(replace(size, macs=round(share * size.macs)) for size in sizes))
-
-
-def _mixed(macs: int, architecture: Architecture, tasks: int) -> Size:
+def _mixed(macs: Ends, architecture: Architecture, tasks: int) -> Size:
     """Return the size of a network with a group of every task alone, and the shared one."""
     return Size(macs, (tasks + 1) * single(architecture).operations)
 
