@@ -192,11 +192,7 @@ class Modules:
 
     def plugins(self, package: str, registered: str | None = None) -> set[str]:
         """Return the modules that register ``registered``, or anything, with ``package``."""
-        return {
-            module
-            for module, name in self._entered(package)
-            if registered is None or name == registered
-        }
+        return {module for module, name in self._entered(package) if registered in (None, name)}
 
     def names(self, package: str) -> list[str]:
         """Return the sorted names that are registered with ``package``."""

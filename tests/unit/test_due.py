@@ -10,12 +10,12 @@ import pytest
 import reproduce
 
 from pam.cli.main import main
+from pam.cli.status import failed_lines, stage_lines
 from pam.config import Config, parse_config
 from pam.durable.locks import RUN_LOCK, hold
 from pam.files import read_json, write_json, write_sealed
 from pam.history import changes
 from pam.history.plan import FOLLOWS, NEW, Plan, with_finished_seeds
-from pam.history.status import failed_lines, stage_lines
 from pam.runs.cells import Cell, cells_of
 from pam.runs.paths import Paths
 from pam.source import code
