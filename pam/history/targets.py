@@ -20,14 +20,7 @@ from pam.reporting.statistics.matched import REFERENCES
 from pam.reporting.tables import SOURCES
 from pam.runs.origins import read_origins
 from pam.runs.paths import DATA_RECORD, NETWORK, ORIGINS, RECORD, record_of, run_of
-from pam.runs.record import (
-    MANIFEST,
-    OK,
-    JobRecord,
-    Manifest,
-    read_manifest,
-    read_record,
-)
+from pam.runs.record import MANIFEST, OK, JobRecord, Manifest, read_manifest, read_record
 from pam.runs.stages import AXES, CELL_STAGES, STAGES, stages_of_table
 
 _AXIS_COLUMNS = [axis.column or name for name, axis in AXES.items()]
