@@ -11,19 +11,18 @@ combination, and counts two per multiply-accumulate of convolutions and products
   addition per value made, which the paper's convention ``2 n - 1`` leaves out.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.inputs import Shape
+from benchmarks.inputs import Shape, partly_shared
 from benchmarks.rows import Case, Row, command_line, save, times_faster
-from benchmarks.timing import interleaved
+from benchmarks.timing import interleaved, timed
 from pam.cost import paper_flops
 from pam.cost.counting import links, macs_of_parts
-from pam.networks import Assembly, GroupedNetwork, build
+from pam.networks import GroupedNetwork
 from pam.networks.subnetwork import view
 
 LABELS = 5
@@ -37,17 +36,6 @@ WANTED = "difference<=0"
 
 Combination = tuple[str, ...]
 Counts = dict[Combination, int]
-
-
-def partly_shared(architecture: str, shape: Shape, tasks: str) -> GroupedNetwork:
-    """Return a network in which every third unit belongs to the shared group."""
-    networks = [build(architecture, shape, LABELS, task=t, seed=i) for i, t in enumerate(tasks)]
-    assembly = Assembly.unite([Assembly.of(network) for network in networks])
-    for layer in assembly.architecture.hidden_layers:
-        groups = assembly.groups[layer]
-        mixed = [group if i % 3 else frozenset(tasks) for i, group in enumerate(groups)]
-        assembly = assembly.regroup({layer: mixed})
-    return assembly.network()
 
 
 def by_fvcore(parts: Mapping[Combination, nn.Module], shape: Shape) -> Counts:
@@ -80,23 +68,14 @@ def by_closed_form(network: GroupedNetwork) -> Counts:
 def measure(name: str, rounds: int) -> Iterator[Row]:
     """Yield the rows of a network."""
     architecture, shape, tasks = NETWORKS[name]
-    network = partly_shared(architecture, shape, tasks)
+    network = partly_shared(architecture, shape, LABELS, tasks, every=3)
     parts = {combination: view(network, combination) for combination in network.combinations()}
     counts: dict[str, Counts] = {}
-
-    def timer(way: str, count: Callable[[], Counts]) -> Callable[[], float]:
-        def seconds() -> float:
-            start = time.perf_counter()
-            counts[way] = count()
-            return time.perf_counter() - start
-
-        return seconds
-
     own, theirs, closed = interleaved(
         [
-            timer("fvcore", lambda: by_fvcore(parts, shape)),
-            timer("torch", lambda: by_torch(parts, shape)),
-            timer("closed form", lambda: by_closed_form(network)),
+            timed(lambda: counts.update(fvcore=by_fvcore(parts, shape))),
+            timed(lambda: counts.update(torch=by_torch(parts, shape))),
+            timed(lambda: counts.update(closed_form=by_closed_form(network))),
         ],
         rounds,
     )
@@ -106,7 +85,7 @@ def measure(name: str, rounds: int) -> Iterator[Row]:
     twice = {combination: 2 * count for combination, count in counts["fvcore"].items()}
     yield times_faster(case, own, peer, theirs, difference=_largest(twice, expected))
     case = Case("counting", f"{name}, closed form", case.size, THREADS, WANTED)
-    difference = _largest(counts["closed form"], expected)
+    difference = _largest(counts["closed_form"], expected)
     yield times_faster(case, closed, peer, theirs, difference=difference)
 
 

@@ -8,8 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.limits import limit_on
-from benchmarks.rows import OURS_OVER_PEER, PEER_OVER_OURS, Row, sizes, varying
+from benchmarks.rows import OURS_OVER_PEER, PEER_OVER_OURS, Row, limit_on, sizes, varying
 from pam.files import atomic_path
 from pam.reporting.figures import style
 

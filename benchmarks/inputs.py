@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from pam.data import MultitaskDataset, Split
-from pam.networks import SingleTaskNetwork
+from pam.networks import Assembly, GroupedNetwork, SingleTaskNetwork, build
 from pam.networks.architecture import Flatten, Gate, MaxPool, Node, Relu, Tanh, Weighted
 
 Shape = tuple[int, int, int]
@@ -39,6 +39,27 @@ def noise(samples: int, shape: Shape, labels: int = 1, held_out: int = 2) -> Mul
         [0.5] * shape[0],
         [0.3] * shape[0],
     )
+
+
+def partly_shared(
+    architecture: str, shape: Shape, labels: int, tasks: str, every: int
+) -> GroupedNetwork:
+    """Return networks of several tasks side by side, every so many-th unit shared by all tasks.
+
+    Args:
+        architecture: its registered name.
+        shape: (channels, height, width) of the images.
+        labels: of a task.
+        tasks: a letter each.
+        every: distance of two shared units in a hidden layer; 0: none is shared.
+    """
+    networks = [build(architecture, shape, labels, task=t, seed=i) for i, t in enumerate(tasks)]
+    assembly = Assembly.unite([Assembly.of(network) for network in networks])
+    for layer in assembly.architecture.hidden_layers if every else ():
+        groups = list(assembly.groups[layer])
+        groups[::every] = [frozenset(tasks)] * len(groups[::every])
+        assembly = assembly.regroup({layer: groups})
+    return assembly.network()
 
 
 def plain_module(network: SingleTaskNetwork) -> nn.Sequential:

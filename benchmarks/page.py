@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import curves
-from benchmarks.limits import verdicts
-from benchmarks.rows import FIELDS, FOLDER, Row, sizes, varying
-from pam.files import atomic_path
+from benchmarks.rows import FIELDS, FOLDER, Row, sizes, varying, verdicts
+from pam.files import write_text
 from pam.reporting.tables.text_table import TextTable
 
 SECTIONS = {
@@ -226,9 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     folder = Path(given.folder)
     out = Path(given.out) if given.out else folder.with_suffix(".md")
-    text = page(folder)
-    with atomic_path(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(out, page(folder))
     print(f"wrote {out}")
 
 

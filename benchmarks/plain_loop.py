@@ -34,9 +34,9 @@ def tensors(data: MultitaskDataset, split: Split, task: str) -> TensorDataset:
     return TensorDataset(data.normalise(split.images), data.task_labels(split, task).float())
 
 
-def optimiser_of(network: nn.Module, rate: float) -> torch.optim.Optimizer:
-    """Return Nesterov SGD with torch's own defaults."""
-    return torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, nesterov=True)
+def optimiser_of(network: nn.Module, rate: float, fused: bool | None = None) -> torch.optim.SGD:
+    """Return Nesterov SGD with torch's own defaults, unless it is to be fused."""
+    return torch.optim.SGD(network.parameters(), lr=rate, momentum=0.9, nesterov=True, fused=fused)
 
 
 def train_epoch(
@@ -75,9 +75,7 @@ def _accuracy(network: nn.Module, loader: Iterable[Batch]) -> float:
 
 def bare_steps(network: nn.Module, batches: Iterable[Batch], rate: float) -> None:
     """Do nothing but forward, backward and step, on batches that lie in memory."""
-    optimiser = torch.optim.SGD(
-        network.parameters(), lr=rate, momentum=0.9, nesterov=True, fused=True
-    )
+    optimiser = optimiser_of(network, rate, fused=True)
     for images, labels in batches:
         optimiser.zero_grad()
         nn.functional.mse_loss(network(images), labels).backward()

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from benchmarks.inputs import Shape, partly_shared
 from benchmarks.rows import Case, Row, command_line, save, times_as_long, times_faster
 from benchmarks.timing import interleaved, timed
-from pam.networks import Assembly, GroupedNetwork, build
+from pam.networks import GroupedNetwork
 from pam.pruning.importance import Importance
 from pam.pruning.units import unit_keys
 from pam.pruning.vibnet import Bottleneck, kl_coefficients
@@ -23,20 +24,7 @@ LABELS = 5
 TASKS = "AB"
 WANTED = "ratio<=1"
 
-Shape = tuple[int, int, int]
 Step = Callable[[], object]
-
-
-def merged(shape: Shape, shared: bool) -> GroupedNetwork:
-    """Return LeNets of several tasks side by side, every second unit shared or none."""
-    networks = [build("lenet5", shape, LABELS, task=t, seed=i) for i, t in enumerate(TASKS)]
-    assembly = Assembly.unite([Assembly.of(network) for network in networks])
-    if shared:
-        for layer in assembly.architecture.hidden_layers:
-            groups = assembly.groups[layer]
-            mixed = [frozenset(TASKS) if i % 2 else group for i, group in enumerate(groups)]
-            assembly = assembly.regroup({layer: mixed})
-    return assembly.network().train()
 
 
 class Steps:
@@ -44,7 +32,8 @@ class Steps:
 
     def __init__(self, shape: Shape, shared: bool) -> None:
         generator = torch.Generator().manual_seed(0)
-        self._make = lambda: merged(shape, shared)
+        every = 2 if shared else 0
+        self._make = lambda: partly_shared("lenet5", shape, LABELS, TASKS, every).train()
         self._images = torch.randn(BATCH, *shape, generator=generator)
         self._labels = {
             task: (torch.rand(BATCH, LABELS, generator=generator) < 0.5) * 2.0 - 1 for task in TASKS

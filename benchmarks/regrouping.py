@@ -2,20 +2,22 @@
 
 Run ``python -m benchmarks.regrouping [--out CSV]``. Every search goes on until all neurons are
 taken. The activations are so small that no joint information saturates, the worst case for the
-incremental search, or of scale 1, where it soon does. Growth is measured in a fresh process per
-search, for the memory's sake; ``difference`` counts the places where two orders differ.
+incremental search, or of scale 1, where it soon does. The naive search has no memory: it evaluates
+every candidate set from its activations, as the PAM authors' code does, by one density estimate per
+class of every label, as theirs, or by this project's, with one kernel for all labels. Growth is
+measured in a fresh process per search, for the memory's sake; ``difference`` counts the places
+where two orders differ.
 """
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from benchmarks.naive_regrouping import BY_CLASS, WAYS, naive_order
 from benchmarks.rows import Case, Row, command_line, save, times_as_long, times_faster
-from benchmarks.timing import in_own_process, interleaved
-from pam.merging.regrouping import irrelevant_order
+from benchmarks.timing import in_own_processes, interleaved, timed
+from pam.information import DEFAULT_NOISE_VARIANCE, mutual_information
+from pam.merging.regrouping import TIE_TOLERANCE, irrelevant_order
 
 WORST = "worst case"
 SCALES = {WORST: 0.01, "saturating": 1.0}
@@ -27,9 +29,11 @@ GROWTH = {
 TYPICAL, LARGEST = (128, 128, 20), (1024, 512, 20)
 WANTED = {(1024, 128, 20): "seconds<=15; peak_gib<=1", LARGEST: "peak_gib<=4"}
 NAIVE_ROUNDS, WORST_ONLY = {128: 3, 256: 1}, {256}
+BY_CLASS, BY_KERNEL = "naive search", "naive search, one kernel per set"
 WANTED_OF_NAIVE = {(256, BY_CLASS): "ratio>=100; difference<=0"}
 
 Size = tuple[int, int, int]
+Information = Callable[[Tensor, Tensor], float]
 
 
 def layer(size: Size, scale: float) -> tuple[Tensor, Tensor]:
@@ -46,27 +50,56 @@ def named(size: Size) -> dict[str, int]:
     return dict(zip(GROWTH, size, strict=True))
 
 
+def information_by_class(x: Tensor, labels: Tensor) -> float:
+    """Return the joint information of ``x`` (samples, neurons), one entropy per class."""
+
+    def log_density(part: Tensor) -> float:
+        distance = torch.cdist(part, part, compute_mode="donot_use_mm_for_euclid_dist") ** 2
+        kernel = torch.exp(-distance / (2 * DEFAULT_NOISE_VARIANCE))
+        return float(kernel.mean(1).log().sum()) / len(x)
+
+    whole = log_density(x)
+    parts = [x[column == value] for column in labels.T for value in (-1, 1)]
+    return sum(log_density(part) for part in parts if len(part)) - labels.shape[1] * whole
+
+
+WAYS: dict[str, Information] = {BY_CLASS: information_by_class, BY_KERNEL: mutual_information}
+"""How the naive search evaluates a set."""
+
+
+def naive_order(activations: Tensor, labels: Tensor, information: Information) -> list[int]:
+    """Return the neurons in the order of selection, until all are taken.
+
+    Args:
+        activations: float, (samples, neurons).
+        labels: -1 or +1, (samples, L).
+        information: of a set of neurons about the labels, in nats.
+    """
+    activations = activations.double()
+    order: list[int] = []
+    free = list(range(activations.shape[1]))
+    while free:
+        joint = [information(activations[:, [*order, i]], labels) for i in free]
+        lowest = min(joint) + TIE_TOLERANCE
+        order.append(free.pop(next(k for k, value in enumerate(joint) if value <= lowest)))
+    return order
+
+
 def against_naive(neurons: int, way: str, kind: str, rounds: int, threads: int) -> Row:
     """Return how many times longer a naive search takes, with 128 samples and 20 labels."""
     size = (neurons, *TYPICAL[1:])
     activations, labels = layer(size, SCALES[kind])
     orders: dict[str, list[int]] = {}
 
-    def ours() -> float:
-        start = time.perf_counter()
-        orders["ours"] = irrelevant_order(activations, labels).order
-        return time.perf_counter() - start
-
-    def naive() -> float:
-        start = time.perf_counter()
-        orders["naive"] = naive_order(activations, labels, WAYS[way])
-        return time.perf_counter() - start
-
+    timers = [
+        timed(lambda: orders.update(ours=irrelevant_order(activations, labels).order)),
+        timed(lambda: orders.update(naive=naive_order(activations, labels, WAYS[way]))),
+    ]
     # Both warm up on a tiny layer: the naive search may take minutes.
     tiny = layer((4, *size[1:]), SCALES[kind])
     irrelevant_order(*tiny)
     naive_order(*tiny, WAYS[way])
-    own, theirs = interleaved([ours, naive], rounds, warm_ups=0)
+    own, theirs = interleaved(timers, rounds, warm_ups=0)
     places = zip(orders["ours"], orders["naive"], strict=True)
     different = sum(one != other for one, other in places)
     wanted = WANTED_OF_NAIVE.get((neurons, way), "")
@@ -79,9 +112,7 @@ def search_once(size: Size, scale: float, threads: int) -> float:
     torch.set_num_threads(threads)
     irrelevant_order(*layer((8, *size[1:]), scale))
     activations, labels = layer(size, scale)
-    start = time.perf_counter()
-    irrelevant_order(activations, labels)
-    return time.perf_counter() - start
+    return timed(lambda: irrelevant_order(activations, labels))()
 
 
 def growth(axis: str, sizes: Sequence[int], kind: str, rounds: int, threads: int) -> Iterator[Row]:
@@ -90,34 +121,20 @@ def growth(axis: str, sizes: Sequence[int], kind: str, rounds: int, threads: int
     for size in sizes:
         numbers = {**named(TYPICAL), axis: size}
         layers.append((numbers["neurons"], numbers["samples"], numbers["labels"]))
-    peaks = dict.fromkeys(layers, 0.0)
-
-    def seconds(size: Size) -> float:
-        elapsed, peak = in_own_process(search_once, size, SCALES[kind], threads)
-        peaks[size] = max(peaks[size], peak)
-        return elapsed
-
-    timers = [lambda size=size: seconds(size) for size in layers]
-    times = interleaved(timers, rounds, warm_ups=0)
-    for size, own in zip(layers, times, strict=True):
+    calls = [(size, SCALES[kind], threads) for size in layers]
+    measured = in_own_processes(search_once, calls, rounds)
+    for size, (own, peak) in zip(layers, measured, strict=True):
         name, wanted = f"growth with {axis}, {kind}", WANTED.get(size, "")
         case = Case("regrouping", name, named(size), threads, wanted)
-        yield times_as_long(case, own, f"{sizes[0]} {axis}", times[0], peak_gib=peaks[size])
+        yield times_as_long(case, own, f"{sizes[0]} {axis}", measured[0][0], peak_gib=peak)
 
 
 def largest(rounds: int, threads: int) -> Row:
     """Return our time and memory for the largest layer, against one of typical size."""
-    peaks = []
-
-    def seconds(size: Size) -> float:
-        elapsed, peak = in_own_process(search_once, size, SCALES[WORST], threads)
-        peaks.append(peak)
-        return elapsed
-
-    timers = [lambda: seconds(TYPICAL), lambda: seconds(LARGEST)]
-    typical, own = interleaved(timers, rounds, warm_ups=0)
+    calls = [(size, SCALES[WORST], threads) for size in (TYPICAL, LARGEST)]
+    (typical, _), (own, peak) = in_own_processes(search_once, calls, rounds)
     case = Case("regrouping", f"largest layer, {WORST}", named(LARGEST), threads, WANTED[LARGEST])
-    return times_as_long(case, own, "128 neurons and samples", typical, peak_gib=max(peaks))
+    return times_as_long(case, own, "128 neurons and samples", typical, peak_gib=peak)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,6 +2,8 @@
 
 import argparse
 import csv
+import operator
+import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +29,17 @@ PEER_OVER_OURS, OURS_OVER_PEER = "peer/ours", "ours/peer"
 FOLDER = "docs/performance"
 
 Row = dict[str, str]
+
+_LIMIT = re.compile(r"(\w+)(>=|<=)([\d.e+-]+)")
+_HOLDS = {">=": operator.ge, "<=": operator.le}
+_WORDS = {">=": "≥", "<=": "≤"}
+_QUANTITIES = {
+    "ratio": "ratio {}",
+    "seconds": "{} s",
+    "peak_gib": "{} GiB",
+    "difference": "difference {}",
+}
+_SAID = {True: "reached", False: "**not reached**"}
 
 
 @dataclass(frozen=True)
@@ -60,8 +73,7 @@ def times_faster(
         theirs: the peer's seconds in the same rounds.
         facts: other columns.
     """
-    times = _columns(ours, peer, theirs, PEER_OVER_OURS, ratios(theirs, ours))
-    return _row(case, times, facts)
+    return _row(case, ours, peer, theirs, PEER_OVER_OURS, ratios(theirs, ours), facts)
 
 
 def times_as_long(
@@ -71,35 +83,31 @@ def times_as_long(
 
     Arguments are those of :func:`times_faster`.
     """
-    times = _columns(ours, peer, theirs, OURS_OVER_PEER, ratios(ours, theirs))
-    return _row(case, times, facts)
+    return _row(case, ours, peer, theirs, OURS_OVER_PEER, ratios(ours, theirs), facts)
 
 
-def _columns(
+def _row(
+    case: Case,
     ours: Sequence[float],
     peer: str,
     theirs: Sequence[float],
     ratio_of: str,
     quotients: Sequence[float],
-) -> dict[str, Any]:
+    facts: Mapping[str, Any],
+) -> Row:
     low, high = interval(quotients)
-    numbers = {
-        "seconds": statistics.median(ours),
-        "peer_seconds": statistics.median(theirs),
-        "ratio": statistics.median(quotients),
-        "low": low,
-        "high": high,
-    }
-    return {**numbers, "peer": peer, "ratio_of": ratio_of, "n": len(quotients)}
-
-
-def _row(case: Case, times: Mapping[str, Any], facts: Mapping[str, Any]) -> Row:
-    size = " ".join(f"{name}={value}" for name, value in case.size.items())
     columns = {
         "benchmark": case.benchmark,
         "case": case.name,
-        "size": size,
-        **times,
+        "size": " ".join(f"{name}={value}" for name, value in case.size.items()),
+        "seconds": statistics.median(ours),
+        "peer": peer,
+        "peer_seconds": statistics.median(theirs),
+        "ratio_of": ratio_of,
+        "ratio": statistics.median(quotients),
+        "low": low,
+        "high": high,
+        "n": len(quotients),
         **facts,
         "wanted": case.wanted,
         "threads": case.threads,
@@ -125,6 +133,29 @@ def varying(rows: Sequence[Row]) -> list[str]:
     """Return the names of what is not the same in all rows, among that which all rows have."""
     all_sizes = [sizes(row) for row in rows]
     return [name for name in all_sizes[0] if len({one.get(name) for one in all_sizes}) > 1]
+
+
+def verdicts(row: Row) -> str:
+    """Return what was wanted of a row, and whether it is reached.
+
+    A limit on the ratio is held against its interval as well.
+    """
+    return "; ".join(_verdict(row, *limit) for limit in _LIMIT.findall(row["wanted"]))
+
+
+def limit_on(row: Row, quantity: str) -> float | None:
+    """Return the limit on a quantity of a row, None if there is none."""
+    bounds = (float(bound) for name, _, bound in _LIMIT.findall(row["wanted"]) if name == quantity)
+    return next(bounds, None)
+
+
+def _verdict(row: Row, quantity: str, sign: str, bound: str) -> str:
+    holds, limit = _HOLDS[sign], float(bound)
+    wanted = _QUANTITIES[quantity].format(f"{_WORDS[sign]} {bound}")
+    said = _SAID[holds(float(row[quantity]), limit)]
+    if quantity == "ratio" and holds(float(row["low"]), limit) != holds(float(row["high"]), limit):
+        said += ", but within the interval"
+    return f"{wanted}: {said}"
 
 
 def command_line(name: str, description: str, rounds: int) -> argparse.ArgumentParser:

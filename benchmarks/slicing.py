@@ -9,7 +9,6 @@ share of the largest output.
 """
 
 import copy
-import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 
 from benchmarks.inputs import plain_module
 from benchmarks.rows import Case, Row, command_line, save, times_faster
-from benchmarks.timing import interleaved
+from benchmarks.timing import interleaved, timed
 from pam.networks import SingleTaskNetwork, build
 from pam.pruning.units import PerUnit, remove, unit_keys
 
@@ -68,19 +67,11 @@ def measure(fraction: float, pixels: int, width: float, rounds: int, threads: in
     plain = plain_module(network).eval()
     made: dict[str, nn.Module] = {}
 
-    def ours() -> float:
-        start = time.perf_counter()
-        made["ours"] = remove(network, keep)
-        return time.perf_counter() - start
-
     def theirs() -> float:
-        module = copy.deepcopy(plain)
-        start = time.perf_counter()
-        slice_by_graph(module, gone, images[:1])
-        seconds = time.perf_counter() - start
-        made["theirs"] = module
-        return seconds
+        made["theirs"] = copy.deepcopy(plain)
+        return timed(lambda: slice_by_graph(made["theirs"], gone, images[:1]))()
 
+    ours = timed(lambda: made.update(ours=remove(network, keep)))
     own, peer = interleaved([ours, theirs], rounds)
     with torch.inference_mode():
         outputs, expected = made["ours"](images)["A"], made["theirs"](images)

@@ -5,7 +5,6 @@ are taken round by round.
 """
 
 import os
-import platform
 import random
 import resource
 import statistics
@@ -13,10 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+from pam.runs.machine import environment
 
 Timer = Callable[[], float]
 """Does the work once and returns its seconds."""
@@ -72,6 +73,27 @@ def in_own_process(function: Callable[..., Any], *arguments: Any) -> tuple[Any, 
         return pool.submit(_with_peak, function, arguments).result()
 
 
+def in_own_processes(
+    function: Callable[..., float], calls: Sequence[tuple[Any, ...]], rounds: int
+) -> list[tuple[list[float], float]]:
+    """Return of every call its seconds, round by round, and the highest peak in GiB.
+
+    Args:
+        function: of a module; called in a fresh process each time, returns its seconds.
+        calls: the arguments of every call.
+        rounds: interleaved, without a warm-up.
+    """
+    peaks = [0.0] * len(calls)
+
+    def seconds(index: int) -> float:
+        elapsed, peak = in_own_process(function, *calls[index])
+        peaks[index] = max(peaks[index], peak)
+        return elapsed
+
+    timers = [partial(seconds, index) for index in range(len(calls))]
+    return list(zip(interleaved(timers, rounds, warm_ups=0), peaks, strict=True))
+
+
 def _with_peak(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, float]:
     result = function(*arguments)
     return result, peak_gib()
@@ -99,7 +121,4 @@ def cores() -> int:
 @cache
 def machine() -> str:
     """Return the processor and the number of cores this process may use."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor()}, {cores()} cores"
+    return f"{environment()['cpu'] or ''}, {cores()} cores"

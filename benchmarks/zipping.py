@@ -4,14 +4,13 @@ Run ``python -m benchmarks.zipping [--out CSV]``. Width 1 has 512 channels in th
 Every run has a process of its own, for the memory's sake.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 
 import torch
 
 from benchmarks.inputs import noise
 from benchmarks.rows import Case, Row, command_line, save, times_as_long
-from benchmarks.timing import in_own_process, interleaved
+from benchmarks.timing import in_own_processes, timed
 from pam.merging.mtz import mtz
 from pam.networks import build
 
@@ -27,29 +26,20 @@ def zip_once(width: float, hidden: int, pixels: int, samples: int, threads: int)
         for seed, task in enumerate("AB")
     }
     data = noise(samples, shape)
-    start = time.perf_counter()
-    mtz(networks, data, seed=0, samples=samples, retrain={"stages": []})
-    return time.perf_counter() - start
+    return timed(lambda: mtz(networks, data, seed=0, samples=samples, retrain={"stages": []}))()
 
 
 def growth(
     widths: Sequence[float], hidden: int, pixels: int, samples: int, rounds: int, threads: int
 ) -> Iterator[Row]:
     """Yield our time at every width over that at the first."""
-    peaks = dict.fromkeys(widths, 0.0)
-
-    def seconds(width: float) -> float:
-        elapsed, peak = in_own_process(zip_once, width, hidden, pixels, samples, threads)
-        peaks[width] = max(peaks[width], peak)
-        return elapsed
-
-    timers = [lambda width=width: seconds(width) for width in widths]
-    times = interleaved(timers, rounds, warm_ups=0)
-    for width, own in zip(widths, times, strict=True):
+    calls = [(width, hidden, pixels, samples, threads) for width in widths]
+    measured = in_own_processes(zip_once, calls, rounds)
+    for width, (own, peak) in zip(widths, measured, strict=True):
         varied = {"width": width, "hidden": hidden, "pixels": pixels, "samples": samples}
         wanted = WANTED.get(width, "")
         case = Case("zipping", "growth with width, VGG-16", varied, threads, wanted)
-        yield times_as_long(case, own, f"width {widths[0]}", times[0], peak_gib=peaks[width])
+        yield times_as_long(case, own, f"width {widths[0]}", measured[0][0], peak_gib=peak)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

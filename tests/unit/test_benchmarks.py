@@ -10,16 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import (
-    counting,
-    information,
-    inputs,
-    naive_regrouping,
-    plain_loop,
-    regrouping,
-    training,
-    zipping,
-)
+from benchmarks import counting, information, inputs, plain_loop, regrouping, timing, training
 from benchmarks.rows import FIELDS, Case, times_as_long, times_faster
 from benchmarks.timing import in_own_process, interleaved, interval, peak_gib
 from pam.merging.regrouping import irrelevant_order
@@ -49,8 +40,7 @@ def threads():
 @pytest.fixture
 def no_processes(monkeypatch):
     """Processes take seconds to start; what runs in them here runs in this one."""
-    for module in (regrouping, zipping):
-        monkeypatch.setattr(module, "in_own_process", lambda work, *given: (work(*given), 0.5))
+    monkeypatch.setattr(timing, "in_own_process", lambda work, *given: (work(*given), 0.5))
     monkeypatch.setattr(training, "processes", ThreadPoolExecutor)
     monkeypatch.setattr(training, "cores", lambda: 1)
 
@@ -80,11 +70,11 @@ def test_a_benchmark_saves_rows_of_the_one_shape(name, tmp_path, no_processes):
             assert row["difference"] in ("", "0")
 
 
-@pytest.mark.parametrize("way", naive_regrouping.WAYS)
+@pytest.mark.parametrize("way", regrouping.WAYS)
 @pytest.mark.parametrize("scale", regrouping.SCALES.values())
 def test_the_naive_search_takes_the_neurons_in_our_order(way, scale):
     activations, labels = regrouping.layer((7, 24, 3), scale)
-    naive = naive_regrouping.naive_order(activations, labels, naive_regrouping.WAYS[way])
+    naive = regrouping.naive_order(activations, labels, regrouping.WAYS[way])
     assert naive == irrelevant_order(activations, labels).order
     assert naive != sorted(naive)
 
@@ -167,7 +157,7 @@ def test_the_known_information_is_that_of_the_classes():
 
 
 def test_torch_counts_the_operations_that_the_closed_form_does():
-    network = counting.partly_shared("lenet5", (1, 12, 16), "AB")
+    network = inputs.partly_shared("lenet5", (1, 12, 16), 5, "AB", every=3)
     parts = {combination: network.subnetwork(combination) for combination in network.combinations()}
     closed = counting.by_closed_form(network)
     assert counting.by_torch(parts, (1, 12, 16)) == closed

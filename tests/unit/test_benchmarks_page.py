@@ -5,8 +5,15 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from benchmarks import page
-from benchmarks.limits import limit_on, verdicts
-from benchmarks.rows import FIELDS, Case, times_as_long, times_faster, write_csv
+from benchmarks.rows import (
+    FIELDS,
+    Case,
+    limit_on,
+    times_as_long,
+    times_faster,
+    verdicts,
+    write_csv,
+)
 
 
 def row(wanted="", ratio=4.0, **facts):
