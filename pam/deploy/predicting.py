@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,17 +47,9 @@ def mode_of(input_shape: tuple[int, int, int]) -> str:
     return _MODES[channels]
 
 
-@dataclass(frozen=True)
-class Picture:
-    """An image file as a network takes it.
+class Picture(NamedTuple):
+    """An image as a network takes it, uint8 (channels, height, width); did it have another size?"""
 
-    Attributes:
-        file: where it is from.
-        pixels: uint8 (channels, height, width).
-        resized: whether it had another size.
-    """
-
-    file: Path
     pixels: np.ndarray
     resized: bool
 
@@ -82,7 +75,7 @@ def read_picture(file: Path, input_shape: tuple[int, int, int]) -> Picture:
     if resized:
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
-    return Picture(file, pixels, resized)
+    return Picture(pixels, resized)
 
 
 @dataclass(frozen=True)
@@ -112,24 +105,25 @@ def predict(model: Model, files: Sequence[Path]) -> Iterator[Prediction | DataEr
     """
     mode_of(model.about.input_shape)
     for start in range(0, len(files), _BATCH):
-        read = [_read(file, model) for file in files[start : start + _BATCH]]
+        batch = files[start : start + _BATCH]
+        read = [_read(file, model) for file in batch]
         pixels = [one.pixels for one in read if isinstance(one, Picture)]
         scores = model.scores(np.stack(pixels)) if pixels else {}
         positions = count()
-        for one in read:
+        for file, one in zip(batch, read, strict=True):
             if isinstance(one, DataError):
                 yield one
                 continue
             position = next(positions)
             odd = [task for task, rows in scores.items() if not np.isfinite(rows[position]).all()]
             if odd:
-                yield DataError(f"{one.file}: a score of task '{odd[0]}' is no finite number")
+                yield DataError(f"{file}: a score of task '{odd[0]}' is no finite number")
                 continue
             named = {
                 task: dict(zip(labels, scores[task][position].tolist(), strict=True))
                 for task, labels in model.about.tasks.items()
             }
-            yield Prediction(one.file, named, one.resized)
+            yield Prediction(file, named, one.resized)
 
 
 def _read(file: Path, model: Model) -> Picture | DataError:
