@@ -1,14 +1,12 @@
 """What the arguments of several commands have in common."""
 
 import argparse
-import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf, nan
 from typing import NoReturn
 
 PROFILE = "workflow/config/quick.yaml"
-DATA = "--data results/quick/data/digits_lenet5"
 # Where raw data lie decides nothing, and is nobody's business but the owner's.
 PRIVATE = ("--root",)
 
@@ -43,18 +41,18 @@ def command_line(words: Sequence[str]) -> str:
     return shlex.join(["pam", *shown])
 
 
-def natural(text: str) -> int:
-    """Return a whole number >= 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a seed is a whole number >= 0, not '{text}'")
-    return int(text)
+def whole(least: int, wanted: str) -> Callable[[str], int]:
+    """Return what reads a whole number >= ``least``; the error begins with what is wanted."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{wanted}, not '{text}'")
+        return int(text)
+
+    return read
 
 
-def count(text: str) -> int:
-    """Return a whole number above 0."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"needs a whole number above 0, not '{text}'")
-    return int(text)
+count = whole(1, "needs a whole number above 0")
 
 
 def positive(text: str) -> float:
@@ -91,28 +89,6 @@ def add_seeds(parser: Parser) -> None:
         "--seeds",
         metavar="SEEDS",
         help="only these seeds of the configuration, as '0 1'; default: all",
-    )
-
-
-def add_checkpoints(parser: Parser) -> None:
-    """Add how often a job stores how far it came."""
-    parser.add_argument(
-        "--checkpoint-every",
-        type=seconds,
-        default=os.environ.get("PAM_CHECKPOINT_EVERY", "60"),
-        metavar="SECONDS",
-        help="how often to store how far the job came, so that it can go on from there; "
-        "0: at every step; default: PAM_CHECKPOINT_EVERY of the environment, or 60",
-    )
-
-
-def add_log(parser: Parser) -> None:
-    """Add what the record tells of the log."""
-    parser.add_argument(
-        "--log",
-        default="",
-        metavar="FILE",
-        help="where what this job says is kept; only noted in the record",
     )
 
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pam.cli.arguments import DATA, Parser
+from pam.cli.arguments import Parser
 from pam.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ _ROW_INCHES = 0.62
 _WHITE = 255
 
 HELP = "draw images of a data set, with each label and without it"
-EXAMPLE = f"pam samples {DATA} --out figures/quick/digits_lenet5.png"
+EXAMPLE = (
+    "pam samples --data results/quick/data/digits_lenet5 --out figures/quick/digits_lenet5.png"
+)
 
 
 def add_arguments(parser: Parser) -> None:

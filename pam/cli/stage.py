@@ -1,17 +1,17 @@
 """The commands of the stages of cells: arguments and job follow from the table of stages."""
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
 from pam.cli.arguments import (
     Commands,
     Parser,
-    add_checkpoints,
     add_command,
     add_config,
-    add_log,
     command_line,
-    natural,
+    seconds,
+    whole,
 )
 from pam.config import load_config
 from pam.runs.cells import Cell, parent_cells
@@ -20,6 +20,9 @@ from pam.runs.stages import AXES, STAGES, Parent, Stage
 
 _EXAMPLE = {"task": "A", "merging": "pam", "pruning": "taylor", "relatedness": "pam", "seed": 0}
 _EXPERIMENT, _TASKS = "digits_lenet5", ("A", "B")
+_OPTIONS = ("root", "download", "allow_missing", "strict", "checkpoint_every")
+"""Arguments of some stages that :func:`pam.stages.run.run` takes by the same name."""
+_seed = whole(0, "a seed is a whole number >= 0")
 
 
 def add_stage_parser(commands: Commands, name: str) -> None:
@@ -31,7 +34,7 @@ def add_stage_parser(commands: Commands, name: str) -> None:
         "--experiment", required=True, metavar="NAME", help="an experiment of the configuration"
     )
     for axis in stage.axes or ():
-        kind = {"type": natural, "metavar": "N"} if axis == "seed" else {"metavar": "NAME"}
+        kind = {"type": _seed, "metavar": "N"} if axis == "seed" else {"metavar": "NAME"}
         names = dict.fromkeys([axis, AXES[axis].column or axis])
         flags = [f"--{one}" for one in names]
         parser.add_argument(*flags, dest=axis, required=True, help=AXES[axis].help, **kind)
@@ -44,7 +47,7 @@ def add_stage_parser(commands: Commands, name: str) -> None:
         )
     if not stage.axes:
         parser.add_argument("--out", required=True, metavar="FOLDER", help="where the files go")
-        add_log(parser)
+        _add_log(parser)
         parser.add_argument(
             "--allow-missing",
             action="store_true",
@@ -55,11 +58,18 @@ def add_stage_parser(commands: Commands, name: str) -> None:
     if stage.suffix:
         parser.add_argument("--out", required=True, metavar="FILE", help="network (.safetensors)")
     parser.add_argument("--record", required=True, metavar="FILE", help="record of the job (.json)")
-    add_log(parser)
+    _add_log(parser)
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 if the cell fails, e.g. diverges"
     )
-    add_checkpoints(parser)
+    parser.add_argument(
+        "--checkpoint-every",
+        type=seconds,
+        default=os.environ.get("PAM_CHECKPOINT_EVERY", "60"),
+        metavar="SECONDS",
+        help="how often to store how far the job came, so that it can go on from there; "
+        "0: at every step; default: PAM_CHECKPOINT_EVERY of the environment, or 60",
+    )
     if name == "prune":
         parser.add_argument(
             "--measured",
@@ -72,26 +82,21 @@ def add_stage_parser(commands: Commands, name: str) -> None:
 def run(arguments: Namespace) -> int:
     """Do the job of one cell; prune, then measure if asked to: libraries and data load once."""
     name, measured = arguments.command, getattr(arguments, "measured", None)
-    if name == "prepare":
-        return _run_stage(name, arguments, allow_missing=arguments.allow_missing)
-    if not measured:
-        return _run_stage(name, arguments)
-    code = _run_stage(name, arguments, only_if_changed=True)
-    if code:
+    code = _run_stage(name, arguments, only_if_changed=bool(measured))
+    if code or not measured:
         return code
     names = {"merged": arguments.network, "pruned": arguments.out, "record": measured}
     return _run_stage("measure", Namespace(**{**vars(arguments), **names, "out": ""}))
 
 
-def _run_stage(name: str, arguments: Namespace, **options: object) -> int:
+def _run_stage(name: str, arguments: Namespace, only_if_changed: bool = False) -> int:
     """Do the job that the arguments of a stage's command ask for, and return the exit code."""
-    from pam.stages.run import CHECKPOINT_EVERY_S, run
+    from pam.stages.run import run
 
     given, stage = vars(arguments), STAGES[name]
     cell = Cell(name, arguments.experiment, **{axis: given[axis] for axis in stage.axes or ()})
     flags = [parent.flag for parent in stage.parents if given[parent.flag]]
     files = {flag: [given[flag]] if isinstance(given[flag], str) else given[flag] for flag in flags}
-    options |= {name: given[name] for name in ("root", "download") if name in given}
     if files:
         files["data"] = [Path(arguments.data) / DESCRIPTION]
     out = given.get("out") or arguments.record
@@ -104,9 +109,17 @@ def _run_stage(name: str, arguments: Namespace, **options: object) -> int:
         where=arguments.config,
         log=arguments.log,
         command=command_line(arguments.words),
-        strict=given.get("strict", False),
-        checkpoint_every=given.get("checkpoint_every", CHECKPOINT_EVERY_S),
-        **options,
+        only_if_changed=only_if_changed,
+        **{name: given[name] for name in _OPTIONS if name in given},
+    )
+
+
+def _add_log(parser: Parser) -> None:
+    parser.add_argument(
+        "--log",
+        default="",
+        metavar="FILE",
+        help="where what this job says is kept; only noted in the record",
     )
 
 

@@ -1,10 +1,10 @@
 """``pam trace``: from a number, a picture or a network to everything behind it."""
 
 import json
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 
-from pam.cli.arguments import Parser
+from pam.cli.arguments import Parser, whole
 from pam.errors import ConfigError
 
 HELP = "show everything behind a figure, table, CSV file or row, network or record"
@@ -15,7 +15,10 @@ def add_arguments(parser: Parser) -> None:
     """Add the arguments."""
     parser.add_argument("target", metavar="TARGET", help="a file")
     parser.add_argument(
-        "--row", type=_row, metavar="N", help="one row of a CSV file; 1 follows the header"
+        "--row",
+        type=whole(1, "a row is a whole number >= 1"),
+        metavar="N",
+        help="one row of a CSV file; 1 follows the header",
     )
     parser.add_argument(
         "--where",
@@ -58,9 +61,3 @@ def parse_where(words: Sequence[str]) -> dict[str, str]:
         if "=" not in word:
             raise ConfigError(f"--where takes COLUMN=VALUE, not '{word}'")
     return {column: value for column, _, value in (word.partition("=") for word in words)}
-
-
-def _row(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise ArgumentTypeError(f"a row is a whole number >= 1, not '{text}'")
-    return int(text)
