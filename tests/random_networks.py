@@ -10,9 +10,6 @@ from torch import nn
 from pam.networks import Assembly, GroupedNetwork, architecture
 from pam.networks.architecture import IMAGE
 
-# Shrinking a deep network takes minutes and shows no more.
-PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-
 TASKS = ("A", "B", "C", "D")
 LAYERS = ("c1", "c2", "f3", "f4")
 # Shrinking a deep network takes minutes and shows no more.

@@ -1,7 +1,5 @@
 """Surgery keeps what it should: outputs, weights, and the order of units."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from hypothesis import given
@@ -10,17 +8,10 @@ from hypothesis import strategies as st
 from pam.errors import CollapseError, ShapeError
 from pam.networks import Assembly, build
 from tests.examples import examples
-from tests.random_networks import LAYERS, PHASES, assemblies, images_for, scores_side_by_side
+from tests.random_networks import LAYERS, assemblies, images_for
 from tests.reference.dense_network import dense_lenet_scores
 
 few = examples(30)
-deep = examples(30, phases=PHASES)
-
-
-def assert_same_scores(left, right):
-    images = images_for(left)
-    ours, theirs = (scores_side_by_side(one.network().eval(), images) for one in (left, right))
-    torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=0)
 
 
 @few
@@ -90,16 +81,6 @@ def test_sliced_equals_masked(assembly, data):
     scores = torch.cat(list(network(images).values()), dim=1)
     masked = dense_lenet_scores(assembly, images, alive)
     torch.testing.assert_close(scores, masked, atol=1e-5, rtol=0)
-
-
-def renamed(assembly, names):
-    """The same network for tasks of other names."""
-    groups = {
-        layer: [frozenset(names[task] for task in group) for group in units]
-        for layer, units in assembly.groups.items()
-    }
-    tasks = {names[task]: count for task, count in assembly.tasks.items()}
-    return replace(assembly, tasks=tasks, groups=groups)
 
 
 @few
