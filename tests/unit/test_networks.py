@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import pam
-from pam.files import read_tensors, write_json, write_tensors
+from pam.files import read_tensors, write_tensors
 from pam.groups import all_combinations, components, group_name, parse_group, sorted_groups
 from pam.networks import ARCHITECTURES, GroupedNetwork, SingleTaskNetwork, architecture, build
 
@@ -86,23 +86,6 @@ def test_a_dense_lenet_is_the_textbook_module():
         "f4": (84, 120),
         "f5": (4, 84),
     }
-
-
-def test_a_vgg_at_32_pixels_runs_whole_and_in_part():
-    made = architecture("vgg16", (3, 32, 32), width=0.02, hidden=6)
-    assert made.layers == (
-        *("c1_1", "c1_2", "c2_1", "c2_2", "c3_1", "c3_2", "c3_3"),
-        *("c4_1", "c4_2", "c4_3", "c5_1", "c5_2", "c5_3", "f6", "f7", "f8"),
-    )
-    widths = {
-        layer: {group("A"): 2, group("AC"): 1, group("ABC"): 2} for layer in made.hidden_layers
-    }
-    network = GroupedNetwork(made, {"A": 1, "B": 2, "C": 1}, widths)
-    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    whole = network(images)
-    for combination in network.combinations():
-        part = network.subnetwork(combination)(images)
-        assert all(torch.allclose(part[task], whole[task], atol=1e-6) for task in combination)
 
 
 def test_initial_weights_follow_the_seed_and_the_fan_in():
@@ -201,57 +184,38 @@ def test_flatten_is_row_major_inside_each_group():
     assert torch.equal(seen["f3", group("A")], F.relu(block(torch.cat(pooled, dim=1))))
 
 
-class TestFiles:
-    def test_a_single_network_comes_back_with_its_class_and_meta(self, tmp_path):
-        network = build("lenet5", (1, 8, 8), 2, task="B", seed=3)
-        network.save(tmp_path / "n.safetensors", {"seed": 3})
-        loaded = SingleTaskNetwork.load(tmp_path / "n.safetensors")
-        assert isinstance(loaded, SingleTaskNetwork)
-        assert loaded.task == "B"
-        state = network.state_dict()
-        assert all(torch.equal(t, state[name]) for name, t in loaded.state_dict().items())
-        assert read_tensors(tmp_path / "n.safetensors")[1]["seed"] == 3
+def test_a_single_network_comes_back_with_its_class_and_meta(tmp_path):
+    network = build("lenet5", (1, 8, 8), 2, task="B", seed=3)
+    network.save(tmp_path / "n.safetensors", {"seed": 3})
+    loaded = SingleTaskNetwork.load(tmp_path / "n.safetensors")
+    assert isinstance(loaded, SingleTaskNetwork)
+    assert loaded.task == "B"
+    state = network.state_dict()
+    assert all(torch.equal(t, state[name]) for name, t in loaded.state_dict().items())
+    assert read_tensors(tmp_path / "n.safetensors")[1]["seed"] == 3
 
-    def refuse(self, path, sentence, error=pam.DataError):
-        with pytest.raises(error, match=sentence) as caught:
-            GroupedNetwork.load(path)
-        assert str(path) in str(caught.value)
-        assert "\n" not in str(caught.value)
 
-    def test_a_missing_file(self, tmp_path):
-        self.refuse(tmp_path / "n.safetensors", "does not exist")
-
-    def test_a_truncated_file(self, tmp_path):
-        path = tmp_path / "n.safetensors"
-        build("lenet5", (1, 8, 8), 2).save(path)
-        path.write_bytes(path.read_bytes()[:1000])
-        self.refuse(path, "damaged")
-
-    def test_a_file_of_another_kind(self, tmp_path):
-        path = tmp_path / "n.safetensors"
-        write_json(path, {"a": 1})
-        self.refuse(path, "damaged or not a safetensors file")
-        write_tensors(path, {"a": torch.zeros(1)}, {"seed": 1})
-        self.refuse(path, "holds no network")
-
-    @pytest.mark.parametrize(
-        ("change", "sentence", "error"),
-        [
-            ({"tasks": None}, "incomplete", pam.DataError),
-            ({"widths": None}, "incomplete", pam.DataError),
-            ({"widths": {}}, "layer 'c1' is missing", pam.ShapeError),
-            ({"tasks": [["A", 3]]}, "do not fit", pam.ShapeError),
-            ({"architecture": {"name": "lenet", "input_shape": [1, 8, 8], "options": {}}},
-             "unknown architecture 'lenet'", pam.ConfigError),
-            ({"architecture": {"name": "vgg16", "input_shape": [1, 32, 32], "options": {}}},
-             "does not fit 'vgg16': layer 'c1' is unknown", pam.ShapeError),
-        ],
-    )  # fmt: skip
-    def test_a_checkpoint_that_does_not_fit(self, tmp_path, change, sentence, error):
-        path = tmp_path / "n.safetensors"
-        network = build("lenet5", (1, 8, 8), 2)
-        description = {**network.describe(), **change}
-        if None in change.values():
-            description = {k: v for k, v in description.items() if k not in change}
-        write_tensors(path, network.state_dict(), {"network": description})
-        self.refuse(path, sentence, error)
+@pytest.mark.parametrize(
+    ("change", "sentence", "error"),
+    [
+        ({"tasks": None}, "incomplete", pam.DataError),
+        ({"widths": None}, "incomplete", pam.DataError),
+        ({"widths": {}}, "layer 'c1' is missing", pam.ShapeError),
+        ({"tasks": [["A", 3]]}, "do not fit", pam.ShapeError),
+        ({"architecture": {"name": "lenet", "input_shape": [1, 8, 8], "options": {}}},
+         "unknown architecture 'lenet'", pam.ConfigError),
+        ({"architecture": {"name": "vgg16", "input_shape": [1, 32, 32], "options": {}}},
+         "does not fit 'vgg16': layer 'c1' is unknown", pam.ShapeError),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_that_does_not_fit(tmp_path, change, sentence, error):
+    path = tmp_path / "n.safetensors"
+    network = build("lenet5", (1, 8, 8), 2)
+    description = {**network.describe(), **change}
+    if None in change.values():
+        description = {k: v for k, v in description.items() if k not in change}
+    write_tensors(path, network.state_dict(), {"network": description})
+    with pytest.raises(error, match=sentence) as caught:
+        GroupedNetwork.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
