@@ -3,7 +3,6 @@
 import csv
 import importlib
 import math
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,8 +15,6 @@ from benchmarks.timing import in_own_process, interleaved, interval, peak_gib
 from pam.merging.regrouping import irrelevant_order
 from pam.networks import build
 from pam.pruning.units import remove
-from pam.source.modules import ROOT
-from tests.unit.test_house import PIN, locked
 
 SMALLEST = {
     "regrouping": "--naive 5 --neurons 6 --samples --labels --largest 0 --threads 1",
@@ -179,11 +176,3 @@ def test_torch_pruning_cuts_the_network_that_we_cut(tmp_path):
     words = ["--kept", "0.5", "--pixels", "32", "--width", "0.05", "--rounds", "1"]
     slicing.main(["--out", str(tmp_path / "slicing.csv"), *words])
     assert "torch-pruning" in (tmp_path / "slicing.csv").read_text()
-
-
-def test_the_bench_lock_adds_the_peers_alone():
-    lines = (ROOT / "requirements-bench.lock").read_text(encoding="utf-8").splitlines()
-    pins = dict(PIN.fullmatch(line).groups() for line in lines if not line.startswith("#"))
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert set(pins) == set(project["project"]["optional-dependencies"]["bench"])
-    assert not set(pins) & set(locked())

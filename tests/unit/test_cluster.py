@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import tomllib
 
 import cluster
 import pytest
@@ -15,7 +14,6 @@ from pam.runs.cells import stage_code
 from pam.runs.stages import STAGES
 from pam.source.modules import ROOT
 from tests.trees import commit
-from tests.unit.test_house import PIN, locked, normal
 
 PROFILES = ROOT / "workflow" / "profiles"
 
@@ -195,13 +193,3 @@ def test_attempts_are_counted_in_one_place_only():
     assert profile("slurm")["retries"] == 2
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         assert "retries:" not in path.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("extra", ["cluster", "docs"])
-def test_the_lock_of_an_extra_adds_what_it_needs_alone(extra):
-    lines = (ROOT / f"requirements-{extra}.lock").read_text(encoding="utf-8").splitlines()
-    pins = dict(PIN.fullmatch(line).groups() for line in lines if not line.startswith("#"))
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    asked = project["project"]["optional-dependencies"][extra]
-    assert {normal(name) for name in asked} <= set(pins)
-    assert not set(pins) & set(locked())

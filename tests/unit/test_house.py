@@ -15,16 +15,17 @@ from pam.config import load_config
 from pam.source.modules import ROOT
 
 PIN = re.compile(r"([a-z0-9-]+)==([0-9][A-Za-z0-9.]*)")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def locked() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+def locked(name: str = "requirements.lock") -> dict[str, str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pins = [PIN.fullmatch(line) for line in lines if line and not line.startswith("#")]
-    assert all(pins), "every line of requirements.lock is name==version"
+    assert all(pins), f"every line of {name} is name==version"
     return dict(pin.groups() for pin in pins)
 
 
@@ -39,14 +40,22 @@ def test_conda_and_pip_install_the_same_versions():
 
 
 def test_every_dependency_of_the_project_is_locked():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     needed = [
-        *project["project"]["dependencies"],
-        *project["project"]["optional-dependencies"]["dev"],
-        *project["build-system"]["requires"],
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"]["dev"],
+        *PROJECT["build-system"]["requires"],
     ]
     names = {normal(re.match(r"[A-Za-z0-9._-]+", one).group()) for one in needed}
     assert names <= set(locked())
+
+
+@pytest.mark.parametrize("extra", ["bench", "cluster", "docs"])
+def test_the_lock_of_an_extra_adds_what_it_needs_alone(extra):
+    pins = set(locked(f"requirements-{extra}.lock"))
+    asked = {normal(name) for name in PROJECT["project"]["optional-dependencies"][extra]}
+    # Whatever else the peers need is locked for all.
+    assert asked == pins if extra == "bench" else asked <= pins
+    assert not pins & set(locked())
 
 
 def test_the_version_is_said_once_in_effect():
