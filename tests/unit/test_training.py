@@ -9,10 +9,11 @@ from torch.nn import functional as F
 
 from pam.data import Split
 from pam.errors import ConfigError, DataError, DivergenceError, ShapeError
-from pam.networks import build
+from pam.networks import Assembly, build
 from pam.seeds import derive_seed
 from pam.training import Schedule, Stage, fit, multitask_loss, schedule_from, task_accuracies
 from pam.training.loop import batches
+from tests.reference.dense_network import dense_lenet_scores
 from tests.small import (
     SHAPE,
     WIDTHS,
@@ -53,33 +54,15 @@ def test_the_global_generator_is_neither_used_nor_changed():
     assert same_bits(one, two)
 
 
-def plain_lenet(network):
-    """The weights of a single-task LeNet as leaves, and a forward pass that knows no groups."""
-    weights = {
-        layer: [
-            p.detach().clone().requires_grad_() for p in network.blocks[layer][network.task]
-            .parameters()
-        ]
-        for layer in network.layers
-    }  # fmt: skip
-
-    def forward(x):
-        for layer in ("c1", "c2"):
-            x = F.max_pool2d(F.relu(F.conv2d(x, *weights[layer], padding=2)), 2)
-        x = x.flatten(1)
-        for layer in ("f3", "f4"):
-            x = F.relu(F.linear(x, *weights[layer]))
-        return torch.tanh(F.linear(x, *weights["f5"]))
-
-    return weights, forward
-
-
 def test_ten_steps_equal_a_plain_loop_with_nesterov_momentum_written_out():
     data = make_data(160, tasks="A")
     network = make_network()
-    weights, forward = plain_lenet(network)
+    plain = Assembly.of(network)
+    for kind in (plain.weights, plain.biases):
+        kind |= {name: tensor.clone().requires_grad_() for name, tensor in kind.items()}
+    parameters = [*plain.weights.values(), *plain.biases.values()]
+    velocity = [torch.zeros_like(p) for p in parameters]
     momentum, rate = 0.9, 0.05
-    velocity = {id(p): torch.zeros_like(p) for pair in weights.values() for p in pair}
     seen = []
     fit(
         network,
@@ -92,16 +75,15 @@ def test_ten_steps_equal_a_plain_loop_with_nesterov_momentum_written_out():
     assert len(seen) == 10
     order = torch.Generator().manual_seed(derive_seed("epoch", 3, 0))
     for images, labels in batches(data, data.train, 16, order):
-        loss = ((forward(images) - labels["A"]) ** 2).mean()
-        parameters = [p for pair in weights.values() for p in pair]
+        loss = ((dense_lenet_scores(plain, images) - labels["A"]) ** 2).mean()
+        gradients = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
-            gradients = torch.autograd.grad(loss, parameters)
-            for p, gradient in zip(parameters, gradients, strict=True):
-                v = velocity[id(p)].mul_(momentum).add_(gradient)
+            for p, v, gradient in zip(parameters, velocity, gradients, strict=True):
+                v.mul_(momentum).add_(gradient)
                 p -= rate * (gradient + momentum * v)
-    for layer, pair in weights.items():
-        for ours, theirs in zip(network.blocks[layer]["A"].parameters(), pair, strict=True):
-            torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+    trained = Assembly.of(network)
+    for ours, theirs in ((trained.weights, plain.weights), (trained.biases, plain.biases)):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
 def test_the_loss_is_the_sum_over_tasks_of_means():
