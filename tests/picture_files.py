@@ -1,11 +1,15 @@
-"""Small image files, and reading them back the slow way."""
+"""Small image files, reading them back the slow way, and data sets made of such files."""
 
 import io
 import struct
 import zlib
 
 import numpy as np
+import pytest
+import torch
 from PIL import Image
+
+import pam
 
 
 def pixels(seed, height=32, width=32):
@@ -32,6 +36,47 @@ def several(kind):
 def decode(content):
     """uint8 (3, height, width), by Pillow alone."""
     return np.array(Image.open(io.BytesIO(content)).convert("RGB")).transpose(2, 0, 1)
+
+
+def smaller(pixels, size):
+    """float (channels, size, size) of pixels (channels, height, width), by torch alone."""
+    images = torch.from_numpy(np.ascontiguousarray(pixels))[None].float()
+    return torch.nn.functional.interpolate(
+        images, size=(size, size), mode="bilinear", antialias=True
+    )[0]
+
+
+def idx(values):
+    """The bytes of uint8 values in the idx format of the MNIST family."""
+    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+    return header + values.numpy().tobytes()
+
+
+def fashion_files(train, test):
+    """Name -> bytes of the files of Fashion-MNIST, of random items of every class in turn."""
+    generator, files = torch.Generator().manual_seed(0), {}
+    for prefix, n in (("train", train), ("t10k", test)):
+        images = torch.randint(0, 256, (n, 28, 28), generator=generator, dtype=torch.uint8)
+        files[f"{prefix}-images-idx3-ubyte"] = idx(images)
+        files[f"{prefix}-labels-idx1-ubyte"] = idx((torch.arange(n) % 10).to(torch.uint8))
+    return files
+
+
+def refused(name, root, kind=pam.DataError, **options):
+    """The one sentence by which a data set is refused."""
+    with pytest.raises(kind) as caught:
+        pam.data.load(name, root, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def same_data(left, right):
+    """Whether two data sets hold the same images and labels, part by part."""
+    parts = ("train", "validation", "test")
+    pairs = [(getattr(left, part), getattr(right, part)) for part in parts]
+    return all(
+        torch.equal(a.images, b.images) and torch.equal(a.labels, b.labels) for a, b in pairs
+    )
 
 
 def png(depth, colour, width=4, height=4):

@@ -1,7 +1,6 @@
 """Data sets by name: digits, Fashion-MNIST, their options and their errors."""
 
 import os
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -14,15 +13,10 @@ from pam.data.dataset import DISAGREEMENT, drop_error
 from pam.data.digits import digit_items
 from pam.data.fashion_mnist import CLASS_NAMES, fashion_items
 from pam.data.strips import StripOptions, choose_items
+from tests.picture_files import fashion_files, idx
 
 SMALL = {"train_strips": 40, "validation_strips": 10, "test_strips": 20}
-SIZES = {"train": 400, "t10k": 120}
-
-
-def write_idx(path: Path, values: torch.Tensor) -> None:
-    """Write uint8 values in the idx format of the MNIST family."""
-    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
-    path.write_bytes(header + bytes(values.flatten().tolist()))
+SIZES = TRAIN, TEST = 400, 120
 
 
 @pytest.fixture
@@ -30,11 +24,8 @@ def fashion_root(tmp_path: Path) -> Path:
     """A tiny Fashion-MNIST of random items in the layout and format of the real one."""
     raw = tmp_path / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
-    generator = torch.Generator().manual_seed(0)
-    for prefix, n in SIZES.items():
-        images = torch.randint(0, 256, (n, 28, 28), generator=generator).to(torch.uint8)
-        write_idx(raw / f"{prefix}-images-idx3-ubyte", images)
-        write_idx(raw / f"{prefix}-labels-idx1-ubyte", (torch.arange(n) % 10).to(torch.uint8))
+    for name, content in fashion_files(*SIZES).items():
+        (raw / name).write_bytes(content)
     return tmp_path
 
 
@@ -174,8 +165,7 @@ def test_fashion_mnist_from_idx_files(fashion_root: Path) -> None:
     assert "download" not in dataset.options
     source = fashion_items(fashion_root)
     strips = choose_items(source, StripOptions(**dataset.options))
-    assert int(strips["train"].max()) < SIZES["train"]
-    assert int(strips["test"].min()) >= SIZES["train"]
+    assert int(strips["train"].max()) < TRAIN <= int(strips["test"].min())
     first = source.images[strips["test"][0, 0]]
     assert torch.equal(dataset.test.images[0, 0, :, :28], 255 - first)
 
@@ -221,31 +211,24 @@ def test_truncated_file_names_itself_and_the_way_out(
         assert text in str(caught.value)
 
 
-def test_file_of_another_kind_is_refused(fashion_root: Path) -> None:
-    raw = fashion_root / "FashionMNIST" / "raw"
-    (raw / "t10k-images-idx3-ubyte").write_bytes((raw / "t10k-labels-idx1-ubyte").read_bytes())
-    with pytest.raises(pam.DataError, match="t10k-images-idx3-ubyte is damaged"):
-        pam.data.load("fashion_mnist", fashion_root, **SMALL)
+NINES = torch.full((TRAIN,), 9, dtype=torch.uint8)
+WRONG = {
+    "another kind": ("t10k-images-idx3", NINES, "t10k-images-idx3-ubyte is damaged"),
+    "another count": ("train-labels-idx1", NINES[:399], "400 images but .* has 399 labels"),
+    "another size": (
+        "t10k-images-idx3",
+        NINES[:TEST, None, None].expand(-1, 20, 20),
+        "are of different sizes",
+    ),
+    "a class above nine": ("train-labels-idx1", NINES + 1, "class above 9"),
+}
 
 
-def test_counts_that_differ_are_refused(fashion_root: Path) -> None:
-    labels = fashion_root / "FashionMNIST" / "raw" / "train-labels-idx1-ubyte"
-    write_idx(labels, torch.zeros(399, dtype=torch.uint8))
-    with pytest.raises(pam.DataError, match=r"400 images but .* has 399 labels"):
-        pam.data.load("fashion_mnist", fashion_root, **SMALL)
-
-
-def test_test_items_of_another_size_are_refused(fashion_root: Path) -> None:
-    images = fashion_root / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte"
-    write_idx(images, torch.zeros(SIZES["t10k"], 20, 20, dtype=torch.uint8))
-    with pytest.raises(pam.DataError, match="are of different sizes"):
-        pam.data.load("fashion_mnist", fashion_root, **SMALL)
-
-
-def test_class_above_nine_is_refused(fashion_root: Path) -> None:
-    labels = fashion_root / "FashionMNIST" / "raw" / "train-labels-idx1-ubyte"
-    write_idx(labels, torch.full((400,), 10, dtype=torch.uint8))
-    with pytest.raises(pam.DataError, match="class above 9"):
+@pytest.mark.parametrize("name", WRONG)
+def test_a_file_that_does_not_fit_is_refused(fashion_root: Path, name: str) -> None:
+    part, values, says = WRONG[name]
+    (fashion_root / "FashionMNIST" / "raw" / f"{part}-ubyte").write_bytes(idx(values))
+    with pytest.raises(pam.DataError, match=says):
         pam.data.load("fashion_mnist", fashion_root, **SMALL)
 
 

@@ -9,12 +9,12 @@ from threading import Thread
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 import pam
 from pam import DataError, PamError
 from pam.data.download import ATTEMPTS, fetch
 from pam.torchvision_shim import torchvision
+from tests.picture_files import fashion_files
 
 CONTENT = bytes(range(256)) * 4000
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -156,19 +156,10 @@ def test_two_at_once_fetch_a_file_once(server, tmp_path):
     assert server.asked == [""]
 
 
-def idx(values: torch.Tensor) -> bytes:
-    sizes = b"".join(size.to_bytes(4, "big") for size in values.shape)
-    return bytes([0, 0, 8, values.ndim]) + sizes + values.numpy().tobytes()
-
-
 def test_fashion_mnist_is_fetched_and_read_packed(server, tmp_path, monkeypatch):
-    generator = torch.Generator().manual_seed(0)
-    files = {}
-    for prefix, count in (("train", 60), ("t10k", 40)):
-        images = torch.randint(0, 256, (count, 28, 28), generator=generator, dtype=torch.uint8)
-        files[f"{prefix}-images-idx3-ubyte.gz"] = gzip.compress(idx(images))
-        labels = (torch.arange(count) % 10).to(torch.uint8)
-        files[f"{prefix}-labels-idx1-ubyte.gz"] = gzip.compress(idx(labels))
+    files = {
+        f"{name}.gz": gzip.compress(content) for name, content in fashion_files(60, 40).items()
+    }
     server.files = {f"/{name}": content for name, content in files.items()}
     published = torchvision().datasets.FashionMNIST
     resources = [(name, hashlib.md5(content).hexdigest()) for name, content in files.items()]
