@@ -17,7 +17,9 @@ from PIL import Image
 from pam.cli.main import main
 from pam.deploy import About
 from pam.deploy.predicting import read_picture
+from pam.files import write_tensors
 from tests.unit.test_bad_input import one_sentence
+from tests.unit.test_safe_files import Evil
 
 SIZE = (6, 8)
 
@@ -63,15 +65,6 @@ def picture(path: Path, level: int, size: tuple[int, int] = SIZE, mode: str = "L
     height, width = size
     Image.new("L", (width, height), level).convert(mode).save(path)
     return path
-
-
-def test_a_score_that_is_no_number_is_no_answer(tmp_path, capsys):
-    model = onnx.load(write_model(tmp_path / "light.onnx"))
-    model.graph.node[-1].op_type = "Log"
-    onnx.save(model, tmp_path / "log.onnx")
-    dark = picture(tmp_path / "p" / "dark.png", 0)
-    code = main(["predict", "--model", str(tmp_path / "log.onnx"), str(dark)])
-    one_sentence(capsys, code, f"{dark}: a score of task 'B' is no finite number")
 
 
 @pytest.fixture
@@ -148,6 +141,14 @@ def test_damaged_images_cost_only_their_own_lines(model, folder, tmp_path, capsy
     assert (tmp_path / "x.csv").read_text().count("\n") == 10
 
 
+def test_a_score_that_is_no_number_is_no_answer(model, folder, capsys):
+    changed = onnx.load(model)
+    changed.graph.node[-1].op_type = "Log"
+    onnx.save(changed, model)
+    code = predict(model, folder / "a.bmp")
+    one_sentence(capsys, code, f"{folder}/a.bmp: a score of task 'B' is no finite number")
+
+
 def test_nothing_but_damaged_images(model, tmp_path, capsys):
     (tmp_path / "x.png").write_bytes(b"")
     assert predict(model, tmp_path / "x.png") == 2
@@ -186,14 +187,6 @@ def test_colours_and_the_cameras_orientation_are_kept(tmp_path):
     np.testing.assert_array_equal(read.pixels, np.rot90(pixels, -1).transpose(2, 0, 1))
 
 
-def not_onnx(path: Path) -> None:
-    path.write_bytes(b"not a model")
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:100])
-
-
 def weights_elsewhere(path: Path) -> None:
     weights = numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
     values = [
@@ -206,11 +199,12 @@ def weights_elsewhere(path: Path) -> None:
     onnx.save(model, path, save_as_external_data=True, location="w.bin", size_threshold=0)
 
 
+NOT_ONNX = "light.onnx is damaged or not an ONNX model"
 # What is done to the model's file, or what it is written with; then what the sentence says.
 MODELS = {
-    "not onnx": (not_onnx, "light.onnx is damaged or not an ONNX model"),
-    "cut": (cut, "light.onnx is damaged or not an ONNX model"),
-    "weights elsewhere": (weights_elsewhere, "light.onnx is damaged or not an ONNX model"),
+    "not onnx": (lambda path: path.write_bytes(b"not a model"), NOT_ONNX),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:100]), NOT_ONNX),
+    "weights elsewhere": (weights_elsewhere, NOT_ONNX),
     "missing": (Path.unlink, "light.onnx does not exist"),
     "of others": (
         dict.fromkeys(About((1, 1, 1), [], [], {}, "").entries()),
@@ -300,24 +294,12 @@ def test_a_damaged_model_of_torch(tmp_path, folder, capsys):
 def test_a_file_that_torch_would_unpickle_is_refused(tmp_path, folder, capsys):
     path = tmp_path / "m.pt2"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("m/data/sample_inputs/model.pt", pickle.dumps(Touch(tmp_path / "ran")))
+        archive.writestr("m/data/sample_inputs/model.pt", pickle.dumps(Evil(tmp_path / "ran")))
     one_sentence(capsys, predict(path, folder), "m.pt2 is not opened: a .pt2 file can hold any")
     assert not (tmp_path / "ran").exists()
 
 
-class Touch:
-    """What makes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return (Path.touch, (self.path,))
-
-
 def test_steps_that_call_anything_else_are_refused(tmp_path, folder, capsys):
-    from pam.files import write_tensors
-
     about = About((1, *SIZE), [0.5], [0.5], {"A": ["bright"]}, "0").entries()
     step = {"name": "x", "call": "save", "arguments": ["images"], "options": {"f": "evil"}}
     steps = [step, {"scores": {"A": "x"}}]
