@@ -9,6 +9,10 @@ from pam.networks import Assembly, build
 SHAPE = (1, 12, 16)
 WIDTHS = (2, 3, 6, 5)
 LAYERS = ("c1", "c2", "f3", "f4")
+VGG_CONVOLUTIONS = (
+    *("c1_1", "c1_2", "c2_1", "c2_2", "c3_1", "c3_2", "c3_3"),
+    *("c4_1", "c4_2", "c4_3", "c5_1", "c5_2", "c5_3"),
+)
 TASKS = {"A": [0, 1], "B": [2], "C": [1, 3, 4]}
 STILL = {"stages": []}
 SHORT = {"stages": [{"epochs": 1, "learning_rate": 0.05}], "batch_size": 16}

@@ -5,15 +5,13 @@ import pytest
 import pam
 from pam.cost import paper_flops_of_widths, paper_parameters_of_widths
 from pam.networks import architecture
+from tests.small import VGG_CONVOLUTIONS
 
 FASHION = (1, 124, 496)
 FACES = (3, 72, 72)
 LENET_LAYERS = ("c1", "c2", "f3", "f4", "f5")
-VGG_LAYERS = (
-    *("c1_1", "c1_2", "c2_1", "c2_2", "c3_1", "c3_2", "c3_3"),
-    *("c4_1", "c4_2", "c4_3", "c5_1", "c5_2", "c5_3", "f6", "f7", "f8"),
-)
-VGG_CONVOLUTIONS = (64, 64, 128, 128, 256, 256, 256, *[512] * 6)
+VGG_LAYERS = (*VGG_CONVOLUTIONS, "f6", "f7", "f8")
+VGG_CHANNELS = (64, 64, 128, 128, 256, 256, 256, *[512] * 6)
 
 
 def lenet(*rows):
@@ -25,7 +23,7 @@ def dense_lenet(times=1, group="A", outputs=None):
 
 
 def dense_vgg(hidden, outputs, times=1, group="A"):
-    rows = [{group: times * n} for n in (*VGG_CONVOLUTIONS, hidden, hidden)]
+    rows = [{group: times * n} for n in (*VGG_CHANNELS, hidden, hidden)]
     return dict(zip(VGG_LAYERS, [*rows, outputs], strict=True))
 
 

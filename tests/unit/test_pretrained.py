@@ -10,12 +10,9 @@ import pam
 from pam.networks import architecture, build, initial
 from pam.networks.initial import load_imagenet
 from pam.torchvision_shim import torchvision
+from tests.small import VGG_CONVOLUTIONS
 
 SHAPE = (3, 40, 40)
-VGG_CONVOLUTIONS = (
-    *("c1_1", "c1_2", "c2_1", "c2_2", "c3_1", "c3_2", "c3_3"),
-    *("c4_1", "c4_2", "c4_3", "c5_1", "c5_2", "c5_3"),
-)
 
 
 @pytest.fixture(scope="module")

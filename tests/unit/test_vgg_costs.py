@@ -6,11 +6,8 @@ from hypothesis import strategies as st
 
 from pam.cost import paper_flops_of_widths, paper_parameters_of_widths
 from tests.examples import examples
+from tests.small import VGG_CONVOLUTIONS as CONVOLUTIONS
 
-CONVOLUTIONS = (
-    *("c1_1", "c1_2", "c2_1", "c2_2", "c3_1", "c3_2", "c3_3"),
-    *("c4_1", "c4_2", "c4_3", "c5_1", "c5_2", "c5_3"),
-)
 LAYERS = (*CONVOLUTIONS, "f6", "f7", "f8")
 POOLED = ("c1_2", "c2_2", "c3_3", "c4_3", "c5_3")
 WIDTHS = st.lists(st.integers(1, 600), min_size=15, max_size=15)
