@@ -5,9 +5,7 @@ import random
 import re
 import shutil
 import stat
-import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 
 import clean_networks
@@ -86,22 +84,22 @@ def test_a_finished_run_is_what_its_records_say(run):
 
 
 READERS = {
-    "weights of a single-task network": ("merge", ("train", "A"), {}),
-    "weights of a merged network": ("prune", ("merge", "none"), {}),
-    "weights of pruned networks": ("measure", ("prune", "none", "taylor"), {}),
-    "description of the data": ("train", ("prepare",), {}),
+    "weights of a single-task network": ("merge", "train", "A"),
+    "weights of a merged network": ("prune", "merge", "none"),
+    "weights of pruned networks": ("measure", "prune", "none", "taylor"),
+    "description of the data": ("train", "prepare"),
 }
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_whoever_reads_a_changed_artefact_refuses_it(name, run, capsys):
-    command, cell, more = READERS[name]
+    command, *cell = READERS[name]
     path = Path(run.artefact(*cell))
     if path.suffix == ".json":
         edit(path, lambda content: content["origin"].update(code_hash="another"))
     else:
         flip(path)
-    refused(capsys, run.job(command, **more), path)
+    refused(capsys, run.job(command), path)
     assert any(f"{path} {CHANGED_}" in sentence for sentence in plan_of(run).damaged)
 
 
@@ -337,15 +335,9 @@ def idle(tmp_path, monkeypatch) -> Paths:
     return Paths("results/tiny")
 
 
-@contextmanager
-def words(*given: str):
-    before, sys.argv = sys.argv, ["x", *given]
-    yield
-    sys.argv = before
-
-
-def call(command, *given: str) -> int:
-    with words("--profile", "tiny", *given):
+def call(command) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["x", "--profile", "tiny"])
         return command.main()
 
 
