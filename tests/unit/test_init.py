@@ -51,10 +51,8 @@ def test_independent_networks_start_as_before_there_was_a_choice():
     plain = job("")
     settings = settings_of(plain.config, plain.cell)
     assert "init" not in settings
-    assert (
-        plain.columns("")["config_hash"]
-        == job("    init: independent\n").columns("")["config_hash"]
-    )
+    same = job("    init: independent\n")
+    assert plain.columns("")["config_hash"] == same.columns("")["config_hash"]
 
 
 def test_common_weights_are_those_of_all_tasks_of_a_seed():
@@ -118,20 +116,19 @@ def test_every_stage_follows(run, tmp_path):
     assert render_figures(run.paths.results, tmp_path, only=["training"])
 
 
-def test_a_trunk_of_the_tasks_own_images_is_refused(tmp_path, capsys):
-    run = Run(tmp_path, text(PRETRAINED.replace("seed: 1, ", "seed: 0, ")))
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("seed: 0, ", "init.pretrained.data: the trunk would see 72 images of the tasks"),
+        ("seed: 1, tile: 9, ", "images are (1, 9, 36), those of the tasks (1, 8, 32)"),
+    ],
+)
+def test_a_trunk_of_the_tasks_own_images_or_of_another_size_is_refused(
+    tmp_path, capsys, data, said
+):
+    run = Run(tmp_path, text(PRETRAINED.replace("seed: 1, ", data)))
     assert [run.prepare(), run.job("pretrain")] == [0, 2]
-    said = capsys.readouterr().err
-    assert "init.pretrained.data: the trunk would see 72 images of the tasks" in said
-
-
-def test_a_trunk_of_other_images_than_the_tasks_is_refused(tmp_path, capsys):
-    run = Run(tmp_path, text(PRETRAINED.replace("seed: 1, ", "seed: 1, tile: 9, ")))
-    assert [run.prepare(), run.job("pretrain")] == [0, 2]
-    assert (
-        "the trunk's images are (1, 9, 36), those of the tasks (1, 8, 32)"
-        in capsys.readouterr().err
-    )
+    assert said in capsys.readouterr().err
 
 
 def test_a_trunk_is_given_where_it_is_asked_for(run, tmp_path, capsys):
