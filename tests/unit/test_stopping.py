@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -107,10 +108,7 @@ def test_a_job_ends_with_its_workflow_and_with_nobody_else(starter, stays):
     with parent:
         job = int(parent.stdout.readline())
         parent.kill()
-    until = time.monotonic() + (0.5 if stays else 20)
-    while runs(job) and time.monotonic() < until:
-        time.sleep(0.02)
-    assert runs(job) is stays
+    assert soon(lambda: not runs(job), 0.5 if stays else 20) is not stays
     if stays:
         os.kill(job, signal.SIGKILL)
 
@@ -137,15 +135,10 @@ open("PATH", "w").close()
 @pytest.mark.parametrize(("where", "goes_on"), [("here", False), ("elsewhere", True)])
 def test_a_workflow_may_be_gone_before_its_job_first_looks(where, goes_on, tmp_path):
     done = tmp_path / "done"
-    late = LATE.replace("PATH", str(done)).replace(
-        "PARENT", "int(os.environ['PAM_RUN'].split()[0])"
-    )
+    late = LATE.replace("PATH", str(done))
     # The workflow ends at once; its job first looks after that.
     subprocess.run([sys.executable, "-c", WORKFLOW, where, late], cwd=ROOT, check=True)
-    until = time.monotonic() + (20 if goes_on else 1)
-    while not done.exists() and time.monotonic() < until:
-        time.sleep(0.02)
-    assert done.exists() is goes_on
+    assert soon(done.exists, 20 if goes_on else 1) is goes_on
 
 
 STARTER = """
@@ -174,12 +167,18 @@ def test_a_killed_starter_takes_all_with_it_but_a_shell_that_ends_does_not(kille
         started, child = (int(top.stdout.readline()) for _ in range(2))
         os.kill(started if killed == "reproduce" else top.pid, signal.SIGKILL)
         top.stdin.close()
-    until = time.monotonic() + (20 if ends else 1)
-    while (runs(started) or runs(child)) is ends and time.monotonic() < until:
-        time.sleep(0.02)
+    soon(lambda: not (runs(started) or runs(child)), 20 if ends else 1)
     assert (runs(started), runs(child)) == (not ends, not ends)
     if not ends:
         os.kill(started, signal.SIGKILL)
+
+
+def soon(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether a condition comes true within so many seconds."""
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.02)
+    return condition()
 
 
 def runs(pid: int) -> bool:
