@@ -25,11 +25,7 @@ WIDTHS = {
     f"width_{x}": ALIKE | {"data": {"overlap": 0.0}, "network": {"widths": [x, 20]}}
     for x in (16, 32)
 }
-
-
 ROWS = (("none", "vibnet", 2e6), ("all_shared", "vibnet_readers", 1e6))
-
-
 NETWORK = {"dataset": "cartoon_faces", "architecture": "lenet5", "strength": 1, "seed": 0}
 NETWORK |= {"combination": "A", "n_tasks": 1, "status": "ok", "accuracy": 0.9}
 NETWORK |= {"flops": 2, "macs": 1, "parameters": 1}
@@ -173,7 +169,14 @@ def ratios(run, table, rows):
 
 
 PARTS = ("mean", "low", "high", "p", "p_holm")
-PARTS_UNKNOWN = (None,) * len(PARTS)
+ITSELF, UNKNOWN = (1,) * len(PARTS), (None,) * len(PARTS)
+LESS = (0.8, 0.7, 0.9, 0.03, 0.03)
+
+
+def beside_none(names, where, **ratios):
+    """Rows of every experiment under VIBNet: of B1, and of these mergers with a ratio to it."""
+    every = {"none": ITSELF, **ratios}
+    return [(name, one, "vibnet", every[one], where) for name in names for one in every]
 
 
 def test_the_cheapest_row_of_every_protocol_is_told(tmp_path, monkeypatch):
@@ -183,21 +186,15 @@ def test_the_cheapest_row_of_every_protocol_is_told(tmp_path, monkeypatch):
         lambda _, name, __: {"vibnet": [first]} if name == "slow" else {},
     )
     place = {"n_tasks": 2, "combinations": 1}
-    rows = [
-        (name, merging, "vibnet", (1, 1, 1, 1, 1), place)
-        for name in PROTOCOLS
-        for merging in ("none", "pam")
-    ]
-    run = run_of(tmp_path, {})
-    run.__dict__["manifest"].config["experiments"] = PROTOCOLS
-    _, table = protocol_tables(ratios(run, "requests", rows))
+    rows = beside_none(PROTOCOLS, place, pam=ITSELF)
+    _, table = protocol_tables(ratios(run_of(tmp_path, PROTOCOLS), "requests", rows))
     assert table.rows == [["`slow`", "PAM", *["—"] * 4, "none"]]
 
 
 def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
     place = {"n_tasks": 2, "combinations": 1}
     rows = [
-        *((name, "none", "vibnet", (1, 1, 1, 1, 1), place) for name in PROTOCOLS),
+        *beside_none(PROTOCOLS, place),
         ("fast", "pam", "vibnet", (0.9, 0.8, 1.0, 0.03, 0.03), place),
         ("slow", "pam", "vibnet", (1.1, 1.0, 1.2, 0.03, 0.03), place),
         *(
@@ -206,9 +203,7 @@ def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
         ),
         ("another", "pam", "l1", (0.9, 0.8, 1.0, 0.03, 0.03), place),
     ]
-    run = run_of(tmp_path, {})
-    run.__dict__["manifest"].config["experiments"] = PROTOCOLS
-    (table,) = protocol_tables(ratios(run, "requests", rows))
+    (table,) = protocol_tables(ratios(run_of(tmp_path, PROTOCOLS), "requests", rows))
     assert table.rows == [
         ["1", "VIBNet (P1)", "2 tasks", "PAM", "0.90 [0.80, 1.00]", "1.10 [1.00, 1.20]"],
         ["1", "VIBNet readers", "2 tasks", "PAM", *["0.70 [0.50, 0.90]"] * 2],
@@ -224,13 +219,12 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypa
     monkeypatch.setattr(
         "pam.reporting.pages.requests.standings", lambda _, name, __: ranked.get(name, {})
     )
-    ratio = (0.8, 0.7, 0.9, 0.03, 0.03)
     rows = [
         (name, merging, pruning, one, {"n_tasks": n_tasks, "combinations": 1})
         for name in OVERLAPS
         for merging, pruning, one in (
-            ("none", "vibnet", (1, 1, 1, 1, 1)),
-            ("all_shared", "vibnet_readers", ratio),
+            ("none", "vibnet", ITSELF),
+            ("all_shared", "vibnet_readers", LESS),
         )
         for n_tasks in (1, 2, None)
     ]
@@ -252,7 +246,7 @@ def test_a_ratio_to_a_bound_is_not_bold(tmp_path):
     rows = [
         (name, merging, "vibnet", ratio, {"n_tasks": 1, "combinations": 1, "status": status})
         for name in OVERLAPS
-        for merging, ratio in (("none", (1, 1, 1, 1, 1)), ("pam", (0.8, 0.7, 0.9, 0.03, 0.03)))
+        for merging, ratio in (("none", ITSELF), ("pam", LESS))
         for status in ["bound" if (name, merging) == ("overlap_0", "none") else "ok"]
     ]
     (table,) = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
@@ -268,8 +262,8 @@ def test_pam_is_set_against_the_cheaper_of_both_baselines(tmp_path):
         row
         for name, (cost, status) in ends
         for row in (
-            (name, "none", "vibnet", (1, 1, 1, 1, 1), {"flops_mean": 2e6}),
-            (name, "mtz", "vibnet", PARTS_UNKNOWN, {"flops_mean": cost, "status": status}),
+            (name, "none", "vibnet", ITSELF, {"flops_mean": 2e6}),
+            (name, "mtz", "vibnet", UNKNOWN, {"flops_mean": cost, "status": status}),
             (name, "pam", "vibnet", (1.1, 1.1, 1.1, 1, 1), of_b2),
         )
     ]
@@ -283,7 +277,7 @@ def test_pam_is_set_against_the_cheaper_of_both_baselines(tmp_path):
 def test_every_setting_is_drawn_in_its_sweeps_and_counted_once(tmp_path):
     """B2 costs less, PAM not surely, learned groups more; the row of a sweep's start is in two."""
     told = {
-        ("mtz", "vibnet"): (0.8, 0.7, 0.9, 0.03, 0.03),
+        ("mtz", "vibnet"): LESS,
         ("pam", "vibnet"): (0.8, 0.7, 0.9, 0.06, 0.06),
         ("all_shared", "vibnet_readers"): (1.4, 1.2, 1.6, 0.03, 0.03),
         ("mtz", "vibnet_readers"): (0.5, 0.4, 0.6, 0.03, 0.03),
@@ -292,7 +286,7 @@ def test_every_setting_is_drawn_in_its_sweeps_and_counted_once(tmp_path):
     rows = [
         (name, *row, ratio, place)
         for name in OVERLAPS | WIDTHS
-        for row, ratio in ((("none", "vibnet"), (1, 1, 1, 1, 1)), *told.items())
+        for row, ratio in ((("none", "vibnet"), ITSELF), *told.items())
     ]
     run = ratios(run_of(tmp_path, OVERLAPS | WIDTHS), "requests", rows)
     every = settings.any_requests([run])
@@ -309,9 +303,8 @@ def test_a_row_beside_another_is_compared_with_its_baselines_in_a_place_of_its_o
     rows = {"vibnet": {}, "vibnet_slow": {"method": "vibnet", "beside": "vibnet"}}
     rows |= {"vibnet_fast": {"method": "vibnet"}, "vibnet_readers": {}}
     faces = ALIKE | {"data": {}, "pruning": rows}
-    ratio = (0.8, 0.7, 0.9, 0.03, 0.03)
     told = [
-        ("faces", "none" if row == "vibnet" else "all_shared", row, ratio, {"n_tasks": None})
+        ("faces", "none" if row == "vibnet" else "all_shared", row, LESS, {"n_tasks": None})
         for row in rows
     ]
     run = ratios(run_of(tmp_path, {"faces": faces}), "requests", told)
@@ -334,7 +327,7 @@ def test_what_two_runs_measured_alike_counts_once(tmp_path):
     """A second profile has the same row of PAM, and one under a pruner of its own."""
     place = {"n_tasks": None, "combinations": 3}
     rows = [
-        ("faces", merging, pruning, (0.8, 0.7, 0.9, 0.03, 0.03), place)
+        ("faces", merging, pruning, LESS, place)
         for pruning in ("vibnet", "taylor")
         for merging in ("none", "pam")
     ]
@@ -375,7 +368,7 @@ def test_a_bound_is_no_outcome(tmp_path, bound):
     rows = [
         (name, merging, "vibnet", ratio, {"n_tasks": None, "combinations": 3, "status": status})
         for name in OVERLAPS
-        for merging, ratio in (("none", (1, 1, 1, 1, 1)), ("pam", (0.8, 0.7, 0.9, 0.03, 0.03)))
+        for merging, ratio in (("none", ITSELF), ("pam", LESS))
         for status in ["bound" if merging == bound else "ok"]
     ]
     every = settings.any_requests([ratios(run_of(tmp_path, OVERLAPS), "requests", rows)])
@@ -400,10 +393,7 @@ def test_without_a_ratio_there_is_no_picture_and_no_sentence(tmp_path):
 
 def test_experiments_that_stand_alone_with_one_title_are_told_apart(tmp_path):
     def run_with(name):
-        rows = [
-            (name, merging, "vibnet", ratio, {"n_tasks": None, "combinations": 3})
-            for merging, ratio in (("none", (1, 1, 1, 1, 1)), ("pam", (0.8, 0.7, 0.9, 0.03, 0.03)))
-        ]
+        rows = beside_none([name], {"n_tasks": None, "combinations": 3}, pam=LESS)
         return ratios(run_of(tmp_path / name, {name: ALIKE | {"data": {}}}), "requests", rows)
 
     one, other = map(run_with, ("faces_20", "faces_28"))
