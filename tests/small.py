@@ -82,6 +82,18 @@ def shuffled(network, seed=0):
     return assembly.network(), order
 
 
+def copies(network, tasks, seed=0):
+    """The network under several names, the hidden units of every copy in an order of its own."""
+    return {
+        task: shuffled(network.for_task(task), seed + place)[0] for place, task in enumerate(tasks)
+    }
+
+
+def same_labels(tasks):
+    """Data of tasks that all have the labels of task A."""
+    return make_data(tasks=tasks, **dict.fromkeys(tasks, TASKS["A"]))
+
+
 def images_of(data):
     """The normalised test images."""
     return data.normalise(data.test.images)

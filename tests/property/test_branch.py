@@ -27,12 +27,13 @@ from tests.small import (
     LAYERS,
     SHAPE,
     STILL,
+    copies,
     images_of,
     make_data,
     make_network,
     make_networks,
+    same_labels,
     scores_of,
-    shuffled,
 )
 
 few = examples(10)
@@ -159,11 +160,8 @@ def test_a_combination_costs_the_blocks_that_meet_it(seed, draw):
 @given(seeds, st.sampled_from([0.0, 0.3, 1.0]))
 def test_permuted_copies_come_out_unchanged(seed, budget):
     network = make_network("A", seed)
-    data = make_data(64, tasks="ABC", A=[0, 1], B=[0, 1], C=[0, 1])
-    copies = {
-        task: shuffled(network.for_task(task), seed + place)[0] for place, task in enumerate("ABC")
-    }
-    tree = merge(copies, "branch", data, samples=48, budget=budget, retrain=STILL)
+    data, options = same_labels("ABC"), {"samples": 48, "retrain": STILL, "budget": budget}
+    tree = merge(copies(network, "ABC", seed), "branch", data, **options)
     expected = scores_of(network, images_of(data))["A"]
     for scores in scores_of(tree, images_of(data)).values():
         # Two units that never move may have been taken for one another: then neither matters.

@@ -18,12 +18,13 @@ from tests.small import (
     SHAPE,
     STILL,
     WIDTHS,
+    copies,
     images_of,
     make_data,
     make_network,
     make_networks,
+    same_labels,
     scores_of,
-    shuffled,
     side_by_side,
 )
 
@@ -144,12 +145,9 @@ def test_weights_are_the_fit_of_what_the_members_of_a_unit_did(seed):
 @given(seeds, st.sampled_from(["AB", "ABC"]), st.sampled_from([0.0, 1.0]))
 def test_permuted_copies_come_out_unchanged(seed, tasks, separate):
     network = make_network("A", seed)
-    data = make_data(64, tasks=tasks, **dict.fromkeys(tasks, (0, 1)))
-    copies = {
-        task: shuffled(network.for_task(task), seed + place)[0] for place, task in enumerate(tasks)
-    }
-    options = {"ridge": 1e-9, "samples": 64, "retrain": STILL}
-    found = merge(copies, "match", data, separate=separate, **options)
+    data = same_labels(tasks)
+    options = {"ridge": 1e-9, "samples": 64, "retrain": STILL, "separate": separate}
+    found = merge(copies(network, tasks, seed), "match", data, **options)
     images = data.normalise(data.train.images)
     expected = scores_of(network, images)["A"]
     for scores in scores_of(found, images).values():

@@ -15,10 +15,12 @@ from tests.small import (
     LAYERS,
     SHAPE,
     WIDTHS,
+    copies,
     images_of,
     make_data,
     make_network,
     make_networks,
+    same_labels,
     scores_of,
     shuffled,
     side_by_side,
@@ -27,18 +29,6 @@ from tests.small import (
 many = examples(60)
 few = examples(12)
 seeds = st.integers(0, 2**31)
-
-
-def copies(network, tasks, seed):
-    """The network under several names, the hidden units of every copy in an order of its own."""
-    return {
-        task: shuffled(network.for_task(task), seed + number)[0]
-        for number, task in enumerate(tasks)
-    }
-
-
-def same_labels(tasks):
-    return make_data(64, tasks=tasks, **dict.fromkeys(tasks, (0, 1)))
 
 
 @few
