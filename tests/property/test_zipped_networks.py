@@ -76,8 +76,8 @@ def residual(task, seed):
     return network_of("small", task, seed)
 
 
-def pair():
-    return [residual(task, i) for i, task in enumerate("AB")]
+def pair(kind="small"):
+    return [network_of(kind, task, i) for i, task in enumerate("AB")]
 
 
 def permuted(network, task, seed):
@@ -172,7 +172,7 @@ def test_partial_sharing_splits_every_layer_as_asked(seed, fraction, tasks):
 
 @pytest.mark.parametrize("kind", ["lenet5", "small"])
 def test_sharing_nothing_changes_no_output(kind):
-    data, networks = data_of(kind), [network_of(kind, task, i) for i, task in enumerate("AB")]
+    data, networks = data_of(kind), pair(kind)
     merged = zip_still(data, *networks, shared=0)
     assert merged.notes["zipped"] == {}
     assert not merged.training
@@ -262,24 +262,21 @@ def test_the_cost_of_a_stage_is_the_error_at_the_convolutions_that_decide(alpha)
     assert note["cost"] == pytest.approx(measured, rel=1e-4)
 
 
-def pam_zip_still(data, relevance):
-    networks = {task: residual(task, i) for i, task in enumerate("AB")}
-    return pam_zip(
-        networks, data, seed=0, retrain=STILL, samples=len(data.train), relevance=relevance
-    )
+def pam_zip_still(data, relevance, networks):
+    named = dict(zip("AB", networks, strict=True))
+    return pam_zip(named, data, seed=0, retrain=STILL, samples=len(data.train), relevance=relevance)
 
 
-def test_pam_zip_without_a_demand_on_relevance_is_mtz():
-    data = make_data(32)
-    zipped = pam_zip_still(data, 0.0)
-    networks = pair()
-    assert same_bits(zipped, zip_still(data, *networks))
+@pytest.mark.parametrize("kind", ["lenet5", "small"])
+def test_pam_zip_without_a_demand_on_relevance_is_mtz(kind):
+    data, networks = data_of(kind), pair(kind)
+    assert same_bits(pam_zip_still(data, 0.0, networks), zip_still(data, *networks))
 
 
 @pytest.mark.parametrize("relevance", [0.3, 0.6, 0.9])
 def test_pam_zip_shares_all_layers_of_a_step_or_none(relevance):
     data = make_data(32)
-    zipped = pam_zip_still(data, relevance)
+    zipped = pam_zip_still(data, relevance, pair())
     groups = zipped.groups()
     sharing = [
         [groups[layer].get("shared", 0) > 0 for layer in step]

@@ -1,4 +1,4 @@
-"""The zipped variant of PAM: what may be shared, and what its extremes are."""
+"""The zipped variant of PAM: what it records, and what may be shared."""
 
 import torch
 
@@ -9,21 +9,8 @@ from tests.small import STILL, make_data, make_networks
 DATA = make_data(96, tasks="AB")
 
 
-def pam_zip(**options):
-    return merge(make_networks(), "pam_zip", DATA, **{"samples": 64, "retrain": STILL, **options})
-
-
-def test_without_a_demand_on_relevance_it_is_mtz():
-    zipped = pam_zip(relevance=0.0)
-    mtz = merge(make_networks(), "mtz", DATA, samples=64, retrain=STILL)
-    assert zipped.groups() == mtz.groups()
-    images = DATA.normalise(DATA.train.images[:8])
-    for task, scores in mtz(images).items():
-        assert torch.equal(zipped(images)[task], scores)
-
-
 def test_every_unit_ends_in_one_row_per_task():
-    network = pam_zip(relevance=0.9)
+    network = merge(make_networks(), "pam_zip", DATA, samples=64, retrain=STILL, relevance=0.9)
     rows = network.notes["rows"]["neuron_information"]
     units = sum(sum(n.widths[layer].values()) for n in make_networks().values()
                 for layer in n.hidden_layers)  # fmt: skip
