@@ -17,7 +17,7 @@ from pam.torchvision_shim import torchvision
 from tests.reference.information_reference import slow_mutual_information
 from tests.reference.regrouping_reference import slow_regroup
 from tests.small import SHAPE as SMALL
-from tests.small import SHORT, STILL, TASKS, images_of, make_data, same_bits, scores_of
+from tests.small import SHORT, STILL, images_of, make_data, same_bits, scores_of
 
 SHAPE = (3, 40, 36)
 DATA = make_data(48, tasks="AB")
@@ -34,16 +34,15 @@ MERGERS = {
 }
 
 
-def tiny(tasks):
+def tiny(tasks, data=DATA, width=0.03):
     """Task -> a residual network of two to eight channels, its statistics those of some images."""
     networks = {}
     for seed, task in enumerate(tasks):
-        network = build(
-            "resnet18", SMALL, len(TASKS[task]), task=task, seed=seed, width=0.03, stem="small"
-        )
+        outputs = len(data.tasks[task])
+        network = build("resnet18", SMALL, outputs, task=task, seed=seed, width=width, stem="small")
         with torch.no_grad():
             for _ in range(20):
-                network(images_of(DATA))
+                network(images_of(data))
         networks[task] = network.eval()
     return networks
 
@@ -173,14 +172,7 @@ def test_pam_gives_every_stage_the_grouping_of_the_slow_search(tasks):
     columns = {"D": [0, 3], "E": [4]}
     data = make_data(40, tasks="ABC"[: len(tasks)])
     data.tasks.update({task: columns[task] for task in tasks[3:]})
-    networks = {}
-    for seed, task in enumerate(tasks):
-        outputs = len(data.tasks[task])
-        network = build("resnet18", SMALL, outputs, task=task, seed=seed, width=0.02, stem="small")
-        with torch.no_grad():
-            for _ in range(20):
-                network(images_of(data))
-        networks[task] = network.eval()
+    networks = tiny(tasks, data, width=0.02)
     layers = ["s2", "s3_1"]
     merged = merge(
         networks, "pam", data, seed=4, samples=40, alpha=0.8, removed="share", layers=layers,
