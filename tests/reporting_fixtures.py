@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pam.files import read_json, write_json
+from pam.reporting.aggregate import aggregate
 
 TASKS = ("A", "B")
 FIVE_TASKS = ("A", "B", "C", "D", "E")
@@ -255,6 +256,22 @@ def write_records(
     for path, record in records.items():
         write_json(path, record | {"provenance": _provenance(path)})
     return list(records)
+
+
+def write_run(folder: Path, failed: tuple[str, ...] = (), **axes: Any) -> Path:
+    """Write the records of a run and its CSV files under ``folder``, and return that.
+
+    Args:
+        folder: of the run.
+        failed: the measured cells that failed, e.g. ``pam-vibnet-0``.
+        axes: as of :func:`write_records`.
+    """
+    records = write_records(folder, **axes)
+    for name in failed:
+        (path,) = folder.glob(f"measured/*/{name}.json")
+        fail(path)
+    aggregate(records, folder)
+    return folder
 
 
 def _provenance(path: Path) -> Row:

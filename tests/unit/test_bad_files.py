@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,10 +16,9 @@ from pam.config import load_config
 from pam.data import store
 from pam.files import read_json, read_tensors, write_json, write_tensors
 from pam.networks import build
-from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell
-from tests.reporting_fixtures import write_records
+from tests.reporting_fixtures import write_run
 from tests.unit.test_bad_input import (
     CONFIG,
     SHAPE,
@@ -40,37 +40,35 @@ def network_of(folder: Path) -> Path:
     return Path(paths_in(folder).artefact(Cell.of("train", "tiny", "A", 0)))
 
 
-def tensors_become(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Path], None]:
-    """Return what changes the first matrix of a network file."""
+def later(damage: Callable[..., object]) -> Callable[..., Callable[[Path], object]]:
+    """Return the function without its last argument, the folder: what is returned takes it."""
+    return lambda *given: partial(damage, *given)
 
-    def become(folder: Path) -> None:
-        tensors, meta = read_tensors(network_of(folder))
-        name = next(name for name in sorted(tensors) if tensors[name].ndim == 2)
-        tensors[name] = change(tensors[name])
-        write_tensors(network_of(folder), tensors, meta)
 
-    return become
+@later
+def tensors_become(change: Callable[[torch.Tensor], torch.Tensor], folder: Path) -> None:
+    """Change the first matrix of a network file."""
+    tensors, meta = read_tensors(network_of(folder))
+    name = next(name for name in sorted(tensors) if tensors[name].ndim == 2)
+    tensors[name] = change(tensors[name])
+    write_tensors(network_of(folder), tensors, meta)
 
 
 def filled(value: float) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda tensor: torch.full_like(tensor, value)
 
 
-def meta_becomes(change: Callable[[dict], object]) -> Callable[[Path], None]:
-    def become(folder: Path) -> None:
-        tensors, meta = read_tensors(network_of(folder))
-        made = change(meta["network"])
-        write_tensors(network_of(folder), tensors, made if isinstance(made, list) else meta)
-
-    return become
+@later
+def meta_becomes(change: Callable[[dict], object], folder: Path) -> None:
+    tensors, meta = read_tensors(network_of(folder))
+    made = change(meta["network"])
+    write_tensors(network_of(folder), tensors, made if isinstance(made, list) else meta)
 
 
-def cut(share: float) -> Callable[[Path], None]:
-    def become(folder: Path) -> None:
-        content = network_of(folder).read_bytes()
-        network_of(folder).write_bytes(content[: int(share * len(content))])
-
-    return become
+@later
+def cut(share: float, folder: Path) -> None:
+    content = network_of(folder).read_bytes()
+    network_of(folder).write_bytes(content[: int(share * len(content))])
 
 
 def built(*words, **options) -> Callable[[Path], None]:
@@ -124,44 +122,38 @@ def test_wrong_network(name, folder, capsys):
     one_sentence(capsys, code, says, str(network_of(folder)))
 
 
-def data_becomes(part: str, name: str, change: Callable) -> Callable[[Path], None]:
-    """Return what changes a tensor of data that have no record, and makes every checksum right."""
-
-    def become(folder: Path) -> None:
-        data = Path(paths_in(folder).folder(Cell.of("prepare", "tiny")))
-        tensors, meta = read_tensors(data / f"{part}.safetensors")
-        tensors[name] = change(tensors[name])
-        record = read_json(data / "dataset.json")
-        record["parts"][part]["sha256"] = meta["sha256"] = store.tensor_hash(tensors)
-        write_tensors(data / f"{part}.safetensors", tensors, meta)
-        write_json(data / "dataset.json", record | {"data_hash": store._record_hash(record)})
-        (data / "record.json").unlink()
-
-    return become
+def data_in(folder: Path) -> Path:
+    return Path(paths_in(folder).folder(Cell.of("prepare", "tiny")))
 
 
-def record_becomes(change: Callable[[dict], object]) -> Callable[[Path], None]:
-    def become(folder: Path) -> None:
-        path = Path(paths_in(folder).artefact(Cell.of("prepare", "tiny")))
-        record = read_json(path)
-        change(record)
-        write_json(path, record | {"data_hash": store._record_hash(record)})
-        path.with_name("record.json").unlink()
+@later
+def data_becomes(part: str, name: str, change: Callable, folder: Path) -> None:
+    """Change a tensor of data that have no record, and make every checksum right."""
+    path = data_in(folder) / f"{part}.safetensors"
+    tensors, meta = read_tensors(path)
+    tensors[name] = change(tensors[name])
+    meta["sha256"] = store.tensor_hash(tensors)
+    write_tensors(path, tensors, meta)
+    record_becomes(lambda record: record["parts"][part].update(sha256=meta["sha256"]))(folder)
 
-    return become
+
+@later
+def record_becomes(change: Callable[[dict], object], folder: Path) -> None:
+    path = data_in(folder) / "dataset.json"
+    record = read_json(path)
+    change(record)
+    write_json(path, record | {"data_hash": store._record_hash(record)})
+    path.with_name("record.json").unlink()
 
 
 def options_become(**options: int) -> Callable[[Path], None]:
     return record_becomes(lambda record: record["options"].update(options))
 
 
-def part_becomes(change: Callable[[Path], object]) -> Callable[[Path], None]:
-    """Return what changes the file of the test part."""
-
-    def become(folder: Path) -> None:
-        change(Path(paths_in(folder).folder(Cell.of("prepare", "tiny"))) / "test.safetensors")
-
-    return become
+@later
+def part_becomes(change: Callable[[Path], object], folder: Path) -> None:
+    """Change the file of the test part."""
+    change(data_in(folder) / "test.safetensors")
 
 
 DATA = {
@@ -195,8 +187,8 @@ def test_wrong_data(name, folder, capsys):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    aggregate(write_records(folder, seeds=(0,), mergings=("none", "pam")), folder)
+    axes = {"seeds": (0,), "mergings": ("none", "pam")}
+    folder = write_run(tmp_path_factory.mktemp("run"), **axes)
     environment = {"host": "a", "cpu": "b", "cores": 2, "device": "cpu", "git": None}
     job = {"status": "ok", "environment": environment}
     write_json(folder / "manifest.json", {"config": {"experiments": {}}, "jobs": {}})
@@ -210,12 +202,10 @@ def results(run, tmp_path) -> Path:
     return shutil.copytree(run, tmp_path / "results")
 
 
-def rewrite(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
-    def become(results: Path) -> None:
-        path = results / name
-        path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
-
-    return become
+@later
+def rewrite(name: str, change: Callable[[str], str], results: Path) -> None:
+    path = results / name
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def twice(text: str, strength: str = "2.500000") -> str:
@@ -224,12 +214,9 @@ def twice(text: str, strength: str = "2.500000") -> str:
     return text + row.replace("2.500000", strength)
 
 
-def binary(name: str) -> Callable[[Path], None]:
-    return lambda results: (results / name).write_bytes(b"\xff\xfe\x00" * 50)
-
-
-def gone(name: str) -> Callable[[Path], None]:
-    return lambda results: (results / name).unlink()
+@later
+def gone(name: str, results: Path) -> None:
+    (results / name).unlink()
 
 
 RESULTS = {
@@ -290,7 +277,11 @@ RESULTS = {
         rewrite("measurements.csv", lambda text: text + "," * 40 + "\n"),
         "measurements.csv is damaged",
     ),
-    "not text": ("report", binary("resources.csv"), "resources.csv is damaged"),
+    "not text": (
+        "report",
+        lambda results: (results / "resources.csv").write_bytes(b"\xff\xfe\x00" * 50),
+        "resources.csv is damaged",
+    ),
     "no manifest": ("report", gone("manifest.json"), "manifest.json does not exist"),
     "cut": ("report", rewrite("manifest.json", lambda t: t[:-9]), "is damaged or not JSON"),
     "a list": ("report", rewrite("manifest.json", lambda _: "[]"), "manifest.json is n"),
@@ -316,19 +307,20 @@ def test_wrong_results(name, results, capsys):
 
 
 RECORD = '{"status": "ok", "reason": "", "rows": %s, "provenance": {}}'
+GROUP = dict.fromkeys(TABLES["groups"].columns, "many")
 RECORDS = {
-    "a list": "[]",
-    "no status": '{"rows": {}}',
-    "no provenance": '{"status": "ok", "reason": "", "rows": {}}',
-    "rows are a list": RECORD % "[]",
-    "a row is a number": RECORD % '{"groups": [1]}',
-    "provenance is text": '{"status": "ok", "reason": "", "rows": {}, "provenance": "x"}',
-    "an unknown table": RECORD % '{"gruops": []}',
-    "a word for a number": RECORD
-    % json.dumps({"groups": [dict.fromkeys(TABLES["groups"].columns, "many")]}),
-    "a row lacks columns": RECORD % '{"groups": [{}]}',
-    "cut": '{"status": "ok", "ro',
-    "empty": "",
+    "a list": ("[]", "is no record: the file"),
+    "no status": ('{"rows": {}}', ""),
+    "an unknown status": ((RECORD % "{}").replace("ok", "broken"), "the unknown status 'broken'"),
+    "no provenance": ('{"status": "ok", "reason": "", "rows": {}}', ""),
+    "rows are a list": (RECORD % "[]", ""),
+    "a row is a number": (RECORD % '{"groups": [1]}', ""),
+    "provenance is text": ('{"status": "ok", "reason": "", "rows": {}, "provenance": "x"}', ""),
+    "an unknown table": (RECORD % '{"gruops": []}', "holds rows for 'gruops'"),
+    "a word for a number": (RECORD % json.dumps({"groups": [GROUP]}), ""),
+    "a row lacks columns": (RECORD % '{"groups": [{}]}', "groups.csv"),
+    "cut": ('{"status": "ok", "ro', ""),
+    "empty": ("", ""),
 }
 
 
@@ -344,8 +336,9 @@ def records(folder) -> Path:
 @pytest.mark.parametrize("name", RECORDS)
 def test_wrong_record(name, records, capsys):
     record = Path(paths_in(records).record(Cell.of("train", "tiny", "A", 0)))
-    record.write_text(RECORDS[name])
-    one_sentence(capsys, call("aggregate", commands(records)["aggregate"]), str(record))
+    text, says = RECORDS[name]
+    record.write_text(text)
+    one_sentence(capsys, call("aggregate", commands(records)["aggregate"]), str(record), says)
 
 
 @pytest.fixture

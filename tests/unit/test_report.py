@@ -230,9 +230,11 @@ def test_the_command_writes_the_page_beside_the_results(failed_run, capsys):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (lambda made: made.clear(), "is no manifest: config: Field required"),
         (lambda made: made.pop("jobs"), "is no manifest: jobs: Field required"),
         (lambda made: made["jobs"]["a.json"].update(rule=3), "is no manifest: jobs.a.json.rule"),
         (lambda made: made.update(config=3), "is no manifest: config"),
+        (lambda made: made.update(jobs=1), "is no manifest: jobs"),
     ],
 )
 def test_a_wrong_manifest_is_named(failed_run, change, says):

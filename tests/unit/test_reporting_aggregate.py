@@ -16,7 +16,7 @@ from pam.reporting.statistics.operating_points import strength_of
 from pam.reporting.statistics.points import components, pruned_networks
 from pam.reporting.storage import read_table, select
 from tests.reference.matched_cost_reference import slow_cost
-from tests.reporting_fixtures import SEEDS, cell_record, fail, write_records
+from tests.reporting_fixtures import SEEDS, cell_record, fail, write_records, write_run
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_a_merger_costs_once_what_it_costs_itself(run):
 
 def test_a_pruner_is_compared_with_the_baselines_of_the_one_beside_it(tmp_path, monkeypatch):
     axes = {"mergings": ("none", "mtz", "pam"), "seeds": (0, 1)}
-    aggregate(write_records(tmp_path, **axes), tmp_path)
+    write_run(tmp_path, **axes)
     cost = read_table(tmp_path, "matched").set_index(
         ["requirement", "delta", "pruning", "merging", "combination"]
     )["flops_mean"]
@@ -152,8 +152,7 @@ def test_operating_points_meet_delta_and_nothing_cheaper_does(run):
 
 
 def test_separate_networks_choose_a_strength_each(tmp_path):
-    records = write_records(tmp_path, mergings=("none",), prunings=("vibnet",), seeds=(0,))
-    aggregate(records, tmp_path)
+    write_run(tmp_path, mergings=("none",), prunings=("vibnet",), seeds=(0,))
     points = select(read_table(tmp_path, "operating_points"), status="ok").set_index(
         ["delta", "combination"]
     )
@@ -165,7 +164,7 @@ def test_separate_networks_choose_a_strength_each(tmp_path):
 
 
 def test_one_seed_has_no_interval(tmp_path):
-    aggregate(write_records(tmp_path, mergings=("none", "pam"), seeds=(0,)), tmp_path)
+    write_run(tmp_path, mergings=("none", "pam"), seeds=(0,))
     matched = select(read_table(tmp_path, "matched"), status="ok")
     assert len(matched)
     assert matched["flops_mean"].notna().all()
@@ -187,9 +186,7 @@ def test_headline_takes_the_largest_factor(run):
 
 
 def test_a_failed_job_becomes_a_row(tmp_path):
-    records = write_records(tmp_path, mergings=("none", "pam"), seeds=(0, 1))
-    fail(tmp_path / "measured" / "fashion" / "pam-vibnet-1.json")
-    aggregate(records, tmp_path)
+    write_run(tmp_path, failed=("pam-vibnet-1",), mergings=("none", "pam"), seeds=(0, 1))
     failure = read_table(tmp_path, "failures").iloc[0]
     assert list(failure[["experiment", "merging", "pruning", "seed", "status", "reason"]]) == [
         *("fashion", "pam", "vibnet", 1, "diverged", "the loss is not finite")
@@ -202,27 +199,11 @@ def test_a_failed_job_becomes_a_row(tmp_path):
 
 
 def test_a_merger_that_failed_everywhere_keeps_its_place(tmp_path):
-    records = write_records(tmp_path, mergings=("none", "pam"), prunings=("vibnet",), seeds=(0,))
-    fail(tmp_path / "measured" / "fashion" / "pam-vibnet-0.json")
-    aggregate(records, tmp_path)
+    axes = {"mergings": ("none", "pam"), "prunings": ("vibnet",), "seeds": (0,)}
+    write_run(tmp_path, failed=("pam-vibnet-0",), **axes)
     matched = select(read_table(tmp_path, "matched"), merging="pam")
     assert set(matched["status"]) == {"failed"}
     assert set(matched["combination"]) == {"A", "B", "A&B"}
-
-
-def test_records_that_do_not_fit_are_named(tmp_path):
-    record = cell_record("fashion", "pam", "vibnet", 0)
-    del record["rows"]["groups"][0]["neurons"]
-    path = tmp_path / "pam-vibnet-0.json"
-    write_json(path, record)
-    with pytest.raises(DataError, match=r"pam-vibnet-0\.json.*groups\.csv.*neurons"):
-        aggregate([path], tmp_path)
-    write_json(path, record | {"rows": {"extra": []}})
-    with pytest.raises(DataError, match=r"pam-vibnet-0\.json holds rows for 'extra'"):
-        aggregate([path], tmp_path)
-    write_json(path, [])
-    with pytest.raises(DataError, match=r"pam-vibnet-0\.json is no record: the file"):
-        aggregate([path], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -319,11 +300,4 @@ def test_a_row_that_cannot_be_is_refused(name, tmp_path):
     record["rows"]["measurements"][0] |= change
     write_json(path, record)
     with pytest.raises(DataError, match=re.escape(says)):
-        aggregate(records, tmp_path)
-
-
-def test_a_record_of_an_unknown_status_is_refused(tmp_path):
-    records = write_records(tmp_path, seeds=(0,), mergings=("pam",), prunings=("vibnet",))
-    fail(records[0], status="broken")
-    with pytest.raises(DataError, match=r"A-0.json has the unknown status 'broken'"):
         aggregate(records, tmp_path)

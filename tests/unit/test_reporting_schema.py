@@ -93,14 +93,3 @@ def test_names_that_would_lead_elsewhere_are_refused(column, name, row, tmp_path
     write_rows(tmp_path, MEASUREMENTS, [row, row | {"seed": 1, column: name}])
     with pytest.raises(DataError, match=rf"row \d has the '{column}' .* which is no name"):
         read_text_table(tmp_path, "measurements")
-
-
-def test_files_that_cannot_be_used_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"matched\.csv does not exist"):
-        read_table(tmp_path, "matched")
-    (tmp_path / "matched.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match=r"matched\.csv must have the columns experiment"):
-        read_table(tmp_path, "matched")
-    (tmp_path / "matched.csv").write_text("")
-    with pytest.raises(DataError, match=r"matched\.csv is damaged"):
-        read_table(tmp_path, "matched")

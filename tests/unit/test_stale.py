@@ -2,17 +2,15 @@
 
 import pytest
 
-from pam import DataError
 from pam.cli.main import main
 from pam.files import read_json, write_json
 from pam.history.stale import present_code, stale_stages, stale_tables
-from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import style
 from pam.reporting.run import stale_notes
 from pam.reporting.schema import TABLES
 from pam.runs.record import Provenance
 from pam.runs.stages import AXES, method_axis
-from tests.reporting_fixtures import write_records
+from tests.reporting_fixtures import write_run
 
 METHODS = {"none": "none", "zip": "pam", "near": "pam", "vibnet": "vibnet"}
 OF_CONDITIONS = {"exclusivity", "redundancy", "redundancy_samples"}
@@ -99,13 +97,6 @@ def test_a_method_that_is_no_longer_there_makes_rows_stale(run):
     assert stale_stages(folder) == {"fashion": {"prune": ()}}
 
 
-@pytest.mark.parametrize("content", [[], {}, {"config": {}}, {"config": {}, "jobs": 1}])
-def test_a_damaged_manifest_is_one_sentence(tmp_path, content):
-    write_json(tmp_path / "manifest.json", content)
-    with pytest.raises(DataError, match=r"manifest\.json is no manifest"):
-        stale_stages(tmp_path)
-
-
 def test_a_note_says_every_stage_once():
     stale = {("one", "groups"): "merge", ("one", "matched"): "merge", ("two", "groups"): "prune"}
     assert stale_notes(stale, "one", ["groups", "matched", "training"]) == [
@@ -119,7 +110,7 @@ def test_figures_and_tables_of_stale_rows_say_so(run, capsys, monkeypatch):
     monkeypatch.setattr(style, "stamp", lambda figure, *lines: stamped.append(lines))
     folder = run()
     axes = {"mergings": ("none", "pam"), "prunings": ("vibnet",), "seeds": (0, 1)}
-    aggregate(write_records(folder, **axes), folder)
+    write_run(folder, **axes)
     words = ["figures", "--results", str(folder), "--out", str(folder / "f"), "--only", "ratios"]
     assert main(words) == 0
     assert capsys.readouterr().out == ""
