@@ -11,16 +11,14 @@ from pam.reporting.names import size_name
 from pam.reporting.run import Run
 from pam.reporting.tables.against import against
 from pam.reporting.tables.networks import operating_points
-from tests.reporting_fixtures import FIVE_TASKS, write_records
+from tests.reporting_fixtures import FIVE_TASKS, write_records, write_run
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference" / "cifar10_pretrained"
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
-    folder = tmp_path_factory.mktemp("run")
-    aggregate(write_records(folder, prunings=("taylor",)), folder)
-    return Run(folder)
+    return Run(write_run(tmp_path_factory.mktemp("run"), prunings=("taylor",)))
 
 
 def test_against_b1_they_are_those_of_the_csv_file(run):

@@ -11,14 +11,13 @@ from pam.cli.bench import _busy
 from pam.cli.main import main
 from pam.cost import Times, Timing, paper_flops
 from pam.networks.family import load_family, save_family
-from pam.reporting.aggregate import aggregate
 from pam.reporting.schema import LATENCY
 from pam.reporting.statistics.intervals import median_interval
 from pam.reporting.storage import read_table, select
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths
 from pam.stages.failures import Failure, save_failure
-from tests.reporting_fixtures import STRENGTHS, write_records
+from tests.reporting_fixtures import STRENGTHS, write_run
 from tests.small import make_network, share_some, side_by_side
 
 pytestmark = pytest.mark.usefixtures("same_torch_afterwards")
@@ -39,9 +38,8 @@ def network(merging, strength):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """CSV files of a run, and the networks that they speak of."""
-    folder = tmp_path_factory.mktemp("run")
-    records = write_records(folder, mergings=MERGINGS, prunings=("vibnet",), seeds=(0, 1))
-    aggregate(records, folder)
+    axes = {"mergings": MERGINGS, "prunings": ("vibnet",), "seeds": (0, 1)}
+    folder = write_run(tmp_path_factory.mktemp("run"), **axes)
     for merging in MERGINGS:
         for seed in (0, 1):
             family = {strength: network(merging, strength) for strength in STRENGTHS[1:]}
@@ -199,8 +197,7 @@ def test_bad_input_is_one_sentence(run, tmp_path, capsys, case):
 
 
 def test_several_prunings_must_be_told_apart(tmp_path):
-    mergings, prunings = ("none",), ("vibnet", "taylor")
-    aggregate(write_records(tmp_path, mergings=mergings, prunings=prunings, seeds=(0,)), tmp_path)
+    write_run(tmp_path, mergings=("none",), prunings=("vibnet", "taylor"), seeds=(0,))
     with pytest.raises(pam.ConfigError, match="several of --pruning: taylor, vibnet; name one"):
         networks_of_run(str(tmp_path))
 

@@ -4,7 +4,6 @@ import math
 
 import pytest
 
-from pam.reporting.aggregate import aggregate
 from pam.reporting.pages.claims import Claim, other_claims, ratio_claims
 from pam.reporting.pages.requests import cheapest, requests_part, winner_sentences
 from pam.reporting.run import Run
@@ -30,7 +29,7 @@ from pam.reporting.statistics.claims import (
 from pam.reporting.statistics.intervals import Estimate
 from pam.reporting.statistics.standings import overall_standings, standings
 from pam.reporting.storage import write_rows
-from tests.reporting_fixtures import write_records
+from tests.reporting_fixtures import write_run
 
 E = "fashion"
 CELL = {"experiment": E, "dataset": "fashion_mnist", "architecture": "lenet5", "status": "ok"}
@@ -201,10 +200,8 @@ def test_nothing_is_not_below_or_equal():
 
 @pytest.fixture(scope="module")
 def two_rows(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("requests")
     axes = {"mergings": ("none", "all_shared", "pam"), "prunings": ("vibnet",)}
-    aggregate(write_records(folder, seeds=tuple(range(6)), **axes), folder)
-    return Run(folder)
+    return Run(write_run(tmp_path_factory.mktemp("requests"), seeds=tuple(range(6)), **axes))
 
 
 def test_standings_agree_with_the_ratios_of_requests(two_rows):
@@ -235,8 +232,7 @@ def test_a_row_that_stands_alone_is_not_called_cheapest(two_rows):
 
 def test_the_cheapest_row_of_all_pruners_is_set_against_the_first_of_each(tmp_path):
     axes = {"mergings": ("none", "pam"), "prunings": ("vibnet", "taylor")}
-    aggregate(write_records(tmp_path, seeds=tuple(range(6)), **axes), tmp_path)
-    run = Run(tmp_path)
+    run = Run(write_run(tmp_path, seeds=tuple(range(6)), **axes))
     *_, sentence = requests_part(run, E)
     firsts = [ranked[0] for ranked in standings(run, E, 1.0).values()]
     best, other = sorted(firsts, key=lambda one: one.cost)
@@ -251,8 +247,7 @@ def test_the_cheapest_row_of_all_pruners_is_set_against_the_first_of_each(tmp_pa
 @pytest.mark.parametrize(("seeds", "told"), [(6, 1), (5, 0)])  # of five seeds no p is below 0.05
 def test_a_row_that_beats_all_known_rows_is_named(tmp_path, two_rows, seeds, told):
     axes = {"mergings": ("none", "mtz", "all_shared", "pam"), "prunings": ("vibnet",)}
-    aggregate(write_records(tmp_path, seeds=tuple(range(seeds)), **axes), tmp_path)
-    run = Run(tmp_path)
+    run = Run(write_run(tmp_path, seeds=tuple(range(seeds)), **axes))
     sentences = [*winner_sentences([two_rows, run])]  # two_rows has no B2
     assert len(sentences) == told
     for sentence in sentences:

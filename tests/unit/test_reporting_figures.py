@@ -15,7 +15,7 @@ from pam.reporting.figures.ratios import _ratios
 from pam.reporting.names import Names
 from pam.reporting.run import Run
 from pam.reporting.storage import read_table, select
-from tests.reporting_fixtures import FIVE_TASKS, fail, write_records
+from tests.reporting_fixtures import FIVE_TASKS, write_records, write_run
 from tests.validation_fixtures import write_validation_records
 
 OF_THE_CONDITIONS = ("relatedness", "exclusivity", "redundancy")
@@ -23,9 +23,7 @@ OF_THE_CONDITIONS = ("relatedness", "exclusivity", "redundancy")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    aggregate(write_records(folder, prunings=("vibnet",)), folder)
-    return folder
+    return write_run(tmp_path_factory.mktemp("run"), prunings=("vibnet",))
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +91,7 @@ def test_conditions_have_their_figures_without_any_comparison(tmp_path):
 
 
 def test_a_group_that_is_pruned_away_from_every_network_has_no_panel(tmp_path):
-    records = write_validation_records(tmp_path, seeds=(0,))
-    aggregate(records, tmp_path)
+    aggregate(write_validation_records(tmp_path, seeds=(0,)), tmp_path)
     for name in ("redundancy", "redundancy_samples"):
         path = tmp_path / f"{name}.csv"
         lines = path.read_text().splitlines(keepends=True)
@@ -106,19 +103,14 @@ def test_a_group_that_is_pruned_away_from_every_network_has_no_panel(tmp_path):
 @pytest.mark.more
 def test_five_tasks_have_every_figure_at_a_legible_size(tmp_path):
     axes = {"mergings": ("none", "pam"), "prunings": ("vibnet",), "seeds": (0,)}
-    records = write_records(tmp_path, tasks=FIVE_TASKS, **axes)
-    aggregate(records, tmp_path)
-    drawn = render_figures(tmp_path, tmp_path)
+    drawn = render_figures(write_run(tmp_path, tasks=FIVE_TASKS, **axes), tmp_path)
     assert names_of(drawn) == set(FIGURES) - {*OF_THE_CONDITIONS, "sweeps"}
     test_pictures_are_bounded(drawn)
 
 
 def test_a_merger_without_networks_leaves_the_others_drawn(tmp_path):
     axes = {"mergings": ("none", "mtz", "pam"), "prunings": ("vibnet",), "seeds": (0, 1)}
-    records = write_records(tmp_path, tasks=("A", "B", "C"), **axes)
-    for seed in (0, 1):
-        fail(tmp_path / "measured" / "fashion" / f"mtz-vibnet-{seed}.json")
-    aggregate(records, tmp_path)
+    write_run(tmp_path, failed=("mtz-vibnet-0", "mtz-vibnet-1"), tasks=("A", "B", "C"), **axes)
     only = ["ratios", "tasks"]
     assert names_of(render_figures(tmp_path, tmp_path, only=only)) == set(only)
 
@@ -150,15 +142,13 @@ def test_marks_lie_on_the_curves_that_they_are_read_from(run, monkeypatch):
 def test_the_legend_promises_a_line_only_of_what_has_one(run, monkeypatch):
     monkeypatch.setattr(frontier, "_MOST_CURVES", 0)
     curves = frontier._curves
-    # As of a merger whose seeds have no loss in common.
-    lost = [{"x": np.nan}, {}]
-    monkeypatch.setattr(
-        frontier,
-        "_curves",
-        lambda one: (
-            row | lost[row["merging"] != "pam" or row["kind"] != "mean"] for row in curves(one)
-        ),
-    )
+
+    def without_a_mean(networks):
+        """As of a merger whose seeds have no loss in common."""
+        for row in curves(networks):
+            yield row | {"x": np.nan} if (row["merging"], row["kind"]) == ("pam", "mean") else row
+
+    monkeypatch.setattr(frontier, "_curves", without_a_mean)
     with style.house_style():
         legend = frontier.draw(Run(run), "fashion").legends[0]
     styles = {one.get_label(): one.get_linestyle() for one in legend.legend_handles}
@@ -167,13 +157,12 @@ def test_the_legend_promises_a_line_only_of_what_has_one(run, monkeypatch):
 
 def test_a_cost_read_in_a_gap_has_a_mark_where_no_network_is_in_sight(run, monkeypatch):
     rows = frontier._rows
-    monkeypatch.setattr(
-        frontier,
-        "_rows",
-        lambda networks: (
-            {**row, "x": np.nan} if row["merging"] == "pam" else row for row in rows(networks)
-        ),
-    )
+
+    def without_networks(networks):
+        for row in rows(networks):
+            yield row | {"x": np.nan} if row["merging"] == "pam" else row
+
+    monkeypatch.setattr(frontier, "_rows", without_networks)
     with style.house_style():
         legend = frontier.draw(Run(run), "fashion").legends[0]
     assert "PAM" in [text.get_text() for text in legend.get_texts()]

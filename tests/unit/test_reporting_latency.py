@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import latency as figure
 from pam.reporting.figures import render_figures, style
 from pam.reporting.run import Run
@@ -15,20 +14,14 @@ from pam.reporting.statistics.latency import is_unsteady, matched_times, timed_n
 from pam.reporting.statistics.operating_points import parts_of
 from pam.reporting.storage import read_table, select, write_rows
 from pam.reporting.tables import render_tables
-from tests.reporting_fixtures import FIVE_TASKS, write_records
+from tests.reporting_fixtures import FIVE_TASKS, write_run
 
-MERGINGS = ("none", "mtz", "pam")
-
-
-def write_run(folder, seeds=(0, 1, 2), **axes):
-    records = write_records(folder, mergings=MERGINGS, prunings=("vibnet",), seeds=seeds, **axes)
-    aggregate(records, folder)
-    return folder
+AXES = {"mergings": ("none", "mtz", "pam"), "prunings": ("vibnet",)}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return write_run(tmp_path_factory.mktemp("run"))
+    return write_run(tmp_path_factory.mktemp("run"), **AXES)
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +108,12 @@ def test_ratios_are_of_common_seeds_only():
 
 
 def test_more_than_two_tasks_are_summed_up_by_how_many_run(tmp_path):
-    run = write_run(tmp_path, seeds=(0,), tasks=FIVE_TASKS[:3])
+    run = write_run(tmp_path, seeds=(0,), tasks=FIVE_TASKS[:3], **AXES)
     render_tables(run)
     text = (run / "tables" / "latency.md").read_text()
     assert "3 tasks" in text and "A&B" not in text
     numbers = pd.read_csv(run / "tables" / "latency.csv")
-    assert len(numbers) == 7 * len(MERGINGS)
+    assert len(numbers) == 7 * 3
 
 
 def test_settings_have_rows_and_panels_of_their_own(run, tmp_path):

@@ -3,24 +3,17 @@
 import numpy as np
 import pytest
 
-from pam.reporting.aggregate import aggregate, derive
+from pam.reporting.aggregate import derive
 from pam.reporting.storage import read_table, select
-from tests.reporting_fixtures import FIVE_TASKS, fail, write_records
+from tests.reporting_fixtures import FIVE_TASKS, write_run
 
-MERGINGS = ("none", "mtz", "pam")
 NUMBERS = {1: 5, 2: 10, 3: 10, 4: 5, 5: 1}
-
-
-def records_of(folder):
-    axes = {"mergings": MERGINGS, "prunings": ("vibnet",), "seeds": (0, 1)}
-    return write_records(folder, tasks=FIVE_TASKS, **axes)
+AXES = {"mergings": ("none", "mtz", "pam"), "prunings": ("vibnet",), "tasks": FIVE_TASKS}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("five")
-    aggregate(records_of(folder), folder)
-    return folder
+    return write_run(tmp_path_factory.mktemp("five"), seeds=(0, 1), **AXES)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +43,7 @@ def test_the_size_of_all_tasks_is_their_one_combination(tables):
 
 
 def test_one_seed_costs_the_mean_of_its_combinations(tmp_path):
-    axes = {"mergings": MERGINGS, "prunings": ("vibnet",), "seeds": (0,)}
-    aggregate(write_records(tmp_path, tasks=FIVE_TASKS, **axes), tmp_path)
+    write_run(tmp_path, seeds=(0,), **AXES)
     matched, requests = (read_table(tmp_path, name) for name in ("matched", "requests"))
     assert set(requests["status"]) >= {"ok"}
     for row in select(requests, status="ok").to_dict("records"):
@@ -103,9 +95,7 @@ def test_whole_frontiers_rest_on_no_single_delta(run):
 
 
 def test_a_merger_that_failed_at_one_seed_has_the_other(tmp_path):
-    records = records_of(tmp_path)
-    fail(tmp_path / "measured" / "fashion" / "pam-vibnet-1.json")
-    aggregate(records, tmp_path)
+    write_run(tmp_path, failed=("pam-vibnet-1",), seeds=(0, 1), **AXES)
     requests = select(read_table(tmp_path, "requests"), delta=1.0)
     assert set(select(requests, merging="pam")["n"]) == {1}
     assert set(select(requests, merging="mtz")["n"]) == {2}

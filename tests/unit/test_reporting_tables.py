@@ -7,19 +7,18 @@ from pam.reporting.aggregate import aggregate
 from pam.reporting.names import Names
 from pam.reporting.published import published
 from pam.reporting.schema import TABLES
-from pam.reporting.storage import read_table, read_text_table
+from pam.reporting.storage import read_table, read_text_table, select
 from pam.reporting.tables import SOURCES, render_tables
 from pam.reporting.tables.cell_text import BOLD_NOTE, noted_table, number, p_cell, ratio_cell
 from pam.reporting.tables.comparison import _cheapest
 from pam.reporting.tables.text_table import TextTable, latex
-from tests.reporting_fixtures import FIVE_TASKS, all_combinations, fail, write_records
+from tests.reporting_fixtures import FIVE_TASKS, all_combinations, fail, write_records, write_run
 from tests.validation_fixtures import write_validation_records
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    aggregate(write_records(folder), folder)
+    folder = write_run(tmp_path_factory.mktemp("run"))
     return folder, render_tables(folder)
 
 
@@ -63,8 +62,7 @@ def test_paper_stands_beside_the_measured_figures(run):
 
 
 def test_other_settings_have_no_paper_columns(tmp_path):
-    records = write_records(tmp_path, mergings=("none", "pam"), prunings=("vibnet",), seeds=(0,))
-    aggregate(records, tmp_path)
+    write_run(tmp_path, mergings=("none", "pam"), prunings=("vibnet",), seeds=(0,))
     path = tmp_path / "measurements.csv"
     path.write_text(path.read_text().replace("fashion_mnist", "digits"))
     render_tables(tmp_path)
@@ -87,9 +85,7 @@ def test_failed_and_unreached_cells_are_dashes_with_a_note(tmp_path):
 
 def test_ratios_of_what_is_unreached_or_only_a_bound():
     name = "flops_vs_mtz"
-    numbers = dict(
-        zip(("mean", "low", "high", "p", "p_holm"), (0.5, 0.4, 0.6, 0.03, 0.09), strict=True)
-    )
+    numbers = {"mean": 0.5, "low": 0.4, "high": 0.6, "p": 0.03, "p_holm": 0.09}
     ok, bound = (
         {"status": status} | {f"{name}_{part}": value for part, value in numbers.items()}
         for status in ("ok", "bound")
@@ -146,10 +142,8 @@ def test_networks_as_measured_stand_beside_fitted_costs(run):
         line.split("|")[1:-1] for line in block.partition("###")[0].splitlines() if "|" in line
     ]
     merging = [cell.strip() for cell in cells[0]].index("PAM")
-    points = pd.read_csv(run[0] / "operating_points.csv")
     where = {"pruning": "vibnet", "merging": "pam", "combination": "A", "delta": 1.0}
-    for name, value in where.items():
-        points = points[points[name] == value]
+    points = select(pd.read_csv(run[0] / "operating_points.csv"), **where)
     assert (points["status"] == "ok").all()
     mean = 1e-6 * np.exp(np.log(points["flops"]).mean())
     assert cells[2][merging].split()[0] == number(mean, "#.3g")
@@ -198,8 +192,7 @@ def test_published_figures():
 
 def test_five_tasks_are_summed_up_by_how_many_run(tmp_path):
     axes = {"mergings": ("none", "mtz", "pam"), "prunings": ("vibnet",), "seeds": (0, 1)}
-    aggregate(write_records(tmp_path, tasks=FIVE_TASKS, **axes), tmp_path)
-    render_tables(tmp_path)
+    render_tables(write_run(tmp_path, tasks=FIVE_TASKS, **axes))
     text = (tmp_path / "tables" / "comparison.md").read_text()
     summary, whole = text.split("### Computation (MFLOPs)\n")
     assert "### Computation (MFLOPs), mean over combinations" in summary

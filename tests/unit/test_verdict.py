@@ -3,21 +3,18 @@
 import numpy as np
 import pytest
 
-from pam.reporting.aggregate import aggregate
 from pam.reporting.run import Run
 from pam.reporting.statistics.points import Networks, Part, gap_of, gap_rows, gap_sentence
 from pam.reporting.statistics.pruning_path import fit_path
 from pam.reporting.verdict import verdicts
-from tests.reporting_fixtures import write_records
+from tests.reporting_fixtures import write_run
 
 BOTH = frozenset({"A", "B"})
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
-    folder = tmp_path_factory.mktemp("run")
-    aggregate(write_records(folder, prunings=("vibnet",)), folder)
-    return Run(folder)
+    return Run(write_run(tmp_path_factory.mktemp("run"), prunings=("vibnet",)))
 
 
 def test_the_cheapest_is_that_of_the_csv_file(run):
