@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from pam.reporting.tables.epochs import path_training, paths_table
+from pam.reporting.tables.networks import path_training, paths_table
 
 COLUMNS = ["stage", "pruning", "merging", "seed", "task", "strength"]
 

@@ -9,7 +9,7 @@ from pam.reporting.statistics.matched import DEFAULT_DELTA, RATIO_PARTS
 from pam.reporting.statistics.pruning_path import MEAN, WORST
 from pam.reporting.statistics.standings import Standing, overall_standings, standings
 from pam.reporting.tables.cell_text import cost_cell, interval, number
-from pam.reporting.tables.epochs import path_training
+from pam.reporting.tables.networks import path_training
 from pam.reporting.tables.text_table import TextTable
 
 REQUESTS = (

@@ -25,8 +25,7 @@ from pam.reporting.tables.cell_text import (
     p_cell,
     ratio_cell,
 )
-from pam.reporting.tables.epochs import paths_table
-from pam.reporting.tables.networks import cheapest_networks
+from pam.reporting.tables.networks import cheapest_networks, paths_table
 from pam.reporting.tables.text_table import Document, TextTable
 
 AXES = ["pruning", "combination", "merging"]

@@ -1,13 +1,14 @@
-"""The networks as measured behind matched costs: which meet delta, and what they cost."""
+"""The networks behind matched costs: which meet delta, what they cost, how they were trained."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from pam.reporting.names import ANY_REQUEST
 from pam.reporting.run import Run
-from pam.reporting.statistics.intervals import ratio_interval
+from pam.reporting.statistics.intervals import Estimate, mean_interval, ratio_interval
 from pam.reporting.statistics.latency import default_points
 from pam.reporting.statistics.matched import (
     DEFAULT_DELTA,
@@ -16,12 +17,14 @@ from pam.reporting.statistics.matched import (
     Weights,
     labelled_requests,
 )
+from pam.reporting.storage import select
 from pam.reporting.tables.cell_text import (
     DASHES,
     NO_NETWORK,
     NOT_ASKED,
     Lookup,
     Row,
+    brackets,
     interval,
     noted_table,
     number,
@@ -33,6 +36,7 @@ RULE = (
     "percentage point below the single-task networks for every task"
 )
 _POINT = ["pruning", "merging", "seed", "combination"]
+_PHASES = ("prune", "fine_tune")
 
 
 def operating_points(run: Run, experiment: str) -> Document | None:
@@ -99,12 +103,12 @@ def cheapest_networks(run: Run, experiment: str) -> TextTable:
     lookup = Lookup(run.names, points, _POINT)
     combinations, mergings = lookup.values("combination"), lookup.values("merging")
     asked = set(lookup.places("pruning", "merging"))
-    ok = points[points["status"] == OK]
+    ok = select(points, status=OK)
     rows = [
         [
             *(run.names.pruning(pruning), tasks),
             *(
-                _cost(ok[(ok["pruning"] == pruning) & (ok["merging"] == merging)], weights, seeds)
+                _cost(select(ok, pruning=pruning, merging=merging), weights, seeds)
                 if (pruning, merging) in asked
                 else NOT_ASKED
                 for merging in mergings
@@ -130,3 +134,51 @@ def _cost(points: pd.DataFrame, weights: Weights, seeds: int) -> str:
     if len(costs) < seeds:
         return f"{DASHES[NOT_REACHED]} ({len(costs)}/{seeds})"
     return interval(*ratio_interval(costs, dict.fromkeys(costs, 1.0))[1:], "#.3g")
+
+
+class Training(NamedTuple):
+    """What a path took of a task's network; each a mean over tasks, and then over seeds.
+
+    Attributes:
+        networks: that were taken, and fine-tuned.
+        pruning: epochs under the penalty of the pruner, or of what it trains between two networks.
+        fine_tuning: epochs of fine-tuning, of all networks together.
+        epochs: in all.
+    """
+
+    networks: Estimate
+    pruning: Estimate
+    fine_tuning: Estimate
+    epochs: Estimate
+
+
+def path_training(run: Run, experiment: str) -> dict[tuple[str, str], Training]:
+    """Return (pruning, merging) -> its training; of networks that share nothing, of each alone."""
+    rows = run.rows("training", experiment=experiment)
+    rows = rows[rows["stage"].isin(_PHASES)]
+    axes = ["pruning", "merging", "seed", "task"]
+    epochs = rows.groupby([*axes, "stage"]).size().unstack("stage", fill_value=0)
+    epochs = epochs.reindex(columns=_PHASES, fill_value=0)
+    tuned = rows[rows["stage"] == "fine_tune"].groupby(axes)["strength"].nunique()
+    every = epochs.assign(networks=tuned, epochs=epochs.sum(axis=1)).fillna({"networks": 0})
+    columns = ["networks", *_PHASES, "epochs"]
+    return {
+        place: Training(*(mean_interval(seeds[column]) for column in columns))
+        for place, part in every.groupby(["pruning", "merging"])
+        for seeds in [part.groupby("seed")[columns].mean()]
+    }
+
+
+def paths_table(run: Run, experiment: str) -> TextTable:
+    """Return networks and epochs of every row."""
+    trained, names = path_training(run, experiment), run.names
+    rows = [
+        [names.pruning(pruning), names.merging(merging)]
+        + [interval(*part[1:], ".1f") if part.mean else "0" for part in trained[pruning, merging]]
+        for pruning in names.order_prunings({pruning for pruning, _ in trained})
+        for merging in names.order_mergings({one for other, one in trained if other == pruning})
+    ]
+    header = ["pruning", "merging", "networks", "epochs of pruning", "of fine-tuning", "in all"]
+    most = max((one.epochs.n for one in trained.values()), default=0)
+    notes = [f"Of a task's network, from the first strength to the last. {brackets(most)}"]
+    return noted_table("Networks and training of a path", header, rows, 2, notes=notes)
