@@ -11,8 +11,7 @@ from pam.reporting.pages.beside import settings_sentence
 from pam.reporting.pages.variants import protocol_tables, sweep_tables
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
-from pam.reporting.statistics import settings, variants
-from pam.reporting.statistics.claims import all_tasks
+from pam.reporting.statistics import claims, settings, variants
 from pam.reporting.statistics.intervals import Estimate
 from pam.reporting.statistics.matched import NOT_REACHED
 from pam.reporting.statistics.standings import Standing
@@ -355,7 +354,7 @@ def test_what_two_runs_measured_alike_counts_once(tmp_path):
         (ratios(run, "matched", some), "faces")
         for run, some in zip(runs, (both[:2], both), strict=True)
     ]
-    assert [(one.run, one.pruning) for one in all_tasks(places)] == [
+    assert [(one.run, one.pruning) for one in claims.ratios(places, claims.B1, alone=False)] == [
         (runs[0], "vibnet"),
         (runs[1], "taylor"),
     ]

@@ -70,20 +70,19 @@ class Claim:
 def ratio_claims(places: Places) -> list[Claim]:
     """Return the claims on ratios of computation at matched accuracy."""
     texts = {
-        "All tasks run: PAM costs less than separate networks (B1)": claims.all_tasks,
-        "One task runs: PAM costs what its own network costs (B1)": claims.one_task_equal,
-        "One task runs: PAM costs less than the shared network (B2)": claims.one_task_cheaper,
+        "All tasks run: PAM costs less than separate networks (B1)": (B1, False),
+        "One task runs: PAM costs what its own network costs (B1)": (B1, True),
+        "One task runs: PAM costs less than the shared network (B2)": (B2, True),
     }
-    reported = dict(zip(texts, ((B1, False), (B1, True), (B2, True)), strict=True))
     return [
         Claim(
             text,
-            _reported(places, *reported[text]),
-            measure(places),
+            _reported(places, reference, alone),
+            claims.ratios(places, reference, alone),
             "{}",
-            (lambda mean: abs(math.log(mean))) if reported[text] == (B1, True) else float,
+            (lambda mean: abs(math.log(mean))) if alone and reference == B1 else float,
         )
-        for text, measure in texts.items()
+        for text, (reference, alone) in texts.items()
     ]
 
 

@@ -5,7 +5,7 @@ schemes, every delta. That all of them have p < 0.05 is itself a test at that le
 number, so p stands uncorrected (an intersection-union test).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from pam.reporting.run import Run
 from pam.reporting.statistics.analyses import BEFORE, before_and_after, removals
 from pam.reporting.statistics.intervals import LEVEL, Array, Estimate, mean_interval, sign_flip_p
-from pam.reporting.statistics.matched import BOUND, NOT_REACHED, OK, Row
+from pam.reporting.statistics.matched import BOUND, NOT_REACHED, OK, REFERENCES, Row
 from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.storage import select
 
@@ -25,7 +25,8 @@ MARGIN = 1.1
 """Costs that differ by a smaller factor count as equal."""
 
 CORRELATION_MARGIN = 0.1
-PAM, B1, B2, ALL_SHARED = "pam", "none", "mtz", "all_shared"
+PAM, ALL_SHARED = "pam", "all_shared"
+B1, B2 = REFERENCES
 PRUNINGS = ("vibnet", "taylor")
 
 HOLDS, LEANS, FAILS, UNKNOWN = "holds", "leans that way", "does not hold", "no ratio"
@@ -99,29 +100,14 @@ def equal(estimate: Estimate, _p: float) -> str:
     return LEANS if 1 / MARGIN < estimate.mean < MARGIN else FAILS
 
 
-def all_tasks(places: Places) -> list[Evidence]:
-    """Return PAM against B1 where all tasks run."""
-    return [*_ratios(places, B1, alone=False)]
-
-
-def one_task_equal(places: Places) -> list[Evidence]:
-    """Return PAM against B1 where one task runs."""
-    return [*_ratios(places, B1, alone=True)]
-
-
-def one_task_cheaper(places: Places) -> list[Evidence]:
-    """Return PAM against B2 where one task runs."""
-    return [*_ratios(places, B2, alone=True)]
-
-
-def _ratios(places: Places, reference: str, alone: bool) -> Iterator[Evidence]:
-    """Yield the ratios of PAM to a baseline, of every task alone or of all tasks together.
+def ratios(places: Places, reference: str, alone: bool) -> list[Evidence]:
+    """Return the ratios of PAM to a baseline, of every task alone or of all tasks together.
 
     B1 is equal for one task alone; everything else is a claim of less. Of places that measured the
     same the first counts.
     """
     test = equal if alone and reference == B1 else below
-    seen = set[str]()
+    seen, evidence = set[str](), []
     for run, experiment in places:
         matched = run.rows("matched", experiment=experiment, requirement=MEAN)
         size = matched["combination"].str.count("&") + 1
@@ -140,8 +126,9 @@ def _ratios(places: Places, reference: str, alone: bool) -> Iterator[Evidence]:
             for row in measured:
                 base = bases.get((row["delta"], row["combination"]))
                 if base is not None:
-                    cell = pruning, row["combination"], row["delta"]
-                    yield Evidence(run, experiment, *cell, *_judged(row, base, reference, test))
+                    cell = run, experiment, pruning, row["combination"], row["delta"]
+                    evidence.append(Evidence(*cell, *_judged(row, base, reference, test)))
+    return evidence
 
 
 def _judged(row: Row, base: Row, reference: str, test: Test) -> tuple[Estimate, float, str]:
