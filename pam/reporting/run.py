@@ -1,7 +1,5 @@
 """One run as tables, figures and pages read it: its CSV files, its manifest, names of its rows."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pam.errors import DataError
-from pam.files import file_hash
+from pam.files import file_hash, json_hash
 from pam.reporting.names import Names
 from pam.reporting.storage import as_numbers, read_text_table, select
 from pam.runs.cells import stage_code
@@ -106,9 +104,19 @@ class Run:
         return read_manifest(self.folder)
 
     @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration; empty without a manifest."""
+        return self.manifest.config if self.is_aggregated else {}
+
+    @property
+    def sections(self) -> Mapping[str, Mapping[str, Any]]:
+        """Experiment -> its section of the configuration, in the order of that."""
+        return self.config.get("experiments", {})
+
+    @cached_property
     def likely(self) -> Mapping[str, float]:
         """How likely each combination is to be asked for; empty where all are alike."""
-        return self.manifest.config.get("requests", {}) if self.is_aggregated else {}
+        return self.config.get("requests", {})
 
     @cached_property
     def experiments(self) -> list[str]:
@@ -138,15 +146,14 @@ class Run:
 
         Nothing is said of networks that start from random weights of their own.
         """
-        sections = self.manifest.config.get("experiments", {}) if self.is_aggregated else {}
-        init = sections.get(experiment, {}).get("init", "independent")
+        init = self.sections.get(experiment, {}).get("init", "independent")
         start = _STARTS["pretrained" if isinstance(init, Mapping) else init]
         return self.names.setting(*self.setting(experiment)) + start
 
     @cached_property
     def names(self) -> Names:
         """How the run's mergings, prunings, data sets and architectures are called and ordered."""
-        return Names(self.manifest.config if self.is_aggregated else None)
+        return Names(self.config)
 
 
 def stale_notes(stale: Stale, experiment: str, sources: Iterable[str]) -> list[str]:
@@ -194,5 +201,4 @@ def experiment_hash(folder: str | Path, name: str, experiment: str) -> str:
 
 
 def _hash(rows: pd.DataFrame) -> str:
-    cells = [list(rows.columns), *rows.to_numpy().tolist()]
-    return hashlib.sha256(json.dumps(cells, separators=(",", ":")).encode()).hexdigest()
+    return json_hash([list(rows.columns), *rows.to_numpy().tolist()])

@@ -39,8 +39,8 @@ class Verdict:
 def verdicts(run: Run) -> list[Verdict]:
     """Return the verdicts of a run, in the order of its configuration; none if nothing compares."""
     rows = run.rows("requests", requirement=MEAN, delta=DEFAULT_DELTA)
-    order = [*(run.manifest.config.get("experiments", {}) if run.is_aggregated else ())]
-    known = [name for name in dict.fromkeys([*order, *run.experiments]) if name in run.experiments]
+    order = dict.fromkeys([*run.sections, *run.experiments])
+    known = [name for name in order if name in run.experiments]
     return [
         verdict for name in known for verdict in _of_experiment(run, select(rows, experiment=name))
     ]

@@ -26,7 +26,7 @@ def sweeps(run: Run) -> dict[str, dict[str, float]]:
     """
     found: dict[str, dict[str, float]] = {}
     for label, (value, without) in _AXES.items():
-        have = {name: one for name, one in _sections(run).items() if value(one) is not None}
+        have = {name: one for name, one in run.sections.items() if value(one) is not None}
         places = {name: value(section) for name, section in have.items()}
         groups = [_first_of_each(names, places) for names in _alike(have, without)]
         largest = max(groups, key=len, default={})
@@ -40,7 +40,7 @@ def protocols(run: Run) -> list[list[str]]:
 
     They have the same data, networks, mergers and pruners; each group is in the profile's order.
     """
-    groups = _alike(_sections(run), _without_schedules)
+    groups = _alike(run.sections, _without_schedules)
     return [names for names in groups if len(names) > 1]
 
 
@@ -72,10 +72,6 @@ def varied(run: Run) -> set[str]:
     """Return the experiments that tables of their own tell of: sweeps, and protocols."""
     swept = {name for places in sweeps(run).values() for name in places}
     return swept | {name for names in protocols(run) for name in names}
-
-
-def _sections(run: Run) -> Mapping[str, Section]:
-    return run.manifest.config.get("experiments", {}) if run.is_aggregated else {}
 
 
 def _alike(sections: Mapping[str, Section], rest: Callable[[Section], Any]) -> list[list[str]]:
