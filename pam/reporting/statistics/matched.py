@@ -80,13 +80,9 @@ class Comparison:
                 correction leaves them out.
         """
         for axes, costs, beside in self._read:
-            bases = {
-                reference: beside.readings[reference].weighted(weights)
-                for reference in REFERENCES
-                if reference in beside.readings
-            }
+            bases = beside.weighted(weights)
             for merging, read in costs.weighted(weights).items():
-                ratios = {name: paired(read, base) for name, base in bases.items()}
+                ratios = {one: paired(read, bases[one]) for one in REFERENCES if one in bases}
                 columns = _summaries(read) | _ratio_columns(ratios, len(weights), alone)
                 for index in range(len(weights)):
                     row = {name: values[index] for name, values in columns.items()}
@@ -96,15 +92,13 @@ class Comparison:
         """Yield the rows of ``frontiers.csv``; an empty combination is a request for any."""
         names = self.networks.combinations
         weights = np.vstack([np.eye(len(names)), any_request(names, likely)])
-        by_name = dict(zip(names, weights.T, strict=True))
+        beside, largest = self._beside.paths, 2 * max(self._deltas)
         for requirement in REQUIREMENTS:
             for merging, seeds in self.networks.paths.items():
                 ratios = {
-                    name: whole_frontier(
-                        seeds, self._beside.paths[name], by_name, requirement, 2 * max(self._deltas)
-                    )
+                    name: whole_frontier(seeds, beside[name], names, weights, requirement, largest)
                     for name in REFERENCES
-                    if name in self._beside.paths
+                    if name in beside
                 }
                 columns = _ratio_columns(ratios, len(weights), alone=1)
                 for index, name in enumerate([*names, ""]):
@@ -229,13 +223,16 @@ def headline_rows(run: Run, names: Names) -> Iterator[dict[str, Any]]:
     itself only bounded from above, or that does not come within delta, gives no factor.
     """
     matched = run.rows("matched", requirement=MEAN)
+    prunings = matched.groupby("experiment")["pruning"]
+    # Every row under the pruning of its baselines.
+    compared = matched.assign(
+        pruning=prunings.transform(lambda rows: rows.map(partial(names.beside, rows=rows.unique())))
+    )
     paper = published("headline").set_index("against")["factor"]
     for reference in REFERENCES:
         base = select(matched, merging=reference, status=BOUND)
         bounded = pd.MultiIndex.from_frame(base[[*_AXES, "combination"]])
-        places = pd.MultiIndex.from_frame(
-            matched.assign(pruning=_beside(names, matched))[[*_AXES, "combination"]]
-        )
+        places = pd.MultiIndex.from_frame(compared[[*_AXES, "combination"]])
         mean, low, high, p = (
             f"flops_vs_{reference}_{name}" for name in ("mean", "low", "high", "p")
         )
@@ -257,12 +254,3 @@ def headline_rows(run: Run, names: Names) -> Iterator[dict[str, Any]]:
 def _inverse(ratio: float) -> float:
     # Of two or three seeds the lower end may be 0.0000 in the file.
     return 1 / ratio if ratio else float("inf")
-
-
-def _beside(names: Names, matched: pd.DataFrame) -> list[str]:
-    """Return the pruning of the baselines of every row."""
-    known = matched.groupby("experiment")["pruning"].unique()
-    return [
-        names.beside(row.pruning, known[row.experiment])
-        for row in matched[["experiment", "pruning"]].itertuples()
-    ]

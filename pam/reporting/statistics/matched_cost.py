@@ -172,7 +172,8 @@ def paired(one: Reading, other: Reading) -> Ratio:
 def whole_frontier(
     one: Mapping[int, Sequence[Path]],
     other: Mapping[int, Sequence[Path]],
-    weights: Mapping[str, Array],
+    combinations: Sequence[str],
+    weights: Array,
     requirement: str,
     largest: float,
 ) -> Ratio:
@@ -184,14 +185,15 @@ def whole_frontier(
     Args:
         one: seed -> paths of a merger's parts.
         other: the same of the merger it is compared with.
-        weights: combination -> (W,) weights, see :meth:`Reading.weighted`.
+        combinations: C of tasks.
+        weights: (W, C) how likely each combination is.
         requirement: see :func:`matched_cost`.
         largest: the largest drop that counts, in percentage points: how far beyond it a path
             goes has no weight.
     """
-    chosen, shares = [frozenset(name.split("&")) for name in weights], np.stack([*weights.values()])
+    chosen = [frozenset(name.split("&")) for name in combinations]
     seeds = sorted({*one} & {*other})
-    differences = np.full((len(seeds), shares.shape[1]), np.nan)
+    differences = np.full((len(seeds), len(weights)), np.nan)
     for row, seed in enumerate(seeds):
         drops = [path.drop(requirement) for path in (*one[seed], *other[seed])]
         low = max(drop.min() for drop in drops)
@@ -201,7 +203,7 @@ def whole_frontier(
             costs = [
                 read_levels(side[seed], chosen, levels, requirement)[0] for side in (one, other)
             ]
-            logs = [np.log(shares.T @ cost) for cost in costs]
+            logs = [np.log(weights @ cost) for cost in costs]
             differences[row] = (logs[0] - logs[1]).mean(axis=1)
     return _ratio(differences)
 
