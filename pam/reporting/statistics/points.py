@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pam import groups as wiring
+from pam.groups import SHARED
 from pam.reporting.names import order_combinations
 from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import Array
@@ -20,7 +22,6 @@ from pam.reporting.statistics.matched_cost import Paths
 from pam.reporting.statistics.pruning_path import MEAN, TOLERANCE, Path, Tasks, fit_path
 from pam.reporting.storage import select
 
-SHARED = "shared"
 COSTS = ("flops", "macs", "parameters")
 
 _POINT = ["seed", "strength"]
@@ -74,18 +75,13 @@ class Networks:
         }
 
 
-def components(groups: Iterable[str], tasks: Iterable[str]) -> list[Tasks]:
+def components(groups: Iterable[str], tasks: Sequence[str]) -> list[Tasks]:
     """Return the sets of a network's tasks that are connected by a common group.
 
     Groups are called ``A``, ``A&C`` or ``shared`` (all tasks).
     """
-    tasks = list(tasks)
-    parts = [frozenset([task]) for task in tasks]
-    for group in groups:
-        members = frozenset(tasks if group == SHARED else group.split("&"))
-        touched = [part for part in parts if part & members]
-        parts = [part for part in parts if not part & members] + [frozenset().union(*touched)]
-    return sorted(parts, key=lambda part: min(map(tasks.index, part)))
+    members = [frozenset(tasks if group == SHARED else group.split("&")) for group in groups]
+    return wiring.components({"": dict.fromkeys(members, 1)}, tasks)
 
 
 def pruned(frame: pd.DataFrame) -> pd.DataFrame:
