@@ -139,8 +139,8 @@ class SpeedUps:
         """Return estimates for the mean over some combinations, often one.
 
         They are ``n`` seeds, and ``<quantity>_n``, ``_mean``, ``_low`` and ``_high`` of
-        ``latency_ms`` and
-        of how many times less than each reference the network costs, such as ``time_vs_none``.
+        ``latency_ms`` and of how many times less than each reference the network costs, such as
+        ``time_vs_none``.
         """
         costs = self._means(place, merging, combinations)
         time = mean_interval(costs["time"].values())
@@ -148,8 +148,7 @@ class SpeedUps:
         for cost, reference in RATIOS:
             beside = place._replace(pruning=self._beside[place.pruning])
             base = self._means(beside, reference, combinations)[cost]
-            ratio = ratio_interval(base, costs[cost])
-            estimates[f"{cost}_vs_{reference}"] = ratio
+            estimates[f"{cost}_vs_{reference}"] = ratio_interval(base, costs[cost])
         return {"n": time.n} | {
             f"{name}_{part}": getattr(estimate, part)
             for name, estimate in estimates.items()
@@ -158,7 +157,7 @@ class SpeedUps:
 
     def is_unsteady(self, place: Place) -> bool:
         """Tell whether the timings of a setting say little; see :func:`is_unsteady`."""
-        return (place.threads, place.backend, place.batch_size) in self._unsteady
+        return place[1:] in self._unsteady
 
     def is_base(self, pruning: str, merging: str, reference: str) -> bool:
         """Tell whether a merger under a pruning is the reference that it is compared with."""

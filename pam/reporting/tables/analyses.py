@@ -16,7 +16,7 @@ from pam.reporting.statistics.analyses import (
     shares,
 )
 from pam.reporting.storage import select
-from pam.reporting.tables.cell_text import Lookup, row_interval
+from pam.reporting.tables.cell_text import Lookup, interval, row_interval
 from pam.reporting.tables.text_table import Document, TextTable
 
 _INTERVAL = "In square brackets: 95 % interval over seeds; of two seeds their range."
@@ -68,7 +68,7 @@ def exclusivity(run: Run, experiment: str) -> Document | None:
             for is_favourite in (True, False)
         ]
         labels = [run.names.pruning(pruning), run.names.merging(merging), layer, favourite]
-        shown = [row_interval(lost._asdict(), ".1f") for lost in losses]
+        shown = [interval(*lost[1:], ".1f") for lost in losses]
         body.append([*labels, f"{losses[0].n}", f"{half:.0f}", *shown])
     header = ["pruning", "merging", "layer", "exclusive to", "n", "removed", "this task", "others"]
     return Document(

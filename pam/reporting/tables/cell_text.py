@@ -11,10 +11,8 @@ import pandas as pd
 from pam.reporting.names import Names, order_combinations
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
-from pam.reporting.statistics.matched import BOUND, FAILED, NOT_REACHED
+from pam.reporting.statistics.matched import BOUND, FAILED, NOT_REACHED, Row
 from pam.reporting.tables.text_table import Document, TextTable
-
-Row = dict[str, Any]
 
 
 class Lookup:
@@ -43,7 +41,7 @@ class Lookup:
         columns = [self._axes.index(axis) for axis in axes]
         present = {tuple(place[column] for column in columns) for place in self._rows}
         ranks = [
-            {value: rank for rank, value in enumerate(in_order(self._names, axis, set(values)))}
+            {value: rank for rank, value in enumerate(_in_order(self._names, axis, set(values)))}
             for axis, values in zip(axes, zip(*present, strict=True), strict=False)
         ]
         return sorted(
@@ -56,7 +54,7 @@ class Lookup:
         return [value for (value,) in self.places(axis)]
 
 
-def in_order(names: Names, axis: str, values: Iterable[Any]) -> list[Any]:
+def _in_order(names: Names, axis: str, values: Iterable[Any]) -> list[Any]:
     """Return the values of an axis in table order."""
     if axis in ("merging", "against"):
         return names.order_mergings(values)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from pam.reporting.names import ANY_REQUEST, Names, backend_name, pooled
+from pam.reporting.names import ANY_REQUEST, Names, backend_name, order_combinations, pooled
 from pam.reporting.run import Run
 from pam.reporting.schema import INTEGER, TEXT, Table
 from pam.reporting.statistics.latency import (
@@ -32,7 +32,6 @@ from pam.reporting.tables.cell_text import (
     cost_cell,
     factor_cell,
     fewer,
-    in_order,
     interval,
     noted_table,
     number,
@@ -146,10 +145,10 @@ def latency(run: Run, experiment: str) -> Document | None:
         return None
     n = points["seed"].nunique()
     speed_ups = SpeedUps(run, experiment)
-    mergings = in_order(run.names, "merging", points["merging"])
+    mergings = run.names.order_mergings(points["merging"])
     # A pruner need not have pruned every merger.
     asked = set(points[["pruning", "merging"]].itertuples(index=False, name=None))
-    combinations = in_order(run.names, "combination", points["combination"])
+    combinations = order_combinations(points["combination"])
     rows = [
         [
             *(run.names.pruning(place.pruning), f"{place.threads:.0f}"),

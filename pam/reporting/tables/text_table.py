@@ -1,7 +1,7 @@
 """Tables of words, as Markdown for reading and as LaTeX for a paper."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class TextTable:
     rows: Sequence[Sequence[str]]
     labels: int
     strong: frozenset[tuple[int, int]] = frozenset()
-    notes: Sequence[str] = field(default_factory=tuple)
+    notes: Sequence[str] = ()
 
     def to_markdown(self, level: int = 3) -> str:
         """Return the table in Markdown, aligned in the source too, its title as heading if any."""
