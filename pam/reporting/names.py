@@ -92,12 +92,6 @@ class Names:
         """Return pruning rows in table order: the paper's, then peers and controls, then others."""
         return self._ordered(PRUNER, rows)
 
-    def papers(self, mergings: Iterable[str] = (), prunings: Iterable[str] = ()) -> dict[str, str]:
-        """Return display name -> publication of those methods that have one, in table order."""
-        methods = [self._described(MERGER, row) for row in self.order_mergings(mergings)]
-        methods += [self._described(PRUNER, row) for row in self.order_prunings(prunings)]
-        return {one.title: one.paper for one in methods if one.paper}
-
     def _described(self, kind: Kind, row: str) -> Description:
         known = registered(kind)
         method = self._methods.get((kind, row), row)
