@@ -70,17 +70,15 @@ def _answer(run: Run, base: str, rows: pd.DataFrame) -> str:
         reached = (rows["status"] == NOT_REACHED).any()
         return "no merger comes that close with every seed" if reached else "nothing was measured"
     every, n = ranked.to_dict("records"), int(rows["n"].max())
-    first, *others = every
     b1 = next((row for row in every if (row["merging"], row["pruning"]) == (_B1, base)), None)
     names = [run.names.row(row["merging"], row["pruning"], base) for row in every]
-    text = f"{names[0]}: {cost_cell(first, n)} MFLOPs"
-    if b1 is None:
+    text = f"{names[0]}: {cost_cell(every[0], n)} MFLOPs"
+    others = [row for row in every if row is not b1]
+    if b1 is None or not others:
         return text
-    compared = first if first is not b1 else (others or [None])[0]
-    if compared is None:
-        return text
+    compared = others[0]
     ratio = f"{ratio_cell(compared, b1, _RATIO)} × {baseline(run.names, _B1)}"
-    next_one = "" if compared is first else f"next {names[1]} at "
+    next_one = f"next {names[1]} at " if every[0] is b1 else ""
     return f"{text}; {next_one}{ratio}{_surely(compared, b1)}"
 
 
