@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pam.config.profile import COMPARED_DELTA
 from pam.reporting.names import ANY_REQUEST, Names, pooled, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
@@ -31,7 +32,7 @@ DELTAS = (0.5, 1.0, 2.0)
 """Percentage points of validation accuracy below the single-task networks, where mergers are
 compared; an argument ``delta`` is one such number everywhere."""
 
-DEFAULT_DELTA = 1.0
+DEFAULT_DELTA = COMPARED_DELTA
 REFERENCES = ("none", "mtz")
 RATIO_PARTS = ("mean", "low", "high", "p", "p_holm")
 
