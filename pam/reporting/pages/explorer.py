@@ -13,7 +13,6 @@ import pandas as pd
 from pam.reporting.figures.panels import merging_looks
 from pam.reporting.figures.style import group_looks
 from pam.reporting.names import order_combinations
-from pam.reporting.pages.charts import charts
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
@@ -77,6 +76,9 @@ def library() -> str:
 
 def _experiment(run: Run, name: str) -> dict[str, Any]:
     """Return the names of an experiment in the order of its tables, and its charts."""
+    # Late: altair takes a second.
+    from pam.reporting.pages.charts import charts
+
     names, measured = run.names, run.rows("measurements", experiment=name)
     groups = run.rows("groups", experiment=name)
     mergings = names.order_mergings(measured["merging"])
