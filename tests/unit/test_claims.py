@@ -195,7 +195,7 @@ def test_redundancy_that_pruning_leaves(tmp_path, after, outcome):
 def test_nothing_is_not_below_or_equal():
     nothing = Estimate(6, math.nan, math.nan, math.nan)
     assert {test(nothing, math.nan) for test in (below, equal)} == {FAILS}
-    assert verdict([]) == NOT_TESTED and Claim("", "", [], "{}", float).row()[1] == NOT_TESTED
+    assert verdict([]) == NOT_TESTED and Claim("", "", []).row()[1] == NOT_TESTED
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,7 @@ def largest_factors(runs: Sequence[Run]) -> TextTable:
         for _, (run, row) in sorted(largest.items(), key=lambda item: item[0])
     ]
     header = ["profile", "experiment", "against", "merger", "pruning", "tasks"]
-    return TextTable("Largest factors", [*header, "measured", "n", "PAM in the paper"], rows, 6)
+    return TextTable("", [*header, "measured", "n", "PAM in the paper"], rows, 6)
 
 
 def settings_sentence(runs: Sequence[Run]) -> str:

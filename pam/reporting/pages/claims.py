@@ -1,11 +1,11 @@
 """The paper's claims with verdicts, and the answer that follows from them."""
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pam.reporting.pages.controls import controls_sentence
-from pam.reporting.pages.requests import cheapest
+from pam.reporting.pages.requests import cheapest, controls_sentence
 from pam.reporting.published import published, reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics import claims
@@ -47,15 +47,15 @@ class Claim:
     text: str
     reported: str
     evidence: Sequence[Evidence]
-    unit: str
-    against: Callable[[float], float]
+    unit: str = "{}"
+    against: Callable[[float], float] = float
 
     def row(self) -> list[str]:
         """Return the cells of the claim in the table of claims."""
         known = weighed(self.evidence)
         told = verdict(self.evidence)
         if not known:
-            return [self.text, told, self.reported, "—", "—", "—", "—", "—"]
+            return [self.text, told, self.reported, *["—"] * 5]
         worst = max(known, key=lambda one: self.against(one.estimate.mean))
         holds = f"{sum(one.outcome == HOLDS for one in known)} of {len(known)}"
         cells = [self.cell(worst), _where(worst), f"{worst.estimate.n}", number(worst.p, ".2g")]
@@ -79,8 +79,7 @@ def ratio_claims(places: Places) -> list[Claim]:
             text,
             _reported(places, reference, alone),
             claims.ratios(places, reference, alone),
-            "{}",
-            (lambda mean: abs(math.log(mean))) if alone and reference == B1 else float,
+            against=(lambda mean: abs(math.log(mean))) if alone and reference == B1 else float,
         )
         for text, (reference, alone) in texts.items()
     ]
@@ -97,7 +96,7 @@ def other_claims(places: Places) -> list[Claim]:
                 f"{factors[against]:.2f} ×",
                 claims.largest_factor(places, against, DEFAULT_DELTA),
                 "{} ×",
-                lambda factor: -factor,
+                operator.neg,
             )
             for against, name in ((B1, "B1"), (B2, "B2"))
         ),
@@ -106,21 +105,21 @@ def other_claims(places: Places) -> list[Claim]:
             "no figure",
             claims.sharing(places),
             "rank correlation {}",
-            lambda rho: -rho,
+            operator.neg,
         ),
         Claim(
             "Condition 1: a pruned, shared network still has neurons of one task",
             "no figure",
             claims.exclusive_neurons(places),
             "{} points more lost by their task",
-            lambda points: -points,
+            operator.neg,
         ),
         Claim(
             "Condition 2: pruning leaves the redundancy between exclusive groups",
             f"r {r['before']:.2f} before, {r['after']:.2f} after",
             claims.surviving_redundancy(places),
             "r changes by {}",
-            lambda change: -change,
+            operator.neg,
         ),
     ]
 

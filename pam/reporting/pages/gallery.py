@@ -1,7 +1,6 @@
 """The gallery: what every figure asks, how to read it, and what it shows of the committed runs."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from pam.errors import DataError
@@ -36,12 +35,10 @@ def gallery_page(folder: Path, link: PurePath) -> str:
             where = f"{origin.profile}/{origin.experiment}"
             picture = link / path.parent.name / f"{stem}.png"
             shown[origin.figure] += [f"\n**{where}**\n", f"![{stem}: {where}]({picture})"]
-    return "\n".join([_INTRODUCTION, *_parts(shown)])
-
-
-def _parts(shown: dict[str, list[str]]) -> Iterator[str]:
+    parts = [_INTRODUCTION]
     for name, module in figure_modules().items():
         if shown[name]:
             note = module.NOTE[0].upper() + module.NOTE[1:]
-            yield f"## {module.TITLE}\n\nHow to read `{name}`: {note}."
-            yield "\n".join(shown[name]) + "\n"
+            parts.append(f"## {module.TITLE}\n\nHow to read `{name}`: {note}.")
+            parts.append("\n".join(shown[name]) + "\n")
+    return "\n".join(parts)

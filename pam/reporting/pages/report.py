@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +163,6 @@ def _machine(environment: Environment) -> tuple[str, ...]:
     return (*(str(value or "–") for value in known), commit)
 
 
-TEMPLATES = Path(__file__).parent / "templates"
 CATEGORIES = {
     "summary": "Summary",
     "explorer": "Explorer",
@@ -179,6 +177,24 @@ _SEAL = "<!-- sha256 of the page and its manifest: "
 _NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
 
 
+def order(text: str) -> str:
+    """Return what a cell with a number is sorted by: the first number in it; ``nan`` stays last."""
+    number = _NUMBER.search(text)
+    if text.startswith("—") or number is None:
+        return str(math.inf if text.startswith("∞") else math.nan)
+    return number.group().replace(",", "").replace("−", "-")
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=jinja2.select_autoescape(),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters |= {"duration": duration, "order": order}
+
+
 def report_page(results: str | Path, stale: Stale = NOTHING_STALE) -> str:
     """Return the report of a run as HTML; the same files give the same page.
 
@@ -190,10 +206,10 @@ def report_page(results: str | Path, stale: Stale = NOTHING_STALE) -> str:
     for experiment, name, document in documents(run):
         tables.setdefault(experiment, {})[name] = document
     times = rule_times(run.table("resources"))
-    script, style = (_template(name).render() for name in ("report.js", "report.css"))
+    script, style = (_TEMPLATES.get_template(name).render() for name in ("report.js", "report.css"))
     first, last = span(run.manifest)
     data, seeds = explorer_data(run), run.manifest.config.get("seeds") or []
-    page = _template("report.html").render(
+    page = _TEMPLATES.get_template("report.html").render(
         run=run.profile,
         categories=CATEGORIES,
         script=script,
@@ -234,28 +250,3 @@ def is_current(path: Path, results: str | Path) -> bool:
 def _seal(page: str, results: str | Path) -> str:
     made_of = file_hash(Path(results) / MANIFEST)
     return hashlib.sha256(f"{page}{made_of}".encode()).hexdigest()
-
-
-def order(text: str) -> str:
-    """Return what a cell with a number is sorted by: the first number in it; ``nan`` stays last."""
-    number = _NUMBER.search(text)
-    if text.startswith("—") or number is None:
-        return str(math.inf if text.startswith("∞") else math.nan)
-    return number.group().replace(",", "").replace("−", "-")
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=lambda name: name is None or name.endswith(".html"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"duration": duration, "order": order}
-    return environment
-
-
-def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)

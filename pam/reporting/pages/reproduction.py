@@ -1,7 +1,6 @@
 """One page: the paper's claims with verdicts, what a request costs, and every cost behind them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,14 +20,14 @@ from pam.reporting.pages.claims import (
     other_claims,
     ratio_claims,
 )
-from pam.reporting.pages.controls import CONTROLS, controls_part
-from pam.reporting.pages.requests import REQUESTS, requests_part, winner_sentences
-from pam.reporting.pages.variants import (
-    PROTOCOLS,
-    SWEEPS,
-    protocol_tables,
-    sweep_tables,
+from pam.reporting.pages.requests import (
+    CONTROLS,
+    REQUESTS,
+    controls_part,
+    requests_part,
+    winner_sentences,
 )
+from pam.reporting.pages.variants import PROTOCOLS, SWEEPS, protocol_tables, sweep_tables
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import Places, weighed
@@ -80,7 +79,7 @@ def reproduction_page(runs: Runs, notes: str = "") -> str:
     Raises:
         DataError: if a CSV file is missing or damaged.
     """
-    papers, others = of_the_paper(runs), _of_others(runs)
+    papers, others = _measured(runs)
     every = [*papers, *others]
     parts = [_INTRO.read_text(encoding="utf-8"), _claims(runs, papers, others)]
     if every:
@@ -94,16 +93,16 @@ def reproduction_page(runs: Runs, notes: str = "") -> str:
         controls = {place: controls_part(*place) for place in every}
         titled = [_titled(place, *tables) for place, tables in controls.items() if tables]
         parts += [_section("Controls", CONTROLS, *titled)] if titled else []
-        parts.append(_section("Largest factors", _untitled(largest_factors(runs))))
+        parts.append(_section("Largest factors", largest_factors(runs).to_markdown()))
     for title, intro, tables_of in _VARIANTS:
         tables = [table.to_markdown() for run in runs for table in tables_of(run)]
         parts += [_section(title, intro, *tables)] if tables else []
     for title, build in _CONDITIONS.items():
         tables = _documents(runs, build)
         parts += [_section(title, *tables)] if tables else []
-    parts.append(_section("Not run here", _not_run(runs)))
+    parts.append(_section("Not run here", _not_run(runs, every)))
     if runs:
-        parts.append(_section("Where it ran", _untitled(_runs_table(runs))))
+        parts.append(_section("Where it ran", _runs_table(runs).to_markdown()))
     if notes:
         parts.append(_section("Notes", notes.strip()))
     return "\n".join(part.rstrip() + "\n" for part in parts)
@@ -115,36 +114,26 @@ def answer_of(runs: Runs) -> str:
     Raises:
         DataError: if there is none.
     """
-    claimed = ratio_claims(of_the_paper(runs))
+    papers, _ = _measured(runs)
+    claimed = ratio_claims(papers)
     if not any(claim.evidence for claim in claimed):
         raise DataError("no run sets PAM against B1 in the paper's settings: there is no answer")
     elsewhere = [settings_sentence(runs), *winner_sentences(runs), *factor_sentences(runs)]
     return answer(claimed, [*filter(None, elsewhere)])
 
 
-def of_the_paper(runs: Runs) -> list[tuple[Run, str]]:
-    """Return the experiments in settings that the paper has."""
-    return [place for place in _measured(runs) if _is_of_the_paper(*place)]
-
-
-def _of_others(runs: Runs) -> list[tuple[Run, str]]:
-    return [place for place in _measured(runs) if not _is_of_the_paper(*place)]
-
-
-def _measured(runs: Runs) -> list[tuple[Run, str]]:
-    return [
-        (run, experiment)
-        for run in runs
-        for experiment in sorted({*run.experiments} - varied(run))
-        if len(run.rows("measurements", experiment=experiment, status=OK))
-    ]
-
-
-def _is_of_the_paper(run: Run, experiment: str) -> bool:
+def _measured(runs: Runs) -> tuple[Places, Places]:
+    """Return the measured experiments that stand alone: in settings that the paper has, others."""
     papers = published("experiments")
     papers = papers[papers["section"].isin(["two_tasks", "five_tasks"])]
-    settings = papers[["dataset", "architecture"]].itertuples(index=False, name=None)
-    return run.setting(experiment) in set(settings)
+    settings = set(zip(papers["dataset"], papers["architecture"], strict=True))
+    of_the_paper, others = [], []
+    for run in runs:
+        for experiment in sorted({*run.experiments} - varied(run)):
+            if len(run.rows("measurements", experiment=experiment, status=OK)):
+                is_known = run.setting(experiment) in settings
+                (of_the_paper if is_known else others).append((run, experiment))
+    return of_the_paper, others
 
 
 def _claims(runs: Runs, papers: Places, others: Places) -> str:
@@ -162,9 +151,9 @@ def _claims(runs: Runs, papers: Places, others: Places) -> str:
     return _section("The paper's claims", *parts)
 
 
-def _not_run(runs: Runs) -> str:
+def _not_run(runs: Runs, places: Places) -> str:
     """Return what the paper and its stand-ins have and no run has, with the command of each."""
-    measured = {run.setting(experiment) for run, experiment in _measured(runs)}
+    measured = {run.setting(experiment) for run, experiment in places}
     tested = {
         "relatedness": bool(_documents(runs, relatedness)),
         "conditions": bool(_documents(runs, exclusivity) and _documents(runs, redundancy)),
@@ -195,7 +184,7 @@ def _runs_table(runs: Runs) -> TextTable:
         ]
         for run in runs
     ]
-    return TextTable("Runs", header, rows, 5, notes=["hours: of all jobs, one after another"])
+    return TextTable("", header, rows, 5, notes=["hours: of all jobs, one after another"])
 
 
 def _hardware_and_commits(manifest: Manifest) -> tuple[str, str]:
@@ -228,8 +217,3 @@ def _titled(place: tuple[Run, str], *parts: str) -> str:
     run, experiment = place
     heading = f"### {run.title(experiment)}: profile `{run.profile}`, {experiment}"
     return "\n\n".join([heading, *(part.rstrip() for part in parts)])
-
-
-def _untitled(table: TextTable) -> str:
-    """Return a table that stands alone under a heading."""
-    return replace(table, title="").to_markdown()

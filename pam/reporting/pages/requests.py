@@ -1,13 +1,15 @@
-"""Which row makes a request cheapest, and which do not differ from it."""
+"""Which row makes a request cheapest, which do not differ from it, and what controls cost."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from pam.reporting.names import ANY_REQUEST
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA, RATIO_PARTS
 from pam.reporting.statistics.pruning_path import MEAN, WORST
 from pam.reporting.statistics.standings import Standing, overall_standings, standings
+from pam.reporting.tables.against import against
 from pam.reporting.tables.cell_text import cost_cell, interval, number
 from pam.reporting.tables.networks import path_training
 from pam.reporting.tables.text_table import TextTable
@@ -19,8 +21,18 @@ REQUESTS = (
     "mean over seeds."
 )
 
+CONTROLS = (
+    f"What every row costs of PAM at δ = {DEFAULT_DELTA:g}. PAM again is the same network pruned "
+    "with other noise, so its intervals should hold 1; random (control) has groups of PAM's sizes "
+    "at random; branched shares whole layers and then nothing. Where one of the last two costs "
+    "what PAM costs, what neurons tell about labels has no part in the gain."
+)
+
 _KNOWN = (B1, B2, ALL_SHARED, PAM)
 """The rows that everybody asks about."""
+
+_BLIND = ("random", "branch")
+"""Mergers that know nothing of what neurons tell."""
 
 
 def requests_part(run: Run, experiment: str) -> list[str]:
@@ -54,14 +66,14 @@ def requests_part(run: Run, experiment: str) -> list[str]:
 
 
 def cheapest(
-    run: Run, family: str, ranked: Sequence[Standing], against: Sequence[str] = _KNOWN
+    run: Run, family: str, ranked: Sequence[Standing], mergings: Sequence[str] = _KNOWN
 ) -> str:
     """Return who is cheapest, by how much against some mergers, and who is not told apart."""
     reached = within_delta(ranked)
     if not reached[1:]:
         return f"only {_row_name(run, reached[0], family)} comes within δ in every seed."
     known = _known_rows(reached, family)
-    ratios = [_ratio_to(known[name], run.names.merging(name)) for name in against if name in known]
+    ratios = [_ratio_to(known[name], run.names.merging(name)) for name in mergings if name in known]
     told = ", ".join([f"the cheapest row is {_row_name(run, reached[0], family)}", *ratios])
     if level := _level_with(run, reached, family):
         return f"{told}; not told apart from it: {', '.join(level)}."
@@ -181,3 +193,29 @@ def _standing(one: Standing, reached: Sequence[Standing]) -> str:
     if one is reached[0]:
         return "cheapest"
     return "costs more" if one.differs else "not told apart"
+
+
+def controls_part(run: Run, experiment: str) -> list[str]:
+    """Return the tables of ratios to PAM; nothing where no control ran."""
+    ran = set(run.rows("matched", experiment=experiment)["merging"])
+    if PAM not in ran or not ran.intersection(_BLIND):
+        return []
+    tables = against(run, PAM, DEFAULT_DELTA, experiment=experiment)
+    return [table.to_markdown(4) for table in tables]
+
+
+def controls_sentence(run: Run, experiment: str, pruning: str) -> str:
+    """Return what a request costs of PAM with each control; empty where none ran."""
+    names = {run.names.merging(name) for name in _BLIND}
+    told = [
+        f"{merging} {ratio} (p = {p})"
+        for table in against(run, PAM, DEFAULT_DELTA, experiment=experiment, pruning=pruning)
+        for _, tasks, merging, ratio, p, _ in table.rows
+        if tasks == ANY_REQUEST and merging in names
+    ]
+    if not told:
+        return ""
+    return (
+        "Does what neurons tell about labels matter? Mergers that do not know it cost of PAM, for "
+        f"any request: {', '.join(told)}."
+    )

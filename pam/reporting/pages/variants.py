@@ -13,12 +13,7 @@ from pam.reporting.statistics.claims import PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
-from pam.reporting.tables.cell_text import (
-    Lookup,
-    baseline,
-    noted_table,
-    ratio_cell,
-)
+from pam.reporting.tables.cell_text import Lookup, baseline, noted_table, ratio_cell
 from pam.reporting.tables.comparison import AXES, expected_costs, ratio_cells
 from pam.reporting.tables.text_table import TextTable
 
@@ -46,7 +41,8 @@ def sweep_tables(run: Run) -> list[TextTable]:
 def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> list[TextTable]:
     """Return the tables of one sweep; the ratios have a row per merger, request and value."""
     rows = rows.assign(combination=[*zip(rows["request"], rows["x"], strict=True)])
-    lookup, beside = Lookup(run.names, rows, AXES), _beside(run, rows)
+    lookup, prunings = Lookup(run.names, rows, AXES), rows["pruning"].unique()
+    beside = run.names.beside(prunings[0], prunings)
     values, body, strong = sorted(rows["x"].unique()), [], []
     for merging, pruning in lookup.places("merging", "pruning"):
         if merging == REFERENCES[0]:
@@ -86,12 +82,6 @@ def _of_the_cheaper(run: Run, lookup: Lookup, beside: str, x: float) -> str:
     cheaper = min(known, key=lambda reference: known[reference]["flops_mean"])
     ratio = ratio_cell(pam, known[cheaper], f"flops_vs_{cheaper}")
     return f"at {x:g} {ratio} of {baseline(run.names, cheaper)}"
-
-
-def _beside(run: Run, rows: pd.DataFrame) -> str:
-    """Return the pruning row of the baselines that rows are compared with."""
-    prunings = rows["pruning"].unique()
-    return run.names.beside(prunings[0], prunings)
 
 
 def protocol_tables(run: Run) -> list[TextTable]:
