@@ -27,8 +27,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Draw the figures from the CSV files; say so if the rows are of earlier code."""
-    from pam.reporting.figures import render_figures
-    from pam.reporting.figures.processes import cores
+    from pam.reporting.figures import cores, render_figures
 
     processes = arguments.processes or min(cores(), _MOST)
     stale = stale_tables(arguments.results)

@@ -8,9 +8,8 @@ from matplotlib.collections import LineCollection, PathCollection
 
 from pam import ConfigError
 from pam.reporting.aggregate import aggregate
-from pam.reporting.figures import FIGURES, frontier, groups, render_figures, style
+from pam.reporting.figures import FIGURES, frontier, groups, in_processes, render_figures, style
 from pam.reporting.figures.panels import facets, spread, twins
-from pam.reporting.figures.processes import in_processes
 from pam.reporting.figures.ratios import _ratios
 from pam.reporting.names import Names
 from pam.reporting.run import Run

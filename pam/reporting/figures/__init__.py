@@ -5,16 +5,22 @@ A module has ``SOURCES`` (the CSV files it reads), ``TITLE`` (the question it an
 there is no data.
 """
 
+import ctypes
+import os
+import signal
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 from pam.errors import ConfigError
 from pam.files import write_json
-from pam.reporting.figures.processes import in_processes
 from pam.reporting.names import file_stem
 from pam.reporting.run import NOTHING_STALE, Run, Stale, origin_of, stale_notes, with_files
 from pam.reporting.schema import TABLES
@@ -26,6 +32,11 @@ FIGURES = (
     *("ratios", "frontier", "tasks", "groups", "information", "training"),
     *("relatedness", "exclusivity", "redundancy", "latency", "resources", "sweeps"),
 )
+
+Result = TypeVar("Result")
+
+_PR_SET_PDEATHSIG = 1
+_work: Callable | None = None
 
 
 def render_figures(
@@ -140,3 +151,35 @@ def figure_modules() -> dict[str, ModuleType]:
     conditions = (relatedness, exclusivity, redundancy)
     modules = (ratios, frontier, tasks, groups, information, training, *conditions)
     return dict(zip(FIGURES, (*modules, latency, resources, sweeps), strict=True))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_processes(
+    work: Callable[..., Result], tasks: Sequence[tuple], processes: int
+) -> list[Result]:
+    """Return ``work(*task)`` of every task, in their order.
+
+    The processes share what this one holds in memory, so only tasks and results are copied. Where
+    a system cannot do that safely (any but Linux), this process does all the work.
+    """
+    processes = min(processes, len(tasks))
+    if processes < 2 or sys.platform != "linux":
+        return [work(*task) for task in tasks]
+    with ProcessPoolExecutor(processes, get_context("fork"), _begin, (work,)) as pool:
+        return list(pool.map(_one, tasks))
+
+
+def _begin(work: Callable) -> None:
+    """Keep the work, leave Ctrl-C to the parent, and end with it."""
+    global _work
+    _work = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _one(task: tuple) -> object:
+    return _work(*task)
