@@ -7,13 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pam.reporting.figures import style
 from pam.reporting.figures.information import coordinates
-from pam.reporting.figures.panels import (
-    facets,
-    marked_lines,
-    named,
-    scatter,
-    with_place,
-)
+from pam.reporting.figures.panels import facets, marked_lines, named, scatter, with_place
 from pam.reporting.run import Run
 from pam.reporting.statistics.analyses import removals
 

@@ -11,14 +11,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import (
-    facets,
-    hollow,
-    log_axis,
-    merging_looks,
-    named,
-    scatter,
-)
+from pam.reporting.figures.panels import facets, hollow, log_axis, merging_looks, named, scatter
 from pam.reporting.names import order_combinations
 from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import Array

@@ -11,7 +11,6 @@ import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from pam.reporting.figures.style import Look, new_figure, top_legend
 from pam.reporting.names import combination_name, order_combinations
 from pam.reporting.run import Run
 from pam.reporting.schema import natural_key
-from pam.reporting.statistics.intervals import mean_interval
+from pam.reporting.statistics.matched import BOUND
 from pam.reporting.storage import select
 
 _MOST_PLACES = 6
@@ -42,10 +41,10 @@ def named(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     categories = {}
     for column in columns.keys() & {*rows}:
         order, name = columns[column]
-        labels = {"": ""} | {value: name(value) for value in order(rows[column].unique()) if value}
-        present = set(rows[column].unique())
-        known = dict.fromkeys(label for value, label in labels.items() if value in present)
-        categories[column] = pd.Categorical(rows[column].map(labels), list(known))
+        values = sorted(order(rows[column].unique()), key=bool)
+        labels = {value: value and name(value) for value in values}
+        known = list(dict.fromkeys(labels.values()))
+        categories[column] = pd.Categorical(rows[column].map(labels), known)
     return rows.assign(**categories)
 
 
@@ -115,7 +114,7 @@ def facets(
     down, across = (levels(data[name]) if name else [""] for name in (rows, columns))
     figure = new_figure(len(across) * size[0] + 0.9, len(down) * size[1] + 0.9)
     grid = figure.subplots(len(down), len(across), squeeze=False, **subplots)
-    panels, below = [], {}
+    panels, lowest = [], {}
     for (i, row), (j, column) in product(enumerate(down), enumerate(across)):
         axes, where = grid[i, j], {rows: row, columns: column}
         cells = select(data, **{name: value for name, value in where.items() if name})
@@ -124,12 +123,11 @@ def facets(
         if cells.empty:
             _blank(axes, row if left else "", nothing)
         else:
-            below[j] = len(panels)
+            lowest[j] = axes
             panels.append((axes, cells, left))
-    lowest = set(below.values())
     labelled = [
-        (axes, cells, labels[0] if index in lowest else "", left)
-        for index, (axes, cells, left) in enumerate(panels)
+        (axes, cells, labels[0] if axes in lowest.values() else "", left)
+        for axes, cells, left in panels
     ]
     return Facets(figure, grid, labelled)
 
@@ -173,18 +171,9 @@ def scatter(
 def lines(
     axes: Axes, rows: pd.DataFrame, x: str, y: str, column: str, looks: Mapping, **look: object
 ) -> None:
-    """Draw a line per value of a column, and a band where rows have ``low`` and ``high``."""
-    if rows.empty:
-        return
-    sns.lineplot(rows, x=x, y=y, estimator=None, ax=axes, **_colours(column, looks), **look)
-    if "low" in rows:
-        bands = dict(list(rows.dropna(subset="low").groupby(column, observed=True)))
-        outlines = [
-            np.r_[band[[x, "low"]].to_numpy(), band[[x, "high"]].to_numpy()[::-1]]
-            for band in bands.values()
-        ]
-        colours = [looks[name].colour for name in bands]
-        axes.add_collection(PolyCollection(outlines, facecolors=colours, alpha=0.12, lw=0))
+    """Draw a line per value of a column."""
+    if len(rows):
+        sns.lineplot(rows, x=x, y=y, estimator=None, ax=axes, **_colours(column, looks), **look)
 
 
 def marked_lines(
@@ -202,6 +191,23 @@ def hollow(
     for name, cells in rows.groupby("merging", observed=True):
         look = {"marker": looks[name].marker, "edgecolors": looks[name].colour, "linewidths": 1.0}
         axes.scatter(cells[x], cells[y], size, "white", zorder=5, **look)
+
+
+def in_mflops(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with ``mean, low, high`` of their FLOPs in millions; a bound has no interval."""
+    rows = rows.assign(**{part: 1e-6 * rows[f"flops_{part}"] for part in ("mean", "low", "high")})
+    rows.loc[rows["status"] == BOUND, ["low", "high"]] = np.nan
+    return rows
+
+
+def cost_lines(axes: Axes, rows: pd.DataFrame, x: str, looks: Mapping[str, Look]) -> None:
+    """Draw rows of :func:`in_mflops`: a line per merging, intervals, and hollow marks of bounds."""
+    colours = [looks[name].colour for name in rows["merging"]]
+    axes.vlines(rows[x], rows["low"], rows["high"], colours, lw=1.0)
+    marked_lines(axes, rows, x, "mean", "merging", looks)
+    hollow(axes, select(rows, status=BOUND), x, "mean", looks, 16)
+    axes.set_yscale("log")
+    log_axis(axes.yaxis)
 
 
 def forest(axes: Axes, rows: pd.DataFrame, looks: Mapping[str, Look]) -> None:
@@ -225,15 +231,6 @@ def _colours(column: str, looks: Mapping[str, Look]) -> dict[str, object]:
 
 def _markers(column: str, looks: Mapping[str, Look]) -> dict[str, object]:
     return {"style": column, "markers": {name: look.marker for name, look in looks.items()}}
-
-
-def over_seeds(rows: pd.DataFrame, cell: Sequence[str], value: str) -> pd.DataFrame:
-    """Return the mean of a value per cell, and its 95 % interval ``low, high``."""
-    found = [
-        (*key, *mean_interval(values)[1:])
-        for key, values in rows.groupby(list(cell), observed=True)[value]
-    ]
-    return pd.DataFrame(found, columns=[*cell, value, "low", "high"])
 
 
 def stacked_bars(

@@ -6,21 +6,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import (
-    beside,
-    facets,
-    forest,
-    log_axis,
-    merging_looks,
-    named,
-)
+from pam.reporting.figures.panels import beside, facets, forest, log_axis, merging_looks, named
 from pam.reporting.names import ANY_REQUEST, order_combinations
 from pam.reporting.published import reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, REFERENCES
 from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.storage import select
-from pam.reporting.tables.comparison import expected_costs
+from pam.reporting.tables.comparison import AXES, expected_costs
 
 SOURCES = ("matched", "requests", "measurements")
 TITLE = "What does each merger cost, against B1 and B2?"
@@ -35,7 +28,6 @@ _WIDTH = 3.0
 _NOTHING = (
     "no ratio: no such baseline here, or a seed of it,\nor of every merger, never comes that close"
 )
-_KEYS = ["experiment", "pruning", "combination", "merging"]
 
 
 def draw(run: Run, experiment: str) -> Figure | None:
@@ -96,24 +88,21 @@ def _ratios(run: Run, experiment: str) -> pd.DataFrame:
         rows = pd.concat([matched, select(rows, combination=ANY_REQUEST)])
     prunings = rows["pruning"].unique()
     beside_of = rows["pruning"].map(lambda row: run.names.beside(row, prunings))
-    bounded = set(rows.loc[rows["status"] == BOUND, _KEYS].itertuples(index=False, name=None))
+    places = [*rows[AXES].itertuples(index=False, name=None)]
+    bounded = {*rows.loc[rows["status"] == BOUND, AXES].itertuples(index=False, name=None)}
     printed = reported_ratios(*run.setting(experiment))
     every = []
     for reference in REFERENCES:
         ends = {part: f"flops_vs_{reference}_{part}" for part in ("mean", "low", "high")}
-        found = rows[_KEYS].assign(**{part: rows[name] for part, name in ends.items()})
+        found = rows[AXES].assign(**{part: rows[name] for part, name in ends.items()})
         found["against"] = f"against {run.names.merging(reference)}"
         found["paper"] = [
             printed.get((reference, pruning, tasks), np.nan) if merging == "pam" else np.nan
-            for pruning, tasks, merging in found[_KEYS[1:]].itertuples(index=False, name=None)
+            for pruning, tasks, merging in places
         ]
-        bases = found.assign(pruning=beside_of, merging=reference)
         found["bound"] = [
-            one in bounded or other in bounded
-            for one, other in zip(
-                *(frame[_KEYS].itertuples(index=False, name=None) for frame in (found, bases)),
-                strict=True,
-            )
+            place in bounded or (base, place[1], reference) in bounded
+            for place, base in zip(places, beside_of, strict=True)
         ]
         found.loc[found["bound"], ["low", "high"]] = np.nan
         itself = (found["merging"] == reference) & (found["pruning"] == beside_of)

@@ -43,13 +43,14 @@ def draw(run: Run, experiment: str) -> Figure | None:
     panels = facets(rows, "place", "column", (2.4, 2.05), ("", ""))
     for axes in panels.grid[:, :-1].flat:
         axes.set_title("no pair left")
-    for axes, cells in panels:
-        (_summary if axes in panels.grid[:, -1] else _scatter)(axes, cells)
     for axes, cells, _, network in panels.panels:
-        one, other = (f"neuron of task {cells[f'task_{side}'].iloc[0]}" for side in "ab")
-        summary = axes in panels.grid[:, -1]
-        axes.set_ylabel("mean of largest |r|" if summary else f"{network}\n{other}".strip())
-        axes.set_xlabel("layer" if summary else one)
+        if axes in panels.grid[:, -1]:
+            _summary(axes, cells)
+            axes.set(xlabel="layer", ylabel="mean of largest |r|")
+        else:
+            _scatter(axes, cells)
+            one, other = (f"neuron of task {cells[f'task_{side}'].iloc[0]}" for side in "ab")
+            axes.set(xlabel=one, ylabel=f"{network}\n{other}".strip())
     return panels.with_legend(style.marks(_LOOKS.values(), "none"))
 
 

@@ -36,8 +36,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
     labels = ("mutual information\nof the labels (nats)", "neurons (%)")
     panels = facets(found, "merging", "layer", (1.9, 2.0), labels, sharex=True, sharey=True)
     for axes, points in panels:
-        means = points.drop(columns=["low", "high"])
-        marked_lines(axes, means, "information", "mean", "part", _LOOKS)
+        marked_lines(axes, points, "information", "mean", "part", _LOOKS)
         colours = [_LOOKS[part].colour for part in points["part"]]
         low, high = points["low"].clip(lower=0), points["high"].clip(upper=100)
         axes.vlines(points["information"], low, high, colours, lw=1.0)

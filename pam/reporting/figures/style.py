@@ -193,9 +193,7 @@ def save(
     metadata = {"png": {**text, "Software": None}, "svg": {**text, "Date": None, "Creator": None}}
     # One layout for both files, as it is most of the work, with letters as wide as in the PNG.
     figure.set_dpi(DPI)
-    layout = figure.get_layout_engine()
-    if layout is not None:
-        layout.execute(figure)
+    figure.get_layout_engine().execute(figure)
     figure.set_layout_engine(None)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in suffixes]
     for path in paths:

@@ -7,15 +7,14 @@ from matplotlib.figure import Figure
 from pam.reporting.figures import style
 from pam.reporting.figures.panels import (
     beside,
+    cost_lines,
     facets,
-    hollow,
+    in_mflops,
     levels,
-    log_axis,
-    marked_lines,
     merging_looks,
 )
 from pam.reporting.run import Run
-from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
+from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.variants import REQUESTS, sweep_rows
 
 SOURCES = ("requests", "measurements")
@@ -39,20 +38,10 @@ def draw(run: Run, experiment: str) -> Figure | None:
     width = rows.groupby("sweep")["x"].transform(np.ptp)
     rows["at"] = rows["x"] + width * beside(rows["merging"], list(looks), 0.06)
     rows["request"] = pd.Categorical(rows["request"], REQUESTS)
-    for part in ("mean", "low", "high"):
-        rows[part] = 1e-6 * rows[f"flops_{part}"]
-    rows.loc[rows["status"] == BOUND, ["low", "high"]] = np.nan
     size, edges = (2.2, 2.0), ("", "computation (MFLOPs)")
-    panels = facets(rows, "sweep", "request", size, edges, sharex="row", sharey="row")
+    panels = facets(in_mflops(rows), "sweep", "request", size, edges, sharex="row", sharey="row")
     for axes, points in panels:
-        colours = [looks[name].colour for name in points["merging"]]
-        axes.vlines(points["at"], points["low"], points["high"], colours, lw=1.0)
-        lined = points.drop(columns=["low", "high"])
-        marked_lines(axes, lined, "at", "mean", "merging", looks)
-        bounds = points[points["status"] == BOUND]
-        hollow(axes, bounds, "at", "mean", looks, 16)
-        axes.set_yscale("log")
-        log_axis(axes.yaxis)
+        cost_lines(axes, points, "at", looks)
         values = sorted(points["x"].unique())
         axes.set_xticks(values, [f"{value:g}" for value in values])
         axes.margins(x=0.1)

@@ -1,22 +1,12 @@
 """Figure: computation at matched accuracy against how many tasks run."""
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import (
-    beside,
-    facets,
-    hollow,
-    log_axis,
-    marked_lines,
-    merging_looks,
-    named,
-)
+from pam.reporting.figures.panels import beside, cost_lines, facets, in_mflops, merging_looks, named
 from pam.reporting.run import Run
-from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
+from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.pruning_path import MEAN
-from pam.reporting.storage import select
 
 SOURCES = ("requests", "measurements")
 TITLE = "How does the cost grow with the tasks that run?"
@@ -35,22 +25,13 @@ def draw(run: Run, experiment: str) -> Figure | None:
     if not rows["n_tasks"].max() > 2:
         return None
     looks = merging_looks(run, experiment, rows["merging"])
-    rows = named(run, rows)
+    rows = named(run, in_mflops(rows))
     rows["x"] = rows["n_tasks"] + beside(rows["merging"], list(looks), 0.5)
-    for part in ("mean", "low", "high"):
-        rows[part] = 1e-6 * rows[f"flops_{part}"]
-    rows.loc[rows["status"] == BOUND, ["low", "high"]] = np.nan
     numbers = {number: f"{number:.0f}" for number in sorted(rows["n_tasks"].unique())}
     labels = ("tasks that run", "computation (MFLOPs)")
     panels = facets(rows, None, "pruning", (2.6, 2.6), labels, sharey=True)
     for axes, points in panels:
-        colours = [looks[name].colour for name in points["merging"]]
-        axes.vlines(points["x"], points["low"], points["high"], colours, lw=1.0)
-        lined = points.drop(columns=["low", "high"])
-        marked_lines(axes, lined, "x", "mean", "merging", looks)
-        hollow(axes, select(points, status=BOUND), "x", "mean", looks, 16)
-        axes.set_yscale("log")
-        log_axis(axes.yaxis)
+        cost_lines(axes, points, "x", looks)
         axes.set_xticks(list(numbers), list(numbers.values()))
         axes.set_xlim(min(numbers) - 0.5, max(numbers) + 0.5)
     return panels.with_legend(style.marks(looks.values()))

@@ -3,19 +3,15 @@
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import (
-    facets,
-    marked_lines,
-    merging_looks,
-    named,
-    over_seeds,
-    twins,
-)
+from pam.reporting.figures.panels import facets, marked_lines, merging_looks, named, twins
 from pam.reporting.run import Run
+from pam.reporting.statistics.intervals import mean_interval
 from pam.reporting.storage import select
 
 SOURCES = ("training",)
@@ -59,14 +55,27 @@ def draw(run: Run, experiment: str) -> Figure | None:
     }
     panels = facets(curves, "quantity", "column", (2.1, 1.7), ("epoch", ""), sharex="col")
     for axes, points in panels:
-        means = over_seeds(points, ["curve", "epoch"], "value")
-        marked_lines(axes, means, "epoch", "value", "curve", looks)
+        means = points.groupby(["curve", "epoch"])["value"].apply(mean_interval)
+        means = pd.DataFrame([*means], means.index).reset_index()
+        marked_lines(axes, means, "epoch", "mean", "curve", looks)
+        _bands(axes, means.dropna(subset="low"), looks)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     # What a merger minimises is not always the loss of the tasks: only accuracies have one scale.
     limits = [limit for axes in panels.grid[0] for limit in axes.get_ylim()]
     for axes in panels.grid[0]:
         axes.set_ylim(min(limits), max(limits))
     return panels.with_legend(style.marks(looks.values()))
+
+
+def _bands(axes: Axes, means: pd.DataFrame, looks: dict[str, style.Look]) -> None:
+    """Draw the intervals of every curve."""
+    curves = dict([*means.groupby("curve")])
+    outlines = [
+        np.r_[band[["epoch", "low"]].to_numpy(), band[["epoch", "high"]].to_numpy()[::-1]]
+        for band in curves.values()
+    ]
+    colours = [looks[name].colour for name in curves]
+    axes.add_collection(PolyCollection(outlines, facecolors=colours, alpha=0.12, lw=0))
 
 
 def _curves(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
