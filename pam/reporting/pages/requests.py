@@ -114,7 +114,7 @@ def winner_sentences(runs: Iterable[Run]) -> Iterator[str]:
                 names = ", ".join(run.names.merging(name) for name in _KNOWN if name in beaten)
                 parts = [
                     f"**A row that beats all of {names}**: {run.title(experiment)}, "
-                    f"{cheapest(run, family, ranked)}",
+                    f"{cheapest(run, family, ranked, (B1, PAM))}",
                     cheapest_overall(run, experiment),
                     _by_worst_task(run, experiment, reached[0]),
                 ]
