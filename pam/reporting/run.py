@@ -9,6 +9,7 @@ import pandas as pd
 
 from pam.errors import DataError
 from pam.files import file_hash, json_hash
+from pam.registry import ARCHITECTURE, DATASET, MERGER, PRUNER
 from pam.reporting.names import Names
 from pam.reporting.storage import as_numbers, read_text_table, select
 from pam.runs.cells import stage_code
@@ -149,6 +150,17 @@ class Run:
         init = self.sections.get(experiment, {}).get("init", "independent")
         start = _STARTS["pretrained" if isinstance(init, Mapping) else init]
         return self.names.setting(*self.setting(experiment)) + start
+
+    def citations(self, experiment: str, rows: pd.DataFrame) -> str:
+        """Return where architecture, data set and methods of some rows were published, or nothing.
+
+        Args:
+            experiment: of the rows.
+            rows: as text; methods are in the columns ``merging`` and ``pruning``, if there are any.
+        """
+        dataset, architecture = self.setting(experiment)
+        methods = {kind: rows.get(kind.section, ()) for kind in (MERGER, PRUNER)}
+        return self.names.citations({ARCHITECTURE: [architecture], DATASET: [dataset], **methods})
 
     @cached_property
     def names(self) -> Names:

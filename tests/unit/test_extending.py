@@ -73,13 +73,12 @@ import sys
 from pam.config import load_config
 from pam.registry import MERGER, PRUNER
 from pam.reporting.names import Names
-from pam.source.signatures import describe
 names = Names(load_config(sys.argv[1]).model_dump())
 print(names.merging("active"), names.merging("active_most"), names.pruning("quiet"), sep="|")
 print(names.dataset("bars"), names.architecture("shallow"), sep="|")
 print(*names.order_mergings(["pam", "active_most", "mtz", "active", "none"]), sep="|")
-print(describe(MERGER, "active").paper, describe(MERGER, "pam").paper, sep="|")
-print(repr(describe(PRUNER, "quiet").paper))
+print(names.citations({MERGER: ["pam", "none", "active_most", "active"], PRUNER: ["quiet"]}))
+print(repr(names.citations({PRUNER: ["quiet"]})))
 assert "torch" not in sys.modules and "my_plugins" not in sys.modules
 """
     done = python(site, "-c", code, str(site / "workflow" / "config" / "mine.yaml"))
@@ -87,7 +86,7 @@ assert "torch" not in sys.modules and "my_plugins" not in sys.modules
         "Active|Active most|Quiet first",
         "bright bars|Shallow",
         "none|mtz|active|active_most|pam",
-        "Mine et al., 2027|He et al., KDD 2021",
+        "Sources: Active (Mine et al., 2027), PAM (He et al., KDD 2021)",
         "''",
     ], done.stderr
 

@@ -57,6 +57,14 @@ def test_same_data_same_bytes_in_any_number_of_processes(run, drawn, tmp_path, n
     assert [path.read_bytes() for path in again] == [before[path.name] for path in again]
 
 
+def test_every_figure_says_where_its_methods_were_published(run, tmp_path, monkeypatch):
+    stamped = []
+    monkeypatch.setattr(style, "stamp", lambda figure, *lines: stamped.append(" ".join(lines)))
+    assert len(render_figures(run, tmp_path, only=["ratios", "training"])) == 2 * len(stamped) == 4
+    assert all("Sources: LeNet-5 (LeCun et al., Proc. IEEE 1998)" in text for text in stamped)
+    assert all("PAM (He et al., KDD 2021)" in text for text in stamped)
+
+
 def test_unknown_figure_is_named(run, tmp_path):
     with pytest.raises(ConfigError, match="'pie'"):
         render_figures(run, tmp_path, only=["pie"])

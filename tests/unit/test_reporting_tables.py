@@ -43,6 +43,13 @@ def test_every_csv_file_is_read_once(run, tmp_path, monkeypatch):
     assert len(reads) == len(set(reads)) > 8
 
 
+def test_every_table_says_where_its_methods_were_published(run):
+    texts = [path.read_text() for path in run[1] if path.suffix in (".md", ".tex")]
+    assert all("Sources: LeNet-5 (LeCun et al., Proc. IEEE 1998), " in text for text in texts)
+    comparison = (run[0] / "tables" / "comparison.md").read_text()
+    assert "PAM (He et al., KDD 2021), VIBNet (P1) (Dai et al., ICML 2018), Taylor" in comparison
+
+
 def test_rows_are_as_wide_as_their_header(run):
     for path in run[1]:
         if path.suffix == ".md":

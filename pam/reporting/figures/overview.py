@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pam.errors import ConfigError, DataError
+from pam.registry import MERGER
 from pam.reporting.figures import style
 from pam.reporting.figures.panels import beside, forest, log_axis
 from pam.reporting.names import Names
@@ -48,7 +49,7 @@ def render(runs: Sequence[Run], path: str | Path) -> None:
     with style.house_style():
         figure = _draw(ratios)
         style.entitle(figure, TITLE, "each combination of tasks equally likely")
-        style.stamp(figure, NOTE, made_from)
+        style.stamp(figure, NOTE, Names().citations({MERGER: ratios["method"]}), made_from)
         origin = {"figure": "overview", "runs": hashes}
         style.save(figure, stem.with_suffix(""), origin, ["png"])
 

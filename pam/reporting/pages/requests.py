@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from pam.reporting.names import ANY_REQUEST
 from pam.reporting.run import Run
@@ -25,7 +26,8 @@ CONTROLS = (
     f"What every row costs of PAM at δ = {DEFAULT_DELTA:g}. PAM again is the same network pruned "
     "with other noise, so its intervals should hold 1; random (control) has groups of PAM's sizes "
     "at random; branched shares whole layers and then nothing. Where one of the last two costs "
-    "what PAM costs, what neurons tell about labels has no part in the gain."
+    "what PAM costs, what neurons tell about labels has no part in the gain. —: a seed of either "
+    "never comes within δ; ≤: only a bound."
 )
 
 _KNOWN = (B1, B2, ALL_SHARED, PAM)
@@ -201,7 +203,7 @@ def controls_part(run: Run, experiment: str) -> list[str]:
     if PAM not in ran or not ran.intersection(_BLIND):
         return []
     tables = against(run, PAM, DEFAULT_DELTA, experiment=experiment)
-    return [table.to_markdown(4) for table in tables]
+    return [replace(table, title="", notes=()).to_markdown() for table in tables]
 
 
 def controls_sentence(run: Run, experiment: str, pruning: str) -> str:
