@@ -92,8 +92,8 @@ class Names:
         """Return pruning rows in table order: the paper's, then peers and controls, then others."""
         return self._ordered(PRUNER, rows)
 
-    def citations(self, used: Mapping[Kind, Iterable[str]]) -> str:
-        """Return where methods were published, ``Sources: PAM (He et al., KDD 2021)``; or nothing.
+    def citations(self, used: Mapping[Kind, Iterable[str]]) -> list[str]:
+        """Return where methods were published: at most one ``Sources: PAM (He et al., KDD 2021)``.
 
         Args:
             used: kind -> its rows; for a data set or an architecture, its name.
@@ -102,7 +102,7 @@ class Names:
             self._described(kind, row) for kind in used for row in self._ordered(kind, used[kind])
         )
         told = dict.fromkeys(f"{one.title} ({one.paper})" for one in methods if one.paper)
-        return f"Sources: {', '.join(told)}" if told else ""
+        return [f"Sources: {', '.join(told)}"] if told else []
 
     def _described(self, kind: Kind, row: str) -> Description:
         known = registered(kind)

@@ -151,8 +151,8 @@ class Run:
         start = _STARTS["pretrained" if isinstance(init, Mapping) else init]
         return self.names.setting(*self.setting(experiment)) + start
 
-    def citations(self, experiment: str, rows: pd.DataFrame) -> str:
-        """Return where architecture, data set and methods of some rows were published, or nothing.
+    def citations(self, experiment: str, rows: pd.DataFrame) -> list[str]:
+        """Return where architecture, data set and methods of some rows were published, in a note.
 
         Args:
             experiment: of the rows.

@@ -77,8 +77,8 @@ names = Names(load_config(sys.argv[1]).model_dump())
 print(names.merging("active"), names.merging("active_most"), names.pruning("quiet"), sep="|")
 print(names.dataset("bars"), names.architecture("shallow"), sep="|")
 print(*names.order_mergings(["pam", "active_most", "mtz", "active", "none"]), sep="|")
-print(names.citations({MERGER: ["pam", "none", "active_most", "active"], PRUNER: ["quiet"]}))
-print(repr(names.citations({PRUNER: ["quiet"]})))
+print(*names.citations({MERGER: ["pam", "none", "active_most", "active"], PRUNER: ["quiet"]}))
+print(names.citations({PRUNER: ["quiet"]}))
 assert "torch" not in sys.modules and "my_plugins" not in sys.modules
 """
     done = python(site, "-c", code, str(site / "workflow" / "config" / "mine.yaml"))
@@ -87,7 +87,7 @@ assert "torch" not in sys.modules and "my_plugins" not in sys.modules
         "bright bars|Shallow",
         "none|mtz|active|active_most|pam",
         "Sources: Active (Mine et al., 2027), PAM (He et al., KDD 2021)",
-        "''",
+        "[]",
     ], done.stderr
 
 

@@ -102,7 +102,7 @@ def _draw(
     where = f"{run.profile}/{experiment} · seeds: n = {n} · {made_from}"
     notes = module.notes(run, experiment) if hasattr(module, "notes") else []
     cited = run.citations(experiment, run.text_rows(sources[0], experiment=experiment))
-    notes += [*filter(None, [cited]), where, *stale_notes(run.stale, experiment, sources)]
+    notes += [*cited, where, *stale_notes(run.stale, experiment, sources)]
     style.entitle(figure, module.TITLE, run.title(experiment))
     style.stamp(figure, module.NOTE, *notes)
     origin = {"figure": name, **origin_of(run, experiment, "figures", sources)}

@@ -49,7 +49,7 @@ def render(runs: Sequence[Run], path: str | Path) -> None:
     with style.house_style():
         figure = _draw(ratios)
         style.entitle(figure, TITLE, "each combination of tasks equally likely")
-        style.stamp(figure, NOTE, Names().citations({MERGER: ratios["method"]}), made_from)
+        style.stamp(figure, NOTE, *Names().citations({MERGER: ratios["method"]}), made_from)
         origin = {"figure": "overview", "runs": hashes}
         style.save(figure, stem.with_suffix(""), origin, ["png"])
 

@@ -45,7 +45,7 @@ def documents(run: Run) -> Iterator[tuple[str, str, Document]]:
             document = explained(document, run, experiment)
             # A table without a CSV file of its own name is made of matched costs.
             notes = stale_notes(run.stale, experiment, [name if name in TABLES else "matched"])
-            notes += filter(None, [run.citations(experiment, document.numbers)])
+            notes += run.citations(experiment, document.numbers)
             intro = " ".join([document.intro, *(f"{note}." for note in notes)])
             yield experiment, name, replace(document, intro=intro)
 
