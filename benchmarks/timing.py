@@ -4,7 +4,6 @@ Rounds are interleaved (A B C, A B C, ...), so that a busy machine slows all sid
 are taken round by round.
 """
 
-import os
 import random
 import resource
 import statistics
@@ -17,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from pam.runs.machine import environment
+from pam.runs.machine import cores, environment
 
 Timer = Callable[[], float]
 """Does the work once and returns its seconds."""
@@ -109,13 +108,6 @@ def peak_gib() -> float:
     # macOS counts in bytes, other systems in KiB.
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def cores() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @cache

@@ -18,9 +18,10 @@ from torch import nn
 from benchmarks import plain_loop
 from benchmarks.inputs import Shape, noise, plain_module
 from benchmarks.rows import Case, Row, command_line, save, times_as_long, times_faster
-from benchmarks.timing import cores, interleaved, processes, timed
+from benchmarks.timing import interleaved, processes, timed
 from pam.data import MultitaskDataset
 from pam.networks import SingleTaskNetwork, build
+from pam.runs.machine import cores
 from pam.training import Schedule, Stage, fit
 
 BATCH = 32

@@ -5,6 +5,7 @@ from argparse import Namespace
 from pam.cli.arguments import Parser, add_results, count
 from pam.garbage import rare_collections
 from pam.history.stale import stale_tables
+from pam.runs.machine import cores
 from pam.runs.stages import STAGES
 
 HELP = STAGES["figures"].help
@@ -27,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Draw the figures from the CSV files; say so if the rows are of earlier code."""
-    from pam.reporting.figures import cores, render_figures
+    from pam.reporting.figures import render_figures
 
     processes = arguments.processes or min(cores(), _MOST)
     stale = stale_tables(arguments.results)

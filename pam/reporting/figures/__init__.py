@@ -6,7 +6,6 @@ there is no data.
 """
 
 import ctypes
-import os
 import signal
 import sys
 import warnings
@@ -152,11 +151,6 @@ def figure_modules() -> dict[str, ModuleType]:
     conditions = (relatedness, exclusivity, redundancy)
     modules = (ratios, frontier, tasks, groups, information, training, *conditions)
     return dict(zip(FIGURES, (*modules, latency, resources, sweeps), strict=True))
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(
