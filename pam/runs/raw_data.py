@@ -10,10 +10,10 @@ from pam.errors import ConfigError, DataError
 from pam.files import DEFAULT_ROOT, file_hash, read_json, write_json
 from pam.runs.cells import Cell
 from pam.runs.stages import STAGES
+from pam.source.code import HASH_LENGTH
 
 # Beside Snakemake's notes, which hold the hashes that are compared.
 NOTES = ".snakemake/raw_data.json"
-HASH_LENGTH = 12
 
 
 def check_folders(

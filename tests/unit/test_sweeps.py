@@ -211,6 +211,31 @@ def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
     assert any(note.startswith("1 of 2 ratios lie within") for note in table.notes)
 
 
+def test_a_pruner_with_other_settings_stands_beside_itself(tmp_path):
+    slow = {"vibnet_slow": {"method": "vibnet", "beside": "vibnet"}}
+    experiments = {"overlap_0": OVERLAPS["overlap_0"] | {"pruning": slow}}
+    rows = [
+        ("overlap_0", merging, pruning, ratio, {"n_tasks": None, "combinations": 1})
+        for merging, pruning, ratio in (
+            ("none", "vibnet", ITSELF),
+            ("none", "vibnet_slow", (1.5, 1.2, 1.9, 0.03, 0.03)),
+            ("pam", "vibnet", (1.1, 1.0, 1.2, 0.03, 0.03)),
+            ("pam", "vibnet_slow", LESS),
+            ("mtz", "vibnet_slow", LESS),
+            ("all_shared", "vibnet", LESS),
+            ("all_shared", "vibnet_readers", LESS),
+        )
+    ]
+    (table,) = protocol_tables(ratios(run_of(tmp_path, experiments), "requests", rows))
+    assert table.header[2:] == ["VIBNet (P1)", "VIBNet (P1) slow"]
+    assert table.rows == [
+        ["overlap_0", "B1 none", "1", "1.50 [1.20, 1.90]"],
+        ["overlap_0", "B2 MTZ", "–", "0.80 [0.70, 0.90]"],
+        ["overlap_0", "PAM", "1.10 [1.00, 1.20]", "0.80 [0.70, 0.90]"],
+    ]
+    assert table.strong == {(2, 3)}
+
+
 def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypatch):
     half = Standing("vibnet", "none", 2e6, False, Estimate(6, 0.5, 0.4, 0.6), 0.031, 0.031)
     first = Standing("vibnet_readers", "all_shared", 1e6, False, Estimate(6, *[nan] * 3), nan, nan)

@@ -21,7 +21,6 @@ from pam.reporting.tables.cell_text import (
     baseline,
     cost_cell,
     factor_cell,
-    noted_table,
     number,
     row_interval,
 )
@@ -67,7 +66,7 @@ def costs_and_ratios(run: Run, experiment: str) -> TextTable:
     header += [cell for name in against for cell in (name, "p")] + ["accuracy (%)"]
     if len(printed):
         header += [f"paper {name}" for name in ("MFLOPs", *against, "accuracy (%)")]
-    return noted_table("", header, body, 3)
+    return TextTable("", header, body, 3)
 
 
 def single_tasks(run: Run, experiment: str) -> str:

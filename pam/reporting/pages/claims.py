@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pam.reporting.pages.requests import cheapest, controls_sentence
+from pam.reporting.pages.requests import cheapest, costs_sentence
 from pam.reporting.published import published, reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics import claims
@@ -162,8 +162,12 @@ def answer(claimed: Sequence[Claim], elsewhere: Sequence[str] = ()) -> str:
     requests = [_request(runs[place], *place) for place in asked]
     never = f"; {NEVER}" if any(math.isinf(one.estimate.mean) for one in evidence) else ""
     points = [
-        _listed("**The paper's claims:**", map(_told, claimed)),
-        _listed(f"**Whatever is asked for**, {DEFAULT_DELTA:g} point lost:", requests),
+        _listed(
+            "**The paper's claims**, of all tasks, pruners and losses the best and the worst "
+            f"ratio{never}:",
+            map(_told, claimed),
+        ),
+        _listed(f"**Whatever is asked for**, {DEFAULT_DELTA:g} point lost, costs:", requests),
         *([_listed(elsewhere[0], elsewhere[1:])] if elsewhere else []),
     ]
     return "\n".join(
@@ -172,19 +176,18 @@ def answer(claimed: Sequence[Claim], elsewhere: Sequence[str] = ()) -> str:
             f"{' and '.join(names.pruning(one) for one, names in prunings.items())}: ratios of "
             f"computation where the tasks have lost {' or '.join(deltas)} percentage points of "
             f"accuracy on average, with 95 % intervals over "
-            f"{max(one.estimate.n for one in evidence)} seeds; of all tasks, pruners and losses "
-            f"the best and the worst{never}.\n",
+            f"{max(one.estimate.n for one in evidence)} seeds.\n",
             *(f"{index}. {point}" for index, point in enumerate(points, 1)),
         ]
     )
 
 
 def _request(run: Run, pruning: str, experiment: str) -> str:
-    """Return who makes a request cheapest under a pruner, and what the controls cost there."""
+    """Return what PAM and the controls cost for any request under a pruner, and who is cheapest."""
     ranked = standings(run, experiment, DEFAULT_DELTA)[pruning]
-    told = cheapest(run, pruning, ranked, (B1, claims.PAM))
-    controls = controls_sentence(run, experiment, pruning)
-    return f"{run.names.pruning(pruning)}, `{run.profile}`: {told} {controls}".strip()
+    costs = costs_sentence(run, experiment, pruning)
+    first = cheapest(run, pruning, ranked, ())
+    return f"{run.names.pruning(pruning)}, `{run.profile}`: {costs}; {first}"
 
 
 def _listed(first: str, sentences: Iterable[str]) -> str:

@@ -18,16 +18,14 @@ from pam.reporting.tables.text_table import TextTable
 REQUESTS = (
     "The mean over all combinations of tasks, each as likely as the profile says, at "
     f"δ = {DEFAULT_DELTA:g}; rows that are compared with the same B1 and B2 stand together. Costs "
-    f"more: interval below 1 and p < {LEVEL:g}; ≤: only a bound; epochs: of training along a path, "
-    "mean over seeds."
+    f"more: interval below 1 and p < {LEVEL:g}; epochs: of training along a path, mean over seeds."
 )
 
 CONTROLS = (
     f"What every row costs of PAM at δ = {DEFAULT_DELTA:g}. PAM again is the same network pruned "
     "with other noise, so its intervals should hold 1; random (control) has groups of PAM's sizes "
     "at random; branched shares whole layers and then nothing. Where one of the last two costs "
-    "what PAM costs, what neurons tell about labels has no part in the gain. —: a seed of either "
-    "never comes within δ; ≤: only a bound."
+    "what PAM costs, what neurons tell about labels has no part in the gain."
 )
 
 _KNOWN = (B1, B2, ALL_SHARED, PAM)
@@ -206,18 +204,17 @@ def controls_part(run: Run, experiment: str) -> list[str]:
     return [replace(table, title="", notes=()).to_markdown() for table in tables]
 
 
-def controls_sentence(run: Run, experiment: str, pruning: str) -> str:
-    """Return what a request costs of PAM with each control; empty where none ran."""
-    names = {run.names.merging(name) for name in _BLIND}
-    told = [
-        f"{merging} {ratio} (p = {p})"
-        for table in against(run, PAM, DEFAULT_DELTA, experiment=experiment, pruning=pruning)
-        for _, tasks, merging, ratio, p, _ in table.rows
-        if tasks == ANY_REQUEST and merging in names
-    ]
-    if not told:
-        return ""
-    return (
-        "Does what neurons tell about labels matter? Mergers that do not know it cost of PAM, for "
-        f"any request: {', '.join(told)}."
-    )
+def costs_sentence(run: Run, experiment: str, pruning: str) -> str:
+    """Return what a request costs of B1 with PAM, and of PAM with each control that ran."""
+    told = []
+    for reference, mergings in ((B1, (PAM,)), (PAM, _BLIND)):
+        names = {run.names.merging(name) for name in mergings}
+        tables = against(run, reference, DEFAULT_DELTA, experiment=experiment, pruning=pruning)
+        ratios = [
+            f"{merging} {ratio} (p = {p})"
+            for table in tables
+            for _, tasks, merging, ratio, p, _ in table.rows
+            if tasks == ANY_REQUEST and merging in names
+        ]
+        told += [f"{', '.join(ratios)} of {run.names.merging(reference)}"] if ratios else []
+    return "; ".join(told)

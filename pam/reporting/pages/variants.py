@@ -1,6 +1,6 @@
 """Tables of experiments alike but for one thing: when merging pays, and what ratios hang on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -13,22 +13,20 @@ from pam.reporting.statistics.claims import PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
-from pam.reporting.tables.cell_text import Lookup, baseline, noted_table, ratio_cell
+from pam.reporting.tables.cell_text import Lookup, baseline, ratio_cell
 from pam.reporting.tables.comparison import AXES, expected_costs, ratio_cells
 from pam.reporting.tables.text_table import TextTable
 
 SWEEPS = (
     f"What a request costs of B1 and of B2 at δ = {DEFAULT_DELTA:g}, where tasks have more in "
-    "common, are more, or have wider networks; all else is the same. Were PAM to follow the "
-    "cheaper of the two, none of its ratios would exceed 1."
+    "common, are more, or have wider networks; all else is the same; bold: the interval lies below "
+    "1. Were PAM to follow the cheaper of the two, none of its ratios would exceed 1."
 )
 PROTOCOLS = (
     "The same data, networks, mergers and pruners; only epochs, rates, paths, or the weights from "
     "which networks start differ, as the profile says. A ratio that hangs on them says little "
-    "about mergers."
+    "about mergers. Bold: outside the interval of the first column."
 )
-_BELOW = "bold: the 95 % interval lies below 1."
-_OUTSIDE = "bold: outside the interval of the first column."
 _B1 = f"flops_vs_{REFERENCES[0]}"
 
 
@@ -66,7 +64,7 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> list[TextTable]:
     notes = [f"PAM, any request, of the cheaper of the two: {told}."] if told else []
     places = sorted({*zip(rows["x"], rows["experiment"], strict=True)})
     first = leaders(run, sweep, ((f"{x:g}", one, beside) for x, one in places))
-    return [noted_table(title, header, body, 3, strong, notes, bold=_BELOW), *first]
+    return [TextTable(title, header, body, 3, frozenset(strong), notes), *first]
 
 
 def _of_the_cheaper(run: Run, lookup: Lookup, beside: str, x: float) -> str:
@@ -85,8 +83,44 @@ def _of_the_cheaper(run: Run, lookup: Lookup, beside: str, x: float) -> str:
 
 
 def protocol_tables(run: Run) -> list[TextTable]:
-    """Return, of experiments otherwise alike, ratios to B1, and who makes a request cheapest."""
-    return [table for names in protocols(run) for table in _protocol(run, names)]
+    """Return what ratios hang on: settings of a pruner; schedules, paths and first weights.
+
+    Of the latter, experiments otherwise alike, also who makes a request cheapest.
+    """
+    return [*_pruners(run), *(table for names in protocols(run) for table in _protocol(run, names))]
+
+
+def _pruners(run: Run) -> Iterator[TextTable]:
+    """Yield what any request costs of B1 by a pruner, and by the same one with other settings.
+
+    Bold: what lies outside the interval of the first column.
+    """
+    rows = expected_costs(run, requirement=MEAN, delta=DEFAULT_DELTA)
+    rows = rows[rows["combination"] == ANY_REQUEST]
+    lookup = Lookup(run.names, rows, ["pruning", "experiment", "merging"])
+    families: dict[str, list[str]] = {}
+    for pruning in lookup.values("pruning"):
+        if not run.names.is_beside_another(pruning):
+            families.setdefault(run.names.beside(pruning, rows["pruning"]), []).append(pruning)
+    for family, (first, *others) in families.items():
+        body, strong = [], []
+        for experiment, merging in lookup.places("experiment", "merging"):
+            row, *varied = (lookup.get(one, experiment, merging) for one in (first, *others))
+            if not any(varied):
+                continue
+            base = lookup.get(family, experiment, REFERENCES[0])
+            cells = [ratio_cell(one, base, _B1) for one in varied]
+            if row is base:
+                cells.insert(0, "1")
+            else:
+                cells.insert(0, ratio_cell(row, base, _B1))
+                outside = [_is_outside(one or {}, row or {}) for one in varied]
+                strong += [(len(body), 3 + index) for index, is_so in enumerate(outside) if is_so]
+            body.append([experiment, run.names.merging(merging), *cells])
+        if body:
+            header = ["experiment", "merging", *map(run.names.pruning, (first, *others))]
+            title = f"Profile `{run.profile}`: any request / B1, by settings of the pruner"
+            yield TextTable(title, header, body, 2, frozenset(strong))
 
 
 def _protocol(run: Run, experiments: Sequence[str]) -> list[TextTable]:
@@ -120,7 +154,7 @@ def _protocol(run: Run, experiments: Sequence[str]) -> list[TextTable]:
     places = ((f"`{name}`", name, family) for name, family in product(experiments, families))
     header = ["δ", "pruning", "tasks", f"/ {baseline(run.names, REFERENCES[0])}", *experiments]
     title = f"Profile `{run.profile}`: {', '.join(experiments)}"
-    table = noted_table(title, header, body, 4, strong, notes, bold=_OUTSIDE)
+    table = TextTable(title, header, body, 4, frozenset(strong), notes)
     return [table, *leaders(run, "experiment", places)]
 
 

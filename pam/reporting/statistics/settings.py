@@ -44,20 +44,22 @@ def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
         for run in runs
         for one in groups(run)
     ]
-    parts = [_ratios(*place) for place in _told_apart(places)]
+    parts = [(place, rows) for place in places if len(rows := _ratios(place[0], *place[2:]))]
+    groups = _told_apart([place for place, _ in parts])
+    parts = [rows.assign(group=group) for (_, rows), group in zip(parts, groups, strict=True)]
     every = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
     return every.drop_duplicates(["group", "settings"], ignore_index=True)
 
 
-def _told_apart(places: Sequence[tuple[Run, *_Place]]) -> Iterator[tuple[Run, *_Place]]:
-    """Yield places, with the experiment in the group where several that stand alone have one."""
+def _told_apart(places: Sequence[tuple[Run, *_Place]]) -> Iterator[str]:
+    """Yield groups, with the experiment in it where several that stand alone have one."""
     names: dict[str, set[str]] = {}
     for _, group, name, place in places:
         if not place:
             names.setdefault(group, set()).add(name)
-    for run, group, name, place in places:
+    for _, group, name, place in places:
         is_one_of_several = not place and len(names[group]) > 1
-        yield run, f"{group}: {name}" if is_one_of_several else group, name, place
+        yield f"{group}: {name}" if is_one_of_several else group
 
 
 def outcomes(ratios: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +75,7 @@ def outcomes(ratios: pd.DataFrame) -> pd.DataFrame:
     return counts.reindex([one for one in methods() if one in counts.index])
 
 
-def _ratios(run: Run, group: str, experiment: str, place: str) -> pd.DataFrame:
+def _ratios(run: Run, experiment: str, place: str) -> pd.DataFrame:
     """Return the ratios of one experiment; groups learned stand where their baselines do."""
     rows = run.rows("requests", experiment=experiment, requirement=MEAN, delta=DEFAULT_DELTA)
     rows = rows[rows["n_tasks"].isna()].dropna(subset=f"flops_vs_{B1}_mean")
@@ -87,7 +89,6 @@ def _ratios(run: Run, group: str, experiment: str, place: str) -> pd.DataFrame:
     ratios = pd.DataFrame({part: rows[f"flops_vs_{B1}_{part}"] for part in _PARTS}).assign(
         settings=[run.row_settings(experiment, *row) for row in zip(merging, pruning, strict=True)],
         method=merging.mask(is_learned).mask(is_learned & (merging == ALL_SHARED), _LEARNED),
-        group=group,
         place=pruner.map(places),
         n=rows["n"],
         # Against a bound of the baseline every ratio is one.

@@ -62,7 +62,7 @@ def _in_order(names: Names, axis: str, values: Iterable[Any]) -> list[Any]:
         return names.order_prunings(values)
     if axis == "combination":
         return order_combinations(values)
-    return sorted(values, key=natural_key if axis == "layer" else None)
+    return sorted(values, key=natural_key if axis in ("experiment", "layer") else None)
 
 
 NOT_ASKED = "–"
@@ -197,17 +197,16 @@ def noted_table(
     strong: Collection[tuple[int, int]] = (),
     notes: Iterable[str] = (),
     reached: str = DASH_NOTES["†"],
-    bold: str = BOLD_NOTE,
 ) -> TextTable:
     """Return a table with the explanations of the signs in its cells, then further notes.
 
-    ``reached`` is the one of what does not reach δ, ``bold`` the one of strong cells.
+    ``reached`` is the one of what does not reach δ.
     """
     text = "".join(f"\n{cell}" for row in rows for cell in row[labels:])
     # ≤ and ≥ share a note; the one on brackets is on cells that begin with one.
     text = text.replace("≥", "≤")
     signs = DASH_NOTES | {"†": reached}
-    known = [note for sign, note in signs.items() if sign in text] + [bold] * bool(strong)
+    known = [note for sign, note in signs.items() if sign in text] + [BOLD_NOTE] * bool(strong)
     return TextTable(title, header, rows, labels, frozenset(strong), [*known, *notes])
 
 
