@@ -119,7 +119,7 @@ def _pruners(run: Run) -> Iterator[TextTable]:
             body.append([experiment, run.names.merging(merging), *cells])
         if body:
             header = ["experiment", "merging", *map(run.names.pruning, (first, *others))]
-            title = f"Profile `{run.profile}`: any request / B1, by settings of the pruner"
+            title = f"Profile `{run.profile}`: any request / B1, by settings of {run.names.pruning(family)}"
             yield TextTable(title, header, body, 2, frozenset(strong))
 
 
