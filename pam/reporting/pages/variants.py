@@ -100,27 +100,26 @@ def _pruners(run: Run) -> Iterator[TextTable]:
     lookup = Lookup(run.names, rows, ["pruning", "experiment", "merging"])
     families: dict[str, list[str]] = {}
     for pruning in lookup.values("pruning"):
-        if not run.names.is_beside_another(pruning):
-            families.setdefault(run.names.beside(pruning, rows["pruning"]), []).append(pruning)
-    for family, (first, *others) in families.items():
+        family = run.names.beside(pruning, rows["pruning"])
+        if pruning != family and not run.names.is_beside_another(pruning):
+            families.setdefault(family, []).append(pruning)
+    for family, others in families.items():
         body, strong = [], []
         for experiment, merging in lookup.places("experiment", "merging"):
-            row, *varied = (lookup.get(one, experiment, merging) for one in (first, *others))
+            row, *varied = (lookup.get(one, experiment, merging) for one in (family, *others))
             if not any(varied):
                 continue
             base = lookup.get(family, experiment, REFERENCES[0])
-            cells = [ratio_cell(one, base, _B1) for one in varied]
-            if row is base:
-                cells.insert(0, "1")
+            cells = [ratio_cell(one, base, _B1) for one in (row, *varied)]
+            if row and merging == REFERENCES[0]:
+                cells[0] = "1"
             else:
-                cells.insert(0, ratio_cell(row, base, _B1))
                 outside = [_is_outside(one or {}, row or {}) for one in varied]
                 strong += [(len(body), 3 + index) for index, is_so in enumerate(outside) if is_so]
             body.append([experiment, run.names.merging(merging), *cells])
-        if body:
-            header = ["experiment", "merging", *map(run.names.pruning, (first, *others))]
-            title = f"Profile `{run.profile}`: any request / B1, by settings of {run.names.pruning(family)}"
-            yield TextTable(title, header, body, 2, frozenset(strong))
+        header = ["experiment", "merging", *map(run.names.pruning, (family, *others))]
+        what = f"any request / B1, by settings of {run.names.pruning(family)}"
+        yield TextTable(f"Profile `{run.profile}`: {what}", header, body, 2, frozenset(strong))
 
 
 def _protocol(run: Run, experiments: Sequence[str]) -> list[TextTable]:
