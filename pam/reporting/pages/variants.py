@@ -13,6 +13,7 @@ from pam.reporting.statistics.claims import PAM
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
+from pam.reporting.storage import select
 from pam.reporting.tables.cell_text import Lookup, baseline, ratio_cell
 from pam.reporting.tables.comparison import AXES, expected_costs, ratio_cells
 from pam.reporting.tables.text_table import TextTable
@@ -96,7 +97,7 @@ def _pruners(run: Run) -> Iterator[TextTable]:
     Bold: what lies outside the interval of the first column.
     """
     rows = expected_costs(run, requirement=MEAN, delta=DEFAULT_DELTA)
-    rows = rows[rows["combination"] == ANY_REQUEST]
+    rows = select(rows, combination=ANY_REQUEST)
     lookup = Lookup(run.names, rows, ["pruning", "experiment", "merging"])
     families: dict[str, list[str]] = {}
     for pruning in lookup.values("pruning"):

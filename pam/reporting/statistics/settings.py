@@ -38,26 +38,26 @@ def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
         first, then sweeps, then other protocols; one that is in two of them has rows in both. Of
         runs that measured the same the first counts.
     """
-    places = [
-        (run, *one)
-        for groups in (_alone, _swept, _protocols)
+    known = [
+        (place, rows)
+        for places in (_alone, _swept, _protocols)
         for run in runs
-        for one in groups(run)
+        for place in places(run)
+        if len(rows := _ratios(run, *place[1:]))
     ]
-    parts = [(place, rows) for place in places if len(rows := _ratios(place[0], *place[2:]))]
-    groups = _told_apart([place for place, _ in parts])
-    parts = [rows.assign(group=group) for (_, rows), group in zip(parts, groups, strict=True)]
+    groups = _told_apart([place for place, _ in known])
+    parts = [rows.assign(group=group) for (_, rows), group in zip(known, groups, strict=True)]
     every = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
     return every.drop_duplicates(["group", "settings"], ignore_index=True)
 
 
-def _told_apart(places: Sequence[tuple[Run, *_Place]]) -> Iterator[str]:
+def _told_apart(places: Sequence[_Place]) -> Iterator[str]:
     """Yield groups, with the experiment in it where several that stand alone have one."""
     names: dict[str, set[str]] = {}
-    for _, group, name, place in places:
+    for group, name, place in places:
         if not place:
             names.setdefault(group, set()).add(name)
-    for _, group, name, place in places:
+    for group, name, place in places:
         is_one_of_several = not place and len(names[group]) > 1
         yield f"{group}: {name}" if is_one_of_several else group
 
