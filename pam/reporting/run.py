@@ -119,6 +119,11 @@ class Run:
         """How likely each combination is to be asked for; empty where all are alike."""
         return self.config.get("requests", {})
 
+    @property
+    def likely_in_words(self) -> str:
+        """What any request is the mean of, where combinations are not all alike; else empty."""
+        return "each combination as likely as the profile says" if self.likely else ""
+
     @cached_property
     def experiments(self) -> list[str]:
         """The experiments of the run, sorted: those of every CSV file that measures one."""

@@ -10,6 +10,7 @@ from pam.reporting.aggregate import aggregate
 from pam.reporting.names import size_name
 from pam.reporting.run import Run
 from pam.reporting.tables.against import against
+from pam.reporting.tables.comparison import comparison
 from pam.reporting.tables.networks import operating_points
 from tests.reporting_fixtures import FIVE_TASKS, write_records, write_run
 
@@ -65,6 +66,9 @@ def test_requests_are_as_likely_as_the_profile_says(tmp_path):
     expected = 1e-6 * (3 * flops["A"] + flops["B"]) / 4
     rows = operating_points(run, "fashion").tables[0].rows
     assert float(rows[0][6]) == pytest.approx(expected, rel=0.01)
+    (experiment,) = run.experiments
+    words = "combinations, each combination as likely as the profile says."
+    assert words in comparison(run, experiment).intro
 
 
 def test_any_merger_may_count_as_one(run, capsys):

@@ -101,7 +101,8 @@ def _draw(
     where = f"{run.profile}/{experiment} · seeds: n = {n} · {made_from}"
     notes = module.notes(run, experiment) if hasattr(module, "notes") else []
     cited = run.citations(experiment, run.text_rows(sources[0], experiment=experiment))
-    notes += [*cited, where, *stale_notes(run.stale, experiment, sources)]
+    weights = [run.likely_in_words] if run.likely and "requests" in sources else []
+    notes += [*weights, *cited, where, *stale_notes(run.stale, experiment, sources)]
     style.entitle(figure, module.TITLE, run.title(experiment))
     style.stamp(figure, module.NOTE, *notes)
     origin = {"figure": name, **origin_of(run, experiment, "figures", sources)}

@@ -57,7 +57,7 @@ def comparison(run: Run, experiment: str) -> Document | None:
         tables += [_whole_frontiers(run, experiment), paths_table(run, experiment)]
     return Document(
         title=f"{run.title(experiment)} at matched accuracy",
-        intro=introduction(measured),
+        intro=introduction(measured, run.likely_in_words),
         tables=tables,
         numbers=_numbers(run, experiment, paper),
     )
@@ -209,8 +209,8 @@ def _paper_notes(names: Names, printed: Lookup, shown: set[tuple]) -> list[str]:
     return [f"paper: as printed{computed if derived else ''}; —: not known."]
 
 
-def introduction(measured: pd.DataFrame) -> str:
-    """Return how the comparison was made and on how much it rests."""
+def introduction(measured: pd.DataFrame, likely: str) -> str:
+    """Return how the comparison was made, how likely requests are, and on how much it rests."""
     measured = measured[measured["status"] == OK]
     n = measured["seed"].nunique()
     paths = pruned(measured).groupby(["pruning", "merging", "seed"])["strength"].nunique()
@@ -221,7 +221,7 @@ def introduction(measured: pd.DataFrame) -> str:
         "accuracy on average, against the single-task networks of the same seed: read from "
         f"monotone fits per seed and task ({networks} networks a path), geometric means over "
         f"n = {n} seeds, ratios paired by seed. {brackets(n)} “{ANY_REQUEST}”: mean over all "
-        "combinations. "
+        f"combinations{likely and f', {likely}'}. "
         "FLOPs in the paper's convention, multiplications and additions counted."
     )
 
