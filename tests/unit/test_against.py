@@ -7,9 +7,13 @@ import pytest
 
 from pam.cli.main import main
 from pam.reporting.aggregate import aggregate
-from pam.reporting.names import size_name
+from pam.reporting.names import ANY_REQUEST, size_name
+from pam.reporting.pages.beside import random_sentence
 from pam.reporting.run import Run
+from pam.reporting.statistics import settings
+from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.tables.against import against
+from pam.reporting.tables.cell_text import interval
 from pam.reporting.tables.comparison import comparison
 from pam.reporting.tables.networks import operating_points
 from tests.reporting_fixtures import FIVE_TASKS, write_records, write_run
@@ -27,7 +31,7 @@ def test_against_b1_they_are_those_of_the_csv_file(run):
     matched = run.rows("matched", requirement="mean", delta=1)
     assert len(table.rows) == 4 * 4
     for _, tasks, merger, ratio, p, _ in table.rows:
-        if tasks == "any request":
+        if tasks == ANY_REQUEST:
             continue
         names = matched["merging"].map(run.names.merging)
         row = matched[(matched["combination"] == tasks) & (names == merger)].iloc[0]
@@ -93,3 +97,21 @@ def test_a_ratio_of_what_is_only_bounded_is_a_bound(run):
     assert {ratio[0] + ratio[-1] for _, _, _, ratio, _, _ in table.rows} == {"()"}
     assert {p for *_, p, _ in table.rows} == {"—"}
     assert "both costs of the ratio are only upper bounds" in " ".join(table.notes)
+
+
+def test_pam_is_set_against_random_groups_wherever_both_ran(tmp_path):
+    axes = {"prunings": ("vibnet",), "seeds": tuple(range(6))}
+    run = Run(write_run(tmp_path / "both", mergings=("none", "random", "pam"), **axes))
+    without = Run(write_run(tmp_path / "without", mergings=("none", "pam"), **axes))
+    told = [
+        ratio
+        for table in against(run, "random", DEFAULT_DELTA)
+        for _, tasks, merging, ratio, *_ in table.rows
+        if (tasks, merging) == (ANY_REQUEST, "PAM")
+    ]
+    ratios = settings.against_random([run, without])
+    parts = ratios[["estimate", "low", "high"]].to_numpy()
+    assert [interval(*row, ".2f") for row in parts] == told and len(told) == 1
+    assert (ratios["high"] < 1).all()
+    assert "less than they do in 1 of 1 settings and more in 0." in random_sentence([run, run])
+    assert random_sentence([without]) == ""

@@ -26,7 +26,7 @@ NOTE = (
     "bars: 95 % interval over seeds · hollow: only a bound · no mark: a seed never comes that close"
 )
 
-_WIDTH, _LINE = 4.6, 0.24
+_WIDTH, _LINE = 4.6, 0.3
 """Inches of a panel, and of a line of it."""
 
 
@@ -82,7 +82,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look], lines: 
             labels.append(place)
     keys = zip(rows["group"], rows["place"], strict=True)
     at = pd.Series([places[key] for key in keys], rows.index)
-    rows = rows.assign(y=at + beside(rows["merging"], list(looks), 0.6))
+    rows = rows.assign(y=at + beside(rows["merging"], list(looks), 0.7))
     forest(axes, rows, looks)
     axes.set_xscale("log")
     log_axis(axes.xaxis)

@@ -12,7 +12,7 @@ from pam.reporting.statistics import claims
 from pam.reporting.statistics.intervals import mean_interval
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.pruning_path import MEAN
-from pam.reporting.statistics.settings import any_requests, methods, outcomes
+from pam.reporting.statistics.settings import against_random, any_requests, methods, outcomes
 from pam.reporting.statistics.variants import sweeps
 from pam.reporting.storage import select
 from pam.reporting.tables.cell_text import (
@@ -116,6 +116,15 @@ def settings_sentence(runs: Sequence[Run]) -> str:
     return (
         f"**In all settings of the picture**, any request, {DEFAULT_DELTA:g} point lost, against "
         f"{Names().merging(REFERENCES[0])} (interval and p < {claims.LEVEL:g}): {'; '.join(told)}."
+    )
+
+
+def random_sentence(runs: Sequence[Run]) -> str:
+    """Return in how many settings PAM costs less, and more, than random groups; or nothing."""
+    return "".join(
+        f"**Groups of PAM's sizes dealt at random** tell whether it matters which units share: PAM "
+        f"costs less than they do in {one.less} of {one.known} settings and more in {one.more}."
+        for one in outcomes(against_random(runs)).itertuples()
     )
 
 

@@ -10,6 +10,7 @@ from pam.reporting.pages.beside import (
     costs_and_ratios,
     factor_sentences,
     largest_factors,
+    random_sentence,
     settings_sentence,
     single_tasks,
 )
@@ -118,8 +119,8 @@ def answer_of(runs: Runs) -> str:
     claimed = ratio_claims(papers)
     if not any(claim.evidence for claim in claimed):
         raise DataError("no run sets PAM against B1 in the paper's settings: there is no answer")
-    elsewhere = [settings_sentence(runs), *winner_sentences(runs), *factor_sentences(runs)]
-    return answer(claimed, [*filter(None, elsewhere)])
+    elsewhere = [settings_sentence(runs), random_sentence(runs), *winner_sentences(runs)]
+    return answer(claimed, [*filter(None, [*elsewhere, *factor_sentences(runs)])])
 
 
 def _measured(runs: Runs) -> tuple[Places, Places]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pam.reporting.names import ANY_REQUEST
 from pam.reporting.run import Run
-from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
+from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM, RANDOM
 from pam.reporting.statistics.matched import DEFAULT_DELTA, RATIO_PARTS
 from pam.reporting.statistics.pruning_path import MEAN, WORST
 from pam.reporting.statistics.standings import Standing, overall_standings, standings
@@ -31,7 +31,7 @@ CONTROLS = (
 _KNOWN = (B1, B2, ALL_SHARED, PAM)
 """The rows that everybody asks about."""
 
-_BLIND = ("random", "branch")
+_BLIND = (RANDOM, "branch")
 """Mergers that know nothing of what neurons tell."""
 
 

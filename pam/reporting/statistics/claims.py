@@ -25,7 +25,7 @@ MARGIN = 1.1
 """Costs that differ by a smaller factor count as equal."""
 
 CORRELATION_MARGIN = 0.1
-PAM, ALL_SHARED = "pam", "all_shared"
+PAM, ALL_SHARED, RANDOM = "pam", "all_shared", "random"
 B1, B2 = REFERENCES
 PRUNINGS = ("vibnet", "taylor")
 

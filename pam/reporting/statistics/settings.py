@@ -6,12 +6,14 @@ import pandas as pd
 
 from pam.reporting.names import Names
 from pam.reporting.run import Run
-from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM
+from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM, RANDOM
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
+from pam.reporting.statistics.matched_cost import Ratio
 from pam.reporting.statistics.pruning_path import MEAN
+from pam.reporting.statistics.standings import request_ratios
 from pam.reporting.statistics.variants import protocols, sweeps, varied
 
-_FAITHFUL = (B2, ALL_SHARED, PAM)
+_FAITHFUL = (B2, ALL_SHARED, PAM, RANDOM)
 _LEARNED = "learned"
 
 _PARTS = ("mean", "low", "high", "p")
@@ -49,6 +51,22 @@ def any_requests(runs: Sequence[Run]) -> pd.DataFrame:
     parts = [rows.assign(group=group) for (_, rows), group in zip(known, groups, strict=True)]
     every = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
     return every.drop_duplicates(["group", "settings"], ignore_index=True)
+
+
+def against_random(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return what any request costs with PAM of groups of its sizes dealt at random.
+
+    Returns:
+        As :func:`any_requests`, a row per setting, but without ``group`` and ``place``.
+    """
+    rows = [
+        ratio._asdict()
+        | {"settings": run.row_settings(experiment, RANDOM, pruning), "method": PAM, "bound": False}
+        for run in runs
+        for experiment in run.experiments
+        for pruning, ratio in request_ratios(run, experiment, PAM, RANDOM).items()
+    ]
+    return pd.DataFrame(rows, columns=["settings", "method", *Ratio._fields, "bound"])
 
 
 def _told_apart(places: Sequence[_Place]) -> Iterator[str]:

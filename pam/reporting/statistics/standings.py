@@ -8,8 +8,8 @@ import numpy as np
 
 from pam.reporting.run import Run
 from pam.reporting.statistics.intervals import LEVEL, Estimate, holm
-from pam.reporting.statistics.matched import Weights, any_request
-from pam.reporting.statistics.matched_cost import Reading, paired, read_costs
+from pam.reporting.statistics.matched import DEFAULT_DELTA, Weights, any_request
+from pam.reporting.statistics.matched_cost import Ratio, Reading, paired, read_costs
 from pam.reporting.statistics.points import Networks, pruned_networks
 from pam.reporting.statistics.pruning_path import MEAN
 
@@ -56,6 +56,23 @@ def standings(run: Run, experiment: str, delta: float) -> dict[str, list[Standin
     for place, reading in _with_seeds(readings).items():
         families.setdefault(run.names.beside(place[0], prunings), {})[place] = reading
     return {family: _ranked(families[family]) for family in run.names.order_prunings(families)}
+
+
+def request_ratios(run: Run, experiment: str, one: str, other: str) -> dict[str, Ratio]:
+    """Return what any request costs with one merger of what it costs with another, paired by seed.
+
+    Returns:
+        By the pruning of both, at the default delta; only numbers, no bounds.
+    """
+    readings = _readings(run, experiment, DEFAULT_DELTA)
+    ratios = {}
+    for pruning in dict.fromkeys(pruning for pruning, _ in readings):
+        both = [readings.get((pruning, merging)) for merging in (one, other)]
+        if all(both) and not any(reading.bounds.any() for reading in both):
+            ratio = Ratio(*(np.squeeze(part).item() for part in paired(*both)))
+            if np.isfinite(ratio.estimate):
+                ratios[pruning] = ratio
+    return ratios
 
 
 def overall_standings(run: Run, experiment: str, delta: float) -> list[Standing]:
