@@ -6,13 +6,14 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
 from pam import ConfigError, DataError
 from pam.reporting.statistics import intervals
-from pam.reporting.statistics.matched_cost import matched_cost
+from pam.reporting.statistics.matched_cost import matched_cost, whole_frontier
+from pam.reporting.statistics.pruning_path import fit_path
 from tests.examples import examples
 from tests.reference.matched_cost_reference import slow_cost
 
@@ -134,6 +135,38 @@ def test_ratios_are_paired_with_t_and_all_flips_of_signs(costs):
         for signs in product((1, -1), repeat=len(logs))
     ]
     assert ratio.p == pytest.approx(np.mean(np.array(flips) >= abs(logs.sum()) - 1e-9))
+
+
+steps = st.lists(st.tuples(st.floats(0.05, 1), st.floats(0.1, 1)), min_size=2, max_size=8)
+
+
+@examples(40)
+@given(steps, steps, st.floats(0, 0.5))
+def test_a_whole_frontier_is_the_integral_of_the_difference_of_logarithms(one, other, start):
+    """Log costs are linear between networks, so that the integral is exact from kink to kink."""
+    sides = [
+        np.cumsum([(first, 15.0), *((up, -down) for up, down in path)], axis=0)
+        for first, path in ((0.0, one), (start, other))
+    ]
+    low, high = max(side[0, 0] for side in sides), min(2.0, *(side[-1, 0] for side in sides))
+    assume(high - low > 0.01)
+    kinks = np.unique(np.clip(np.concatenate([side[:, 0] for side in sides]), low, high))
+    logs = [np.interp(kinks, *side.T) for side in sides]
+    areas = (
+        np.diff(kinks) * (logs[0] - logs[1])[:-1] + np.diff(kinks) * np.diff(logs[0] - logs[1]) / 2
+    )
+    paths = [
+        {
+            0: [
+                fit_path(
+                    ["A"], {frozenset("A"): np.exp(costs)}, drops[None], np.ones((1, len(drops)))
+                )
+            ]
+        }
+        for drops, costs in (side.T for side in sides)
+    ]
+    ratio = whole_frontier(*paths, ["A"], np.ones((1, 1)), "mean", 2.0)
+    assert np.log(ratio.estimate) == pytest.approx(areas.sum() / (high - low), abs=1e-3)
 
 
 def test_a_seed_that_never_crosses_is_infinite_and_leaves_no_ratio():

@@ -31,7 +31,7 @@ from pam.reporting.statistics.intervals import Array, sign_flip_p, t_interval
 from pam.reporting.statistics.pruning_path import MEAN, REQUIREMENTS, Path, Tasks, fit_path
 
 _POINT = ["merging", "seed", "part", "position", "task", "drop"]
-_LEVELS = 101
+_LEVELS = 1001
 """Drops at which the average over a whole frontier is taken."""
 
 Paths = Mapping[str, Mapping[int, Sequence[Path]]]
@@ -204,7 +204,8 @@ def whole_frontier(
                 read_levels(side[seed], chosen, levels, requirement)[0] for side in (one, other)
             ]
             logs = [np.log(weights @ cost) for cost in costs]
-            differences[row] = (logs[0] - logs[1]).mean(axis=1)
+            difference = np.trapezoid(logs[0] - logs[1], levels, axis=1)
+            differences[row] = difference / (high - low)
     return _ratio(differences)
 
 
