@@ -74,10 +74,14 @@ class Names:
             return self._beside[row]
         beside = self._described(PRUNER, row).beside
         same = (one for one in self.order_prunings(rows) if one != row)
-        others = [one for one in same if self._described(PRUNER, one).name == beside]
+        others = [one for one in same if self.pruner(one) == beside]
         if not others or not self.is_beside_another(row):
             return row
         return beside if beside in others else others[0]
+
+    def pruner(self, row: str) -> str:
+        """Return the registered pruner that a pruning row runs."""
+        return self._described(PRUNER, row).name
 
     def is_beside_another(self, row: str) -> bool:
         """Tell whether the method of a pruning row is registered as standing beside another one."""

@@ -130,9 +130,11 @@ FACTOR |= {"combination": "A&B", "delta": 1, "status": "ok", "paper": 4.87, "p":
     [(5.1, 3.0, 8.0, HOLDS), (4.0, 3.0, 5.0, LEANS), (2.0, 1.5, 2.6, FAILS), (6, 0.9, 9, LEANS)],
 )
 def test_the_largest_factor_is_held_against_the_papers(tmp_path, factor, low, high, expected):
-    largest = FACTOR | {"factor": factor, "low": low, "high": high}
+    """Of the paper's pruners at any settings, of no other pruner."""
+    largest = FACTOR | {"pruning": "vibnet_slow", "factor": factor, "low": low, "high": high}
     smaller = FACTOR | {"pruning": "taylor", "factor": 1.1, "low": 1.0, "high": 1.2}
-    run = run_of(tmp_path, headline=[largest, smaller])
+    other = FACTOR | {"pruning": "vibnet_readers", "factor": 20.0, "low": 9.0, "high": 40.0}
+    run = run_of(tmp_path, headline=[largest, smaller, other])
     (one,) = largest_factor([(run, E)], "none", 1.0)
     assert (one.estimate.mean, one.outcome) == (factor, expected)
 

@@ -146,6 +146,14 @@ def test_the_command_writes_the_page_and_the_answer(tmp_path, runs, page):
     assert picture.read_bytes() == drawn
 
 
+def test_what_merging_alone_does_is_lost_before_pruning(runs, page):
+    rows = select(read_table(runs[0], "accuracies"), strength=0, merging="pam")
+    lost = 100 * (rows["single_task_validation_accuracy"] - rows["validation_accuracy"])
+    seeds = lost.groupby(rows["seed"]).mean()
+    ends = f"{seeds.mean():.2f} [{seeds.min():.2f}, {seeds.max():.2f}]"
+    assert f"| {ends} |" in sections(page)["What merging alone does"]
+
+
 def test_the_answer_has_the_largest_factors_of_enough_seeds(runs, monkeypatch):
     assert "The largest factor" not in answer_of(read_runs(runs))
     monkeypatch.setattr("pam.reporting.statistics.claims.LEAST_SEEDS", 1)
@@ -154,7 +162,7 @@ def test_the_answer_has_the_largest_factors_of_enough_seeds(runs, monkeypatch):
     for against, words in {"none": "B1", "mtz": "B2"}.items():
         known = pd.concat(select(table, against=against) for table in tables)
         known = known[known["merging"] != "none"]
-        told = f"of any merger against {words}: {known['factor'].max():.2f} "
+        told = f"of any merger against {words}, 1 point lost: {known['factor'].max():.2f} "
         assert (told in answer) == bool(len(known))
     assert "of any merger against B1" in answer
 

@@ -15,20 +15,20 @@ from pam.reporting.statistics.standings import standings
 from pam.reporting.tables.cell_text import interval, number
 from pam.reporting.tables.text_table import TextTable
 
-NEVER = "∞: with PAM some seed always loses more"
+NEVER = "∞: with PAM the fit of some seed never comes within the loss"
 
 RULES = (
     f"Least favourable: of all measured ratios (tasks, pruning schemes, δ) the one that speaks "
     f"least for the claim; {NEVER}; holds: how many do. A ratio below 1 holds if its 95 % "
     f"interval lies below 1 and the exact sign-flip test has p < {claims.LEVEL:g}, uncorrected, "
     "since a claim needs all of its ratios; equality if the interval lies within a factor of "
-    f"{claims.MARGIN:g}.",
+    f"{claims.MARGIN:g}. Of what two profiles measured alike the first counts.",
     "Reproduced: all hold; partly: some hold, or all estimates lean that way. With fewer than "
     f"{claims.LEAST_SEEDS} seeds p cannot be below {claims.LEVEL:g}, so nothing is decided.",
-    f"Factors are the largest of all experiments, here with {claims.LEAST_SEEDS} seeds or more: "
-    "reproduced if at least the paper's with an interval above 1, partly if the interval reaches "
-    "the paper's. Condition 2 holds if pruning takes off less than "
-    f"{claims.CORRELATION_MARGIN:g} of the correlation.",
+    "Factors are the largest of all experiments and settings of the paper's pruners, here with "
+    f"{claims.LEAST_SEEDS} seeds or more: reproduced if at least the paper's with an interval "
+    "above 1, partly if the interval reaches the paper's. Condition 2 holds if pruning takes off "
+    f"less than {claims.CORRELATION_MARGIN:g} of the correlation.",
 )
 
 

@@ -10,6 +10,7 @@ from pam.reporting.pages.beside import (
     costs_and_ratios,
     factor_sentences,
     largest_factors,
+    lost_by_merging,
     random_sentence,
     settings_sentence,
     single_tasks,
@@ -46,6 +47,10 @@ _COSTS = (
     f"At δ = {DEFAULT_DELTA:g}, multiplications and additions counted. Where the paper has figures "
     "they stand on the right; sizes and schedules are not the paper's, so ratios compare, FLOPs do "
     "not."
+)
+_LOST = (
+    "Points of validation accuracy lost by merging and retraining, before pruning. Separate "
+    "networks are not retrained: a merger that gains here has as much more to lose."
 )
 _VARIANTS = (
     ("When does merging pay?", SWEEPS, sweep_tables),
@@ -95,6 +100,8 @@ def reproduction_page(runs: Runs, notes: str = "") -> str:
         titled = [_titled(place, *tables) for place, tables in controls.items() if tables]
         parts += [_section("Controls", CONTROLS, *titled)] if titled else []
         parts.append(_section("Largest factors", largest_factors(runs).to_markdown()))
+        merged = lost_by_merging(runs).to_markdown()
+        parts.append(_section("What merging alone does", _LOST, merged))
     for title, intro, tables_of in _VARIANTS:
         tables = [table.to_markdown() for run in runs for table in tables_of(run)]
         parts += [_section(title, intro, *tables)] if tables else []

@@ -18,7 +18,8 @@ from pam.reporting.tables.text_table import TextTable
 REQUESTS = (
     "The mean over all combinations of tasks, each as likely as the profile says, at "
     f"δ = {DEFAULT_DELTA:g}; rows that are compared with the same B1 and B2 stand together. Costs "
-    f"more: interval below 1 and p < {LEVEL:g}; epochs: of training along a path, mean over seeds."
+    f"more: interval below 1 and p < {LEVEL:g}, uncorrected; "
+    "epochs: of training along a path, mean over seeds."
 )
 
 CONTROLS = (

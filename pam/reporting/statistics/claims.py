@@ -144,7 +144,7 @@ def _judged(row: Row, base: Row, reference: str, test: Test) -> tuple[Estimate, 
 
 
 def largest_factor(places: Places, reference: str, delta: float) -> list[Evidence]:
-    """Return the largest factor by which PAM beats a baseline, over all experiments.
+    """Return the largest factor by which PAM beats a baseline, of all experiments and settings.
 
     Those of fewer than :data:`LEAST_SEEDS` seeds count only where there is no other. It holds if
     it is at least the paper's and its interval lies above 1, and leans that way if its interval
@@ -156,7 +156,7 @@ def largest_factor(places: Places, reference: str, delta: float) -> list[Evidenc
         for row in run.rows(
             "headline", experiment=experiment, against=reference, merging=PAM, delta=delta
         ).to_dict("records")
-        if row["pruning"] in PRUNINGS and row["status"] == OK
+        if run.names.pruner(row["pruning"]) in PRUNINGS and row["status"] == OK
     ]
     return sorted(weighed(evidence), key=lambda one: one.estimate.mean)[-1:]
 
