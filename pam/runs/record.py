@@ -106,20 +106,14 @@ class Outline(BaseModel):
     seal: str | None = None
 
 
-class Record(BaseModel):
+class Record(Outline):
     """What a job leaves beside its artefact.
 
     Attributes:
-        status: see :class:`Outline`, as of ``reason`` and ``seal``.
         rows: CSV file -> rows.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    status: str
-    reason: str
     provenance: Provenance
-    seal: str | None = None
     rows: dict[str, list[dict[str, Any]]]
 
 
@@ -184,11 +178,6 @@ def read_outline(path: str | Path, name: str) -> Outline:
     return outline
 
 
-def check_artefact(path: str | Path, record: str | Path, known: Provenance) -> None:
-    """Check that a file is the one that its job wrote, as :func:`check_content` does."""
-    check_content(path, path_in_run(path, record), known)
-
-
 def check_content(path: str | Path, name: str, known: Provenance | Facts) -> None:
     """Check that a file is the one of this name in the run.
 
@@ -251,7 +240,7 @@ def check_beside(path: str | Path) -> Provenance | None:
     if not Path(beside).is_file():
         return None
     known = read_record(beside).provenance
-    check_artefact(path, beside, known)
+    check_content(path, path_in_run(path, beside), known)
     return known
 
 

@@ -28,7 +28,7 @@ from pam.runs.cells import Cell, cell_code, check_cell, config_hash, settings_of
 from pam.runs.hashes import content_hashes, rows_hash
 from pam.runs.machine import environment
 from pam.runs.paths import path_in_run
-from pam.runs.record import OK, check_artefact, read_hashes, read_record
+from pam.runs.record import OK, check_content, read_hashes, read_record
 from pam.runs.stages import STAGES
 from pam.stages.device import device_model, set_up
 from pam.stages.failures import save_failure
@@ -192,7 +192,7 @@ def _is_current(
     """Tell whether a job was done already, from the same code, settings, data and parents."""
     try:
         known = read_record(record)
-        check_artefact(out, record, known.provenance)
+        check_content(out, path_in_run(out, record), known.provenance)
     except DataError:
         return False
     hashes = {name: getattr(known.provenance, name) for name in origin.hashes}

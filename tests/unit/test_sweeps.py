@@ -179,7 +179,7 @@ def beside_none(names, where, **ratios):
 
 
 def test_the_cheapest_row_of_every_protocol_is_told(tmp_path, monkeypatch):
-    first = Standing("vibnet", "pam", 1e6, False, Estimate(6, *[nan] * 3), nan, nan)
+    first = Standing("vibnet", "pam", 1e6, Estimate(6, *[nan] * 3), nan, nan)
     monkeypatch.setattr(
         "pam.reporting.pages.requests.standings",
         lambda _, name, __: {"vibnet": [first]} if name == "slow" else {},
@@ -237,8 +237,8 @@ def test_a_pruner_with_other_settings_stands_beside_itself(tmp_path):
 
 
 def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypatch):
-    half = Standing("vibnet", "none", 2e6, False, Estimate(6, 0.5, 0.4, 0.6), 0.031, 0.031)
-    first = Standing("vibnet_readers", "all_shared", 1e6, False, Estimate(6, *[nan] * 3), nan, nan)
+    half = Standing("vibnet", "none", 2e6, Estimate(6, 0.5, 0.4, 0.6), 0.031, 0.031)
+    first = Standing("vibnet_readers", "all_shared", 1e6, Estimate(6, *[nan] * 3), nan, nan)
     ranked = {"overlap_50": {"vibnet": [first, half]}}
     monkeypatch.setattr(
         "pam.reporting.pages.requests.standings", lambda _, name, __: ranked.get(name, {})

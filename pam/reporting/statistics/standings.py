@@ -24,7 +24,6 @@ class Standing:
     Attributes:
         pruning, merging: which.
         cost: FLOPs, geometric mean over seeds; infinite if a seed never comes within delta.
-        bound: whether the cost is only an upper bound.
         ratio: of the cheapest one's cost to this one's, paired by seed; NaN for the cheapest
             itself and where one of the two is no number or a bound.
         p, p_holm: of the exact sign-flip test, and corrected for all others.
@@ -33,7 +32,6 @@ class Standing:
     pruning: str
     merging: str
     cost: float
-    bound: bool
     ratio: Estimate
     p: float
     p_holm: float
@@ -116,7 +114,6 @@ def _ranked(readings: Mapping[Place, Reading]) -> list[Standing]:
         Standing(
             *place,
             costs[place],
-            bool(readings[place].bounds.any()),
             Estimate(*ratio[:4]),
             ratio[4],
             float(p_holm),
