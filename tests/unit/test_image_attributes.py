@@ -343,25 +343,6 @@ def test_a_bad_option_of_tasks_is_named(pets, tasks):
     assert "option 'tasks'" in found
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"size": -1}, "image_attributes.size: must be"),
-        ({"seed": True}, "image_attributes.seed: must be"),
-        ({"train_images": 0}, "image_attributes.train_images: must be"),
-        ({"validation_fraction": 0}, "image_attributes.validation_fraction: must be"),
-        ({"sizes": 3}, "did you mean 'size'"),
-    ],
-)
-def test_bad_options_are_named(pets, options, named):
-    assert named in refused(pets, pam.ConfigError, **options)
-
-
-def test_a_folder_is_needed(pets):
-    with pytest.raises(pam.ConfigError, match="needs the option 'folder'"):
-        pam.data.load("image_attributes", pets.parent)
-
-
 def test_too_small_a_share_for_validation(pets):
     assert "the validation part has no images" in refused(pets, validation_fraction=0.01)
 

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from pam.errors import ConfigError
 from pam.merging import merge
 from pam.networks import build
 from pam.plugins.l1_pruner import relative_norms
@@ -80,11 +79,6 @@ def test_random_groups_keep_weights_where_wires_stay(networks, atol):
         )
 
 
-def test_an_option_that_pam_does_not_have_is_refused():
-    with pytest.raises(ConfigError, match="alhpa"):
-        merge(make_networks(), "random", DATA, alhpa=1)
-
-
 # Merger: joint
 
 
@@ -133,12 +127,6 @@ def test_zipit_works_for_residual_networks():
         assert found.groups()[layer] == {"shared": single[layer]["A"]}
     images = DATA.normalise(DATA.test.images)
     assert all(bool(scores.isfinite().all()) for scores in scores_of(found, images).values())
-
-
-@pytest.mark.parametrize("within", [-0.1, 1.1, "all", True])
-def test_zipit_refuses_a_share_that_is_none(within):
-    with pytest.raises(ConfigError, match=r"zipit\.within: must be"):
-        merge(make_networks(), "zipit", DATA, within=within)
 
 
 # Pruners

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from pam.cost import analytic_macs, macs
-from pam.errors import ConfigError, ShapeError
 from pam.merging import merge
 from pam.merging.activations import collect, draw_sample, standardised
 from pam.networks import architecture, build
@@ -96,15 +95,6 @@ def test_the_small_stem_keeps_the_map_of_the_image():
     }
     assert "pool" not in made.signals
     assert made.weighted["s1_stem"].kernel == 3
-
-
-def test_bad_options_are_refused():
-    with pytest.raises(ConfigError, match="stem: must be 'imagenet' or 'small', not 'large'"):
-        architecture("resnet18", SHAPE, stem="large")
-    with pytest.raises(ConfigError, match=r"resnet18.*depth"):
-        architecture("resnet18", SHAPE, depth=3)
-    with pytest.raises(ShapeError, match="an input shape is"):
-        architecture("resnet18", (3, 0, 32))
 
 
 def test_another_task_name_keeps_the_running_statistics():
