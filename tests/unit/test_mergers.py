@@ -42,10 +42,6 @@ def shared_in(network, layer):
     return network.groups()[layer].get("shared", 0)
 
 
-def test_the_mergers_are_registered():
-    assert {"none", "all_shared", "pam", "mtz"} <= set(MERGERS)
-
-
 # none
 
 

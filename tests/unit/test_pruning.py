@@ -40,10 +40,6 @@ def run(network, method, strengths=None, data=DATA, seed=3, **options):
     return list(prune_progressively(network, method, data, strengths, seed=seed, **settings))
 
 
-def test_both_methods_are_registered():
-    assert {"vibnet", "taylor"} <= set(PRUNERS)
-
-
 @both
 def test_networks_that_share_nothing_are_pruned_exactly_as_each_alone(method):
     networks = make_networks("ABC")
