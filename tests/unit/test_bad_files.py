@@ -150,16 +150,7 @@ def options_become(**options: int) -> Callable[[Path], None]:
     return record_becomes(lambda record: record["options"].update(options))
 
 
-@later
-def part_becomes(change: Callable[[Path], object], folder: Path) -> None:
-    """Change the file of the test part."""
-    change(data_in(folder) / "test.safetensors")
-
-
 DATA = {
-    "a part is cut": (part_becomes(lambda p: p.write_bytes(p.read_bytes()[:-100])), "test.safe"),
-    "a part is text": (part_becomes(lambda p: p.write_bytes(b"not a tensor file")), "test.safe"),
-    "a part is gone": (part_becomes(Path.unlink), "test.safetensors"),
     "another format": (record_becomes(lambda record: record.update(format=2)), "dataset.json"),
     "float images": (data_becomes("train", "images", torch.Tensor.float), "must be uint8"),
     "flat images": (data_becomes("train", "images", lambda t: t.flatten(1)), "must be uint8 of"),
@@ -189,10 +180,7 @@ def test_wrong_data(name, folder, capsys):
 def run(tmp_path_factory) -> Path:
     axes = {"seeds": (0,), "mergings": ("none", "pam")}
     folder = write_run(tmp_path_factory.mktemp("run"), **axes)
-    environment = {"host": "a", "cpu": "b", "cores": 2, "device": "cpu", "git": None}
-    job = {"status": "ok", "environment": environment}
     write_json(folder / "manifest.json", {"config": {"experiments": {}}, "jobs": {}})
-    write_json(folder / "jobs.json", {"config": {"experiments": {}}, "jobs": {"a": job}})
     (folder / "figures").mkdir()
     return folder
 
@@ -285,14 +273,8 @@ RESULTS = {
     "no manifest": ("report", gone("manifest.json"), "manifest.json does not exist"),
     "cut": ("report", rewrite("manifest.json", lambda t: t[:-9]), "is damaged or not JSON"),
     "a list": ("report", rewrite("manifest.json", lambda _: "[]"), "manifest.json is n"),
-    "config is a list": (
-        "report",
-        rewrite("manifest.json", lambda t: t.replace('"jobs": {}', '"jobs": []')),
-        "manifest.json is no",
-    ),
     "page without manifest": ("reproduction", gone("manifest.json"), "json does not exist"),
     "no failures": ("report", gone("failures.csv"), "failures.csv does not exist"),
-    "not a run": ("reproduction", gone("measurements.csv"), "holds no run"),
 }
 
 
@@ -384,21 +366,9 @@ MORE_ARGUMENTS = {
     "plan of nothing": (["plan", "--config", "no.yaml"], "no.yaml does not exist"),
     "speed of zero": (["plan", "--config", "c", "--rate", "0"], "needs a number above 0"),
     "speed of NaN": (["plan", "--config", "c", "--launch-us", "nan"], "needs a number above 0"),
-    "a key": (["config", "--explain", "sedes"], "unknown key 'sedes'; did you mean 'seeds'?"),
-    "an option's key": (["config", "--explain", "pam.alhpa"], "unknown key 'pam.alhpa'"),
     "samples of nothing": (["samples", "--data", "no", "--out", "a.png"], "no/dataset.json"),
     "samples as JPEG": (["samples", "--data", "no", "--out", "a.jpg"], "must end in .png"),
     "conform to nothing": (["conform"], "one of the arguments"),
-    "conform an unknown": (["conform", "--merger", "nome"], "did you mean 'none'?"),
-    "conform without =": (["conform", "--merger", "none", "--options", "a"], "key=value, not 'a'"),
-    "conform no YAML": (
-        ["conform", "--merger", "none", "--options", "a=["],
-        "value of 'a', line 1: ",
-    ),
-    "page without notes": (
-        ["reproduction", "--results", ".", "--out", "p", "--notes", "no.md"],
-        "no.md cannot be read",
-    ),
     "status of nothing": (["status", "--profile", "quik"], "did you mean 'quick.yaml'?"),
     "letters that move the cursor": (
         ["plan", "--config", "\x1b[2J\0"],

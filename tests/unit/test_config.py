@@ -222,20 +222,6 @@ def test_files_that_cannot_be_read(tmp_path):
     assert load_config(tmp_path / "quick.yaml") == good()
 
 
-@pytest.mark.parametrize(
-    ("look_up", "says"),
-    [
-        (lambda c: c.experiment("digits_lenet"), "unknown experiment 'digits_lenet'; did you mean"),
-        (lambda c: c.experiment("digits_lenet5").row("merging", "pam"), "unknown merging 'pam'"),
-        (lambda c: c.experiment("digits_lenet5").row("pruning", "vibnets"), "mean 'vibnet'?"),
-    ],
-)
-def test_unknown_names(look_up, says):
-    with pytest.raises(ConfigError) as caught:
-        look_up(good())
-    assert says in str(caught.value)
-
-
 LEAVES = st.one_of(
     st.none(),
     st.booleans(),

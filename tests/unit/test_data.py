@@ -128,11 +128,6 @@ def test_bad_options_are_named(options: dict, named: str) -> None:
     assert named in str(caught.value)
 
 
-def test_unknown_dataset_suggests_the_nearest() -> None:
-    with pytest.raises(pam.ConfigError, match="did you mean 'digits'"):
-        pam.data.load("digit")
-
-
 def test_a_registered_dataset_is_found_and_its_options_checked(request) -> None:
     def make(root: Path | None, *, size: int, scale: int = 1) -> tuple:
         return root, size, scale

@@ -17,7 +17,7 @@ from pam.config import parse_config
 from pam.errors import ChangedError, DataError
 from pam.files import read_json, read_sealed, read_tensors, write_json, write_sealed, write_tensors
 from pam.history.plan import FOLLOWS, NEEDED, NEW, Plan
-from pam.history.trace import CHANGED, SAME
+from pam.history.trace import CHANGED
 from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths
@@ -222,17 +222,6 @@ def test_a_lost_or_changed_table_is_made_again(run):
     assert plan_of(run).due == [due]
 
 
-def test_missing_is_missing(run):
-    for cell in (("merge", "none"), ("train", "A"), ("prepare",)):
-        Path(run.artefact(*cell)).unlink()
-        assert f"missing: {run.artefact(*cell)}" in {
-            one for d in plan_of(run).due for one in d.causes
-        }
-    Path(run.paths.record(Cell.of("measure", "tiny", "none", "taylor", 0))).unlink()
-    stages = [due.cell.stage for due in plan_of(run).due]
-    assert {"prepare", "train", "merge", "prune", "measure", "aggregate", "tables"} == {*stages}
-
-
 ODD = {
     "a folder for a table": ("matched.csv", None, "matched.csv cannot be read: Is a directory"),
     "a list that nobody sealed": ("thrown_away.json", '{"networks": []}', "is no list of networks"),
@@ -417,9 +406,3 @@ def test_no_damage_is_silent(damages, run, finished, capsys):
         shutil.rmtree(run.paths.results)
         shutil.copytree(finished / "results", run.paths.results)
         capsys.readouterr()
-
-
-def test_unchanged_is_said_of_what_is_not_changed(run, capsys):
-    assert main(["trace", run.artefact("merge", "none")]) == 0
-    shown = capsys.readouterr().out
-    assert SAME in shown and CHANGED not in shown

@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pam.data import MultitaskDataset
 from pam.errors import ConfigError, DataError, ShapeError
-from pam.merging import MERGERS, merge, register
+from pam.merging import merge
 from pam.merging.activations import collect
 from pam.networks import Assembly, build
 from tests.small import (
@@ -401,17 +400,3 @@ def test_unknown_methods_and_options_are_refused(method):
         merge(make_networks(), f"{method}_", DATA)
     with pytest.raises(ConfigError, match=f"unknown option of merging.{method} 'alpha'"):
         merge(make_networks(), method, DATA, alpha=0.5)
-
-
-def test_a_new_merger_is_one_registration_away():
-    @register("nothing special")
-    def nothing(networks, data, *, seed, note="x"):
-        assert isinstance(data, MultitaskDataset)
-        return Assembly.of(networks["A"]).network()
-
-    try:
-        network = make_network()
-        assert same_bits(merge([network], "nothing special", DATA, note="y"),
-                         own_part(network, "A"))  # fmt: skip
-    finally:
-        del MERGERS._entries["nothing special"]

@@ -198,12 +198,9 @@ def test_a_single_network_comes_back_with_its_class_and_meta(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence", "error"),
     [
-        ({"tasks": None}, "incomplete", pam.DataError),
         ({"widths": None}, "incomplete", pam.DataError),
         ({"widths": {}}, "layer 'c1' is missing", pam.ShapeError),
         ({"tasks": [["A", 3]]}, "do not fit", pam.ShapeError),
-        ({"architecture": {"name": "lenet", "input_shape": [1, 8, 8], "options": {}}},
-         "unknown architecture 'lenet'", pam.ConfigError),
         ({"architecture": {"name": "vgg16", "input_shape": [1, 32, 32], "options": {}}},
          "does not fit 'vgg16': layer 'c1' is unknown", pam.ShapeError),
     ],

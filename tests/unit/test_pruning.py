@@ -4,15 +4,13 @@ import copy
 
 import pytest
 
-import pam
 from pam.errors import ConfigError, DivergenceError, ShapeError
 from pam.merging import merge
 from pam.networks import Assembly, GroupedNetwork
-from pam.pruning import PRUNERS, Pruned, prune, prune_progressively, register
+from pam.pruning import prune, prune_progressively
 from tests.small import (
     LAYERS,
     SHORT,
-    STILL,
     make_data,
     make_network,
     make_networks,
@@ -200,20 +198,3 @@ def test_a_network_that_does_not_fit_the_data_is_refused():
 def test_a_loss_that_is_not_finite_ends_the_run(method, options):
     with pytest.raises(DivergenceError, match="the loss became"):
         run(make_network(), method, **options)
-
-
-def test_a_new_pruner_is_one_registration_away():
-    @register("half of nothing")
-    def idle(network, data, strengths, *, seed, note="x"):
-        for strength in strengths:
-            yield Pruned(strength, copy.deepcopy(network))
-
-    try:
-        network = share_some(make_networks())
-        (result,) = prune_progressively(
-            network, "half of nothing", DATA, [2.0], fine_tune=STILL, note="y"
-        )
-        assert same_bits(result.network, network)
-        assert pam.pruning.PRUNERS.get("half of nothing") is idle
-    finally:
-        del PRUNERS._entries["half of nothing"]
