@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import counting, information, inputs, plain_loop, regrouping, timing, training
+from benchmarks import (
+    commands,
+    counting,
+    information,
+    inputs,
+    plain_loop,
+    regrouping,
+    timing,
+    training,
+)
 from benchmarks.rows import FIELDS, Case, times_as_long, times_faster
 from benchmarks.timing import in_own_process, interleaved, interval, peak_gib
 from pam.merging.regrouping import irrelevant_order
@@ -95,6 +104,15 @@ def test_rounds_are_interleaved_and_the_first_do_not_count():
 
     assert interleaved([timer("a"), timer("b")], rounds=2, warm_ups=1) == [[3, 5], [4, 6]]
     assert called == list("ababab")
+
+
+def test_a_row_has_the_time_of_its_command_and_the_limit(tmp_path):
+    timed = [commands.Command("nothing", ["-c", "pass"], tmp_path, 5)]
+    (row,) = commands.measure(timed, rounds=2)
+    assert tuple(row) == commands.FIELDS
+    assert (row["command"], row["n"], row["limit_s"]) == ("nothing", 2, 5)
+    assert 0 < float(row["low"]) <= float(row["seconds"]) <= float(row["high"])
+    assert len(timed[0].cpu) == 3
 
 
 def test_the_interval_holds_the_median_and_widens_with_the_spread():

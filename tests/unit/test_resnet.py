@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pam.cost import analytic_macs, macs
+from pam.errors import ConfigError
 from pam.merging import merge
 from pam.merging.activations import collect, draw_sample, standardised
 from pam.networks import architecture, build
@@ -155,6 +156,27 @@ def test_two_tasks_are_merged_and_pruned_end_to_end(merging, method):
             for task, score in part.items():
                 assert bool(score.isfinite().all())
                 torch.testing.assert_close(score, whole[task], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("none", {}),
+        ("all_shared", {"retrain": STILL}),
+        ("pam", {"retrain": STILL, "alpha": 0, "removed": "share", "samples": 24}),
+    ],
+)
+def test_moving_units_together_keeps_every_output(method, options):
+    networks, images = tiny("AB", width=0.06), images_of(DATA)
+    scores = scores_of(merge(networks, method, DATA, **options), images)
+    for task, network in networks.items():
+        alone = scores_of(network, images)[task]
+        torch.testing.assert_close(scores[task], alone, atol=1e-4, rtol=0)
+
+
+def test_layerwise_search_is_refused():
+    with pytest.raises(ConfigError, match="follow one another"):
+        merge(tiny("AB"), "pam", DATA, samples=24, layerwise=True, retrain=STILL)
 
 
 @pytest.mark.parametrize("tasks", ["AB", "ABCDE"])
