@@ -9,22 +9,8 @@ from pam.errors import CollapseError, ShapeError
 from pam.networks import Assembly, build
 from tests.examples import examples
 from tests.random_networks import LAYERS, assemblies, images_for
-from tests.reference.dense_network import dense_lenet_scores
 
 few = examples(30)
-
-
-@few
-@given(assemblies())
-def test_building_and_laying_out_only_sorts_the_units(assembly):
-    network = assembly.network()
-    again = Assembly.of(network)
-    for layer, groups in again.groups.items():
-        assert sorted(map(sorted, groups)) == sorted(map(sorted, assembly.groups[layer]))
-    for name, weight in again.weights.items():
-        assert sorted(weight.flatten().tolist()) == sorted(
-            assembly.weights[name].flatten().tolist()
-        )
 
 
 @few
@@ -43,44 +29,6 @@ def test_united_networks_keep_their_outputs_bit_for_bit(n_tasks, seed, data):
     assert sum(p.numel() for p in united.parameters()) == sum(
         p.numel() for single in singles for p in single.parameters()
     )
-
-
-@st.composite
-def connected_masks(draw, assembly):
-    """Layer -> 1 for every unit that stays and 0 for the others, such that no group starves.
-
-    Of the units that a group of the next layer reads, one stays. Layers that are not drawn have no
-    mask.
-    """
-    layers = draw(st.sets(st.sampled_from(LAYERS), min_size=1))
-    readers, masks = assembly.groups["f5"], {}
-    for layer in reversed(LAYERS):
-        units = assembly.groups[layer]
-        size = len(units)
-        kept = [True] * size
-        if layer in layers:
-            kept = draw(st.lists(st.booleans(), min_size=size, max_size=size))
-            for reader in sorted(set(readers), key=sorted):
-                sources = [unit for unit in range(size) if reader <= units[unit]]
-                if not any(kept[unit] for unit in sources):
-                    kept[draw(st.sampled_from(sources))] = True
-            masks[layer] = torch.tensor(kept, dtype=torch.float32)
-        readers = [group for group, stays in zip(units, kept, strict=True) if stays]
-    return masks
-
-
-@few
-@given(assemblies(), st.data())
-def test_sliced_equals_masked(assembly, data):
-    alive = data.draw(connected_masks(assembly))
-    sliced = assembly
-    for layer, kept in alive.items():
-        sliced = sliced.take(layer, kept.nonzero().flatten())
-    network = sliced.network()
-    images = images_for(network)
-    scores = torch.cat(list(network(images).values()), dim=1)
-    masked = dense_lenet_scores(assembly, images, alive)
-    torch.testing.assert_close(scores, masked, atol=1e-5, rtol=0)
 
 
 @few

