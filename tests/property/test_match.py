@@ -18,12 +18,10 @@ from tests.small import (
     SHAPE,
     STILL,
     WIDTHS,
-    copies,
     images_of,
     make_data,
     make_network,
     make_networks,
-    same_labels,
     scores_of,
     side_by_side,
 )
@@ -139,19 +137,6 @@ def test_weights_are_the_fit_of_what_the_members_of_a_unit_did(seed):
         block = merged.blocks["f4"][merged.block_name(group)]
         assert torch.allclose(block.weight.double(), wanted[:-1].T, atol=1e-4)
         assert torch.allclose(block.bias.double(), wanted[-1], atol=1e-4)
-
-
-@few
-@given(seeds, st.sampled_from(["AB", "ABC"]), st.sampled_from([0.0, 1.0]))
-def test_permuted_copies_come_out_unchanged(seed, tasks, separate):
-    network = make_network("A", seed)
-    data = same_labels(tasks)
-    options = {"ridge": 1e-9, "samples": 64, "retrain": STILL, "separate": separate}
-    found = merge(copies(network, tasks, seed), "match", data, **options)
-    images = data.normalise(data.train.images)
-    expected = scores_of(network, images)["A"]
-    for scores in scores_of(found, images).values():
-        assert torch.allclose(scores, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize(("separate", "alone"), [(0, (0, 0, 0, 0)), (0.5, (1, 2, 3, 2))])

@@ -16,9 +16,12 @@ from tests.small import (
     LAYERS,
     STILL,
     WIDTHS,
+    copies,
     images_of,
     make_data,
+    make_network,
     make_networks,
+    same_labels,
     scores_of,
     shuffled,
 )
@@ -70,6 +73,28 @@ def test_permuting_neurons_permutes_the_grouping_and_changes_no_cost(seed, alpha
             for new, old in enumerate(orders[task][layer].tolist()):
                 assert theirs[layer, place * width + new] == ours[layer, place * width + old]
     assert_same_scores(before, after, 1e-5)
+
+
+# Of branch: two units that never move may have been taken for one another; then neither matters.
+COPIES = {
+    "branch": ({"budget": [0.0, 0.3, 1.0]}, 0.05),
+    "match": ({"separate": [0.0, 1.0], "ridge": [1e-9]}, 1e-3),
+    "zipit": ({"within": [0]}, 1e-5),
+}
+
+
+@pytest.mark.parametrize("method", COPIES)
+@examples(10)
+@given(data=st.data(), seed=st.integers(0, 2**31), tasks=st.sampled_from(["AB", "ABC"]))
+def test_permuted_copies_come_out_unchanged(method, data, seed, tasks):
+    choices, tolerance = COPIES[method]
+    options = {name: data.draw(st.sampled_from(values)) for name, values in choices.items()}
+    network, alike = make_network("A", seed), same_labels(tasks)
+    options |= {"samples": 64, "retrain": STILL}
+    found = merge(copies(network, tasks, seed), method, alike, **options)
+    images = alike.normalise(alike.train.images)
+    for scores in scores_of(found, images).values():
+        torch.testing.assert_close(scores, scores_of(network, images)["A"], atol=tolerance, rtol=0)
 
 
 @few

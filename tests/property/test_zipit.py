@@ -31,19 +31,6 @@ few = examples(12)
 seeds = st.integers(0, 2**31)
 
 
-@few
-@given(seeds, st.sampled_from(["AB", "ABC"]))
-def test_permuted_copies_come_out_unchanged(seed, tasks):
-    network = make_network("A", seed)
-    data = same_labels(tasks)
-    zipped = merge(copies(network, tasks, seed), "zipit", data, within=0, samples=48)
-    expected = scores_of(network, images_of(data))["A"]
-    for scores in scores_of(zipped, images_of(data)).values():
-        assert torch.allclose(scores, expected, atol=1e-5)
-    for layer, width in zip(LAYERS, WIDTHS, strict=True):
-        assert zipped.groups()[layer] == {"shared": width}
-
-
 def test_a_copy_of_units_that_never_fire_comes_out_unchanged():
     network = make_network("A", 3)
     with torch.no_grad():  # Silent on the images that are looked at, but not on all there are.

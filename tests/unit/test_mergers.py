@@ -392,11 +392,3 @@ def test_networks_take_the_name_they_are_given_for():
         scores = merge(given, "none", data)(images)
         assert torch.equal(scores["A"], first(images)["A"])
         assert torch.equal(scores["B"], second(images)["A"])
-
-
-@pytest.mark.parametrize("method", ["none", "all_shared"])
-def test_unknown_methods_and_options_are_refused(method):
-    with pytest.raises(ConfigError, match="unknown merging method"):
-        merge(make_networks(), f"{method}_", DATA)
-    with pytest.raises(ConfigError, match=f"unknown option of merging.{method} 'alpha'"):
-        merge(make_networks(), method, DATA, alpha=0.5)

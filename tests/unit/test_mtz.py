@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from pam import ConfigError, DataError
 from pam.merging.mtz import mtz
 from pam.merging.zipping.hessian import input_rows, layer_hessian, node_inputs
-from pam.networks import Assembly, GroupedNetwork
+from pam.networks import Assembly
 from tests.small import LAYERS, STILL, images_of, make_data, make_network, scores_of, side_by_side
 
 DATA = make_data(40, tasks="ABC")
@@ -138,11 +138,7 @@ def test_retraining_follows_every_layer_and_is_noted():
     networks = {"A": make("A", 1), "B": make("B", 2)}
     schedule = {"stages": [{"epochs": 2, "learning_rate": 0.01}], "batch_size": 8}
     merged = mtz(networks, DATA, seed=3, retrain=schedule)
-    again = mtz(networks, DATA, seed=3, retrain=schedule)
     assert len(merged.notes["curve"]) == 2 * len(LAYERS)
-    assert merged.notes == again.notes
-    for one, other in zip(merged.parameters(), again.parameters(), strict=True):
-        assert torch.equal(one, other)
     assert not torch.equal(outputs(merged)["A"], outputs(zip_still(networks.values()))["A"])
 
 
@@ -217,11 +213,3 @@ def test_activations_that_are_not_finite_are_refused():
                 network.blocks[layer][network.task].weight.fill_(1e30)
     with pytest.raises(DataError, match="inputs of layer 'f3' hold NaN or infinity"):
         zip_still(broken)
-
-
-def test_the_result_can_be_saved_with_its_notes(tmp_path):
-    merged = zip_still([make("A", 1), make("B", 2)], shared=0.5)
-    assert merged.groups()["c1"] == {"A": 2, "B": 2, "shared": 1}
-    merged.save(tmp_path / "merged.safetensors", {"notes": merged.notes})
-    loaded = GroupedNetwork.load(tmp_path / "merged.safetensors")
-    assert torch.equal(outputs(loaded)["B"], outputs(merged)["B"])
