@@ -11,7 +11,6 @@ from pam.cost import (
     paper_parameters_of_widths,
     parameters,
 )
-from pam.cost.counting import macs_of_parts
 from pam.networks.wiring import executed
 from tests.examples import examples
 from tests.random_networks import networks
@@ -49,14 +48,6 @@ def test_fvcore_and_the_analytic_count_are_of_what_the_outputs_depend_on(network
     combination = data.draw(st.sampled_from(network.combinations()))
     counted = macs(network.subnetwork(combination), network.architecture.input_shape)
     assert counted == analytic_macs(network, combination) == needed_macs(network, combination)
-
-
-@few
-@given(networks(largest=3))
-def test_counting_the_whole_once_gives_what_every_part_counts_alone(network):
-    shape = network.architecture.input_shape
-    parts = [network.subnetwork(combination) for combination in network.combinations()]
-    assert macs_of_parts(parts[-1], parts, shape) == [macs(part, shape) for part in parts]
 
 
 @many

@@ -114,15 +114,9 @@ def test_where_every_layer_has_the_same_groups_the_groups_of_a_combination_are_h
 
 @some
 @given(networks())
-def test_every_subnetwork_scores_as_the_whole_and_holds_only_what_its_outputs_depend_on(network):
-    images = images_for(network)
-    whole = network(images)
+def test_every_subnetwork_holds_only_what_its_outputs_depend_on(network):
     for combination in network.combinations():
         part = network.subnetwork(combination)
-        scores = part(images)
-        assert list(scores) == list(combination)
-        for task, score in scores.items():
-            torch.testing.assert_close(score, whole[task], atol=1e-6, rtol=0)
         held = sorted(tuple(p.shape) for p in part.parameters())
         needed = executed(network.architecture, network.widths, combination)
         assert all(group & set(combination) for groups in needed.values() for group in groups)

@@ -148,15 +148,6 @@ def test_multipliers_name_every_hidden_layer(table):
         kl_coefficients(architecture("lenet5", SHAPE), table, KINDS)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_a_feature_map_costs_its_positions(layer):
-    ones = dict.fromkeys(LAYERS, 1.0)
-    coefficients = kl_coefficients(architecture("lenet5", SHAPE), ones, KINDS)
-    mean, logs = torch.tensor([0.5, 1.0]), torch.tensor([-2.0, -9.0])
-    flat = kl(mean, logs)
-    assert kl(mean, logs, coefficients[layer], layer) == pytest.approx(POSITIONS[layer] * flat)
-
-
 # Gates as they start.
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import pam
-from pam.cost import analytic_macs, macs
+from pam.cost import macs
 from pam.networks import build
 
 SHAPE = (1, 12, 20)
@@ -18,11 +18,6 @@ def test_a_lenet_by_hand():
     convolutions = 25 * 1 * 784 * 6 + 25 * 6 * 196 * 16
     linear = 7 * 7 * 16 * 120 + 120 * 84 + 84 * 5
     assert macs(network.subnetwork("A"), (1, 28, 28)) == convolutions + linear
-
-
-def test_vgg_at_32_pixels_equals_the_analytic_count():
-    network = build("vgg16", (3, 32, 32), 4, width=0.05, hidden=7)
-    assert macs(network.subnetwork("A"), (3, 32, 32)) == analytic_macs(network, "A")
 
 
 def test_a_computed_but_unused_branch_is_not_counted():

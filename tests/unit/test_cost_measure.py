@@ -76,13 +76,6 @@ def test_accuracy_is_the_share_of_right_signs(network, dataset, monkeypatch, bat
         assert value == slow_accuracy(network, dataset, dataset.test, task)
 
 
-def test_subnetworks_are_as_accurate_as_the_whole(network, dataset):
-    whole = task_accuracies(network, dataset, dataset.test)
-    for combination in network.combinations():
-        part = task_accuracies(network.subnetwork(combination), dataset, dataset.test)
-        assert part == {task: whole[task] for task in combination}
-
-
 @pytest.mark.parametrize("score", [0.0, float("nan")])
 def test_a_score_without_sign_is_wrong(dataset, score):
     class Constant(nn.Module):

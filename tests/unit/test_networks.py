@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 import pam
 from pam.files import read_tensors, write_tensors
@@ -171,17 +170,6 @@ def test_a_gate_scales_the_units_it_is_given():
         bias.fill_(0.3)
     scores = network(images, gate=off)["A"]
     assert torch.allclose(scores, torch.tanh(bias).expand(2, 2))
-
-
-def test_flatten_is_row_major_inside_each_group():
-    network = grouped({"c1": {"ABC": 1}, "c2": {"A": 2, "ABC": 1}, "f3": {"A": 1, "ABC": 1},
-                       "f4": {"ABC": 1}})  # fmt: skip
-    images = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    seen = {}
-    network(images, gate=lambda layer, g, x: seen.setdefault((layer, g), x))
-    pooled = [F.max_pool2d(seen["c2", group(g)], 2).flatten(1) for g in ("A", "ABC")]
-    block = network.blocks["f3"]["A"]
-    assert torch.equal(seen["f3", group("A")], F.relu(block(torch.cat(pooled, dim=1))))
 
 
 def test_a_single_network_comes_back_with_its_class_and_meta(tmp_path):

