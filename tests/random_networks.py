@@ -1,12 +1,11 @@
 """Random grouped networks for property tests: any tasks, any groups, any order of the units."""
 
-from itertools import chain, combinations
-
 import torch
 from hypothesis import Phase
 from hypothesis import strategies as st
 from torch import nn
 
+from pam.groups import all_combinations
 from pam.networks import Assembly, GroupedNetwork, architecture
 from pam.networks.architecture import IMAGE
 
@@ -19,8 +18,7 @@ OUTPUTS = {"A": 2, "B": 1, "C": 3, "D": 1}
 
 def all_groups(tasks):
     """Every non-empty set of tasks."""
-    sizes = range(1, len(tasks) + 1)
-    return [frozenset(c) for c in chain.from_iterable(combinations(tasks, n) for n in sizes)]
+    return [frozenset(combination) for combination in all_combinations(tasks)]
 
 
 @st.composite

@@ -4,13 +4,13 @@ Nothing here is measured. The records have the shape, the units and the noise of
 tables and figures can be tested, and looked at, without training.
 """
 
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pam.files import read_json, write_json
+from pam.groups import all_combinations, combination_name
 from pam.reporting.aggregate import aggregate
 
 TASKS = ("A", "B")
@@ -58,12 +58,6 @@ def record_of(rows: dict[str, list[Row]]) -> Row:
 def generator(*axes: str | int) -> np.random.Generator:
     """Return numbers that depend on the axes alone."""
     return np.random.default_rng([ord(letter) for axis in axes for letter in str(axis)])
-
-
-def all_combinations(tasks: tuple[str, ...]) -> list[str]:
-    """Return the names of all combinations, those of fewer tasks first."""
-    sizes = range(1, len(tasks) + 1)
-    return ["&".join(chosen) for size in sizes for chosen in combinations(tasks, size)]
 
 
 def group_widths(
@@ -119,7 +113,7 @@ def cell_record(
         widths = group_widths(merging, keep, tasks)
         rated = [_accuracy_row(cell, task, widths, random) for task in tasks]
         rows["accuracies"] += rated
-        for name in all_combinations(tasks):
+        for name in map(combination_name, all_combinations(tasks)):
             rows["measurements"].append(_measurement_row(cell, name, rated, widths))
             rows["latency"].append(_latency_row(cell, name, widths))
         stage = "pruned" if strength else "merged"
@@ -224,10 +218,10 @@ def _training_rows(
     return rows
 
 
-def fail(path: Path, status: str = "diverged", reason: str = "the loss is not finite") -> None:
+def fail(path: Path, reason: str = "the loss is not finite") -> None:
     """Replace a record by one of a job that failed, of the same cell."""
     record = read_json(path)
-    write_json(path, record | {"status": status, "reason": reason, "rows": {}})
+    write_json(path, record | {"status": "diverged", "reason": reason, "rows": {}})
 
 
 def write_records(

@@ -61,11 +61,11 @@ def side_by_side(networks):
     return Assembly.unite([Assembly.of(network) for network in networks.values()]).network()
 
 
-def share_some(networks, layers=LAYERS):
-    """Every second unit of some layers shared by all tasks, the others exclusive."""
+def share_some(networks):
+    """Every second unit of every layer shared by all tasks, the others exclusive."""
     assembly = Assembly.unite([Assembly.of(network) for network in networks.values()])
     everyone = frozenset(networks)
-    for layer in layers:
+    for layer in assembly.architecture.hidden_layers:
         groups = assembly.groups[layer]
         mixed = [everyone if unit % 2 else group for unit, group in enumerate(groups)]
         assembly = assembly.regroup({layer: mixed})

@@ -81,7 +81,6 @@ class Run:
         if text:
             self.file.write_text(text)
         self.paths = Paths(str(folder / "results"))
-        self.cell = ["--config", str(self.file), "--experiment", "tiny"]
 
     @cached_property
     def config(self) -> Config:

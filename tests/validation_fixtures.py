@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pam.files import write_json
-from tests.reporting_fixtures import RUN, SEEDS, Row, cell_axes, generator, record_of
+from tests.reporting_fixtures import RUN, SEEDS, TASKS, Row, cell_axes, generator, record_of
 
 LAYERS = {"c2": 32, "f3": 240, "f4": 168}
 PAIRS = {"identical": 2.9, "near": 2.2, "middle": 1.4, "far": 0.6, "independent": 0.05}
@@ -32,20 +32,17 @@ def relatedness_record(experiment: str, seed: int) -> Row:
     return record_of({"relatedness": rows})
 
 
-def exclusivity_record(
-    experiment: str, pruning: str, seed: int, tasks: tuple[str, ...] = ("A", "B")
-) -> Row:
+def exclusivity_record(experiment: str, pruning: str, seed: int) -> Row:
     """Return the record of one job of scenario 1: neurons taken from an all-shared network."""
     random, rows = generator("exclusivity", pruning, seed), []
     cell = cell_axes(experiment, "all_shared", pruning, 1.5, seed)
     for layer, neurons in {"c2": 8, "f4": 14 + seed}.items():
-        information = {task: random.gamma(2, 0.25, neurons) for task in tasks}
-        for favourite in tasks:
-            others = np.mean([information[task] for task in tasks if task != favourite], axis=0)
-            order = np.argsort(others - information[favourite], kind="stable")
+        information = {task: random.gamma(2, 0.25, neurons) for task in TASKS}
+        for favourite, other in (TASKS, TASKS[::-1]):
+            order = np.argsort(information[other] - information[favourite], kind="stable")
             for step in range(neurons + 1):
                 neuron = int(order[step - 1]) if step else None
-                for task in tasks:
+                for task in TASKS:
                     speed = 2.2 if task == favourite else 0.8
                     left = 0.93 - 0.4 * (step / neurons) ** (2 / speed) * min(speed, 1)
                     accuracy = left + float(random.normal(0, 0.004))
@@ -80,23 +77,18 @@ def redundancy_record(experiment: str, merging: str, pruning: str, seed: int) ->
     return record_of({"redundancy": rows, "redundancy_samples": samples})
 
 
-def write_validation_records(
-    folder: Path,
-    seeds: tuple[int, ...] = SEEDS,
-    tasks: tuple[str, ...] = ("A", "B"),
-    experiment: str = "fashion",
-) -> list[Path]:
+def write_validation_records(folder: Path, seeds: tuple[int, ...] = SEEDS) -> list[Path]:
     """Write the records of all three experiments under ``folder``; return their paths."""
     records: dict[Path, Row] = {}
     for seed in seeds:
         name = f"relatedness/related/{seed}.json"
         records[folder / name] = relatedness_record("related", seed)
         for pruning in ("vibnet", "taylor"):
-            name = f"exclusivity/{experiment}/{pruning}-{seed}.json"
-            records[folder / name] = exclusivity_record(experiment, pruning, seed, tasks)
+            name = f"exclusivity/fashion/{pruning}-{seed}.json"
+            records[folder / name] = exclusivity_record("fashion", pruning, seed)
             for merging in ("pam", "pam_gain"):
-                name = f"redundancy/{experiment}/{merging}-{pruning}-{seed}.json"
-                records[folder / name] = redundancy_record(experiment, merging, pruning, seed)
+                name = f"redundancy/fashion/{merging}-{pruning}-{seed}.json"
+                records[folder / name] = redundancy_record("fashion", merging, pruning, seed)
     for path, record in records.items():
         write_json(path, record)
     return list(records)

@@ -11,7 +11,6 @@ import torch
 
 from benchmarks import (
     commands,
-    counting,
     information,
     inputs,
     plain_loop,
@@ -169,14 +168,6 @@ def test_the_known_information_is_that_of_the_classes():
     for estimate in (information.by_scikit_learn, information.nearest_neighbours):
         assert estimate(noisy, labels) == pytest.approx(information.known_value(1.5), abs=0.05)
     assert information.nearest_neighbours(noisy, np.roll(labels, 1)) < 0.1
-
-
-def test_torch_counts_the_operations_that_the_closed_form_does():
-    network = inputs.partly_shared("lenet5", (1, 12, 16), 5, "AB", every=3)
-    parts = {combination: network.subnetwork(combination) for combination in network.combinations()}
-    closed = counting.by_closed_form(network)
-    assert counting.by_torch(parts, (1, 12, 16)) == closed
-    assert {c: 2 * n for c, n in counting.by_fvcore(parts, (1, 12, 16)).items()} == closed
 
 
 def test_torch_pruning_cuts_the_network_that_we_cut(tmp_path):

@@ -158,11 +158,6 @@ def test_fashion_mnist_from_idx_files(fashion_root: Path) -> None:
     assert torch.equal(dataset.test.images[0, 0, :, :28], 255 - first)
 
 
-def test_the_papers_tile(fashion_root: Path) -> None:
-    dataset = pam.data.load("fashion_mnist", fashion_root, tile=124, **SMALL)
-    assert dataset.input_shape == (1, 124, 496)
-
-
 @pytest.mark.parametrize("part", ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3"])
 def test_missing_file_names_itself_and_the_way_out(fashion_root: Path, part: str) -> None:
     path = fashion_root / "FashionMNIST" / "raw" / f"{part}-ubyte"
@@ -171,11 +166,6 @@ def test_missing_file_names_itself_and_the_way_out(fashion_root: Path, part: str
         pam.data.load("fashion_mnist", fashion_root, **SMALL)
     for text in (str(path), "download: true", "--root"):
         assert text in str(caught.value)
-
-
-def test_missing_root_names_the_first_file(tmp_path: Path) -> None:
-    with pytest.raises(pam.DataError, match="train-images-idx3-ubyte does not exist"):
-        pam.data.load("fashion_mnist", tmp_path / "nowhere")
 
 
 def test_without_a_root_the_folder_data_is_used(

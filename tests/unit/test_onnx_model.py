@@ -5,9 +5,10 @@ import onnxruntime
 import pytest
 import torch
 
-from pam.networks import Assembly, SingleTaskNetwork, architecture
+from pam.networks import SingleTaskNetwork, architecture
 from pam.networks.resnet import residual_network
 from pam.networks.subnetwork import IMAGES, onnx_model, part_of
+from tests.small import share_some
 
 ARCHITECTURES = {
     "chain": architecture("lenet5", (1, 28, 28), widths=[2, 3, 5, 4]),
@@ -20,18 +21,13 @@ ARCHITECTURES = {
 def network(request):
     design = ARCHITECTURES[request.param]
     torch.manual_seed(0)
-    networks = [
-        SingleTaskNetwork(
+    networks = {
+        task: SingleTaskNetwork(
             design, {task: 2}, {layer: {frozenset(task): n} for layer, n in design.units.items()}
         )
         for task in "AB"
-    ]
-    assembly = Assembly.unite([Assembly.of(one) for one in networks])
-    for layer in assembly.architecture.hidden_layers:
-        groups = assembly.groups[layer]
-        mixed = [frozenset("AB") if i % 2 else group for i, group in enumerate(groups)]
-        assembly = assembly.regroup({layer: mixed})
-    return assembly.network().eval()
+    }
+    return share_some(networks).eval()
 
 
 def test_every_combination_is_a_part_of_the_whole(network):

@@ -15,7 +15,7 @@ from pam.information import label_entropy, mutual_information
 from pam.merging import merge
 from pam.networks import Assembly
 from tests.examples import examples
-from tests.small import LAYERS, STILL, WIDTHS, make_data, make_network, make_networks, side_by_side
+from tests.small import LAYERS, STILL, WIDTHS, make_data, make_networks, side_by_side
 
 DATA = make_data(96, tasks="ABC")
 GROUPS = (frozenset("A"), frozenset("B"), frozenset("AB"), None)
@@ -55,26 +55,6 @@ def test_counts_add_up(data):
         counted = (share.exclusive_a, share.exclusive_b, share.shared, share.removed)
         assert counted == (a, b, both, gone)
         assert share.neurons == sum(counted) == len(expected[share.layer])
-
-
-def test_identical_networks_of_identical_tasks_share_all_that_is_kept():
-    network = make_network("A", seed=3)
-    view = task_view(DATA, {"A": "A", "again": "A"})
-    merged = merge(
-        {"A": network, "again": network}, "pam", view, samples=64, layers=LAYERS, retrain=STILL
-    )
-    shares = layer_shares(merged, units_before(network, network))
-    assert [(share.exclusive_a, share.exclusive_b) for share in shares] == [(0, 0)] * len(LAYERS)
-    assert all(share.shared > 0 for share in shares)
-    assert [share.neurons for share in shares] == [2 * width for width in WIDTHS]
-
-
-def test_without_merging_nothing_is_shared():
-    networks = make_networks()
-    shares = layer_shares(merge(networks, "none", DATA), units_before(*networks.values()))
-    for share, width in zip(shares, WIDTHS, strict=True):
-        assert (share.exclusive_a, share.exclusive_b) == (width, width)
-        assert (share.shared, share.removed) == (0, 0)
 
 
 def test_joined_units_count_once():
