@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pam.errors import DataError
+from pam.files import write_text
 from pam.reporting.names import Names
 from pam.reporting.run import Run
 from pam.reporting.schema import (
@@ -25,8 +26,8 @@ from pam.reporting.statistics.matched import (
 )
 from pam.reporting.statistics.operating_points import operating_point_rows
 from pam.reporting.statistics.points import pruned_networks
-from pam.reporting.storage import FAILED, check_row, write_rows
-from pam.runs.record import OK, Record, read_record
+from pam.reporting.storage import FAILED, check_row, csv_text, write_rows
+from pam.runs.record import MANIFEST, OK, Record, read_record
 from pam.runs.stages import CELL_STAGES
 
 _TABLES = {table.name: table for table in MEASURED}
@@ -45,7 +46,8 @@ def aggregate(
     influence on a byte of the result. A record that is not ``ok`` becomes a row of
     ``failures.csv`` and, if it should have measured a cell but did not, a row of
     ``measurements.csv`` with its status.
-    Then come the files that are computed from those, see :func:`derive`.
+    Then come the files that are computed from those, see :func:`derive`. A manifest in ``folder``
+    is removed once all records are known to be good: it does not vouch for what is written then.
 
     Raises:
         DataError: if a record is damaged, or holds a row that does not fit its CSV file.
@@ -61,8 +63,10 @@ def aggregate(
     for row in rows["failures"]:
         once.setdefault(tuple(value for name, value in row.items() if name != "log"), row)
     rows["failures"] = list(once.values())
-    for name, table in _TABLES.items():
-        write_rows(folder, table, rows[name])
+    texts = {name: csv_text(table, rows[name]) for name, table in _TABLES.items()}
+    (Path(folder) / MANIFEST).unlink(missing_ok=True)
+    for name, text in texts.items():
+        write_text(Path(folder) / f"{name}.csv", text)
     # What follows reads the written files: rounded numbers, the same as any later reader sees.
     derive(folder, deltas, config)
     return contents

@@ -146,7 +146,12 @@ def _line(index: Any) -> int:
 
 
 def write_rows(folder: str | Path, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows to ``<folder>/<table>.csv``, sorted, with fixed decimals, atomically.
+    """Write :func:`csv_text` to ``<folder>/<table>.csv``, atomically."""
+    write_text(Path(folder) / f"{table.name}.csv", csv_text(table, rows))
+
+
+def csv_text(table: Table, rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the CSV file of rows, sorted, with fixed decimals.
 
     The same rows in any order give the same bytes.
 
@@ -167,7 +172,7 @@ def write_rows(folder: str | Path, table: Table, rows: Iterable[Mapping[str, Any
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.columns)
     writer.writerows(cells for _, cells in lines)
-    write_text(Path(folder) / f"{table.name}.csv", text.getvalue())
+    return text.getvalue()
 
 
 def read_table(folder: str | Path, name: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ from pam.config import Config
 from pam.errors import DataError
 from pam.files import file_hash, write_sealed
 from pam.reporting.aggregate import aggregate
-from pam.runs.cells import config_hash, stage_code
+from pam.runs.cells import cells_of, config_hash, settings_of, stage_code
 from pam.runs.machine import environment
 from pam.runs.paths import Paths, path_in_run
 from pam.runs.record import Record, read_record
-from pam.runs.stages import CSV_FILES
+from pam.runs.stages import CELL_STAGES, CSV_FILES
 
 _HASHES = {"code_hash": "code", "config_hash": "settings", "data_hash": "data"}
 _MACHINE = ("host", "cpu", "cores", "device", "platform", "python")
@@ -29,14 +30,13 @@ def run(config: Config, results: str, folders: Sequence[str] = ()) -> None:
             code, whose cells complete one another.
 
     Raises:
-        DataError: if a record is missing or damaged, or holds a row that fits no CSV file; if
-            folders hold different results of one cell, or results of different code, settings or
-            data.
+        DataError: if a record is missing or damaged, of other settings than the configuration's,
+            or holds a row that fits no CSV file; if folders do not exist, hold different results
+            of one cell, or results of different code, settings or data. All is left as it was.
     """
     paths = Paths(results)
     chosen = gather(config, folders) if folders else paths.records(config)
-    # An earlier manifest does not vouch for what is written now.
-    Path(paths.manifest).unlink(missing_ok=True)
+    _check_settings(config, chosen)
     settings = config.model_dump()
     records = aggregate(chosen, results, config.deltas, settings)
     manifest = {
@@ -60,6 +60,8 @@ def run(config: Config, results: str, folders: Sequence[str] = ()) -> None:
 
 def gather(config: Config, folders: Sequence[str]) -> list[str]:
     """Return the record of every cell of a configuration, each from the first folder with it."""
+    if gone := [folder for folder in folders if not Path(folder).is_dir()]:
+        raise DataError(f"--from {gone[0]} is no folder; name folders of runs")
     chosen = []
     known: dict[tuple[Any, ...], tuple[str, str]] = {}
     for candidates in zip(*(Paths(folder).records(config) for folder in folders), strict=True):
@@ -75,6 +77,19 @@ def gather(config: Config, folders: Sequence[str]) -> list[str]:
             _check_origin(path, record, known)
         chosen.append(there[0])
     return chosen
+
+
+def _check_settings(config: Config, paths: Sequence[str]) -> None:
+    """Refuse a record of other settings than those that its cell has in a configuration."""
+    wanted = cache(lambda kind: config_hash(settings_of(config, kind)))
+    cells = (cell for stage in CELL_STAGES for cell in cells_of(config, stage))
+    for path, cell in zip(paths, cells, strict=True):
+        known, due = read_record(path).provenance.config_hash, wanted(cell.kind)
+        if known and known != due:
+            raise DataError(
+                f"{path} was made with other settings than the configuration has (config_hash "
+                f"{known}, not {due}); run it again, or name its own configuration"
+            )
 
 
 def _check_equal(records: dict[str, Record]) -> None:

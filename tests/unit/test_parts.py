@@ -110,6 +110,25 @@ def test_a_cell_with_two_results_is_refused(whole, parts, tmp_path):
         aggregate(whole.config, str(tmp_path), [*parts, str(copy)])
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_records_of_other_settings_are_refused_and_all_is_left(whole, parts, tmp_path, apart):
+    out = Path(shutil.copytree(whole.paths.results, tmp_path / "out"))
+    before = (out / "manifest.json").read_bytes(), (out / "training.csv").read_bytes()
+    file = tmp_path / "other.yaml"
+    file.write_text(CONFIG.replace("learning_rate: 0.01", "learning_rate: 0.02"))
+    with pytest.raises(DataError, match=r"A-0\.json was made with other settings .*; run it again"):
+        aggregate(load_config(file), str(out), parts if apart else ())
+    edit(str(out), "measure", lambda r: r["rows"]["latency"][0].pop("rounds"), "none", "halves")
+    with pytest.raises(DataError, match="rounds"):
+        aggregate(whole.config, str(out))
+    assert before == ((out / "manifest.json").read_bytes(), (out / "training.csv").read_bytes())
+
+
+def test_a_folder_that_is_not_there_is_refused(whole, parts, tmp_path):
+    with pytest.raises(DataError, match="--from nowhere is no folder"):
+        aggregate(whole.config, str(tmp_path), [*parts, "nowhere"])
+
+
 @pytest.mark.parametrize("text", ["", "x", "0;1", "-1", "0 1.5"])
 def test_seeds_are_whole_numbers(whole, text):
     with pytest.raises(ConfigError, match="seeds are whole numbers with spaces between"):
