@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pam.config import Pruning
 from pam.errors import ConfigError, DataError, ShapeError
 from pam.files import read_meta
-from pam.runs.cells import parents_of
-from pam.runs.stages import STAGES
+from pam.runs.cells import config_hash, parent_cells, parents_of, settings_of
+from pam.runs.stages import STAGES, Parent
 from pam.stages.device import on_device
 from pam.stages.failures import Failure, attempt, read_failure
 from pam.stages.job import UNPRUNED, Inputs, Job, check_tasks
@@ -55,6 +55,8 @@ def read_inputs(job: Job, files: Mapping[str, Sequence[str | Path]]) -> Inputs:
             _read_merged(job, inputs, parent.flag, paths[0])
         elif parent.stage == "prune":
             _read_pruned(job, inputs, parent.flag, paths[0])
+        if parent.stage != "prepare" and not {"data", parent.flag} & inputs.failures.keys():
+            _check_hashes(job, parent, paths, inputs.data_hash)
     return inputs
 
 
@@ -159,12 +161,32 @@ def _next(row: Pruning, strengths: Iterable[float]) -> list[float]:
 
 def _check_origin(job: Job, path: str | Path) -> None:
     """Check that a network was made for the job's cell, as far as its file tells."""
-    meta, axes = read_meta(path), job.axes
-    origin = meta.get("origin") if isinstance(meta, dict) else None
-    for axis in ("merging", "pruning", "seed"):
-        value = origin.get(axis) if isinstance(origin, dict) else None
+    origin, axes = _origin(path), job.axes
+    for axis in ("experiment", "merging", "pruning", "seed"):
+        value = origin.get(axis)
         if value is not None and axis in axes and value != axes[axis]:
             raise DataError(f"{path} is a network of {axis} '{value}', not of '{axes[axis]}'")
+
+
+def _check_hashes(job: Job, parent: Parent, paths: Sequence[str | Path], data_hash: str) -> None:
+    """Check that networks were made with the job's settings and data, as far as they tell."""
+    cell = parent_cells(job.cell, parent, job.experiment.tasks)[0]
+    settings = config_hash(settings_of(job.config, cell.kind))
+    due = {"settings": ("config_hash", settings), "data": ("data_hash", data_hash)}
+    for path in paths:
+        for noun, (name, wanted) in due.items():
+            value = _origin(path).get(name)
+            if value and value != wanted:
+                raise DataError(
+                    f"{path} was made with other {noun} than this job's ({name} {value}, not "
+                    f"{wanted}); run `pam {parent.stage}` again, or name its own configuration"
+                )
+
+
+def _origin(path: str | Path) -> Mapping[str, Any]:
+    """Return what a network's file says of its origin; nothing if it says nothing."""
+    origin = read_meta(path).get("origin")
+    return origin if isinstance(origin, dict) else {}
 
 
 def _as_json(value: object) -> str:

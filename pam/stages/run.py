@@ -13,21 +13,22 @@ import resource
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pam.config import Config
 from pam.config.loading import check_experiment
 from pam.durable.locks import resumable
-from pam.errors import DataError
+from pam.errors import ConfigError, DataError
 from pam.files import file_hash, write_sealed
 from pam.runs.cells import Cell, cell_code, check_cell, config_hash, settings_of, stage_module
 from pam.runs.hashes import content_hashes, rows_hash
 from pam.runs.machine import environment
-from pam.runs.paths import path_in_run
+from pam.runs.paths import NETWORK, PARTS, path_in_run, record_of
 from pam.runs.record import OK, check_content, read_hashes, read_record
 from pam.runs.stages import STAGES
 from pam.stages.device import device_model, set_up
@@ -94,7 +95,8 @@ def run(
         options: of the stage.
 
     Raises:
-        ConfigError: if the configuration has no such cell.
+        ConfigError: if the configuration has no such cell, or if ``out`` or ``record`` would
+            replace what the job reads, each other, or what another cell left.
         DataError: if a file is missing or damaged, or belongs to another cell.
         ShapeError: if a network does not fit the data set.
     """
@@ -103,6 +105,7 @@ def run(
     check_experiment(config, cell.experiment)
     # Data are prepared where there may be no GPU.
     device = set_up(config.threads, "cpu" if cell.stage == "prepare" else config.device)
+    _check_places(cell, files, out, record)
     job = Job(config, cell, device, options)
     # Now, not at the end: sources may change while the job runs.
     machine, code = environment(device_model(device)), cell_code(config, cell)
@@ -146,6 +149,29 @@ def run(
         failure = result.failure
         print(f"pam {cell.stage}: {failure.status}: {failure.reason}", file=sys.stderr)
     return CELL_FAILED if result.failure and strict else 0
+
+
+def _check_places(cell: Cell, files: Files, out: str | Path, record: str | Path) -> None:
+    """Refuse places for a job's files that are none, or that hold what is still needed."""
+    is_data = not STAGES[cell.stage].axes
+    for name, place in {"out": out, "record": record}.items():
+        if not str(place) or (Path(place).is_dir() and not (is_data and name == "out")):
+            raise ConfigError(f"--{name} '{place}' is no name of a file; give it another")
+    parts = [
+        Path(path).with_name(part + NETWORK) for path in files.get("data", ()) for part in PARTS
+    ]
+    taken = {Path(path).resolve() for path in (*parts, *chain(*files.values()))}
+    outputs = _files(cell, out) if STAGES[cell.stage].suffix else []
+    label = {"rule": cell.stage, **cell.columns}
+    for path in (*outputs, Path(record)):
+        if path.resolve() in taken:
+            raise ConfigError(f"{path} is another file of this job; give another --out or --record")
+        taken.add(path.resolve())
+        # What is no record, or a damaged one, is made anew.
+        with suppress(DataError):
+            known = read_record(record_of(path)).provenance
+            if known.rule and label != {name: getattr(known, name, None) for name in label}:
+                raise ConfigError(f"{path} is of another cell; give another --out or --record")
 
 
 def _compute_and_save(

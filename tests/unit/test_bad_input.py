@@ -142,6 +142,61 @@ def test_a_single_network_is_not_a_family(folder, capsys):
     one_sentence(capsys, call("measure", words), "several strengths")
 
 
+PLACES = {
+    "out is read": ("merge", "--out", lambda words: words["--networks"][:1], "is another file of"),
+    "out is data": (
+        "train",
+        "--out",
+        lambda words: [f"{words['--data'][0]}/test.safetensors"],
+        "is a",
+    ),
+    "record is out": ("train", "--record", lambda words: words["--out"], "is another file of"),
+    "record of another": (
+        "train",
+        "--record",
+        lambda words: [f"{words['--data'][0]}/record.json"],
+        "is of another cell; give another",
+    ),
+    "out is empty": ("train", "--out", lambda _: [""], "--out '' is no name of a file"),
+    "data without a name": ("prepare", "--out", lambda _: [""], "--out '' is no name"),
+    "record is empty": ("train", "--record", lambda _: [""], "--record '' is no name"),
+    "record is a folder": (
+        "train",
+        "--record",
+        lambda words: words["--data"],
+        "is no name of a file",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_job_overwrites_nothing_that_is_needed(name, folder, capsys):
+    command, option, place, says = PLACES[name]
+    words = commands(folder)[command]
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    one_sentence(capsys, call(command, words | {option: place(words)}), says)
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("learning_rate: 0.01", "learning_rate: 0.02", "was made with other settings than this"),
+        ("  tiny:", "  other:", "is a network of experiment 'tiny', not of 'other'"),
+    ],
+)
+def test_networks_of_other_settings_or_experiments(old, new, says, folder, capsys):
+    words = commands(folder)
+    for task in "AB":
+        out = {"--out": [words["merge"]["--networks"]["AB".index(task)]]}
+        record = {"--record": [str(Path(out["--out"][0]).with_suffix(".json"))]}
+        assert call("train", words["train"] | {"--task": [task]} | out | record) == 0
+    (folder / "config.yaml").write_text(CONFIG.replace(old, new))
+    experiment = {"--experiment": [new.strip(" :")]} if "other" in new else {}
+    capsys.readouterr()
+    one_sentence(capsys, call("merge", words["merge"] | experiment), says)
+
+
 def test_nowhere_to_write(folder, capsys):
     blocked = folder / "file"
     blocked.write_text("")
