@@ -14,9 +14,11 @@ from pam.deploy.card import card_of, model_card
 from pam.deploy.exported import FORMATS, About, Model, format_module, open_trusted
 from pam.deploy.exported import IMAGES as INPUT
 from pam.deploy.source import Source
+from pam.deploy.state_dict_file import STEPS
 from pam.errors import ConfigError, DataError, ShapeError
-from pam.files import atomic_path
+from pam.files import atomic_path, read_meta
 from pam.networks import GroupedNetwork
+from pam.runs.paths import NETWORK
 
 TOLERANCE = 1e-5
 """Largest difference between a score of a file and the network's."""
@@ -59,11 +61,13 @@ def export(
 
     Raises:
         ConfigError: if ``out`` is a file of another format, or one file for several combinations,
-            or if a task is called as the input is.
+            if a file would replace a network, or any tensors, that no export wrote, or if a task
+            is called as the input is.
         DataError: if a file differs from the network, or cannot be written; it is not kept.
         ShapeError: if the network does not fit the data set.
     """
-    _check_out(Path(out), format, len(combinations))
+    paths = [_path(Path(out), format, source.name, one) for one in combinations]
+    _check_out(Path(out), format, paths)
     _check_fit(source.network, dataset)
     network = source.network.eval()
     if INPUT in network.tasks:
@@ -73,10 +77,7 @@ def export(
         )
     some = [task for task in network.tasks if any(task in one for one in combinations)]
     pack = format_module(format).packer(network, some)
-    for combination in combinations:
-        path = Path(out)
-        if path.suffix != FORMATS[format]:
-            path /= f"{source.name}-{'+'.join(combination)}{FORMATS[format]}"
+    for combination, path in zip(combinations, paths, strict=True):
         about = About(
             input_shape=dataset.input_shape,
             mean=dataset.mean,
@@ -107,12 +108,30 @@ def export(
         yield Exported(path, card, difference)
 
 
-def _check_out(out: Path, format: str, files: int) -> None:
-    if out.suffix == FORMATS[format] and files > 1:
-        raise ConfigError(f"--out {out} is one file, but --combination all makes {files}")
+def _path(out: Path, format: str, name: str, combination: Sequence[str]) -> Path:
+    if out.suffix == FORMATS[format]:
+        return out
+    return out / f"{name}-{'+'.join(combination)}{FORMATS[format]}"
+
+
+def _check_out(out: Path, format: str, paths: Sequence[Path]) -> None:
+    if out.suffix == FORMATS[format] and len(paths) > 1:
+        raise ConfigError(f"--out {out} is one file, but --combination all makes {len(paths)}")
     for other, suffix in FORMATS.items():
         if other != format and out.suffix == suffix:
             raise ConfigError(f"--out {out} ends as files of {other}, but --format is {format}")
+    for path in paths:
+        if path.suffix == NETWORK and path.is_file() and not _is_exported(path):
+            raise ConfigError(
+                f"--out would overwrite {path}, which is no exported file; name another"
+            )
+
+
+def _is_exported(path: Path) -> bool:
+    try:
+        return STEPS in read_meta(path)
+    except DataError:
+        return False
 
 
 def _check_fit(network: GroupedNetwork, dataset: MultitaskDataset) -> None:

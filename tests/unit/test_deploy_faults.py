@@ -70,6 +70,14 @@ def test_wrong_out(out, words, says, made, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["pruned", "merged"])
+def test_a_network_is_not_overwritten(name, made, capsys):
+    path = getattr(made, name)
+    before = path.read_bytes()
+    one_sentence(capsys, exit_code(made, {}, path), f"would overwrite {path}, which is no exported")
+    assert path.read_bytes() == before
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-50])
 
