@@ -5,12 +5,13 @@ import io
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from pam.cli.arguments import Parser
-from pam.errors import PamError
+from pam.errors import ConfigError, PamError
 from pam.files import write_text
 
 if TYPE_CHECKING:
@@ -42,8 +43,13 @@ def run(arguments: Namespace) -> int:
     from pam.deploy import open_model
     from pam.deploy.predicting import image_files, predict
 
+    out = arguments.csv
+    if out is not None and Path(out).suffix != ".csv":
+        raise ConfigError(f"--csv '{out}' must end in .csv")
     model = open_model(arguments.model)
     files = list(image_files(arguments.images))
+    if out and Path(out).resolve() in {file.resolve() for file in files}:
+        raise ConfigError(f"--csv {out} is one of the images; name another file")
     silent = len(files) == 1 or not sys.stderr.isatty()
     made: list[Prediction] = []
     for one in tqdm(predict(model, files), "predict", len(files), unit="image", disable=silent):
@@ -58,8 +64,8 @@ def run(arguments: Namespace) -> int:
     threshold = model.about.threshold
     for line in aligned(_lines(made, threshold, arguments.scores)):
         print(line)
-    if arguments.csv:
-        write_text(arguments.csv, _csv(made, threshold))
+    if out:
+        write_text(out, _csv(made, threshold))
     return DAMAGED if len(made) < len(files) else 0
 
 

@@ -329,6 +329,17 @@ def test_nowhere_to_write(model, folder, capsys):
     assert "cannot write" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("out", "says"),
+    [("a.bmp", "must end in .csv"), ("", "must end in .csv"), ("a.csv", "is one of the images")],
+)
+def test_no_image_is_overwritten(out, says, model, folder, capsys):
+    image = (folder / "a.bmp").rename(folder / (out or "a.csv"))
+    before = image.read_bytes()
+    one_sentence(capsys, predict(model, image, "--csv", out and folder / out), says)
+    assert image.read_bytes() == before
+
+
 def test_onnx_predicts_without_torch(model, folder):
     words = ["predict", "--model", str(model), str(folder)]
     program = (
