@@ -38,16 +38,18 @@ def run(arguments: Namespace) -> int:
 
     notes = _read(arguments.notes) if arguments.notes else ""
     runs = read_runs(arguments.results)
-    write_text(arguments.out, reproduction_page(runs, notes))
+    # All is made, and found to be right, before the first page is written.
+    pages = {arguments.out: reproduction_page(runs, notes)}
     if arguments.answer:
         before, _, after = _parts(arguments.answer)
-        text = f"{before}{BEGIN}\n{answer_of(runs)}\n{END}{after}"
-        write_text(arguments.answer, text)
+        pages[arguments.answer] = f"{before}{BEGIN}\n{answer_of(runs)}\n{END}{after}"
     if arguments.picture:
         # Not above: matplotlib takes its time, and the page needs none.
         from pam.reporting.figures.overview import render
 
         render(runs, arguments.picture)
+    for path, text in pages.items():
+        write_text(path, text)
     return 0
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pam import DataError
+from pam import ConfigError, DataError
 from pam.cli import reproduction as command
 from pam.files import write_json
 from pam.reporting.aggregate import aggregate
@@ -134,6 +134,11 @@ def test_the_command_writes_the_page_and_the_answer(tmp_path, runs, page):
     with pytest.raises(DataError, match=r"README\.md has no lines"):
         command.run(arguments)
     readme.write_text(f"# Title\n\n{command.BEGIN}\nold\n{command.END}\n\nMore.\n")
+    arguments.picture = "picture.jpg"
+    with pytest.raises(ConfigError, match=r"ends with \.png"):
+        command.run(arguments)
+    arguments.picture = str(picture)
+    assert not out.exists() and "old" in readme.read_text()
     assert command.run(arguments) == 0
     assert out.read_text() == page
     answer = answer_of(read_runs(runs))
