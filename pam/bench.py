@@ -127,6 +127,7 @@ def _chosen(points: pd.DataFrame, axis: str, value: Any) -> pd.DataFrame:
 def _contender(folder: str, cell: dict[str, Any], parts: Sequence[tuple[str, float]]) -> Contender:
     axes = (cell["experiment"], cell["merging"], cell["pruning"], cell["seed"])
     path = Paths(folder).artefact(Cell.of("prune", *axes))
+    check_beside(path)
     family = load_family(path)
     strengths = [nearest_strength(path, family, strength, _ASKED) for _, strength in parts]
     chosen = [family[strength] for strength in strengths]

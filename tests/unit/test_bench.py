@@ -1,6 +1,8 @@
 """``pam bench latency``: which networks it times, what it writes, and what it refuses."""
 
 import csv
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +12,13 @@ from pam.bench import COLUMNS, latency_rows, network_of_file, networks_of_run
 from pam.cli.bench import _busy
 from pam.cli.main import main
 from pam.cost import Times, Timing, paper_flops
+from pam.files import write_sealed
 from pam.networks.family import load_family, save_family
 from pam.reporting.schema import LATENCY
 from pam.reporting.statistics.intervals import median_interval
 from pam.reporting.storage import read_table, select
 from pam.runs.cells import Cell
+from pam.runs.hashes import rows_hash
 from pam.runs.paths import Paths
 from pam.stages.failures import Failure, save_failure
 from tests.reporting_fixtures import STRENGTHS, write_run
@@ -194,6 +198,17 @@ def test_bad_input_is_one_sentence(run, tmp_path, capsys, case):
     said = capsys.readouterr().err
     assert code == 2 and real(sentence) in said and said.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_of_a_run_is_compared_with_its_record(run, tmp_path, capsys):
+    copy = shutil.copytree(run, tmp_path / "run")
+    path = Path(Paths(str(copy)).artefact(Cell.of("prune", "fashion", "none", "vibnet", 0)))
+    provenance = {"artefacts": {"pruned/fashion/none-vibnet-0.json": rows_hash({})}}
+    provenance["files"] = {"pruned/fashion/none-vibnet-0.safetensors": "0"}
+    record = {"status": "ok", "reason": "", "rows": {}, "provenance": provenance}
+    write_sealed(path.with_suffix(".json"), record)
+    assert bench("--results", copy, "--out", tmp_path / "out.csv") == 2
+    assert f"{path} is not what its record says" in capsys.readouterr().err
 
 
 def test_several_prunings_must_be_told_apart(tmp_path):
