@@ -198,7 +198,7 @@ def check_csv(results: str | Path, name: str, manifest: Manifest) -> None:
     path = Path(results) / f"{name}.csv"
     if not path.exists():
         raise DataError(f"{path} does not exist")
-    if manifest.csv.get(name) not in (None, file_hash(path)):
+    if manifest.csv and manifest.csv.get(name) != file_hash(path):
         raise ChangedError(path)
 
 

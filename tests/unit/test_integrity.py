@@ -177,6 +177,13 @@ def test_a_csv_file_is_compared_before_it_is_drawn(run, folder, tmp_path, capsys
     assert plan_of(run).damaged == [f"{path} {CHANGED_}"]
 
 
+def test_a_csv_file_that_the_manifest_does_not_list_is_refused(run, capsys):
+    manifest = read_sealed(run.paths.manifest)
+    del manifest["csv"]["measurements"], manifest["seal"]
+    write_sealed(run.paths.manifest, manifest)
+    refused(capsys, main(["tables", "--results", run.paths.results]), run.paths.csv("measurements"))
+
+
 def test_an_edited_manifest_is_refused(run, capsys):
     path = Path(run.paths.manifest)
     edit(path, lambda content: content["config"]["experiments"].clear())
