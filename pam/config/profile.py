@@ -1,5 +1,6 @@
 """The one model of the configuration: every key with its meaning, unit, range and default."""
 
+import math
 from collections.abc import Collection, Iterable
 from typing import Annotated, Any, Literal, Self
 
@@ -271,6 +272,10 @@ class Config(Section):
                     "joined by '&'",
                     {"name": name},
                 )
+        if not math.isfinite(sum(self.requests.values())):
+            raise PydanticCustomError(
+                "too_large", "requests add up to more than a number can hold; give smaller ones"
+            )
         return self
 
     def experiment(self, name: str) -> Experiment:

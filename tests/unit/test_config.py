@@ -138,6 +138,7 @@ BAD = {
     "NaN": ("1e-2", ".nan", "learning_rate is nan, not a finite number"),
     "device": ("seeds:", "device: gpu\nseeds:", "device: must be 'cpu', 'cuda' or 'auto'"),
     "deltas without 1": ("seeds:", "deltas: [0.5]\nseeds:", "deltas: must contain 1.0, the acc"),
+    "requests": ("seeds:", "requests: {A: 1e308, B: 1e308}\nseeds:", "requests add up to"),
     "no pruning": (
         "    pruning:\n      vibnet: {strengths: [1, 2, 4]}\n"
         "      taylor_fast: {method: taylor, strengths: [0.3, 0.5], interval: 5}\n",
