@@ -55,9 +55,14 @@ def parse_where(words: Sequence[str]) -> dict[str, str]:
     """Return column -> value of words such as ``merging=pam``.
 
     Raises:
-        ConfigError: if a word is not of that form.
+        ConfigError: if a word is not of that form, or names a column again.
     """
+    where: dict[str, str] = {}
     for word in words:
         if "=" not in word:
             raise ConfigError(f"--where takes COLUMN=VALUE, not '{word}'")
-    return {column: value for column, _, value in (word.partition("=") for word in words)}
+        column, _, value = word.partition("=")
+        if column in where:
+            raise ConfigError(f"--where names '{column}' twice; name each column once")
+        where[column] = value
+    return where

@@ -12,14 +12,23 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from pam.errors import ConfigError, DataError
-from pam.files import read_meta
+from pam.files import read_json, read_meta
 from pam.names import check_known
 from pam.reporting.figures import sources_of
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.matched import REFERENCES
 from pam.reporting.tables import SOURCES
 from pam.runs.origins import read_origins
-from pam.runs.paths import DATA_RECORD, NETWORK, ORIGINS, RECORD, record_of, run_of
+from pam.runs.paths import (
+    DATA_RECORD,
+    DESCRIPTION,
+    NETWORK,
+    ORIGINS,
+    RECORD,
+    Paths,
+    record_of,
+    run_of,
+)
 from pam.runs.record import MANIFEST, OK, JobRecord, Manifest, read_manifest, read_record
 from pam.runs.stages import AXES, CELL_STAGES, STAGES, stages_of_table
 
@@ -151,6 +160,7 @@ class Target:
         sources: names of the CSV files that it is made from.
         experiment: what a figure or table shows.
         origin: what a figure or table carries with it; empty if it carries nothing.
+        sha256: what a figure or table had when it was made; empty if nothing tells.
     """
 
     kind: str
@@ -160,6 +170,7 @@ class Target:
     sources: tuple[str, ...] = ()
     experiment: str = ""
     origin: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
 
 
 def resolve(path: str | Path, results: str | Path | None = None) -> Target:
@@ -183,9 +194,15 @@ def resolve(path: str | Path, results: str | Path | None = None) -> Target:
         return _drawing("table", path, run, origin)
     if path.suffix == ".csv" and path.stem in TABLES:
         return Target("csv", path, Run(results or path.parent), path.stem, (path.stem,))
-    if path.suffix in (NETWORK, RECORD):
+    if path.suffix == NETWORK or (path.suffix == RECORD and _is_of_job(path)):
         return _file_of_job(path, results)
     raise ConfigError(f"{path} is no figure, table or CSV file of a run, and no network or record")
+
+
+def _is_of_job(path: Path) -> bool:
+    """Tell whether a JSON file may be a record, or the description of a data set."""
+    content = read_json(path)
+    return path.name == DESCRIPTION or (isinstance(content, dict) and "provenance" in content)
 
 
 def _run_of_figure(path: Path) -> Path:
@@ -232,7 +249,17 @@ def _drawing(kind: str, path: Path, run: Run, origin: Mapping[str, Any]) -> Targ
     else:
         check_known("table", name, SOURCES)
         sources = SOURCES[name]
-    return Target(kind, path, run, name, sources, experiment, origin)
+    folder = Paths(str(run.folder)).figures if kind == "figure" else run.folder / "tables"
+    return Target(kind, path, run, name, sources, experiment, origin, _noted(path, folder))
+
+
+def _noted(path: Path, folder: str | Path) -> str:
+    """Return the sha256 of a figure or table as it was made, noted beside it or in its run."""
+    for place in (path.parent, Path(folder)):
+        known = read_origins(place) if (place / ORIGINS).is_file() else {}
+        if path.stem in known:
+            return known[path.stem].files.get(path.name, "")
+    return ""
 
 
 def _file_of_job(path: Path, results: str | Path | None) -> Target:

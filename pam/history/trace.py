@@ -63,7 +63,7 @@ def trace(target: Target, row: int | None = None, where: Mapping[str, str] | Non
     if target.kind == "job":
         return _traced_job(target)
     if target.kind == "csv":
-        node = Node("csv", str(path), _csv_facts(run, target.name))
+        node = Node("csv", str(path), _csv_facts(run, path))
     else:
         node = _drawing(target)
     rows = pd.DataFrame({"experiment": [target.experiment]})
@@ -100,21 +100,22 @@ def _drawing(target: Target) -> Node:
     for name in target.sources:
         now = experiment_hash(run.folder, name, target.experiment)
         drawn = _compared(origin.get("csv", {}).get(name), now)
-        facts = _csv_facts(run, name) | {"rows_sha256": now, "drawn": drawn}
+        facts = _csv_facts(run, run.folder / f"{name}.csv") | {"rows_sha256": now, "drawn": drawn}
         sources.append(Node("csv", str(run.folder / f"{name}.csv"), facts))
     code_hash = origin.get("code_hash")
     facts = {
         "run": str(run.folder),
         "experiment": target.experiment,
+        "file": _compared(target.sha256, file_hash(target.path)),
         "code_hash": code_hash,
         "code": _compared(code_hash, stage_code(f"{target.kind}s"), CURRENT, STALE),
     }
     return Node(target.kind, str(target.path), facts, sources)
 
 
-def _csv_facts(run: Run, name: str) -> dict[str, Any]:
-    sha256 = file_hash(run.folder / f"{name}.csv")
-    return {"sha256": sha256, "manifest": _compared(run.manifest.csv.get(name), sha256)}
+def _csv_facts(run: Run, path: Path) -> dict[str, Any]:
+    sha256 = file_hash(path)
+    return {"sha256": sha256, "manifest": _compared(run.manifest.csv.get(path.stem), sha256)}
 
 
 def _compared(recorded: str | None, now: str | None, same: str = SAME, other: str = CHANGED) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pam.cli.main import USER_ERROR, main
-from pam.files import file_hash, read_json, read_sealed, write_sealed
+from pam.files import file_hash, read_json, read_sealed, write_json, write_sealed
 from pam.history.targets import resolve
 from pam.history.trace import CHANGED, CURRENT, NOT_NOTED, NOT_THERE, SAME, STALE, Node, trace
 from pam.source.modules import ROOT
@@ -96,6 +96,27 @@ def test_a_figure_that_is_no_longer_that_of_its_rows(folder):
     children = trace(resolve(folder / "figures" / "frontier.png")).children
     (facts,) = (one.facts for one in children if Path(one.name).name == path.name)
     assert (facts["drawn"], facts["manifest"]) == (SAME, CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("figures/frontier.svg", "file"),
+        ("results/tables/comparison.md", "file"),
+        ("results/measurements.csv", "manifest"),
+    ],
+)
+def test_the_traced_file_itself_is_compared(name, fact, folder, tmp_path):
+    copy = folder / name
+    if copy.suffix == ".svg":
+        # Not written where one figure alone is drawn.
+        files = {"files": {copy.name: file_hash(copy)}}
+        write_json(copy.with_name("origins.json"), {copy.stem: files})
+    assert trace(resolve(copy)).facts[fact] == SAME
+    if fact == "manifest":
+        copy = Path(shutil.copy(copy, tmp_path))
+    copy.write_text(copy.read_text() + "\n")
+    assert trace(resolve(copy, folder / "results")).facts[fact] == CHANGED
 
 
 def test_a_table_leads_to_its_rows_too(finished, capsys):
@@ -254,6 +275,8 @@ def test_what_cannot_be_traced_is_one_sentence(finished, tmp_path, capsys):
     assert "no row with merging=pam" in refused(capsys, csv, "--where", "merging=pam")
     assert "no row with seed=x" in refused(capsys, csv, "--where", "seed=x")
     assert "takes COLUMN=VALUE" in refused(capsys, csv, "--where", "seed")
+    assert "names 'seed' twice" in refused(capsys, csv, "--where", "seed=0", "seed=1")
+    assert "delete" not in refused(capsys, results / "manifest.json")
     figure = finished / "figures" / "frontier.png"
     for path in (figure, results / "tables" / "comparison.md"):
         assert "pick rows of a CSV file" in refused(capsys, path, "--row", 1)
