@@ -17,6 +17,7 @@ from pam.config.sections import (
     Section,
     Train,
     Trunk,
+    told_apart,
     unique,
 )
 from pam.names import TASK_NAME, check_known, hint
@@ -24,6 +25,9 @@ from pam.ranges import Count, Positive, Whole
 
 COMPARED_DELTA = 1.0
 """The delta of the comparison table and the figures, in percentage points."""
+
+DELTA_DECIMALS = 2
+"""Of a delta in the CSV files, whose rows it tells apart."""
 
 
 def _compared(deltas: list[float]) -> list[float]:
@@ -51,7 +55,9 @@ TaskName = Annotated[
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Backend = Literal["torch", "compile", "onnxruntime"]
-Deltas = Annotated[list[Positive], AfterValidator(unique), AfterValidator(_compared)]
+Deltas = Annotated[
+    list[Positive], AfterValidator(told_apart(DELTA_DECIMALS)), AfterValidator(_compared)
+]
 
 
 class Latency(Section):

@@ -1,5 +1,6 @@
 """The sections of an experiment: how networks are trained, and the rows that merge and prune."""
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -22,6 +23,9 @@ RowName = Annotated[str, StringConstraints(pattern=f"^{ROW_NAME}$")]
 Options = dict[str, Any]
 Item = TypeVar("Item")
 
+STRENGTH_DECIMALS = 6
+"""Of a strength in the CSV files, whose rows it tells apart."""
+
 
 def unique(items: list[Item]) -> list[Item]:
     """Return a list as it is, if nothing in it is there twice."""
@@ -29,6 +33,29 @@ def unique(items: list[Item]) -> list[Item]:
     if twice:
         raise PydanticCustomError("twice", "{item} is listed twice", {"item": repr(twice[0])})
     return items
+
+
+def told_apart(decimals: int) -> Callable[[list[float]], list[float]]:
+    """Return a check that numbers differ, and are not 0, with the decimals they are written with.
+
+    Rows of CSV files could not be told apart otherwise, which shows when all work is done.
+    """
+
+    def check(numbers: list[float]) -> list[float]:
+        written = [f"{number:.{decimals}f}" for number in numbers]
+        for index, text in enumerate(written):
+            said = {"number": f"{numbers[index]!r}", "decimals": decimals}
+            if float(text) == 0:
+                raise PydanticCustomError(
+                    "order", "{number} is 0 with the {decimals} decimals it is written with", said
+                )
+            if text in written[:index]:
+                raise PydanticCustomError(
+                    "twice", "{number} is listed twice, as {decimals} decimals are written", said
+                )
+        return numbers
+
+    return check
 
 
 class Section(BaseModel):
@@ -201,11 +228,23 @@ class StrengthPath(Section):
         "strengths in a row at which none is kept. Unit: networks.",
     )
 
+    @model_validator(mode="after")
+    def _first_strengths_differ(self) -> Self:
+        told_apart(STRENGTH_DECIMALS)([self.start, self.start * self.step][: 1 + (self.step > 1)])
+        return self
+
 
 class Pruning(_Row):
     """A way to prune a merged network, with options that the pruner checks."""
 
-    strengths: Annotated[list[Positive], AfterValidator(_increasing)] | None = Field(
+    strengths: (
+        Annotated[
+            list[Positive],
+            AfterValidator(_increasing),
+            AfterValidator(told_apart(STRENGTH_DECIMALS)),
+        ]
+        | None
+    ) = Field(
         None,
         min_length=1,
         description="How hard to prune, weakest first; every one gives a network. "

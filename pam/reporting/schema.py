@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from pam.config.profile import DELTA_DECIMALS
+from pam.config.sections import STRENGTH_DECIMALS
 from pam.errors import DataError
 
 TEXT = None
@@ -119,7 +121,7 @@ def _interval(name: str, decimals: int) -> Columns:
 
 _EXPERIMENT = _words("experiment", "dataset", "architecture")
 _RUN = _whole("threads") | _words("device", "config_hash", "code_hash", "data_hash")
-CELL = _EXPERIMENT | _words("merging", "pruning") | {"strength": 6, "seed": INTEGER}
+CELL = _EXPERIMENT | _words("merging", "pruning") | {"strength": STRENGTH_DECIMALS, "seed": INTEGER}
 _CELL_KEY = ("experiment", "pruning", "merging", "strength", "seed")
 
 MEASUREMENTS = Table(
@@ -150,7 +152,7 @@ TRAINING = Table(
     "training",
     _EXPERIMENT
     | _words("stage", "merging", "pruning")
-    | {"strength": 6, "task": TEXT, "seed": INTEGER, "step": INTEGER, "epoch": 4}
+    | {"strength": STRENGTH_DECIMALS, "task": TEXT, "seed": INTEGER, "step": INTEGER, "epoch": 4}
     | {"learning_rate": 8, "loss": 6, "validation_accuracy": 6},
     ("experiment", "stage", "merging", "pruning", "strength", "task", "seed", "step", "epoch"),
 )
@@ -228,7 +230,8 @@ REDUNDANCY_SAMPLES = Table(
 )
 """Outputs of the most correlated pair of :data:`REDUNDANCY`, one row per image."""
 
-_COMPARED = _words("experiment", "pruning", "requirement") | {"delta": 2, "merging": TEXT}
+_DELTA = {"delta": DELTA_DECIMALS}
+_COMPARED = _words("experiment", "pruning", "requirement") | _DELTA | _words("merging")
 _RATIOS: Columns = {}
 for _reference in ("none", "mtz"):
     _RATIOS |= _interval(f"flops_vs_{_reference}", 4)
@@ -258,7 +261,7 @@ FRONTIERS = Table(
 )
 """Ratios of cost averaged over all drops that two paths cover; an empty combination: a request."""
 
-_POINT = {"experiment": TEXT, "pruning": TEXT, "delta": 2, "merging": TEXT}
+_POINT = _words("experiment", "pruning") | _DELTA | _words("merging")
 
 OPERATING_POINTS = Table(
     "operating_points",
@@ -272,7 +275,8 @@ OPERATING_POINTS = Table(
 HEADLINE = Table(
     "headline",
     _words("experiment", "against", "merging", "pruning", "combination")
-    | {"delta": 2, "n": INTEGER, "status": TEXT, "factor": 4, "low": 4, "high": 4, "p": 6}
+    | _DELTA
+    | {"n": INTEGER, "status": TEXT, "factor": 4, "low": 4, "high": 4, "p": 6}
     | {"paper": 2},
     ("experiment", "against", "pruning", "merging", "delta"),
 )

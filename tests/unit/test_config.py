@@ -66,7 +66,9 @@ def test_method_defaults_to_the_name_of_the_row_and_the_rest_are_options():
 
 NAMES = st.from_regex(r"[a-z0-9_]{1,8}", fullmatch=True)
 RATES = st.floats(1e-6, 1e3, allow_nan=False)
-STRENGTHS = st.lists(RATES, min_size=1, max_size=4, unique=True).map(sorted)
+STRENGTHS = st.lists(st.integers(1, 10**9), min_size=1, max_size=4, unique=True).map(
+    lambda millionths: [number / 1e6 for number in sorted(millionths)]
+)
 VALUES = st.one_of(
     st.booleans(), st.integers(-(2**63), 2**63), st.floats(-1e9, 1e9), st.text("abc:#'\n ")
 )
@@ -161,6 +163,20 @@ BAD = {
         "experiments.digits_lenet5.conditions: 'layers' must name at least 1 hidden layer",
     ),
     "strengths fall": ("[1, 2, 4]", "[1, 4, 2]", "vibnet.strengths: values must increase"),
+    "strengths alike": ("[1, 2, 4]", "[1, 1.0000001]", "1.0000001 is listed twice, as 6 decimals"),
+    "strength of 0": ("[1, 2, 4]", "[1e-7, 1]", "1e-07 is 0 with the 6 decimals it is written"),
+    "path from 0": (
+        "{strengths: [1, 2, 4]}",
+        "{path: {start: 1e-7, step: 2}}",
+        "1e-07 is 0 with the 6 decimals",
+    ),
+    "path of small steps": (
+        "{strengths: [1, 2, 4]}",
+        "{path: {start: 1e-6, step: 1.1}}",
+        "listed twice, as 6 decimals",
+    ),
+    "deltas alike": ("seeds:", "deltas: [1.0, 1.001]\nseeds:", "deltas: 1.001 is listed twice"),
+    "delta of 0": ("seeds:", "deltas: [1.0, 0.001]\nseeds:", "deltas: 0.001 is 0 with"),
     "strengths missing": (
         "strengths: [1",
         "strength: [1",
