@@ -156,6 +156,8 @@ def network_of_file(named: str) -> Contender:
         number = float(strength) if strength else None
     except ValueError as error:
         raise ConfigError(f"--networks {named}: '{strength}' is no strength") from error
+    if not Path(path).name:
+        raise ConfigError(f"--networks needs the names of files, not '{named}'")
     check_beside(path)
     read = load_one(path, number, _ASKED)
     cell = {name: read.origin.get(name, "") for name in _AXES}

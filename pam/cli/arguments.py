@@ -1,10 +1,12 @@
 """What the arguments of several commands have in common."""
 
 import argparse
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from math import inf, nan
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 PROFILE = "workflow/config/quick.yaml"
 # Where raw data lie decides nothing, and is nobody's business but the owner's.
@@ -13,8 +15,33 @@ PRIVATE = ("--root",)
 Commands = "argparse._SubParsersAction[Parser]"
 
 
+def file_name(text: str) -> str:
+    """Return the path of a file, which has a name and is no folder."""
+    if not Path(text).name or os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"needs the name of a file, not '{text}'")
+    return text
+
+
+def folder_name(text: str) -> str:
+    """Return the path of a folder, which is not empty."""
+    if not text:
+        raise argparse.ArgumentTypeError("needs the name of a folder, not ''")
+    return text
+
+
+_KINDS = {"FILE": file_name, "FOLDER": folder_name, "PATH": folder_name}
+"""How an argument is shown in the help -> what reads it."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says in one sentence what is wrong and where to read on."""
+
+    def add_argument(self, *names: Any, **given: Any) -> argparse.Action:
+        """Add an argument; one that is shown as a path is checked as one."""
+        # An empty default stands for none.
+        if given.get("default") != "" and given.get("metavar") in _KINDS:
+            given.setdefault("type", _KINDS[given["metavar"]])
+        return super().add_argument(*names, **given)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"pam: error: {message}; see {self.prog} --help\n")

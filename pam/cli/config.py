@@ -3,7 +3,7 @@
 import json
 from argparse import Namespace
 
-from pam.cli.arguments import PROFILE, Parser
+from pam.cli.arguments import PROFILE, Parser, file_name
 from pam.config import check_plugins, dump_config, explain, json_schema, load_config
 from pam.runs.cells import cells_of
 from pam.runs.raw_data import check_folders
@@ -16,7 +16,7 @@ EXAMPLE = f"pam config --config {PROFILE} --check"
 def add_arguments(parser: Parser) -> None:
     """Add the arguments."""
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--config", metavar="FILE", help="configuration (YAML)")
+    what.add_argument("--config", type=file_name, metavar="FILE", help="configuration (YAML)")
     what.add_argument("--schema", action="store_true", help="print the JSON schema and stop")
     what.add_argument(
         "--explain",

@@ -110,7 +110,7 @@ NETWORKS = {
     "other tensors": (lambda f: write_tensors(network_of(f), {}, {"a": "b"}), "holds no network"),
     "no tensors": (lambda f: network_of(f).write_bytes(b"not a tensor file"), "is damaged"),
     "a seed of another run": (other_seed, "is a network of seed '7', not of '0'"),
-    "a folder": (a_folder_instead, "does not exist"),
+    "a folder": (a_folder_instead, "needs the name of a file"),
 }
 
 

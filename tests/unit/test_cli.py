@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -61,6 +62,29 @@ def test_the_example_in_the_help_parses(command, capsys):
             assert getattr(parsed, "merging", "none") in experiment.merging
             assert getattr(parsed, "pruning", "taylor") in experiment.pruning
             assert getattr(parsed, "seed", 0) in config.seeds
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("gallery --figures figures --out ''", "--out: needs the name of a file, not ''"),
+        ("check --results a --reference b --out .", "--out: needs the name of a file, not '.'"),
+        ("report --results a --out /", "--out: needs the name of a file, not '/'"),
+        ("predict --model a.onnx b.png --csv .", "--csv: needs the name of a file, not '.'"),
+        ("gallery --figures '' --out a.md", "--figures: needs the name of a folder, not ''"),
+        ("config --config ''", "--config: needs the name of a file, not ''"),
+        ("bench latency --networks '' --out x.csv", "--networks needs the names of files"),
+    ],
+)
+def test_a_path_without_a_name_is_one_sentence(words, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(shlex.split(words))
+    except SystemExit as stopped:
+        code = stopped.code
+    shown = capsys.readouterr().err
+    assert (code, shown.count("\n")) == (2, 1)
+    assert says in shown
 
 
 def test_version(capsys):
