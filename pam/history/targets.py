@@ -1,15 +1,14 @@
 """What a user points at (figure, table, CSV file, network, record), and the jobs behind it."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pandas as pd
+from pydantic import ValidationError
 
 from pam.errors import ConfigError, DataError
 from pam.files import read_json, read_meta
@@ -17,8 +16,9 @@ from pam.names import check_known
 from pam.reporting.figures import sources_of
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.matched import REFERENCES
+from pam.reporting.storage import read_texts
 from pam.reporting.tables import SOURCES
-from pam.runs.origins import read_origins
+from pam.runs.origins import Origin, read_origins
 from pam.runs.paths import (
     DATA_RECORD,
     DESCRIPTION,
@@ -98,11 +98,7 @@ def select_rows(path: Path, row: int | None, where: Mapping[str, str]) -> pd.Dat
         ConfigError: if there is no such row or column.
         DataError: if the file is damaged.
     """
-    try:
-        # Only an empty cell means "none": a task may well be called NA.
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} is damaged or not CSV: {error}") from error
+    frame = read_texts(path)
     if "experiment" not in frame.columns:
         raise DataError(f"{path} is not of a run: it has no column 'experiment'")
     frame.index += 1
@@ -190,8 +186,7 @@ def resolve(path: str | Path, results: str | Path | None = None) -> Target:
     if folder.name == STAGES["tables"].folder and path.suffix in (".md", ".tex", ".csv"):
         run, beside = Run(results or os.path.relpath(folder.parent)), path.with_name(ORIGINS)
         origins = read_origins(folder) if beside.is_file() else {}
-        origin = origins[path.stem].model_dump() if path.stem in origins else {}
-        return _drawing("table", path, run, origin)
+        return _drawing("table", path, run, _plain(origins.get(path.stem)))
     if path.suffix == ".csv" and path.stem in TABLES:
         return Target("csv", path, Run(results or path.parent), path.stem, (path.stem,))
     if path.suffix == NETWORK or (path.suffix == RECORD and _is_of_job(path)):
@@ -224,12 +219,20 @@ def _description(path: Path) -> dict[str, Any]:
 
             with Image.open(path) as picture:
                 text = picture.info.get("Description")
-    except (OSError, SyntaxError) as error:
-        raise DataError(f"{path} is damaged or no picture: {error}") from error
-    with suppress(TypeError, ValueError, RecursionError):
-        origin = json.loads(text)
-        return origin if isinstance(origin, dict) and "csv" in origin else {}
-    return {}
+    except Exception as error:  # Decoders raise whatever damaged bytes lead them to.
+        raise DataError(
+            f"{path} is damaged or no picture: {error}; pam figures draws those of a run again"
+        ) from error
+    try:
+        origin = Origin.model_validate_json(text)
+    except ValidationError:
+        return {}
+    return _plain(origin) if origin.csv else {}
+
+
+def _plain(origin: Origin | None) -> dict[str, Any]:
+    """Return what stands in an origin; nothing of none."""
+    return origin.model_dump(exclude_unset=True) if origin else {}
 
 
 def _drawing(kind: str, path: Path, run: Run, origin: Mapping[str, Any]) -> Target:

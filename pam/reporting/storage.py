@@ -208,6 +208,21 @@ def read_text_table(folder: str | Path, name: str) -> pd.DataFrame:
             are not those of the schema.
     """
     table, path = TABLES[name], Path(folder) / f"{name}.csv"
+    frame = read_texts(path, list(table.columns))
+    check_texts(table, frame, path)
+    return frame
+
+
+def read_texts(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Return a CSV file with every cell as the text that stands in the file.
+
+    Args:
+        path: of the file.
+        columns: those that it must have; None for any, each once.
+
+    Raises:
+        DataError: if the file is missing or damaged, or has other columns.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.reader(file, strict=True))
@@ -218,16 +233,15 @@ def read_text_table(folder: str | Path, name: str) -> pd.DataFrame:
     except (ValueError, OSError, csv.Error) as error:
         raise DataError(f"{path} is damaged or not CSV: {error}") from error
     header = lines.pop(0)
-    if header != list(table.columns):
-        raise DataError(f"{path} must have the columns {','.join(table.columns)}")
+    if header != (columns or list(dict.fromkeys(header))):
+        due = f"the columns {','.join(columns)}" if columns else "every column once"
+        raise DataError(f"{path} must have {due}")
     for number, line in enumerate(lines, 1):
         if len(line) != len(header):
             raise DataError(
                 f"{path} is damaged: row {number} has {len(line)} cells instead of {len(header)}"
             )
-    frame = pd.DataFrame(lines, columns=header, dtype=str)
-    check_texts(table, frame, path)
-    return frame
+    return pd.DataFrame(lines, columns=header, dtype=str)
 
 
 def select(rows: pd.DataFrame, **values: str | float) -> pd.DataFrame:

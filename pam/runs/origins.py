@@ -1,13 +1,14 @@
 """What the tables and the figures of a run are made from, told in a file beside them."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, TypeAdapter
 
 from pam.errors import DataError
 from pam.runs.paths import ORIGINS
 from pam.runs.record import Part
+from pam.runs.stages import CSV_FILES, STAGES
 
 
 class Origin(Part):
@@ -17,11 +18,13 @@ class Origin(Part):
         code_hash: of its code.
         manifest: the seal of the manifest that vouched for the rows.
         files: its files -> sha256.
+        csv: CSV file -> sha256 of the rows that it shows.
     """
 
     code_hash: str | None = None
     manifest: str | None = None
     files: dict[str, str] = Field(default_factory=dict)
+    csv: dict[Literal[CSV_FILES], str] = Field(default_factory=dict)  # type: ignore[valid-type]
 
 
 class FigureOrigin(Origin):
@@ -47,4 +50,5 @@ def read_origins(folder: str | Path, kind: type[_Origin] = Origin) -> dict[str, 
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise DataError(f"{path} is damaged") from error
+        drawn = "tables" if path.parent.name == STAGES["tables"].folder else "figures"
+        raise DataError(f"{path} is damaged: pam {drawn} writes it again") from error

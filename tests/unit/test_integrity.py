@@ -254,7 +254,7 @@ def test_damaged_origins_have_their_tables_made_again(text, run, capsys):
     path = Path(run.paths.results) / "tables" / "origins.json"
     path.write_text(text)
     (due,) = plan_of(run).due
-    assert due.causes == (f"{path} is damaged",)
+    assert due.causes == (f"{path} is damaged: pam tables writes it again",)
     refused(capsys, main(["trace", str(path.with_name("comparison.md"))]), path, "is damaged")
 
 

@@ -82,5 +82,14 @@ def test_a_gallery_of_damaged_figures_is_one_sentence(tmp_path, content, capsys)
     origins.write_text(content)
     page = tmp_path / "gallery.md"
     assert main(["gallery", "--figures", str(tmp_path / "figures"), "--out", str(page)]) == 2
-    assert capsys.readouterr().err == f"pam: error: {origins} is damaged\n"
+    assert (
+        capsys.readouterr().err
+        == f"pam: error: {origins} is damaged: pam figures writes it again\n"
+    )
     assert not page.exists()
+
+
+def test_a_gallery_of_a_run_is_one_sentence(tmp_path, capsys):
+    words = ["--figures", str(RESULTS / "cartoon"), "--out", str(tmp_path / "gallery.md")]
+    assert main(["gallery", *words]) == 2
+    assert "has no figures of a run" in capsys.readouterr().err

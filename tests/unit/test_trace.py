@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zlib import compress, crc32
 
 import pytest
 from PIL import Image
@@ -292,6 +293,52 @@ def test_what_cannot_be_traced_is_one_sentence(finished, tmp_path, capsys):
     )
 
 
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    parts = [
+        len(body).to_bytes(4) + kind + body + crc32(kind + body).to_bytes(4)
+        for kind, body in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def header(side: int) -> tuple[bytes, bytes]:
+    return b"IHDR", 2 * side.to_bytes(4) + bytes([8, 0, 0, 0, 0])
+
+
+FOREIGN = {
+    "huge.png": png(header(100_000), (b"IDAT", b"")),
+    "bomb.png": png(header(2), (b"zTXt", b"Description\0\0" + compress(bytes(2**21)))),
+    "encoding.svg": b'<?xml version="1.0" encoding="foo"?><svg/>',
+    "wide.svg": '<?xml version="1.0" encoding="utf-32"?><svg/>'.encode("utf-32"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_picture_that_no_decoder_takes(name, finished, tmp_path, capsys):
+    (tmp_path / name).write_bytes(FOREIGN[name])
+    said = refused(capsys, tmp_path / name, "--results", finished / "results")
+    assert "is damaged or no picture" in said
+
+
+@pytest.mark.parametrize("csv", [5, None, ["measurements"], {"measurments": "0"}])
+def test_origins_with_a_wrong_csv(csv, folder, capsys):
+    tables = folder / "results" / "tables"
+    (tables / "origins.json").write_text(json.dumps({"comparison": {"csv": csv}}))
+    assert "origins.json is damaged" in refused(capsys, tables / "comparison.md")
+
+
+@pytest.mark.parametrize(
+    ("line", "becomes", "says"),
+    [(1, r"\g<0>,x", "row 1 has"), (0, r"\g<0>,seed", "must have every column once")],
+)
+def test_rows_are_read_strictly(line, becomes, says, folder, capsys):
+    path = folder / "results" / "measurements.csv"
+    lines = path.read_text().splitlines()
+    lines[line] = re.sub(".+", becomes, lines[line])
+    path.write_text("\n".join(lines))
+    assert says in refused(capsys, path, "--row", 1)
+
+
 @pytest.mark.parametrize("profile", REFERENCES)
 def test_committed_figures_can_be_traced_without_any_network(profile, capsys):
     figure = min((ROOT / "figures" / "reference" / profile).glob("*.png"))
@@ -317,7 +364,7 @@ def test_pictures_carry_the_hash_of_their_rows_and_no_date(finished, tmp_path):
         assert len({file_hash(path) for path in drawn}) == 1
 
 
-@pytest.mark.parametrize("description", [None, "a sunset", "{", '{"a": 1}', "[1]"])
+@pytest.mark.parametrize("description", [None, "a sunset", "{", '{"a": 1}', "[1]", '{"csv": 5}'])
 def test_a_picture_that_carries_nothing_is_known_by_its_name(finished, tmp_path, description):
     path = tmp_path / "frontier.png"
     metadata = PngInfo()

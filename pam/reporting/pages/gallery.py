@@ -7,6 +7,7 @@ from pam.errors import DataError
 from pam.reporting.figures import figure_modules
 from pam.runs.origins import FigureOrigin, read_origins
 from pam.runs.paths import ORIGINS
+from pam.runs.stages import STAGES
 
 _INTRODUCTION = """\
 # Gallery
@@ -26,7 +27,8 @@ def gallery_page(folder: Path, link: PurePath) -> str:
     Raises:
         DataError: if there are no figures, or what they are made from is damaged.
     """
-    runs = sorted(folder.glob(f"*/{ORIGINS}"))
+    tables = STAGES["tables"].folder
+    runs = sorted(one for one in folder.glob(f"*/{ORIGINS}") if one.parent.name != tables)
     if not runs:
         raise DataError(f"{folder} has no figures of a run; make figures draws them")
     shown: dict[str, list[str]] = defaultdict(list)
