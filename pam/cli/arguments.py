@@ -8,6 +8,9 @@ from math import inf, nan
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pam.config.profile import MOST_THREADS
+from pam.text_files import shown
+
 PROFILE = "workflow/config/quick.yaml"
 # Where raw data lie decides nothing, and is nobody's business but the owner's.
 PRIVATE = ("--root",)
@@ -68,25 +71,35 @@ def command_line(words: Sequence[str]) -> str:
     return shlex.join(["pam", *shown])
 
 
-def whole(least: int, wanted: str) -> Callable[[str], int]:
-    """Return what reads a whole number >= ``least``; the error begins with what is wanted."""
+def whole(least: int, wanted: str, most: int = 2**63 - 1) -> Callable[[str], int]:
+    """Return what reads a whole number from ``least`` to ``most``.
+
+    The error begins with what is wanted.
+    """
 
     def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{wanted}, not '{text}'")
+        if not text.isdecimal() or len(text) > _DIGITS or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{wanted}, not {shown(text)}")
         return int(text)
 
     return read
 
 
+_DIGITS = len(str(2**63))
+_LARGEST = 1e12
+"""Of numbers that are divided by one another, so that nothing comes to infinity."""
 count = whole(1, "needs a whole number above 0")
+threads = whole(1, f"needs a whole number above 0, at most {MOST_THREADS}", MOST_THREADS)
+seed = whole(0, "a seed is a whole number >= 0")
 
 
 def positive(text: str) -> float:
-    """Return a finite number > 0."""
+    """Return a number > 0 that one can count with."""
     number = _number(text)
-    if not 0 < number < inf:
-        raise argparse.ArgumentTypeError(f"needs a number above 0, not '{text}'")
+    if not 1 / _LARGEST <= number <= _LARGEST:
+        raise argparse.ArgumentTypeError(
+            f"needs a number above 0, {1 / _LARGEST:g} to {_LARGEST:g}, not {shown(text)}"
+        )
     return number
 
 
@@ -94,7 +107,7 @@ def seconds(text: str) -> float:
     """Return a finite number >= 0."""
     number = _number(text)
     if not 0 <= number < inf:
-        raise argparse.ArgumentTypeError(f"needs a number of seconds >= 0, not '{text}'")
+        raise argparse.ArgumentTypeError(f"needs a number of seconds >= 0, not {shown(text)}")
     return number
 
 

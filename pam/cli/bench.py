@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pam.cli.arguments import Parser, add_command, count
+from pam.cli.arguments import Parser, add_command, count, seed, threads, whole
 from pam.errors import ConfigError
 from pam.files import check_room
 from pam.stages.device import set_up
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _SPARE = 0.5
 """Load that is not work: importing torch just now counts as well."""
+
+_MOST_IMAGES = 10**6
+_batch_size = whole(1, f"needs a whole number above 0, at most {_MOST_IMAGES}", _MOST_IMAGES)
 
 HELP = "time what a run made"
 EXAMPLE = (
@@ -51,7 +54,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--pruning", metavar="NAME", help="a pruning row of it; needed if it has several"
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="default: the lowest of the run")
+    parser.add_argument("--seed", type=seed, metavar="N", help="default: the lowest of the run")
     parser.add_argument(
         "--delta",
         type=float,
@@ -71,8 +74,17 @@ def add_arguments(parser: Parser) -> None:
         "--combinations", nargs="+", metavar="TASKS", help="such as A 'A&B'; default: all"
     )
     number = {"type": count, "metavar": "N"}
-    parser.add_argument("--batch-sizes", nargs="+", default=[1, 64], help="default: 1 64", **number)
-    parser.add_argument("--threads", nargs="+", default=[1], help="default: 1", **number)
+    parser.add_argument(
+        "--batch-sizes",
+        nargs="+",
+        type=_batch_size,
+        default=[1, 64],
+        metavar="N",
+        help="default: 1 64",
+    )
+    parser.add_argument(
+        "--threads", nargs="+", type=threads, default=[1], metavar="N", help="default: 1"
+    )
     parser.add_argument(
         "--backends",
         nargs="+",

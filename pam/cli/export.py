@@ -5,7 +5,7 @@ from argparse import Namespace
 
 from tqdm import tqdm
 
-from pam.cli.arguments import Parser, count
+from pam.cli.arguments import Parser, count, threads
 from pam.deploy.exported import FORMATS
 from pam.stages.device import set_up
 
@@ -49,7 +49,9 @@ def add_arguments(parser: Parser) -> None:
     )
     number = {"type": count, "metavar": "N"}
     parser.add_argument("--rounds", default=50, help="timed rounds; default: 50", **number)
-    parser.add_argument("--threads", default=1, help="threads to time with; default: 1", **number)
+    parser.add_argument(
+        "--threads", type=threads, default=1, metavar="N", help="threads to time with; default: 1"
+    )
 
 
 def run(arguments: Namespace) -> int:

@@ -14,7 +14,7 @@ from pam.ranges import IMAGES, LAYERS, BatchSize, LayerName
 from pam.registry import ARCHITECTURE, DATASET, MERGER, PRUNER
 from pam.source.options import check_options, check_value, problem
 from pam.source.signatures import describe, signature
-from pam.text_files import dump_yaml, parse_yaml, read_yaml
+from pam.text_files import dump_yaml, parse_yaml, read_yaml, shown
 
 PAIR = 2
 """Tasks that are merged in an experiment on relatedness."""
@@ -117,6 +117,7 @@ def _check_merging(where: str, merging: Merging, tasks: int, context: dict[str, 
         raise ConfigError(f"{where}: '{merging.method}' merges at least {least} tasks, not {tasks}")
 
 
+_SEED_DIGITS = 19
 _BATCH_SIZE = TypeAdapter(BatchSize)
 _LAYERS = TypeAdapter(list[LayerName])
 
@@ -138,8 +139,10 @@ def load_config(path: str | Path, seeds: str | None = None) -> Config:
     if seeds is None:
         return config
     words = seeds.replace(",", " ").split()
-    if not words or not all(word.isdecimal() for word in words):
-        raise ConfigError(f"seeds are whole numbers with spaces between, as '0 1', not '{seeds}'")
+    if not words or not all(word.isdecimal() and len(word) <= _SEED_DIGITS for word in words):
+        raise ConfigError(
+            f"seeds are whole numbers with spaces between, as '0 1', not {shown(seeds)}"
+        )
     return config.of_seeds([int(word) for word in words])
 
 

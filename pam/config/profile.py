@@ -39,6 +39,10 @@ def _compared(deltas: list[float]) -> list[float]:
     return deltas
 
 
+MOST_THREADS = 1024
+"""More than any machine has cores; torch starts them all at once."""
+
+
 RESERVED = {"shared": "the group of all tasks", "images": "the input of every network"}
 """Words that are no name of a task, since they are that of something else."""
 
@@ -242,8 +246,10 @@ class Config(Section):
         description="Repetitions; each seed has its own initial weights and order of images. "
         "Unit: none.",
     )
-    threads: Count = Field(
+    threads: int = Field(
         1,
+        ge=1,
+        le=MOST_THREADS,
         description="Threads of each job's arithmetic; numeric, so part of every row. "
         "Unit: threads.",
     )

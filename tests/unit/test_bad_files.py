@@ -366,6 +366,13 @@ MORE_ARGUMENTS = {
     "plan of nothing": (["plan", "--config", "no.yaml"], "no.yaml does not exist"),
     "speed of zero": (["plan", "--config", "c", "--rate", "0"], "needs a number above 0"),
     "speed of NaN": (["plan", "--config", "c", "--launch-us", "nan"], "needs a number above 0"),
+    "speed of nothing": (["plan", "--config", "c", "--rate", "1e-320"], "above 0, 1e-12 to 1e+12"),
+    "a long seed": (["plan", "--config", "c", "--seeds", "9" * 5000], "999'..."),
+    "a long row": (["trace", "c", "--row", "9" * 5000], "999'..."),
+    "many threads": (
+        ["export", "--network", "c", "--threads", "1000000000000"],
+        "at most 1024, not '1000000000000'",
+    ),
     "samples of nothing": (["samples", "--data", "no", "--out", "a.png"], "no/dataset.json"),
     "samples as JPEG": (["samples", "--data", "no", "--out", "a.jpg"], "must end in .png"),
     "conform to nothing": (["conform"], "one of the arguments"),

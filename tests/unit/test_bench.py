@@ -173,6 +173,7 @@ BAD = {
     "backend": (["--results", "RUN", "--backends", "tvm"], "unknown backend 'tvm'"),
     "tasks": (["--results", "RUN", "--combinations", "A&C"], "unknown task 'C'"),
     "threads": (["--results", "RUN", "--threads", 0], "--threads: needs a whole number above 0"),
+    "images": (["--results", "RUN", "--batch-sizes", 10**14], "at most 1000000, not"),
     "rounds": (["--results", "RUN", "--rounds", 0], "--rounds: needs a whole number above 0"),
     "suffix": (["--results", "RUN", "--out", "x.txt"], "--out must end in .csv"),
     "no file": (["--networks", "nowhere"], "nowhere does not exist"),

@@ -137,6 +137,7 @@ BAD = {
     "seed twice": ("[0, 1]", "[1, 1]", "seeds: 1 is listed twice"),
     "seed is no number": ("[0, 1]", "[a]", "seeds[0]: must be a whole number, not 'a'"),
     "seed is a truth value": ("[0, 1]", "[true]", "seeds[0]: must be a whole number, not True"),
+    "threads": ("seeds:", "threads: 1000000000000\nseeds:", "threads: must be less than or equal"),
     "NaN": ("1e-2", ".nan", "learning_rate is nan, not a finite number"),
     "device": ("seeds:", "device: gpu\nseeds:", "device: must be 'cpu', 'cuda' or 'auto'"),
     "deltas without 1": ("seeds:", "deltas: [0.5]\nseeds:", "deltas: must contain 1.0, the acc"),
