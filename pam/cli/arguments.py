@@ -25,6 +25,13 @@ def file_name(text: str) -> str:
     return text
 
 
+def utf8(text: str) -> str:
+    """Return what is text in UTF-8."""
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"needs printable text in UTF-8, not {shown(text)}")
+    return text
+
+
 def folder_name(text: str) -> str:
     """Return the path of a folder, which is not empty."""
     if not text:

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import os
 import sys
 import warnings
@@ -66,6 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sentence on the standard error. 143 or 130: stopped by SIGTERM or SIGINT (Ctrl-C).
     """
     warnings.formatwarning = _in_words
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # The name of a file need not be text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if arguments is None else list(arguments)
     parsed = make_parser(words[0] if words else "").parse_args(words, Namespace(words=words))
     stop_with_workflow()

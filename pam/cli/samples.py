@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pam.cli.arguments import Parser
+from pam.cli.arguments import Parser, utf8
 from pam.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def add_arguments(parser: Parser) -> None:
         "--data", required=True, metavar="FOLDER", help="data set made by `pam prepare`"
     )
     parser.add_argument("--out", required=True, metavar="FILE", help="picture (.png)")
-    parser.add_argument("--title", metavar="TEXT", help="title; the data set's name by default")
+    parser.add_argument(
+        "--title", type=utf8, metavar="TEXT", help="title; the data set's name by default"
+    )
 
 
 def run(arguments: Namespace) -> int:

@@ -56,8 +56,8 @@ class Run:
 
     @property
     def profile(self) -> str:
-        """The name of the run."""
-        return self.folder.resolve().name
+        """The name of the run, with what is no UTF-8 of it written out."""
+        return self.folder.resolve().name.encode(errors="backslashreplace").decode()
 
     def table(self, name: str) -> pd.DataFrame:
         """Return one CSV file, see :func:`pam.reporting.storage.read_table`."""

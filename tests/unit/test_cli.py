@@ -1,6 +1,7 @@
 """The command line: its help, its examples, its exit codes, and a whole small run."""
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -85,6 +86,16 @@ def test_a_path_without_a_name_is_one_sentence(words, says, tmp_path, monkeypatc
     shown = capsys.readouterr().err
     assert (code, shown.count("\n")) == (2, 1)
     assert says in shown
+
+
+def test_names_that_are_no_utf8_are_printed(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/\xff"
+    words = [sys.executable, "-m", "pam.cli", "init", folder]
+    done = subprocess.run(
+        words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"\udcff" in done.stdout
 
 
 def test_version(capsys):

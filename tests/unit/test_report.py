@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -68,6 +69,10 @@ def text() -> str:
 @pytest.fixture(scope="module")
 def page(text) -> Page:
     return Page(text)
+
+
+def test_a_run_whose_name_is_no_utf8_has_one_to_show():
+    assert Run(os.fsdecode(b"results/q\xff")).profile == r"q\udcff"
 
 
 def test_every_element_is_closed(page):
