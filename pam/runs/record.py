@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from pam.errors import ChangedError, DataError
 from pam.files import SEAL, file_hash
@@ -16,6 +17,43 @@ OK = "ok"
 MANIFEST = "manifest.json"
 GIVEN_UP = "thrown_away.json"
 """In the folder of a run: the networks that were thrown away to save disk space."""
+
+
+class _Row(TypedDict, total=False):
+    method: str
+
+
+class _Rows(TypedDict, total=False):
+    """What is read again of an experiment; the rest may be anything."""
+
+    dataset: str
+    architecture: str
+    tasks: list[str]
+    merging: dict[str, _Row]
+    pruning: dict[str, _Row]
+    relatedness: dict[str, _Row]
+
+
+class _OfRun(TypedDict, total=False):
+    experiments: dict[str, _Rows]
+    requests: dict[str, float]
+
+
+class _OfJob(TypedDict, total=False):
+    merging: _Row
+    pruning: _Row
+    relatedness: _Row
+
+
+def _as(kind: type) -> AfterValidator:
+    """Return a check that a mapping has the types of ``kind``, which leaves it as it is."""
+    adapter = TypeAdapter(kind)
+
+    def check(value: dict[str, Any]) -> dict[str, Any]:
+        adapter.validate_python(value)
+        return value
+
+    return AfterValidator(check)
 
 
 class Part(BaseModel):
@@ -58,7 +96,7 @@ class Provenance(Part):
 
     rule: str = ""
     experiment: str = ""
-    config: dict[str, Any] = {}
+    config: Annotated[dict[str, Any], _as(_OfJob)] = {}
     config_hash: str = ""
     code_hash: str = ""
     data_hash: str = ""
@@ -131,7 +169,7 @@ class JobRecord(Provenance):
 class Manifest(Part):
     """What a run consists of; jobs by their record's path in the run."""
 
-    config: dict[str, Any]
+    config: Annotated[dict[str, Any], _as(_OfRun)]
     jobs: dict[str, JobRecord]
     csv: dict[str, str] = Field(default_factory=dict)
     code_hash: str = ""

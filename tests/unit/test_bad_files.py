@@ -207,7 +207,24 @@ def gone(name: str, results: Path) -> None:
     (results / name).unlink()
 
 
+def manifest(experiments: object, **job: object) -> Callable[[Path], None]:
+    content = {"config": {"experiments": experiments}, "jobs": {"a": job}}
+    return rewrite("manifest.json", lambda _: json.dumps(content))
+
+
 RESULTS = {
+    "experiments are a list": ("tables", manifest([]), "is no manifest: config.experiments: "),
+    "an experiment is a number": ("tables", manifest({"a": 5}), "config.experiments.a: "),
+    "a row of the manifest is a number": (
+        "tables",
+        manifest({"a": {"merging": {"pam": 5}}}),
+        "is no manifest: config.experiments.a.merging.pam: ",
+    ),
+    "a job's row is a number": (
+        "tables",
+        manifest({}, config={"merging": 5}),
+        "is no manifest: jobs.a.config.merging: ",
+    ),
     "no table": ("tables", gone("matched.csv"), "matched.csv does not exist"),
     "empty table": ("tables", rewrite("matched.csv", lambda _: ""), "matched.csv is damaged"),
     "other columns": (
@@ -375,6 +392,10 @@ MORE_ARGUMENTS = {
     ),
     "samples of nothing": (["samples", "--data", "no", "--out", "a.png"], "no/dataset.json"),
     "samples as JPEG": (["samples", "--data", "no", "--out", "a.jpg"], "must end in .png"),
+    "samples of no UTF-8": (
+        ["samples", "--data", "no", "--out", "a.png", "--title", "\udcff"],
+        "needs printable text in UTF-8",
+    ),
     "conform to nothing": (["conform"], "one of the arguments"),
     "status of nothing": (["status", "--profile", "quik"], "did you mean 'quick.yaml'?"),
     "letters that move the cursor": (
