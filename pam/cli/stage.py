@@ -82,11 +82,11 @@ def add_stage_parser(commands: Commands, name: str) -> None:
 def run(arguments: Namespace) -> int:
     """Do the job of one cell; prune, then measure if asked to: libraries and data load once."""
     name, measured = arguments.command, getattr(arguments, "measured", None)
-    code = _run_stage(name, arguments, only_if_changed=measured is not None)
-    if code or measured is None:
+    code = _run_stage(name, arguments, only_if_changed=bool(measured))
+    if code or not measured:
         return code
-    names = {"merged": arguments.network, "pruned": arguments.out, "record": measured, "out": None}
-    return _run_stage("measure", Namespace(**{**vars(arguments), **names}))
+    names = {"merged": arguments.network, "pruned": arguments.out, "record": measured}
+    return _run_stage("measure", Namespace(**{**vars(arguments), **names, "out": ""}))
 
 
 def _run_stage(name: str, arguments: Namespace, only_if_changed: bool = False) -> int:
@@ -99,13 +99,13 @@ def _run_stage(name: str, arguments: Namespace, only_if_changed: bool = False) -
     files = {flag: [given[flag]] if isinstance(given[flag], str) else given[flag] for flag in flags}
     if files:
         files["data"] = [Path(arguments.data) / DESCRIPTION]
-    out = arguments.record if given.get("out") is None else arguments.out
+    out = given.get("out") or arguments.record
     return run(
         load_config(arguments.config),
         cell,
         files,
         out,
-        given.get("record", record_of(Path(out) / DESCRIPTION)),
+        given.get("record") or record_of(Path(out) / DESCRIPTION),
         where=arguments.config,
         log=arguments.log,
         command=command_line(arguments.words),

@@ -152,11 +152,7 @@ def run(
 
 
 def _check_places(cell: Cell, files: Files, out: str | Path, record: str | Path) -> None:
-    """Refuse places for a job's files that are none, or that hold what is still needed."""
-    is_data = not STAGES[cell.stage].axes
-    for name, place in {"out": out, "record": record}.items():
-        if not str(place) or (Path(place).is_dir() and not (is_data and name == "out")):
-            raise ConfigError(f"--{name} '{place}' is no name of a file; give it another")
+    """Refuse places for a job's files that hold what is still needed."""
     parts = [
         Path(path).with_name(part + NETWORK) for path in files.get("data", ()) for part in PARTS
     ]

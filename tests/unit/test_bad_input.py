@@ -157,14 +157,14 @@ PLACES = {
         lambda words: [f"{words['--data'][0]}/record.json"],
         "is of another cell; give another",
     ),
-    "out is empty": ("train", "--out", lambda _: [""], "--out '' is no name of a file"),
-    "data without a name": ("prepare", "--out", lambda _: [""], "--out '' is no name"),
-    "record is empty": ("train", "--record", lambda _: [""], "--record '' is no name"),
+    "out is empty": ("train", "--out", lambda _: [""], "needs the name of a file"),
+    "data without a name": ("prepare", "--out", lambda _: [""], "needs the name of a folder"),
+    "record is empty": ("train", "--record", lambda _: [""], "needs the name of a file"),
     "record is a folder": (
         "train",
         "--record",
         lambda words: words["--data"],
-        "is no name of a file",
+        "needs the name of a file",
     ),
 }
 
