@@ -25,6 +25,8 @@ from pam.config.loading import check_experiment
 from pam.durable.locks import resumable
 from pam.errors import ConfigError, DataError
 from pam.files import file_hash, write_sealed
+from pam.names import check_known
+from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell, cell_code, check_cell, config_hash, settings_of, stage_module
 from pam.runs.hashes import content_hashes, rows_hash
 from pam.runs.machine import environment
@@ -35,7 +37,7 @@ from pam.stages.device import device_model, set_up
 from pam.stages.failures import save_failure
 from pam.stages.inputs import read_inputs
 from pam.stages.job import Inputs, Job, Result
-from pam.stages.rows import without_nan
+from pam.stages.rows import Rows, without_nan
 
 CELL_FAILED = 1
 CHECKPOINT_EVERY_S = 60.0
@@ -180,6 +182,7 @@ def _compute_and_save(
         result = Result(failure=earlier)
     else:
         result = import_module(stage_module(job.cell.stage)).compute(job, inputs)
+    _check_rows(result.rows)
     facts = dict(result.facts)
     # An earlier record does not vouch for what is written now.
     record.unlink(missing_ok=True)
@@ -192,6 +195,14 @@ def _compute_and_save(
         failure = earlier.within(f"not {stage.done}")
         result = Result(rows=result.rows, save=result.save, failure=failure)
     return result, facts
+
+
+def _check_rows(rows: Rows) -> None:
+    """Refuse rows, say those that a merger noted, that no CSV file of a run has a place for."""
+    for name, own in rows.items():
+        check_known("CSV file of a run", name, TABLES)
+        for row in own:
+            TABLES[name].check(row)
 
 
 def _label(job: Job, origin: Origin) -> dict[str, Any]:

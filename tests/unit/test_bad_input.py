@@ -10,6 +10,7 @@ from pam.cli.main import main
 from pam.networks import build
 from pam.runs.cells import Cell
 from pam.runs.paths import Paths
+from pam.stages.job import Result
 from tests.small_run import Options, Run, profile
 
 CONFIG = profile("{none: {}, pam: {samples: 16}}", "{taylor: {strengths: [0.2]}}")
@@ -140,6 +141,20 @@ def test_a_single_network_is_not_a_family(folder, capsys):
     words["--merged"] = words["--pruned"] = merge["--out"]
     capsys.readouterr()
     one_sentence(capsys, call("measure", words), "several strengths")
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ({"shares": [{"share": 0.5}]}, "unknown CSV file of a run 'shares'"),
+        ({"groups": [{"share": 0.5}]}, "the unknown columns [share]"),
+    ],
+)
+def test_rows_that_no_file_takes_are_refused_by_the_job(rows, says, folder, monkeypatch, capsys):
+    monkeypatch.setattr("pam.stages.merge.compute", lambda *_: Result(rows=rows))
+    words = commands(folder)["merge"]
+    one_sentence(capsys, call("merge", words), says)
+    assert not Path(words["--out"][0]).exists()
 
 
 PLACES = {
