@@ -18,7 +18,7 @@ def add_arguments(parser: Parser) -> None:
     """Add the arguments."""
     what = parser.add_mutually_exclusive_group(required=True)
     for kind in KINDS:
-        what.add_argument(f"--{kind}", metavar="NAME", help=f"registered name of a {kind}")
+        what.add_argument(f"--{kind}", metavar="NAME", help=f"registered {kind}")
     add_settings(parser.add_argument)
 
 

@@ -26,7 +26,7 @@ def pytest_load_initial_conftests(
     if any(word.startswith(SUITE) for word in args):
         group = parser.getgroup(SUITE, "conformance of plug-ins of pam")
         for kind in KINDS:
-            group.addoption(f"--{kind}", metavar="NAME", help=f"registered name of a {kind}")
+            group.addoption(f"--{kind}", metavar="NAME", help=f"registered {kind}")
         add_settings(group.addoption)
         early_config.pluginmanager.register(Suite(), SUITE)
 

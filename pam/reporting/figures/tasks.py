@@ -14,7 +14,7 @@ NOTE = (
     "lower is cheaper, at the same accuracy "
     f"({DEFAULT_DELTA:g} point lost on validation data) · mean over all combinations of that "
     "many tasks · bars: 95 % interval over seeds, of two seeds their range · hollow: only a bound "
-    "· no mark: a seed never comes that close"
+    "· no mark: not run, or a seed never comes that close"
 )
 
 
