@@ -29,6 +29,7 @@ from pam.reporting.tables.networks import cheapest_networks, paths_table
 from pam.reporting.tables.text_table import Document, TextTable
 
 AXES = ["pruning", "combination", "merging"]
+_NOT_COVERED = "—: no such baseline here, or in some seed no loss that both paths cover."
 P_NOTE = "p: exact sign-flip test of the ratio, in brackets corrected by Holm for the combinations."
 
 
@@ -156,7 +157,8 @@ def _whole_frontiers(run: Run, experiment: str) -> TextTable:
         rows = rows[rows["combination"] == ANY_REQUEST]
     title = "Ratio of computation averaged over the whole frontier"
     nothing = Lookup(run.names, rows[:0], AXES)
-    return ratio_table(run.names, title, Lookup(run.names, rows, AXES), nothing)
+    table = ratio_table(run.names, title, Lookup(run.names, rows, AXES), nothing)
+    return replace(table, notes=[*table.notes, _NOT_COVERED])
 
 
 def _single_task_accuracies(measured: pd.DataFrame) -> dict[str, float]:
