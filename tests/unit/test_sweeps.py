@@ -113,6 +113,18 @@ def test_labels_in_common_are_counted_where_a_profile_names_them(tmp_path):
     assert variants.sweeps(run_of(tmp_path, only))["labels in common (%)"]["two_of_three"] == 0
 
 
+def test_controls_of_one_experiment_leave_it_in_the_sweep(tmp_path):
+    rows = {"merging": {"pam": {"samples": 8}}, "pruning": {"vibnet": {"mergings": ["pam"]}}}
+    sections = {name: one | rows for name, one in OVERLAPS.items()}
+    controls = {"merging": rows["merging"] | {"pam_again": {"repeat": 1}}}
+    controls |= {"pruning": {"vibnet": {"mergings": ["pam", "pam_again"]}, "scratch": {}}}
+    sections["overlap_50"] = sections["overlap_50"] | controls
+    (places,) = variants.sweeps(run_of(tmp_path / "one", sections)).values()
+    assert [*places] == [*OVERLAPS]
+    sections["overlap_50"] = sections["overlap_50"] | {"merging": {"pam": {"samples": 9}}}
+    assert variants.sweeps(run_of(tmp_path / "other", sections)) == {}
+
+
 def test_of_two_experiments_with_one_value_the_first_is_in_the_sweep(tmp_path):
     labels = {"hat": ["hat"], "beard": ["beard"]}
     again = {"again": OVERLAPS["overlap_50"] | {"data": {"overlap": 0.5, "tasks": labels}}}

@@ -22,11 +22,13 @@ Section = Mapping[str, Any]
 def sweeps(run: Run) -> dict[str, dict[str, float]]:
     """Return what varies -> experiment -> its value, where experiments are alike but for it.
 
-    Of several with the same value the first counts; the others stand alone.
+    Of several with the same value the first counts; the others stand alone. Controls that only
+    some of them have make no difference.
     """
     found: dict[str, dict[str, float]] = {}
     for label, (value, without) in _AXES.items():
         have = {name: one for name, one in run.sections.items() if value(one) is not None}
+        have = _with_common_rows(have)
         places = {name: value(section) for name, section in have.items()}
         groups = [_first_of_each(names, places) for names in _alike(have, without)]
         largest = max(groups, key=len, default={})
@@ -80,6 +82,27 @@ def _alike(sections: Mapping[str, Section], rest: Callable[[Section], Any]) -> l
     for name, section in sections.items():
         groups.setdefault(json.dumps(rest(section), sort_keys=True), []).append(name)
     return list(groups.values())
+
+
+def _with_common_rows(sections: Mapping[str, Section]) -> dict[str, Section]:
+    """Return sections with the rows of mergers and pruners that all have, whoever is pruned."""
+    common = {
+        key: set.intersection(*({*(one.get(key) or ())} for one in sections.values()))
+        for key in ("merging", "pruning")
+        if sections
+    }
+    return {
+        name: section
+        | {
+            key: {
+                row: {option: value for option, value in options.items() if option != "mergings"}
+                for row, options in (section.get(key) or {}).items()
+                if row in rows
+            }
+            for key, rows in common.items()
+        }
+        for name, section in sections.items()
+    }
 
 
 def _first_of_each(names: Iterable[str], places: Mapping[str, float]) -> dict[str, float]:
