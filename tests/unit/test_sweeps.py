@@ -264,9 +264,11 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypa
         )
         for n_tasks in (1, 2, None)
     ]
+    again = ("overlap_50", "pam_again", "vibnet", LESS)
+    rows += [(*again, {"n_tasks": n_tasks, "combinations": 1}) for n_tasks in (1, 2, None)]
     table, first_table = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
     assert table.header[:3] == ["merging", "request", "labels in common (%)"]
-    assert len(table.rows) == 3 * 3
+    assert len(table.rows) == 3 * 3 + 3
     assert table.rows[0][:4] == [
         *("all shared + VIBNet readers", "one task", "0", "0.80 [0.70, 0.90]"),
     ]

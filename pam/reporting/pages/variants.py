@@ -49,7 +49,9 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> list[TextTable]:
         label = run.names.row(merging, pruning, beside)
         for request, x in product(REQUESTS, values):
             place = pruning, (request, x), merging
-            row = lookup.get(*place) or {}
+            row = lookup.get(*place)
+            if row is None:
+                continue  # A control need not have run everywhere.
             strong += [
                 (len(body), 3 + 2 * column)
                 for column, reference in enumerate(REFERENCES)
