@@ -44,7 +44,7 @@ def run(arguments: Namespace) -> int:
     from pam.deploy.predicting import image_files, predict
 
     out = arguments.csv
-    if out is not None and Path(out).suffix != ".csv":
+    if out and Path(out).suffix != ".csv":
         raise ConfigError(f"--csv '{out}' must end in .csv")
     model = open_model(arguments.model)
     files = list(image_files(arguments.images))
