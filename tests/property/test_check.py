@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
 from pam.cli.main import main
+from pam.reporting.run import Run
 from pam.reporting.schema import MEASUREMENTS
 from pam.reporting.statistics.check import (
     DIFFERENT,
@@ -17,6 +18,7 @@ from pam.reporting.statistics.check import (
     MISSING,
     NEW,
     NOT_TESTABLE,
+    ON_PATH,
     SAME,
     Groups,
     Rows,
@@ -120,6 +122,18 @@ def test_missing_and_new_cells_are_named(folders):
     found = check(*folders(rows(0), without), LEVEL)
     assert set(found.of_verdict(NEW)["pruning"]) == {"taylor"}
     assert found.agrees
+
+
+def test_other_strengths_of_a_path_are_not_missing(folders, monkeypatch):
+    """Of a path alone, and only if both sides have networks of it."""
+    sections = {"tiny": {"pruning": {"taylor": {"path": {"start": 0.1}}, "vibnet": {}}}}
+    monkeypatch.setattr(Run, "sections", sections)
+    moved = [one | {"strength": 0.6} for one in rows(0)]
+    found = check(*folders(moved, rows(0)), LEVEL)
+    assert set(found.of_verdict(ON_PATH)["pruning"]) == {"taylor"}
+    assert set(found.of_verdict(MISSING)["pruning"]) == {"vibnet"} and not found.agrees
+    without = [one for one in moved if one["pruning"] == "vibnet"]
+    assert "taylor" in set(check(*folders(without, rows(0)), LEVEL).of_verdict(MISSING)["pruning"])
 
 
 def test_one_seed_is_said_to_be_not_testable(folders, capsys):

@@ -11,6 +11,7 @@ from pam.reporting.statistics.check import (
     MISSING,
     NEW,
     NOT_TESTABLE,
+    ON_PATH,
     SAME,
     Check,
     groups,
@@ -71,6 +72,7 @@ def _cell_lines(check: Check) -> list[str]:
         (NOT_TESTABLE, "not testable: other values, and only one seed on a side"),
         (MISSING, "missing: the reference has them, this run has not, or they failed"),
         (NEW, "new: the reference has not got them"),
+        (ON_PATH, "elsewhere on a path: another machine keeps networks of other strengths"),
     ):
         lines += [f"  {counts[verdict]} {words}"] if verdict in counts else []
     return lines

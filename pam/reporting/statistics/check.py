@@ -25,8 +25,10 @@ ORIGIN = ("threads", "device", "config_hash", "code_hash", "data_hash")
 
 IDENTICAL, SAME, DIFFERENT = "identical", "same", "different"
 NOT_TESTABLE, MISSING, NEW = "not testable", "missing", "new"
+ON_PATH = "elsewhere on its path"
 """Verdicts: the same numbers; no difference found; one found; fewer than two seeds on a side; only
-the reference has the cell, or it failed here; only the run has it."""
+the reference has the cell, or it failed here; only the run has it; only one side has it, of a row
+whose path both sides have: where rounding differs a path keeps other networks."""
 
 
 class Groups(NamedTuple):
@@ -102,6 +104,7 @@ def check(folder: str | Path, reference: str | Path, level: float) -> Check:
     """
     runs = Run(folder), Run(reference)
     cells = _beside(*map(_values, runs))
+    cells.loc[_on_paths(cells, runs[1]), "verdict"] = ON_PATH
     tested = cells["verdict"] == SAME
     cells["p"] = np.where(tested, welch(*groups(cells)), np.nan)
     cells["p_corrected"] = corrected(cells["p"].to_numpy())
@@ -142,6 +145,24 @@ def _beside(run: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     counts = ["n_run", "n_reference"]
     cells[counts] = cells[counts].fillna(0).astype(int)
     return cells
+
+
+def _on_paths(cells: pd.DataFrame, reference: Run) -> pd.Series:
+    """Return which cells only one side has, of a path of which both sides have networks."""
+    row = [cells[name] for name in (*CELL, "quantity") if name != "strength"]
+    pruned = cells["strength"] > 0
+    both = [
+        ((cells[f"n_{side}"] > 0) & pruned).groupby(row).transform("any")
+        for side in ("run", "reference")
+    ]
+    settings = {
+        (experiment, pruning): options
+        for experiment, section in reference.sections.items()
+        for pruning, options in section.get("pruning", {}).items()
+    }
+    places = zip(cells["experiment"], cells["pruning"], strict=True)
+    is_path = np.array([bool(settings.get(place, {}).get("path")) for place in places], bool)
+    return cells["verdict"].isin((MISSING, NEW)) & both[0] & both[1] & pruned & is_path
 
 
 def _rows(run: Run, reference: Run) -> Rows:
