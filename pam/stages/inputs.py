@@ -174,8 +174,9 @@ def _check_hashes(job: Job, parent: Parent, paths: Sequence[str | Path], data_ha
     settings = config_hash(settings_of(job.config, cell.kind))
     due = {"settings": ("config_hash", settings), "data": ("data_hash", data_hash)}
     for path in paths:
+        origin = _origin(path)
         for noun, (name, wanted) in due.items():
-            value = _origin(path).get(name)
+            value = origin.get(name)
             if value and value != wanted:
                 raise DataError(
                     f"{path} was made with other {noun} than this job's ({name} {value}, not "

@@ -9,11 +9,16 @@ from pam.reporting.names import ANY_REQUEST, Names
 from pam.reporting.published import published, reported_ratios
 from pam.reporting.run import Run
 from pam.reporting.statistics import claims
-from pam.reporting.statistics.claims import ALL_SHARED, B2, PAM, RANDOM
 from pam.reporting.statistics.intervals import mean_interval
 from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
 from pam.reporting.statistics.pruning_path import MEAN
-from pam.reporting.statistics.settings import against_random, any_requests, methods, outcomes
+from pam.reporting.statistics.settings import (
+    FAITHFUL,
+    against_random,
+    any_requests,
+    methods,
+    outcomes,
+)
 from pam.reporting.statistics.variants import sweeps
 from pam.reporting.storage import select
 from pam.reporting.tables.cell_text import (
@@ -73,18 +78,17 @@ def costs_and_ratios(run: Run, experiment: str) -> TextTable:
 
 def lost_by_merging(runs: Sequence[Run]) -> TextTable:
     """Return the validation accuracy lost by merging and retraining, before anything is pruned."""
-    mergings = (B2, ALL_SHARED, PAM, RANDOM)
     body = []
     for run, experiment in ((one, name) for one in runs for name in one.experiments):
         rows = run.rows("accuracies", experiment=experiment, strength=0, status=OK)
-        rows = rows[rows["merging"].isin(mergings)].drop_duplicates(["merging", "seed", "task"])
+        rows = rows[rows["merging"].isin(FAITHFUL)].drop_duplicates(["merging", "seed", "task"])
         lost = 100 * (rows["single_task_validation_accuracy"] - rows["validation_accuracy"])
         seeds = lost.groupby([rows["merging"], rows["seed"]]).mean().unstack("merging")
-        means = [mean_interval(seeds.get(name, [])) for name in mergings]
+        means = [mean_interval(seeds.get(name, [])) for name in FAITHFUL]
         if len(seeds):
             cells = [interval(*one[1:], ".2f") for one in means]
             body.append([f"`{run.profile}`", experiment, *cells, f"{len(seeds)}"])
-    header = ["profile", "experiment", *map(Names().merging, mergings), "n"]
+    header = ["profile", "experiment", *map(Names().merging, FAITHFUL), "n"]
     return TextTable("", header, body, 2)
 
 

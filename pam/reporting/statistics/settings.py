@@ -13,7 +13,9 @@ from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.statistics.standings import request_ratios
 from pam.reporting.statistics.variants import protocols, sweeps, varied
 
-_FAITHFUL = (B2, ALL_SHARED, PAM, RANDOM)
+FAITHFUL = (B2, ALL_SHARED, PAM, RANDOM)
+"""The mergers that everybody asks about, and their control."""
+
 _LEARNED = "learned"
 
 _PARTS = ("mean", "low", "high", "p")
@@ -25,7 +27,7 @@ _Place = tuple[str, str, str]
 
 def methods() -> dict[str, str]:
     """Return method -> display name: mergers under the baselines' pruner, and learned groups."""
-    names = {merging: Names().merging(merging) for merging in _FAITHFUL}
+    names = {merging: Names().merging(merging) for merging in FAITHFUL}
     return names | {_LEARNED: f"{names[ALL_SHARED]} with groups learned while pruning"}
 
 
