@@ -47,7 +47,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Point at the pictures where the site has them."""
+    """Point at pictures and profiles where the site has them."""
+    markdown = markdown.replace("](../workflow/config/README.md", "](profiles.md")
     return markdown.replace("](../figures/", "](figures/")
 
 
