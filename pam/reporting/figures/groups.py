@@ -1,5 +1,6 @@
 """Figure: how many neurons of every layer belong to which group, before and after pruning."""
 
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -34,6 +35,10 @@ def draw(run: Run, experiment: str) -> Figure | None:
     means = spread(_varied(named(run, mean_groups(run, experiment))))
     means["pruning"] = means["pruning"].cat.rename_categories({"": _MERGED})
     asked = _asked(named(run, groups[["pruning", "merging"]]), levels(means["merging"]))
+    # A long name would reach into the row above: rows may be as low as a bar.
+    folded = {name: textwrap.fill(name, 13) for name in asked}
+    means["pruning"] = means["pruning"].cat.rename_categories(folded)
+    asked = {folded[name]: mergings for name, mergings in asked.items()}
     heights = [max(1.15, 0.17 * len(asked[name]) + 0.3) for name in levels(means["pruning"])]
     size, labels = (1.75, sum(heights) / len(heights)), ("neurons (channels)", "")
     shared = {"sharex": "col", "sharey": "row", "height_ratios": heights}

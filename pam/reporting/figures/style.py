@@ -108,9 +108,12 @@ def merging_looks(names: Names, mergings: Iterable[str]) -> dict[str, Look]:
 
 
 def spare_looks(looks: Iterable[Look]) -> Iterator[Look]:
-    """Yield looks of mergings that none of these has, without a name; any look if all are taken."""
+    """Yield looks of mergings that none of these has, without a name; any look if all are taken.
+
+    Those that :func:`merging_looks` deals out last come first.
+    """
     taken = {look[1:] for look in looks}
-    spare = [one for one in _MERGINGS if one not in taken] or _MERGINGS
+    spare = [one for one in reversed(_MERGINGS) if one not in taken] or _MERGINGS
     return cycle(Look("", *one) for one in spare)
 
 

@@ -53,7 +53,10 @@ def draw(run: Run, experiment: str) -> Figure | None:
 
 
 def _looks(run: Run, experiment: str, rows: pd.DataFrame) -> dict[str, style.Look]:
-    """Return name -> look of every row: that of its merging, or a spare one if that is taken."""
+    """Return name -> look of every row: that of its merging, or a spare one of another pruner.
+
+    Spare looks are dealt out from the last row on, so that a row has the same one in most figures.
+    """
     looks = merging_looks(run, experiment, rows["merging"])
     spare, known = style.spare_looks(looks.values()), {}
     pruned = set(rows.loc[rows["own"], "merging"])
@@ -63,5 +66,8 @@ def _looks(run: Run, experiment: str, rows: pd.DataFrame) -> dict[str, style.Loo
             known[look.label] = look
         for pruning in run.names.order_prunings(of.loc[~of["own"], "pruning"]):
             label = run.names.row(merging, pruning)
-            known[label] = (next(spare) if merging in pruned else look)._replace(label=label)
+            known[label] = look._replace(label="")
+    for label in reversed(known):
+        if not known[label].label:
+            known[label] = next(spare)._replace(label=label)
     return known
