@@ -28,7 +28,7 @@ NOTE = (
     "they are few · thick: geometric mean of the seeds' costs, where all have one · marks on the "
     "dashed line: what is read of each, large: as in the tables · faint: networks as measured, if "
     "all tasks that run share one network · hollow, without a line: read between a network of "
-    "more than twice the cost and one that has lost more than 4 points · mergers that always lose "
+    "more than twice the cost and one that has lost more than 4 points · rows that always lose "
     "more are left out"
 )
 
@@ -45,11 +45,14 @@ def draw(run: Run, experiment: str) -> Figure | None:
     """Return a panel per pruning scheme and combination; None where nothing was pruned."""
     compared = pruned_networks(run, experiment=experiment)
     rows = pd.DataFrame(chain.from_iterable(map(_rows, compared)), columns=_COLUMNS)
+    matched = run.rows("matched", experiment=experiment, requirement=MEAN, delta=DEFAULT_DELTA)
+    marks = select(matched, status=OK).assign(y=DEFAULT_DELTA)
+    # Panels of networks that all lose more, but for a stray one, show nothing.
+    curves = rows["x"].where(rows["kind"] != _NETWORK).groupby(rows["pruning"]).transform("count")
+    rows = rows[(curves > 0) | rows["pruning"].isin(marks["pruning"])]
     rows = rows[rows.groupby(["pruning", "combination"])["x"].transform("count") > 0]
     if rows.empty:
         return None
-    matched = run.rows("matched", experiment=experiment, requirement=MEAN, delta=DEFAULT_DELTA)
-    marks = select(matched, status=OK).assign(y=DEFAULT_DELTA)
     marks["x"] = 1e-6 * marks["flops_mean"]
     # A cost that is read in a gap has a mark, even where no network of the path is in sight.
     shown = {*rows["merging"][rows["x"].notna()], *marks["merging"]}

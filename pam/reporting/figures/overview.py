@@ -23,8 +23,8 @@ TITLE = "Does merging pay, whatever is asked for?"
 NOTE = (
     "left of the line: cheaper than separate networks (B1) at the same accuracy "
     f"({DEFAULT_DELTA:g} point lost on validation data), mean over all combinations of tasks · "
-    "bars: 95 % interval over seeds · hollow: only a bound · no mark: not run, or a seed never "
-    "comes that close"
+    "bars: 95 % interval over seeds · hollow: only a bound, from above or below as in the "
+    "tables · no mark: not run, or a seed never comes that close"
 )
 
 _WIDTH, _LINE = 4.6, 0.3

@@ -20,8 +20,9 @@ TITLE = "What does each merger cost, against B1 and B2?"
 NOTE = (
     "left of the line: cheaper than the baseline at the same accuracy "
     f"({DEFAULT_DELTA:g} point lost on validation data) · bars: 95 % interval, of two seeds their "
-    "range; one that meets the edge goes on · hollow: only a bound · no mark: not run, or a seed "
-    "never comes that close · any request: mean over all combinations"
+    "range; one that meets the edge goes on · hollow: only a bound, from above or below as in the "
+    "tables · no mark: not run, or a seed never comes that close · any request: mean over "
+    "all combinations"
 )
 
 _WIDTH = 3.0

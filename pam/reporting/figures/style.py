@@ -53,6 +53,7 @@ _MERGINGS = (
 _TASKS = (
     *((BLUE, "^", "////"), (ORANGE, "v", "\\\\\\\\"), (GREEN, "P", "....")),
     *((PURPLE, "X", "xxxx"), (VERMILION, "<", "++++"), (SKY, "D", "oooo")),
+    *(("#7A5C00", "s", "oo"), ("#004B35", ">", "--")),
 )
 
 _SETTINGS = {
@@ -118,26 +119,37 @@ def spare_looks(looks: Iterable[Look]) -> Iterator[Look]:
 
 
 def group_looks(groups: Iterable[str]) -> dict[str, Look]:
-    """Return the look of every group: tasks first, what is shared and what is removed last."""
+    """Return the look of every group: tasks first, what is shared and what is removed last.
+
+    Where there are more groups than looks, those that as many tasks share have one in common.
+    """
     common = {SHARED: Look("shared by all tasks", LIGHT, "o"), REMOVED: Look(REMOVED, BLACK, "d")}
     own = sorted({*groups} - {*common}, key=lambda name: (name.count("&"), name))
-    looks = {
-        name: Look(f"{'shared by' if '&' in name else 'exclusive to'} {name}", *look)
-        for name, look in zip(own, _TASKS * len(own), strict=False)
-    }
-    return looks | {name: look for name, look in common.items() if name in {*groups}}
+    many = len(own) > len(_TASKS)
+    labels = {name: _group_label(name, many) for name in own}
+    looks = dict(zip(dict.fromkeys(labels.values()), cycle(_TASKS), strict=False))
+    of_groups = {name: Look(label, *looks[label]) for name, label in labels.items()}
+    return of_groups | {name: look for name, look in common.items() if name in {*groups}}
+
+
+def _group_label(name: str, many: bool) -> str:
+    if "&" not in name:
+        return f"exclusive to {name}"
+    return f"shared by {name.count('&') + 1} tasks" if many else f"shared by {name}"
 
 
 def marks(looks: Iterable[Look], line: str = "-") -> list[Artist]:
     """Return legend entries of what is drawn as markers, joined by lines."""
     look = {"ms": 5, "ls": line}
-    return [Line2D([], [], color=c, marker=m, label=label, **look) for label, c, m, _ in looks]
+    every = dict.fromkeys(looks)
+    return [Line2D([], [], color=c, marker=m, label=label, **look) for label, c, m, _ in every]
 
 
 def patches(looks: Iterable[Look]) -> list[Artist]:
     """Return legend entries of what is drawn as bars."""
     look = {"lw": 0, "edgecolor": "white"}
-    return [Patch(label=label, facecolor=c, hatch=h, **look) for label, c, _, h in looks]
+    every = dict.fromkeys(looks)
+    return [Patch(label=label, facecolor=c, hatch=h, **look) for label, c, _, h in every]
 
 
 def top_legend(figure: Figure, handles: Sequence[Artist]) -> None:
@@ -145,6 +157,7 @@ def top_legend(figure: Figure, handles: Sequence[Artist]) -> None:
     inches = 0.55 + 0.06 * max(len(handle.get_label()) for handle in handles)
     rows = -(-len(handles) // max(1, int(figure.get_figwidth() / inches)))
     columns = -(-len(handles) // rows)
+    _make_room(figure, 0.17 * (rows - 1))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.4)
 
 
@@ -164,8 +177,14 @@ def stamp(figure: Figure, *lines: str) -> None:
     """Write what is drawn and where it comes from in small grey letters under the figure."""
     letters = int(figure.get_figwidth() * NOTE_LETTERS_PER_INCH)
     text = "\n".join(_fill(line, letters) for line in lines)
+    _make_room(figure, 0.09 * text.count("\n"))
     # Not figure.text: the supxlabel is the only free text that the layout makes room for.
     figure.supxlabel(text, fontsize=5.5, color="#666666", x=0.995, ha="right")
+
+
+def _make_room(figure: Figure, inches: float) -> None:
+    """Make a figure higher for what stands around its panels, so that these keep their size."""
+    figure.set_figheight(min(figure.get_figheight() + inches, MAX_INCHES))
 
 
 def _fill(text: str, width: int) -> str:

@@ -22,7 +22,7 @@ TITLE = "When does merging pay?"
 NOTE = (
     f"lower is cheaper, at the same accuracy ({DEFAULT_DELTA:g} point lost on validation data) · "
     "experiments that differ in one thing alone · bars: 95 % interval over seeds, of two seeds "
-    "their range · hollow: only a bound · no mark: not run, or a seed never comes that close"
+    "their range · hollow: at most · no mark: not run, or a seed never comes that close"
 )
 
 

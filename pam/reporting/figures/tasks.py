@@ -13,8 +13,8 @@ TITLE = "How does the cost grow with the tasks that run?"
 NOTE = (
     "lower is cheaper, at the same accuracy "
     f"({DEFAULT_DELTA:g} point lost on validation data) · mean over all combinations of that "
-    "many tasks · bars: 95 % interval over seeds, of two seeds their range · hollow: only a bound "
-    "· no mark: not run, or a seed never comes that close"
+    "many tasks · bars: 95 % interval over seeds, of two seeds their range · hollow: at most · no "
+    "mark: not run, or a seed never comes that close"
 )
 
 

@@ -132,9 +132,9 @@ def _ratios(
 def _groups(
     groups: Mapping[str, Look], mergers: Sequence[str], layers: Sequence[str]
 ) -> alt.FacetChart:
-    labels = [look.label for look in groups.values()]
-    colours = alt.Scale(domain=labels, range=[look.colour for look in groups.values()])
-    shown = {"merger": "merger:N", "layer": "layer:N", "group": "label:N"}
+    drawn = {look.label: look.colour for look in groups.values()}
+    colours = alt.Scale(domain=[*drawn], range=[*drawn.values()])
+    shown = {"merger": "merger:N", "layer": "layer:N", "group": "label:N", "tasks": "group:N"}
     shown["neurons"] = "neurons:Q|.1f"
     bars = (
         alt.Chart(alt.NamedData("groups"))
