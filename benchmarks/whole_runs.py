@@ -15,7 +15,7 @@ from benchmarks.rows import FOLDER, write_csv
 from pam.files import atomic_path
 from pam.reporting.figures import style
 from pam.reporting.figures.resources import PROCESSOR, draw_totals
-from pam.reporting.statistics.latency import duration, rule_times, shares
+from pam.reporting.statistics.latency import duration, rule_times
 from pam.reporting.storage import read_table
 
 FIELDS = ("run", "rule", "jobs", "wall_s", "cpu_s", "share")
@@ -28,16 +28,10 @@ def rows_of(run: Path) -> list[dict[str, object]]:
     Raises:
         DataError: if its ``resources.csv`` is missing or damaged.
     """
-    times = rule_times(read_table(run, "resources"))
     return [
-        dict(
-            zip(
-                FIELDS,
-                [run.name, one.rule, one.jobs, f"{one.total:.1f}", f"{one.cpu:.1f}", f"{part:.4f}"],
-                strict=True,
-            )
-        )
-        for one, part in zip(times, shares(times), strict=True)
+        {"run": run.name, "rule": one.rule, "jobs": one.jobs}
+        | {"wall_s": f"{one.total:.1f}", "cpu_s": f"{one.cpu:.1f}", "share": f"{one.share:.4f}"}
+        for one in rule_times(read_table(run, "resources")).itertuples()
     ]
 
 
@@ -54,7 +48,7 @@ def draw(runs: Sequence[Path]) -> Figure:
             name: look._replace(label=name) for name, look in style.group_looks(experiments).items()
         }
         draw_totals(axes, jobs, times, "experiment", looks)
-        whole = duration(sum(time.total for time in times))
+        whole = duration(times["total"].sum())
         axes.set_title(f"{name}: {len(jobs):,} jobs, {whole} together")
         axes.legend(handles=style.patches([*looks.values(), PROCESSOR]), loc="lower right")
     style.stamp(figure, NOTE)

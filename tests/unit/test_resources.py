@@ -7,7 +7,7 @@ from pam.reporting.figures import resources as figure
 from pam.reporting.figures import style
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
-from pam.reporting.statistics.latency import rule_times, shares
+from pam.reporting.statistics.latency import rule_times
 from pam.reporting.storage import read_table, write_rows
 from pam.reporting.tables.overviews import resources
 
@@ -39,13 +39,13 @@ def run(tmp_path):
 
 def test_jobs_are_summed_per_rule_and_the_largest_comes_first(run):
     both = rule_times(read_table(run, "resources"))
-    assert [(one.rule, one.jobs, one.total) for one in both] == [
+    assert [*both[["rule", "jobs", "total"]].itertuples(index=False, name=None)] == [
         ("prune", 6, 200.0),
         ("train", 4, 48.0),
         ("merge", 4, 32.0),
     ]
-    assert [one.cpu for one in both] == [100.0, 24.0, 16.0]
-    assert shares(both) == [200 / 280, 48 / 280, 32 / 280]
+    assert [*both["cpu"]] == [100.0, 24.0, 16.0]
+    assert [*both["share"]] == [200 / 280, 48 / 280, 32 / 280]
 
 
 def test_the_table_is_of_one_experiment(run):

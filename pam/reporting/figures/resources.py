@@ -1,8 +1,7 @@
 """Figure: where the time goes: wall clock, processor time and memory of the jobs of every rule."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from pam.reporting.figures import style
 from pam.reporting.figures.panels import log_axis, named, scatter, stacked_bars
 from pam.reporting.run import Run
-from pam.reporting.statistics.latency import RuleTime, duration, rule_times
+from pam.reporting.statistics.latency import duration, rule_times
 from pam.reporting.storage import select
 
 SOURCES = ("resources",)
@@ -42,18 +41,16 @@ def draw(run: Run, experiment: str) -> Figure | None:
     totals, single, memory = figure.subplots(1, 3, sharey=True, width_ratios=(3.2, 3.2, 1.6))
     draw_totals(totals, jobs, times, "merging", looks)
     totals.set_title("all jobs together")
-    places = {time.rule: place for place, time in enumerate(times)}
+    places = {rule: place for place, rule in enumerate(times["rule"])}
     # Milliseconds are the last decimal of the CSV file.
     jobs = jobs.assign(place=jobs["rule"].map(places), wall=jobs["wall_s"].clip(lower=0.001))
     scatter(single, jobs, "wall", "place", "merging", looks, s=15, alpha=0.8, zorder=2)
-    for place, time in enumerate(times):
-        single.plot([time.median] * 2, [place - 0.4, place + 0.4], color=style.DARK, zorder=1)
+    for place, median in enumerate(times["median"]):
+        single.plot([median] * 2, [place - 0.4, place + 0.4], color=style.DARK, zorder=1)
     single.set(title="a single job", xlabel="wall clock of a job (seconds)", xscale="log")
     log_axis(single.xaxis)
-    gigabytes = [time.memory / 1000 for time in times]
-    bars = memory.barh(
-        list(places.values()), gigabytes, color="white", edgecolor=style.DARK, lw=0.7
-    )
+    gigabytes = times["memory"] / 1000
+    bars = memory.barh(times.index, gigabytes, color="white", edgecolor=style.DARK, lw=0.7)
     memory.bar_label(bars, fmt="{:.2f}", fontsize=6.5, padding=3)
     memory.set(title="peak memory", xlabel="GB", xlim=(0, 1.25 * max(gigabytes)))
     for axes in (single, memory):
@@ -64,21 +61,21 @@ def draw(run: Run, experiment: str) -> Figure | None:
 
 
 def draw_totals(
-    axes: Axes, jobs: pd.DataFrame, times: Sequence[RuleTime], column: str, looks: Mapping
+    axes: Axes, jobs: pd.DataFrame, times: pd.DataFrame, column: str, looks: Mapping
 ) -> None:
     """Draw a bar of wall clock per rule, in a piece per look, over a thin one of processor time."""
-    most = max(max(time.total, time.cpu) for time in times)
+    most = times[["total", "cpu"]].max(axis=None)
     scale, unit = next(one for one in _UNITS if most >= 2 * one[0] or one[0] == 1)
-    rules = pd.Categorical(jobs["rule"], [time.rule for time in times])
+    rules = pd.Categorical(jobs["rule"], times["rule"])
     rows = jobs.assign(rule=rules, wall=jobs["wall_s"] / scale)
     stacked_bars(axes, rows, "rule", "wall", column, looks)
-    places, processor = np.arange(len(times)), [time.cpu / scale for time in times]
-    axes.barh(places + 0.44, processor, 0.14, color=PROCESSOR.colour, lw=0)
-    for place, time in enumerate(times):
+    axes.barh(times.index + 0.44, times["cpu"] / scale, 0.14, color=PROCESSOR.colour, lw=0)
+    labels = []
+    for place, rule, number, total, median, *_ in times.itertuples():
         put = {"textcoords": "offset points", "va": "center", "fontsize": 6.5}
-        axes.annotate(duration(time.total), (time.total / scale, place), (3, 0), **put)
-    jobs_of = ["1 job," if time.jobs == 1 else f"{time.jobs:,} jobs, median" for time in times]
-    labels = zip(times, jobs_of, strict=True)
-    axes.set_yticks(places, [f"{one.rule}\n{jobs} {duration(one.median)}" for one, jobs in labels])
+        axes.annotate(duration(total), (total / scale, place), (3, 0), **put)
+        jobs_of = "1 job," if number == 1 else f"{number:,} jobs, median"
+        labels.append(f"{rule}\n{jobs_of} {duration(median)}")
+    axes.set_yticks(times.index, labels)
     axes.set(xlim=(0, 1.2 * most / scale), xlabel=f"wall clock ({unit})", ylabel="")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))

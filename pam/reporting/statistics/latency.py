@@ -188,24 +188,15 @@ class SpeedUps:
         }
 
 
-class RuleTime(NamedTuple):
-    """The jobs of one rule, in seconds: wall clock of all, of the median and of the slowest job.
+def rule_times(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return the rules of rows of ``resources.csv``, the one that took most time first.
 
-    ``cpu`` is the processor time of all (seconds), ``memory`` the peak of the largest (MB).
+    Returns:
+        One row per rule: its number of ``jobs``; wall clock of all of them (``total``), of the
+        ``median`` and the ``longest`` one, and processor time of all (``cpu``), in seconds;
+        ``memory``, the peak of the largest one (MB); and ``share`` of the wall clock of all rules.
     """
-
-    rule: str
-    jobs: int
-    total: float
-    median: float
-    longest: float
-    cpu: float
-    memory: float
-
-
-def rule_times(jobs: pd.DataFrame) -> list[RuleTime]:
-    """Return the rules of rows of ``resources.csv``, the one that took most time first."""
-    rules = jobs.groupby("rule").agg(
+    rules = jobs.groupby("rule", as_index=False).agg(
         jobs=("wall_s", "size"),
         total=("wall_s", "sum"),
         median=("wall_s", "median"),
@@ -213,14 +204,8 @@ def rule_times(jobs: pd.DataFrame) -> list[RuleTime]:
         cpu=("cpu_s", "sum"),
         memory=("peak_memory_mb", "max"),
     )
-    rules = rules.sort_values("total", ascending=False, kind="stable")
-    return [RuleTime(*row) for row in rules.itertuples(name=None)]
-
-
-def shares(times: Sequence[RuleTime]) -> list[float]:
-    """Return the share of every rule in the wall clock of all of them; zeros if none took any."""
-    whole = sum(time.total for time in times)
-    return [time.total / whole if whole else 0.0 for time in times]
+    rules["share"] = (rules["total"] / rules["total"].sum()).fillna(0.0)
+    return rules.sort_values("total", ascending=False, kind="stable", ignore_index=True)
 
 
 def duration(seconds: float) -> str:

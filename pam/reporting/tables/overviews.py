@@ -17,7 +17,6 @@ from pam.reporting.statistics.latency import (
     SpeedUps,
     default_points,
     rule_times,
-    shares,
     timed_on,
 )
 from pam.reporting.statistics.matched import DEFAULT_DELTA, FAILED, NOT_REACHED, REFERENCES
@@ -216,15 +215,15 @@ def _time_cells(
 def resources(run: Run, experiment: str) -> Document | None:
     """Return what the jobs of every rule took; None where no job measured itself."""
     times = rule_times(run.rows("resources", experiment=experiment))
-    if not times:
+    if times.empty:
         return None
     rows = [
         [
-            *(time.rule, f"{time.jobs:,}", f"{time.total:,.1f}", f"{100 * share:.0f} %"),
+            *(time.rule, f"{time.jobs:,}", f"{time.total:,.1f}", f"{100 * time.share:.0f} %"),
             *(f"{time.median:,.1f}", f"{time.longest:,.1f}", f"{time.cpu:,.1f}"),
             f"{time.memory:,.0f}",
         ]
-        for time, share in zip(times, shares(times), strict=True)
+        for time in times.itertuples()
     ]
     header = ["rule", "jobs", "wall clock (s)", "share", "median job (s)", "longest job (s)"]
     header += ["processor (s)", "peak memory (MB)"]
