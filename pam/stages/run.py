@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pam.config import Config
 from pam.config.loading import check_experiment
@@ -45,22 +45,6 @@ RESOURCE_AXES = ("experiment", "task", "merging", "pruning", "seed")
 
 Files = Mapping[str, Sequence[str | Path]]
 """Flag of the command -> files that a job reads."""
-
-
-class Origin(NamedTuple):
-    """What decides an artefact besides its parents and seeds, as its own file says it.
-
-    Attributes:
-        axes: experiment, dataset, architecture and, as far as the job has them, task, merging,
-            pruning and seed.
-        settings: the slice of the configuration that it depends on.
-        hashes: ``config_hash``, ``code_hash`` and ``data_hash``; the last is empty while there is
-            no data set.
-    """
-
-    axes: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    hashes: Mapping[str, str]
 
 
 def run(
@@ -115,11 +99,15 @@ def run(
     inputs = read_inputs(job, files)
     settings = settings_of(config, cell)
     hashes = {"config_hash": config_hash(settings), "code_hash": code}
-    origin = Origin(job.axes, settings, hashes | {"data_hash": inputs.data_hash})
-    if only_if_changed and _is_current(record, out, origin, parents):
+    # That of the data is empty while there is no data set.
+    hashes["data_hash"] = inputs.data_hash
+    # What the artefact's own file says of it, wherever the file is taken.
+    label = {**job.axes, "rule": cell.stage, **hashes}
+    if only_if_changed and _is_current(record, out, hashes, parents):
         return 0
+    origin = {"axes": job.axes, "settings": settings, "hashes": hashes}
     with _checkpoints(job, origin, parents, Path(record), checkpoint_every):
-        result, facts = _compute_and_save(job, inputs, origin, out, Path(record))
+        result, facts = _compute_and_save(job, inputs, label, out, Path(record))
         rows = without_nan({**result.rows, "resources": [_resources(job, *clocks)]})
         outputs = _files(cell, out) if STAGES[cell.stage].suffix else []
         artefacts = content_hashes(outputs, record)
@@ -129,7 +117,7 @@ def run(
             "rows": rows,
             "provenance": without_nan(
                 {
-                    **_label(job, origin),
+                    **label,
                     "config": settings,
                     "artefacts": artefacts | {path_in_run(record, record): rows_hash(rows)},
                     "files": {path_in_run(path, record): file_hash(path) for path in outputs},
@@ -173,11 +161,10 @@ def _check_places(cell: Cell, files: Files, out: str | Path, record: str | Path)
 
 
 def _compute_and_save(
-    job: Job, inputs: Inputs, origin: Origin, out: str | Path, record: Path
+    job: Job, inputs: Inputs, label: dict[str, Any], out: str | Path, record: Path
 ) -> tuple[Result, dict[str, Any]]:
     """Return the result, its failure as the record tells it, and the facts of record and file."""
-    stage, label = STAGES[job.cell.stage], _label(job, origin)
-    earlier = inputs.failure
+    stage, earlier = STAGES[job.cell.stage], inputs.failure
     if earlier and not stage.measures:
         result = Result(failure=earlier)
     else:
@@ -205,11 +192,6 @@ def _check_rows(rows: Rows) -> None:
             TABLES[name].check(row)
 
 
-def _label(job: Job, origin: Origin) -> dict[str, Any]:
-    """Return what the artefact's own file says of it, wherever the file is taken."""
-    return {**origin.axes, "rule": job.cell.stage, **origin.hashes}
-
-
 def _files(cell: Cell, out: str | Path) -> list[Path]:
     """Return the files of a cell's artefact."""
     if cell.stage != "prepare":
@@ -220,7 +202,7 @@ def _files(cell: Cell, out: str | Path) -> list[Path]:
 
 
 def _is_current(
-    record: str | Path, out: str | Path, origin: Origin, parents: Mapping[str, str]
+    record: str | Path, out: str | Path, hashes: Mapping[str, str], parents: Mapping[str, str]
 ) -> bool:
     """Tell whether a job was done already, from the same code, settings, data and parents."""
     try:
@@ -228,15 +210,17 @@ def _is_current(
         check_content(out, path_in_run(out, record), known.provenance)
     except DataError:
         return False
-    hashes = {name: getattr(known.provenance, name) for name in origin.hashes}
-    same = hashes == dict(origin.hashes) and known.provenance.parents == dict(parents)
-    return same and known.status == OK
+    same = all(getattr(known.provenance, name) == value for name, value in hashes.items())
+    return same and known.provenance.parents == dict(parents) and known.status == OK
 
 
 def _checkpoints(
-    job: Job, origin: Origin, parents: Mapping[str, str], record: Path, every: float
+    job: Job, origin: Mapping[str, Any], parents: Mapping[str, str], record: Path, every: float
 ) -> AbstractContextManager[None]:
-    """Return a block whose expensive steps are kept: a data set has none."""
+    """Return a block whose expensive steps are kept: a data set has none.
+
+    ``origin`` and ``parents`` are all that decides them, besides the machine.
+    """
     if not STAGES[job.cell.stage].axes:
         return nullcontext()
     import torch
@@ -244,7 +228,7 @@ def _checkpoints(
     key = config_hash(
         {
             "rule": job.cell.stage,
-            "origin": origin._asdict(),
+            "origin": dict(origin),
             "parents": dict(parents),
             "threads": job.config.threads,
             "device": job.device,
