@@ -6,18 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pam.reporting.names import ANY_REQUEST
+from pam.reporting.names import ANY_REQUEST, order_combinations
 from pam.reporting.run import Run
-from pam.reporting.statistics.intervals import Estimate, mean_interval, ratio_interval
+from pam.reporting.statistics.intervals import Estimate, mean_interval
 from pam.reporting.statistics.latency import default_points
-from pam.reporting.statistics.matched import (
-    DEFAULT_DELTA,
-    NOT_REACHED,
-    OK,
-    Weights,
-    labelled_requests,
-)
-from pam.reporting.storage import select
+from pam.reporting.statistics.matched import DEFAULT_DELTA, NOT_REACHED, OK, labelled_requests
 from pam.reporting.tables.cell_text import (
     DASHES,
     NO_NETWORK,
@@ -45,14 +38,12 @@ def operating_points(run: Run, experiment: str) -> Document | None:
     if points.empty:
         return None
     lookup = Lookup(run.names, points, _POINT)
-    combinations = lookup.values("combination")
-    requests = _requests(run, combinations)
-    del requests[ANY_REQUEST]
+    everything = lookup.values("combination")[-1]
+    requests = _request_costs(run, points).drop(columns=ANY_REQUEST)
     rows = []
-    for pruning, merging, seed in lookup.places("pruning", "merging", "seed"):
-        networks = {name: lookup.get(pruning, merging, seed, name) for name in combinations}
-        labels = [run.names.pruning(pruning), run.names.merging(merging), f"{seed:.0f}"]
-        rows.append([*labels, *_network(networks, [*requests.values()])])
+    for place in lookup.places("pruning", "merging", "seed"):
+        labels = [run.names.pruning(place[0]), run.names.merging(place[1]), f"{place[2]:.0f}"]
+        rows.append([*labels, *_network(lookup.get(*place, everything), requests.loc[place])])
     header = ["pruning", "merging", "seed", "strength", "loss", "accuracy (%)"]
     header += [f"MFLOPs {name}" for name in requests] + ["parameters"]
     return Document(
@@ -68,55 +59,50 @@ def operating_points(run: Run, experiment: str) -> Document | None:
     )
 
 
-def _requests(run: Run, combinations: list[str]) -> dict[str, Weights]:
-    """Return label -> the likely combinations of a request and their weights."""
-    return {
-        label: {name: weight for name, weight in zip(combinations, weights, strict=True) if weight}
-        for label, weights in labelled_requests(combinations, run.likely).items()
-    }
+def _request_costs(run: Run, points: pd.DataFrame) -> pd.DataFrame:
+    """Return MFLOPs of a request: a row per pruning, merging and seed, a column per label.
+
+    Each is the mean over the combinations that are likely; NaN where a seed has no network of one.
+    """
+    flops = points.pivot(index=_POINT[:3], columns="combination", values="flops")
+    combinations = order_combinations(flops)
+    costs = {}
+    for label, weights in labelled_requests(combinations, run.likely).items():
+        used = weights > 0
+        total = flops[combinations].loc[:, used] @ weights[used]
+        costs[label] = 1e-6 * total / weights.sum()
+    return pd.DataFrame(costs)
 
 
-def _network(networks: dict[str, Row | None], requests: list[Weights]) -> list[str]:
+def _network(whole: Row | None, flops: pd.Series) -> list[str]:
     """Return strength, loss, accuracy, MFLOPs per request and parameters of one seed."""
-    ok = {name: row for name, row in networks.items() if row and row["status"] == OK}
-    flops = [_mean_flops(ok, weights) for weights in requests]
-    costs = [DASHES[NOT_REACHED] if math.isnan(one) else number(one, "#.3g") for one in flops]
-    whole = ok.get(list(networks)[-1])
-    if whole is None:
-        return [*[DASHES[NOT_REACHED]] * 3, *costs, DASHES[NOT_REACHED]]
+    dash = DASHES[NOT_REACHED]
+    costs = [dash if math.isnan(one) else number(one, "#.3g") for one in flops]
+    if whole is None or whole["status"] != OK:
+        return [*[dash] * 3, *costs, dash]
     loss, accuracy = number(whole["validation_margin"], ".2f"), 100 * whole["accuracy"]
     first = [whole["strengths"], loss, number(accuracy, ".2f")]
     return [*first, *costs, number(whole["parameters"], ",.0f")]
 
 
-def _mean_flops(ok: dict[str, Row], weights: Weights) -> float:
-    """Return the mean MFLOPs over combinations of one seed; NaN where one is missing."""
-    if not ok.keys() >= weights.keys():
-        return math.nan
-    flops = [ok[name]["flops"] for name in weights]
-    return 1e-6 * float(np.average(flops, weights=[*weights.values()]))
-
-
 def cheapest_networks(run: Run, experiment: str) -> TextTable:
     """Return what the operating points cost, to stand beside costs read from fitted curves."""
     points = default_points(run, experiment)
-    lookup = Lookup(run.names, points, _POINT)
-    combinations, mergings = lookup.values("combination"), lookup.values("merging")
+    lookup, costs = Lookup(run.names, points, _POINT), _request_costs(run, points)
+    mergings, seeds = lookup.values("merging"), points["seed"].nunique()
     asked = set(lookup.places("pruning", "merging"))
-    ok = select(points, status=OK)
     rows = [
         [
             *(run.names.pruning(pruning), tasks),
             *(
-                _cost(select(ok, pruning=pruning, merging=merging), weights, seeds)
+                _cost(costs.loc[(pruning, merging), tasks], seeds)
                 if (pruning, merging) in asked
                 else NOT_ASKED
                 for merging in mergings
             ),
         ]
-        for seeds in [points["seed"].nunique()]
         for pruning in lookup.values("pruning")
-        for tasks, weights in _requests(run, combinations).items()
+        for tasks in costs
     ]
     header = ["pruning", "tasks", *map(run.names.merging, mergings)]
     note = f"Not read from a curve: of every seed {RULE}; geometric means."
@@ -124,16 +110,12 @@ def cheapest_networks(run: Run, experiment: str) -> TextTable:
     return noted_table(title, header, rows, 2, notes=[note], reached=NO_NETWORK)
 
 
-def _cost(points: pd.DataFrame, weights: Weights, seeds: int) -> str:
+def _cost(flops: pd.Series, seeds: int) -> str:
     """Return the geometric mean over seeds, if every one has a network for all combinations."""
-    costs = {}
-    for seed, rows in points.groupby("seed"):
-        one = _mean_flops({row["combination"]: row for row in rows.to_dict("records")}, weights)
-        if not math.isnan(one):
-            costs[int(seed)] = one
-    if len(costs) < seeds:
-        return f"{DASHES[NOT_REACHED]} ({len(costs)}/{seeds})"
-    return interval(*ratio_interval(costs, dict.fromkeys(costs, 1.0))[1:], "#.3g")
+    known = flops.dropna()
+    if len(known) < seeds:
+        return f"{DASHES[NOT_REACHED]} ({len(known)}/{seeds})"
+    return interval(*np.exp(mean_interval(np.log(known))[1:]), "#.3g")
 
 
 class Training(NamedTuple):
