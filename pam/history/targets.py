@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -155,7 +154,7 @@ class Target:
         name: of the figure, the table, the CSV file or the job.
         sources: names of the CSV files that it is made from.
         experiment: what a figure or table shows.
-        origin: what a figure or table carries with it; empty if it carries nothing.
+        origin: what a figure or table carries with it; without rows if it carries nothing.
         sha256: what a figure or table had when it was made; empty if nothing tells.
     """
 
@@ -165,7 +164,7 @@ class Target:
     name: str
     sources: tuple[str, ...] = ()
     experiment: str = ""
-    origin: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = field(default_factory=Origin)
     sha256: str = ""
 
 
@@ -186,7 +185,7 @@ def resolve(path: str | Path, results: str | Path | None = None) -> Target:
     if folder.name == STAGES["tables"].folder and path.suffix in (".md", ".tex", ".csv"):
         run, beside = Run(results or os.path.relpath(folder.parent)), path.with_name(ORIGINS)
         origins = read_origins(folder) if beside.is_file() else {}
-        return _drawing("table", path, run, _plain(origins.get(path.stem)))
+        return _drawing("table", path, run, origins.get(path.stem, Origin()))
     if path.suffix == ".csv" and path.stem in TABLES:
         return Target("csv", path, Run(results or path.parent), path.stem, (path.stem,))
     if path.suffix == NETWORK or (path.suffix == RECORD and _is_of_job(path)):
@@ -209,7 +208,7 @@ def _run_of_figure(path: Path) -> Path:
     return Path(*parts)
 
 
-def _description(path: Path) -> dict[str, Any]:
+def _description(path: Path) -> Origin:
     """Return what a picture carries with it; nothing if it carries nothing of ours."""
     try:
         if path.suffix == ".svg":
@@ -226,27 +225,22 @@ def _description(path: Path) -> dict[str, Any]:
     try:
         origin = Origin.model_validate_json(text)
     except ValidationError:
-        return {}
-    return _plain(origin) if origin.csv else {}
+        return Origin()
+    return origin if origin.csv else Origin()
 
 
-def _plain(origin: Origin | None) -> dict[str, Any]:
-    """Return what stands in an origin; nothing of none."""
-    return origin.model_dump(exclude_unset=True) if origin else {}
-
-
-def _drawing(kind: str, path: Path, run: Run, origin: Mapping[str, Any]) -> Target:
+def _drawing(kind: str, path: Path, run: Run, origin: Origin) -> Target:
     experiment, _, name = path.stem.rpartition("-")
     known = list(run.manifest.config.get("experiments", {}))
     if not known:
         raise DataError(f"{run.folder} has no manifest.json; name the run with --results")
     if not experiment and len(known) == 1:
         experiment = known[0]
-    name, experiment = origin.get(kind, name), origin.get("experiment", experiment)
+    name, experiment = getattr(origin, kind, name), getattr(origin, "experiment", experiment)
     if experiment not in known:
         raise DataError(f"{path} shows no experiment of {run.folder}: {', '.join(known)}")
-    if "csv" in origin:
-        sources = tuple(origin["csv"])
+    if origin.csv:
+        sources = tuple(origin.csv)
     elif kind == "figure":
         sources = sources_of(name)
     else:

@@ -99,16 +99,15 @@ def _drawing(target: Target) -> Node:
     sources = []
     for name in target.sources:
         now = experiment_hash(run.folder, name, target.experiment)
-        drawn = _compared(origin.get("csv", {}).get(name), now)
+        drawn = _compared(origin.csv.get(name), now)
         facts = _csv_facts(run, run.folder / f"{name}.csv") | {"rows_sha256": now, "drawn": drawn}
         sources.append(Node("csv", str(run.folder / f"{name}.csv"), facts))
-    code_hash = origin.get("code_hash")
     facts = {
         "run": str(run.folder),
         "experiment": target.experiment,
         "file": _compared(target.sha256, file_hash(target.path)),
-        "code_hash": code_hash,
-        "code": _compared(code_hash, stage_code(f"{target.kind}s"), CURRENT, STALE),
+        "code_hash": origin.code_hash,
+        "code": _compared(origin.code_hash, stage_code(f"{target.kind}s"), CURRENT, STALE),
     }
     return Node(target.kind, str(target.path), facts, sources)
 

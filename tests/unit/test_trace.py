@@ -357,8 +357,8 @@ def test_committed_figures_can_be_traced_without_any_network(profile, capsys):
 def test_pictures_carry_the_hash_of_their_rows_and_no_date(finished, tmp_path):
     origin = resolve(finished / "figures" / "frontier.png").origin
     assert origin == resolve(finished / "figures" / "frontier.svg").origin
-    assert (origin["profile"], origin["experiment"]) == ("results", "tiny")
-    assert set(origin["csv"]) == set(FRONTIER)
+    assert (origin.profile, origin.experiment) == ("results", "tiny")
+    assert set(origin.csv) == set(FRONTIER)
     words = ["--results", str(finished / "results"), "--out", str(tmp_path), "--only", "frontier"]
     assert main(["figures", *words]) == 0
     for suffix in ("png", "svg"):
@@ -374,7 +374,7 @@ def test_a_picture_that_carries_nothing_is_known_by_its_name(finished, tmp_path,
         metadata.add_text("Description", description)
     Image.new("RGB", (2, 2)).save(path, pnginfo=metadata)
     target = resolve(path, finished / "results")
-    assert (target.name, target.experiment, target.origin) == ("frontier", "tiny", {})
+    assert (target.name, target.experiment, target.origin.csv) == ("frontier", "tiny", {})
     assert {node.facts["drawn"] for node in of_kind(trace(target), "csv").values()} == {NOT_NOTED}
 
 
