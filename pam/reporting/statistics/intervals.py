@@ -4,10 +4,11 @@ Student's t and not the percentile bootstrap: over six seeds the bootstrap's int
 of two equal methods covered 1 in 83 % of simulations, that of t in 93 to 96 %.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import scipy
 from numpy.typing import NDArray
 
@@ -55,13 +56,13 @@ def mean_interval(values: Iterable[float]) -> Estimate:
     return Estimate(len(known), float(known.mean()), *map(float, t_interval(known)))
 
 
-def ratio_interval(above: Mapping[int, float], below: Mapping[int, float]) -> Estimate:
+def ratio_interval(above: pd.Series, below: pd.Series) -> Estimate:
     """Return the geometric mean of ratios of values above 0, paired by seed, with its interval.
 
-    Seeds that only one side has are left out. The interval is one of logarithms.
+    Seeds, which are the index, that only one side has are left out, as is NaN. The interval is one
+    of logarithms.
     """
-    logs = [np.log(above[seed] / below[seed]) for seed in sorted({*above} & {*below})]
-    n, *ends = mean_interval(logs)
+    n, *ends = mean_interval(np.log(above / below))
     return Estimate(n, *map(float, np.exp(ends)))
 
 

@@ -1,7 +1,10 @@
 """Measured time: of networks beside their FLOPs, and of the jobs of every rule."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import product
+from typing import Any
 
 import pandas as pd
 
@@ -30,15 +33,6 @@ UNSTEADY_NOTE = (
 
 _NETWORK = ["merging", "pruning", "strength", "seed", "combination"]
 _POINT = ["pruning", "merging", "seed", "combination"]
-
-
-class Place(NamedTuple):
-    """Where mergers are compared: a pruning and a setting of timing."""
-
-    pruning: str
-    threads: float
-    backend: str
-    batch_size: float
 
 
 def timed_networks(run: Run, experiment: str) -> pd.DataFrame:
@@ -85,11 +79,11 @@ def default_points(run: Run, experiment: str) -> pd.DataFrame:
 
 
 def matched_times(run: Run, experiment: str) -> pd.DataFrame:
-    """Return ``ms`` and ``flops`` of the networks at the operating points of the default delta.
+    """Return ``time`` and ``flops`` of the networks at the operating points of the default delta.
 
     One row per (pruning, merging, seed, combination, threads, backend, batch_size) whose network
-    meets delta and was timed. Networks that share nothing run one after the other, each at its own
-    strength: their times add up, as their FLOPs do.
+    meets delta; the time, in ms, is NaN where it was not timed. Networks that share nothing run one
+    after the other, each at its own strength: their times add up, as their FLOPs do.
     """
     timed = run.rows("latency", experiment=experiment)
     # As the operating points write it.
@@ -101,91 +95,83 @@ def matched_times(run: Run, experiment: str) -> pd.DataFrame:
         cell = (point["merging"], point["pruning"])
         parts = parts_of(point["combination"], point["strengths"])
         for setting in settings:
-            ms = [
-                times.get((*cell, f"{strength:g}", point["seed"], tasks, *setting))
+            ms = sum(
+                times.get((*cell, f"{strength:g}", point["seed"], tasks, *setting), math.nan)
                 for tasks, strength in parts
-            ]
-            if None not in ms:
-                axes = (*(point[name] for name in _POINT), *setting)
-                rows.append((*axes, sum(ms), point["flops"]))
-    return pd.DataFrame(rows, columns=[*_POINT, *SETTING, "ms", "flops"])
+            )
+            rows.append((*(point[name] for name in _POINT), *setting, ms, point["flops"]))
+    return pd.DataFrame(rows, columns=[*_POINT, *SETTING, "time", "flops"])
 
 
-class SpeedUps:
-    """How many times less FLOPs and time networks at matched accuracy take than B1 and B2.
+def speed_ups(
+    run: Run, experiment: str, requests: Mapping[str, Sequence[str]]
+) -> Iterator[dict[str, Any]]:
+    """Yield how many times less FLOPs and time networks at matched accuracy take than B1 and B2.
 
-    Attributes:
-        places: the prunings and settings that are compared, in table order.
-    """
+    Args:
+        run: the run.
+        experiment: of it.
+        requests: label -> combinations of tasks whose mean is meant, often one.
 
-    def __init__(self, run: Run, experiment: str) -> None:
-        points = default_points(run, experiment)
-        timed = timed_networks(run, experiment)
-        settings = order_settings(timed)
-        # By threads, backend and batch size.
-        self._unsteady = {setting for setting, rows in timed.groupby(SETTING) if is_unsteady(rows)}
-        prunings = run.names.order_prunings(points["pruning"])
-        self.places = [Place(pruning, *one) for pruning in prunings for one in settings]
-        self._beside = {pruning: run.names.beside(pruning, prunings) for pruning in prunings}
-        met = select(points, status=OK).groupby(["pruning", "merging", "combination"])["seed"]
-        self._seeds_that_meet = {network: set(seeds) for network, seeds in met}
-        self._costs: dict[tuple[Place, str, str], dict[int, dict[str, float]]] = {}
-        for row in matched_times(run, experiment).to_dict("records"):
-            place = Place(*(row[name] for name in Place._fields))
-            costs = self._costs.setdefault((place, row["merging"], row["combination"]), {})
-            costs[int(row["seed"])] = {"flops": row["flops"], "time": row["ms"]}
-
-    def row(self, place: Place, merging: str, combinations: Sequence[str]) -> dict[str, Any]:
-        """Return estimates for the mean over some combinations, often one.
-
-        They are ``n`` seeds, and ``<quantity>_n``, ``_mean``, ``_low`` and ``_high`` of
+    Returns:
+        One row per pruning, setting of timing, request (``combination``) and merging, in table
+        order: ``n`` seeds, and ``<quantity>_n``, ``_mean``, ``_low`` and ``_high`` of
         ``latency_ms`` and of how many times less than each reference the network costs, such as
-        ``time_vs_none``.
-        """
-        costs = self._means(place, merging, combinations)
-        time = mean_interval(costs["time"].values())
-        estimates = {TIME: time}
-        for cost, reference in RATIOS:
-            beside = place._replace(pruning=self._beside[place.pruning])
-            base = self._means(beside, reference, combinations)[cost]
-            estimates[f"{cost}_vs_{reference}"] = ratio_interval(base, costs[cost])
-        return {"n": time.n} | {
-            f"{name}_{part}": getattr(estimate, part)
-            for name, estimate in estimates.items()
-            for part in ("n", "mean", "low", "high")
-        }
+        ``time_vs_none``, with ``_met``: whether a seed has networks that meet delta, of the
+        reference as well. ``itself`` is the reference that the row is, ``unsteady`` whether the
+        timings of the setting say little, see :func:`is_unsteady`.
+    """
+    points, timed = default_points(run, experiment), timed_networks(run, experiment)
+    unsteady = {setting for setting, rows in timed.groupby(SETTING) if is_unsteady(rows)}
+    prunings = run.names.order_prunings(points["pruning"])
+    # A pruner need not have pruned every merger.
+    asked = set(points[["pruning", "merging"]].itertuples(index=False, name=None))
+    times = matched_times(run, experiment).groupby(["pruning", *SETTING, "merging"])
+    costs = {
+        place: rows.pivot(index="seed", columns="combination", values=["flops", "time"])
+        for place, rows in times
+    }
 
-    def is_unsteady(self, place: Place) -> bool:
-        """Tell whether the timings of a setting say little; see :func:`is_unsteady`."""
-        return place[1:] in self._unsteady
+    # Those of a baseline are asked for again by every merging.
+    means = cache(lambda place, label: _means(costs.get(place), requests[label]))
+    for pruning, setting in product(prunings, order_settings(timed)):
+        beside = run.names.beside(pruning, prunings)
+        axes = {"experiment": experiment, "pruning": pruning, "delta": DEFAULT_DELTA}
+        axes |= dict(zip(SETTING, setting, strict=True)) | {"unsteady": setting in unsteady}
+        for label, merging in product(requests, run.names.order_mergings(points["merging"])):
+            if (pruning, merging) in asked:
+                own = means((pruning, *setting, merging), label)
+                bases = {one: means((beside, *setting, one), label) for one in REFERENCES}
+                itself = merging if pruning == beside else ""
+                row = axes | {"combination": label, "merging": merging, "itself": itself}
+                yield row | _estimates(own, bases)
 
-    def is_base(self, pruning: str, merging: str, reference: str) -> bool:
-        """Tell whether a merger under a pruning is the reference that it is compared with."""
-        return (merging, pruning) == (reference, self._beside[pruning])
 
-    def meet(self, pruning: str, merging: str, reference: str, combinations: Sequence[str]) -> bool:
-        """Tell whether a seed has networks of a merger, and of a reference if any, that meet delta.
+def _means(costs: pd.DataFrame | None, combinations: Sequence[str]) -> pd.DataFrame:
+    """Return FLOPs and time, means over combinations, of the seeds whose networks all meet delta.
 
-        They do for all the combinations.
-        """
-        others = [(self._beside[pruning], reference)] if reference else []
-        seeds = [
-            self._seeds_that_meet.get((*network, combination), set())
-            for network in ((pruning, merging), *others)
-            for combination in combinations
-        ]
-        return bool(set.intersection(*seeds))
+    Both are NaN where one was not timed.
+    """
+    if costs is None:
+        return pd.DataFrame({"flops": [], "time": []}, dtype=float)
+    known = (costs[cost].reindex(columns=combinations) for cost in ("flops", "time"))
+    flops, time = (one.mean(axis=1, skipna=False) for one in known)
+    return pd.DataFrame({"flops": flops.where(time.notna()), "time": time})[flops.notna()]
 
-    def _means(
-        self, place: Place, merging: str, combinations: Sequence[str]
-    ) -> dict[str, dict[int, float]]:
-        """Return FLOPs and time: seed -> mean over combinations, of the seeds that have them."""
-        every = [self._costs.get((place, merging, name), {}) for name in combinations]
-        seeds = sorted(set.intersection(*map(set, every)))
-        return {
-            cost: {seed: sum(one[seed][cost] for one in every) / len(every) for seed in seeds}
-            for cost in ("flops", "time")
-        }
+
+def _estimates(own: pd.DataFrame, bases: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return the estimates of a row from the means of its networks and of the references'."""
+    time = mean_interval(own["time"])
+    known = {TIME: (time, own.index)}
+    for cost, reference in RATIOS:
+        base = bases[reference]
+        ratio = ratio_interval(base[cost], own[cost])
+        known[f"{cost}_vs_{reference}"] = ratio, base.index.intersection(own.index)
+    row: dict[str, Any] = {"n": time.n}
+    for name, (estimate, seeds) in known.items():
+        row |= {f"{name}_{part}": value for part, value in estimate._asdict().items()}
+        row[f"{name}_met"] = len(seeds) > 0
+    return row
 
 
 def rule_times(jobs: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """The tables beside the main one: other deltas, largest factors, time."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -13,10 +13,9 @@ from pam.reporting.statistics.latency import (
     SETTING,
     TIME,
     UNSTEADY_NOTE,
-    Place,
-    SpeedUps,
     default_points,
     rule_times,
+    speed_ups,
     timed_on,
 )
 from pam.reporting.statistics.matched import DEFAULT_DELTA, FAILED, NOT_REACHED, REFERENCES
@@ -26,6 +25,7 @@ from pam.reporting.tables.cell_text import (
     DASHES,
     NO_NETWORK,
     Lookup,
+    Row,
     baseline,
     brackets,
     cost_cell,
@@ -143,35 +143,21 @@ def latency(run: Run, experiment: str) -> Document | None:
     if run.rows("latency", experiment=experiment).empty or points.empty:
         return None
     n = points["seed"].nunique()
-    speed_ups = SpeedUps(run, experiment)
-    mergings = run.names.order_mergings(points["merging"])
-    # A pruner need not have pruned every merger.
-    asked = set(points[["pruning", "merging"]].itertuples(index=False, name=None))
     combinations = order_combinations(points["combination"])
+    shown = [*speed_ups(run, experiment, pooled(combinations))]
     rows = [
         [
-            *(run.names.pruning(place.pruning), f"{place.threads:.0f}"),
-            *(backend_name(place.backend), f"{place.batch_size:.0f}"),
-            *(tasks, run.names.merging(merging)),
-            *_time_cells(speed_ups, place, merging, names, n),
+            *(run.names.pruning(row["pruning"]), f"{row['threads']:.0f}"),
+            *(backend_name(row["backend"]), f"{row['batch_size']:.0f}"),
+            *(row["combination"], run.names.merging(row["merging"])),
+            *_time_cells(row, n),
         ]
-        for place in speed_ups.places
-        for tasks, names in pooled(combinations).items()
-        for merging in mergings
-        if (place.pruning, merging) in asked
+        for row in shown
     ]
-    every = (
-        {"experiment": experiment, "delta": DEFAULT_DELTA, **place._asdict()}
-        | {"merging": merging, "combination": name}
-        | speed_ups.row(place, merging, [name])
-        for place in speed_ups.places
-        for name in combinations
-        for merging in mergings
-        if (place.pruning, merging) in asked
-    )
+    every = speed_ups(run, experiment, {name: [name] for name in combinations})
     numbers = [SPEED_UPS.format_row({one: row[one] for one in SPEED_UPS.columns}) for row in every]
     machine = timed_on(run, experiment)
-    notes = [UNSTEADY_NOTE] if any(map(speed_ups.is_unsteady, speed_ups.places)) else []
+    notes = [UNSTEADY_NOTE] if any(row["unsteady"] for row in shown) else []
     header = ["pruning", "threads", "backend", "batch", "tasks", "merging", "ms"]
     header += [
         f"{'FLOPs' if cost == 'flops' else cost}: × less than {baseline(run.names, reference)}"
@@ -190,26 +176,21 @@ def latency(run: Run, experiment: str) -> Document | None:
     )
 
 
-def _time_cells(
-    speed_ups: SpeedUps, place: Place, merging: str, names: Sequence[str], n: int
-) -> Iterator[str]:
-    """Yield time and speed-ups of a merger, means over some combinations."""
-    row = speed_ups.row(place, merging, names)
+def _time_cells(row: Row, n: int) -> Iterator[str]:
+    """Yield time and speed-ups of a row of :func:`speed_ups`."""
     for name in _ESTIMATES:
         mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
-        reference = name.rpartition("_vs_")[2] if name != TIME else ""
         if math.isnan(mean):
             # No seed meets delta, or the networks that do were not timed.
-            met = speed_ups.meet(place.pruning, merging, reference, names)
-            yield DASHES[FAILED if met else NOT_REACHED]
+            yield DASHES[FAILED if row[f"{name}_met"] else NOT_REACHED]
         elif name == TIME:
             yield interval(mean, low, high, "#.3g") + fewer(row, n)
-        elif name.startswith("time") and speed_ups.is_unsteady(place):
+        elif name.startswith("time") and row["unsteady"]:
             yield "—§"
+        elif name.endswith(f"_vs_{row['itself']}"):
+            yield "1"
         else:
-            is_base = speed_ups.is_base(place.pruning, merging, reference)
-            remark = fewer({"n": row[f"{name}_n"]}, n)
-            yield "1" if is_base else interval(mean, low, high, ".2f") + remark
+            yield interval(mean, low, high, ".2f") + fewer({"n": row[f"{name}_n"]}, n)
 
 
 def resources(run: Run, experiment: str) -> Document | None:
