@@ -190,119 +190,78 @@ def results(run, tmp_path) -> Path:
     return shutil.copytree(run, tmp_path / "results")
 
 
-@later
-def rewrite(name: str, change: Callable[[str], str], results: Path) -> None:
-    path = results / name
-    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 def twice(text: str, strength: str = "2.500000") -> str:
     """Append the last row with another accuracy."""
     row = text.splitlines(keepends=True)[-1].replace(",ok,0.", ",ok,0.1")
     return text + row.replace("2.500000", strength)
 
 
-@later
-def gone(name: str, results: Path) -> None:
-    (results / name).unlink()
+def swap(old: str, new: str) -> Callable[[str], str]:
+    return lambda text: text.replace(old, new, 1)
 
 
-def manifest(experiments: object, **job: object) -> Callable[[Path], None]:
+def header(text: str) -> str:
+    return text.splitlines(keepends=True)[0]
+
+
+def manifest(experiments: object, **job: object) -> Callable[[str], str]:
     content = {"config": {"experiments": experiments}, "jobs": {"a": job}}
-    return rewrite("manifest.json", lambda _: json.dumps(content))
+    return lambda _: json.dumps(content)
 
 
-RESULTS = {
-    "experiments are a list": ("tables", manifest([]), "is no manifest: config.experiments: "),
-    "an experiment is a number": ("tables", manifest({"a": 5}), "config.experiments.a: "),
-    "a row of the manifest is a number": (
-        "tables",
-        manifest({"a": {"merging": {"pam": 5}}}),
-        "is no manifest: config.experiments.a.merging.pam: ",
+MATCHED, MEASURED, MANIFEST = "matched.csv", "measurements.csv", "manifest.json"
+NO_MANIFEST = "is no manifest:"
+SECOND = "is damaged: row 85 is a second one for experiment=fashion, pruning=vib"
+NO_SHARE = "is damaged: row 1: 'accuracy' needs a number in 0..1, not"
+# Command, file, what its text becomes (None: it is gone), and what is said of the file.
+RESULTS = [
+    ("tables", MANIFEST, manifest([]), f"{NO_MANIFEST} config.experiments: "),
+    ("tables", MANIFEST, manifest({"a": 5}), f"{NO_MANIFEST} config.experiments.a: "),
+    (
+        *("tables", MANIFEST, manifest({"a": {"merging": {"pam": 5}}})),
+        f"{NO_MANIFEST} config.experiments.a.merging.pam: ",
     ),
-    "a job's row is a number": (
-        "tables",
-        manifest({}, config={"merging": 5}),
-        "is no manifest: jobs.a.config.merging: ",
+    (
+        *("tables", MANIFEST, manifest({}, config={"merging": 5})),
+        f"{NO_MANIFEST} jobs.a.config.merging: ",
     ),
-    "no table": ("tables", gone("matched.csv"), "matched.csv does not exist"),
-    "empty table": ("tables", rewrite("matched.csv", lambda _: ""), "matched.csv is damaged"),
-    "other columns": (
-        "figures",
-        rewrite("measurements.csv", lambda text: text.replace("flops", "flips", 1)),
-        "measurements.csv must have the columns experiment,dataset",
-    ),
-    "words for numbers": (
-        "tables",
-        rewrite("matched.csv", lambda text: text.replace("1.00", "one", 1)),
-        "matched.csv is damaged: could not convert string to float: 'one",
-    ),
-    "no rows": (
-        "tables",
-        rewrite("measurements.csv", lambda text: text.splitlines(keepends=True)[0]),
-        "measurements.csv has no rows, but accuracies.csv has: delete it and run again",
-    ),
-    "no measured rows": (
-        "figures",
-        rewrite("matched.csv", lambda text: text.splitlines(keepends=True)[0]),
-        "matched.csv has no rows, but measurements.csv has",
-    ),
-    "too few cells": (
-        "figures",
-        rewrite("matched.csv", lambda text: text[:-30]),
-        "matched.csv is damaged: row 72 has",
-    ),
-    "two rows that contradict": (
-        "tables",
-        rewrite("measurements.csv", twice),
-        "measurements.csv is damaged: row 85 is a second one for experiment=fashion, pruning=vib",
-    ),
-    "two rows for one number": (
-        "tables",
-        rewrite("measurements.csv", lambda text: twice(text, "2.5")),
-        "measurements.csv is damaged: row 85 is a second one for experiment=fashion, pruning=vib",
-    ),
-    "no number": (
-        "tables",
-        rewrite("measurements.csv", lambda text: re.sub(r",ok,[0-9.]+", ",ok,inf", text, count=1)),
-        "measurements.csv is damaged: row 1: 'accuracy' needs a number in 0..1, not inf",
-    ),
-    "an unknown status": (
-        "tables",
-        rewrite("measurements.csv", lambda text: text.replace(",ok,", ",okay,", 1)),
-        "measurements.csv is damaged: row 1 has the status 'okay'",
-    ),
-    "accuracy out of range": (
-        "tables",
-        rewrite("measurements.csv", lambda text: text.replace(",ok,0", ",ok,7", 1)),
-        "measurements.csv is damaged: row 1: 'accuracy' needs a number in 0..1, not 7.",
-    ),
-    "too many cells": (
-        "tables",
-        rewrite("measurements.csv", lambda text: text + "," * 40 + "\n"),
-        "measurements.csv is damaged",
-    ),
-    "not text": (
-        "report",
-        lambda results: (results / "resources.csv").write_bytes(b"\xff\xfe\x00" * 50),
-        "resources.csv is damaged",
-    ),
-    "no manifest": ("report", gone("manifest.json"), "manifest.json does not exist"),
-    "cut": ("report", rewrite("manifest.json", lambda t: t[:-9]), "is damaged or not JSON"),
-    "a list": ("report", rewrite("manifest.json", lambda _: "[]"), "manifest.json is n"),
-    "page without manifest": ("reproduction", gone("manifest.json"), "json does not exist"),
-    "no failures": ("report", gone("failures.csv"), "failures.csv does not exist"),
-}
+    ("tables", MATCHED, None, "does not exist"),
+    ("tables", MATCHED, lambda _: "", "is damaged"),
+    ("tables", MATCHED, swap("1.00", "one"), "is damaged: could not convert string to float: 'one"),
+    ("figures", MATCHED, header, "has no rows, but measurements.csv has"),
+    ("figures", MATCHED, lambda text: text[:-30], "is damaged: row 72 has"),
+    ("figures", MEASURED, swap("flops", "flips"), "must have the columns experiment,dataset"),
+    ("tables", MEASURED, header, "has no rows, but accuracies.csv has: delete it and run again"),
+    ("tables", MEASURED, twice, SECOND),
+    ("tables", MEASURED, partial(twice, strength="2.5"), SECOND),
+    ("tables", MEASURED, partial(re.sub, ",ok,[0-9.]+", ",ok,inf", count=1), f"{NO_SHARE} inf"),
+    ("tables", MEASURED, swap(",ok,0", ",ok,7"), f"{NO_SHARE} 7."),
+    ("tables", MEASURED, swap(",ok,", ",okay,"), "is damaged: row 1 has the status 'okay'"),
+    ("tables", MEASURED, lambda text: text + "," * 40 + "\n", "is damaged"),
+    ("report", "resources.csv", lambda _: b"\xff\xfe\x00" * 50, "is damaged"),
+    ("report", "failures.csv", None, "does not exist"),
+    ("report", MANIFEST, None, "does not exist"),
+    ("report", MANIFEST, lambda text: text[:-9], "is damaged or not JSON"),
+    ("report", MANIFEST, lambda _: "[]", "is n"),
+    ("reproduction", MANIFEST, None, "does not exist"),
+]
 
 
-@pytest.mark.parametrize("name", RESULTS)
-def test_wrong_results(name, results, capsys):
-    command, damage, says = RESULTS[name]
-    damage(results)
-    words = {"--results": [str(results)]}
+@pytest.mark.parametrize(
+    ("command", "file", "change", "says"),
+    RESULTS,
+    ids=[f"{command}, {file} {says}" for command, file, _, says in RESULTS],
+)
+def test_wrong_results(command, file, change, says, results, capsys):
+    path, words = results / file, {"--results": [str(results)]}
+    if change is None:
+        path.unlink()
+    else:
+        content = change(path.read_text(encoding="utf-8"))
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
     if command != "tables":
         words["--out"] = [str(results / "page")]
-    one_sentence(capsys, call(command, words), says)
+    one_sentence(capsys, call(command, words), f"{file} {says}")
 
 
 RECORD = '{"status": "ok", "reason": "", "rows": %s, "provenance": {}}'
@@ -379,36 +338,28 @@ def test_absent_permission(name, folder_of_nobody, capsys):
     one_sentence(capsys, code, says)
 
 
-MORE_ARGUMENTS = {
-    "plan of nothing": (["plan", "--config", "no.yaml"], "no.yaml does not exist"),
-    "speed of zero": (["plan", "--config", "c", "--rate", "0"], "needs a number above 0"),
-    "speed of NaN": (["plan", "--config", "c", "--launch-us", "nan"], "needs a number above 0"),
-    "speed of nothing": (["plan", "--config", "c", "--rate", "1e-320"], "above 0, 1e-12 to 1e+12"),
-    "a long seed": (["plan", "--config", "c", "--seeds", "9" * 5000], "999'..."),
-    "a long row": (["trace", "c", "--row", "9" * 5000], "999'..."),
-    "many threads": (
-        ["export", "--network", "c", "--threads", "1000000000000"],
-        "at most 1024, not '1000000000000'",
-    ),
-    "samples of nothing": (["samples", "--data", "no", "--out", "a.png"], "no/dataset.json"),
-    "samples as JPEG": (["samples", "--data", "no", "--out", "a.jpg"], "must end in .png"),
-    "samples of no UTF-8": (
-        ["samples", "--data", "no", "--out", "a.png", "--title", "\udcff"],
-        "needs printable text in UTF-8",
-    ),
-    "conform to nothing": (["conform"], "one of the arguments"),
-    "status of nothing": (["status", "--profile", "quik"], "did you mean 'quick.yaml'?"),
-    "letters that move the cursor": (
-        ["plan", "--config", "\x1b[2J\0"],
-        r"\x1b[2J\x00 does not exist",
-    ),
-    "status of a path": (["status", "--profile", "../x"], "a profile is the name of a file"),
-}
+MORE_ARGUMENTS = [
+    (["plan", "--config", "no.yaml"], "no.yaml does not exist"),
+    (["plan", "--config", "c", "--rate", "0"], "needs a number above 0"),
+    (["plan", "--config", "c", "--launch-us", "nan"], "needs a number above 0"),
+    (["plan", "--config", "c", "--rate", "1e-320"], "above 0, 1e-12 to 1e+12"),
+    (["plan", "--config", "c", "--seeds", "9" * 5000], "999'..."),
+    (["plan", "--config", "\x1b[2J\0"], r"\x1b[2J\x00 does not exist"),
+    (["trace", "c", "--row", "9" * 5000], "999'..."),
+    (["export", "--network", "c", "--threads", f"{10**12}"], "at most 1024, not '1000000000000'"),
+    (["samples", "--data", "no", "--out", "a.png"], "no/dataset.json"),
+    (["samples", "--data", "no", "--out", "a.jpg"], "must end in .png"),
+    (["samples", "--out", "a.png", "--title", "\udcff"], "needs printable text in UTF-8"),
+    (["conform"], "one of the arguments"),
+    (["status", "--profile", "quik"], "did you mean 'quick.yaml'?"),
+    (["status", "--profile", "../x"], "a profile is the name of a file"),
+]
 
 
-@pytest.mark.parametrize("name", MORE_ARGUMENTS)
-def test_more_wrong_arguments(name, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("words", "says"), MORE_ARGUMENTS, ids=[f"{words[0]}, {says}" for words, says in MORE_ARGUMENTS]
+)
+def test_more_wrong_arguments(words, says, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "c").write_text(CONFIG)
-    (command, *words), says = MORE_ARGUMENTS[name]
-    one_sentence(capsys, call(command, {word: [] for word in words}), says)
+    one_sentence(capsys, call(words[0], {word: [] for word in words[1:]}), says)

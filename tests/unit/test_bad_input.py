@@ -157,36 +157,23 @@ def test_rows_that_no_file_takes_are_refused_by_the_job(rows, says, folder, monk
     assert not Path(words["--out"][0]).exists()
 
 
-PLACES = {
-    "out is read": ("merge", "--out", lambda words: words["--networks"][:1], "is another file of"),
-    "out is data": (
-        "train",
-        "--out",
-        lambda words: [f"{words['--data'][0]}/test.safetensors"],
-        "is a",
-    ),
-    "record is out": ("train", "--record", lambda words: words["--out"], "is another file of"),
-    "record of another": (
-        "train",
-        "--record",
-        lambda words: [f"{words['--data'][0]}/record.json"],
+PLACES = [
+    ("merge", "--out", lambda words: words["--networks"][:1], "is another file of"),
+    ("train", "--out", lambda words: [f"{words['--data'][0]}/test.safetensors"], "is a"),
+    ("train", "--record", lambda words: words["--out"], "is another file of"),
+    (
+        *("train", "--record", lambda words: [f"{words['--data'][0]}/record.json"]),
         "is of another cell; give another",
     ),
-    "out is empty": ("train", "--out", lambda _: [""], "needs the name of a file"),
-    "data without a name": ("prepare", "--out", lambda _: [""], "needs the name of a folder"),
-    "record is empty": ("train", "--record", lambda _: [""], "needs the name of a file"),
-    "record is a folder": (
-        "train",
-        "--record",
-        lambda words: words["--data"],
-        "needs the name of a file",
-    ),
-}
+    ("train", "--out", lambda _: [""], "needs the name of a file"),
+    ("prepare", "--out", lambda _: [""], "needs the name of a folder"),
+    ("train", "--record", lambda _: [""], "needs the name of a file"),
+    ("train", "--record", lambda words: words["--data"], "needs the name of a file"),
+]
 
 
-@pytest.mark.parametrize("name", PLACES)
-def test_a_job_overwrites_nothing_that_is_needed(name, folder, capsys):
-    command, option, place, says = PLACES[name]
+@pytest.mark.parametrize(("command", "option", "place", "says"), PLACES)
+def test_a_job_overwrites_nothing_that_is_needed(command, option, place, says, folder, capsys):
     words = commands(folder)[command]
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     one_sentence(capsys, call(command, words | {option: place(words)}), says)

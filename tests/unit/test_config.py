@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from pam.cli.config import schema_text
 from pam.config import Config, dump_config, json_schema, load_config, parse_config
-from pam.config.explaining import keys
 from pam.errors import ConfigError
 from tests.examples import examples
 from tests.property.test_damaged_files import changes
@@ -35,6 +34,7 @@ experiments:
       vibnet: {strengths: [1, 2, 4]}
       taylor_fast: {method: taylor, strengths: [0.3, 0.5], interval: 5}
 """
+MERGING, VIBNET = "    merging:", "{strengths: [1, 2, 4]}"
 
 
 def good() -> Config:
@@ -111,112 +111,82 @@ def test_round_trip_through_yaml(value):
             assert config.experiments[name].merging[row].options == options
 
 
-BAD = {
-    "empty file": (GOOD, "", "is empty"),
-    "list": (GOOD, "[1]", "must be a mapping"),
-    "syntax": ("[0, 1]", "[0, 1", "good.yaml, line"),
-    "key twice": ("seeds: [0, 1]", "seeds: [0]\nseeds: [1]", "'seeds' is already in line 1"),
-    "row twice": ("mtz: {", "none: {", "line 10: key 'none' is already in line 9"),
-    "unknown top key": ("seeds:", "sedes:", "unknown key 'sedes'; did you mean 'seeds'?"),
-    "unknown key": (
-        "architecture:",
-        "architekture:",
+BAD = [
+    (GOOD, "", "is empty"),
+    (GOOD, "[1]", "must be a mapping"),
+    ("[0, 1]", "[0, 1", "good.yaml, line"),
+    ("mtz: {", "none: {", "line 10: key 'none' is already in line 9"),
+    ("seeds:", "sedes:", "unknown key 'sedes'; did you mean 'seeds'?"),
+    (
+        *("architecture:", "architekture:"),
         "experiments.digits_lenet5: unknown key 'architekture'; did you mean 'architecture'?",
     ),
-    "unknown nested key": (
-        "epochs: 12",
-        "epoch: 12",
+    (
+        *("epochs: 12", "epoch: 12"),
         "experiments.digits_lenet5.train.stages[0]: unknown key 'epoch'; did you mean 'epochs'?",
     ),
-    "missing key": (
-        "    dataset: digits\n",
-        "",
+    (
+        *("    dataset: digits\n", ""),
         "experiments.digits_lenet5.dataset: this required key is missing",
     ),
-    "no seeds": ("[0, 1]", "[]", "seeds: at least 1 entry"),
-    "seed twice": ("[0, 1]", "[1, 1]", "seeds: 1 is listed twice"),
-    "seed is no number": ("[0, 1]", "[a]", "seeds[0]: must be a whole number, not 'a'"),
-    "seed is a truth value": ("[0, 1]", "[true]", "seeds[0]: must be a whole number, not True"),
-    "threads": ("seeds:", "threads: 1000000000000\nseeds:", "threads: must be less than or equal"),
-    "NaN": ("1e-2", ".nan", "learning_rate is nan, not a finite number"),
-    "device": ("seeds:", "device: gpu\nseeds:", "device: must be 'cpu', 'cuda' or 'auto'"),
-    "deltas without 1": ("seeds:", "deltas: [0.5]\nseeds:", "deltas: must contain 1.0, the acc"),
-    "requests": ("seeds:", "requests: {A: 1e308, B: 1e308}\nseeds:", "requests add up to"),
-    "no pruning": (
-        "    pruning:\n      vibnet: {strengths: [1, 2, 4]}\n"
-        "      taylor_fast: {method: taylor, strengths: [0.3, 0.5], interval: 5}\n",
-        "    pruning: {}\n",
+    ("[0, 1]", "[]", "seeds: at least 1 entry"),
+    ("[0, 1]", "[1, 1]", "seeds: 1 is listed twice"),
+    ("[0, 1]", "[a]", "seeds[0]: must be a whole number, not 'a'"),
+    ("[0, 1]", "[true]", "seeds[0]: must be a whole number, not True"),
+    ("seeds:", "threads: 1000000000000\nseeds:", "threads: must be less than or equal"),
+    ("1e-2", ".nan", "learning_rate is nan, not a finite number"),
+    ("seeds:", "device: gpu\nseeds:", "device: must be 'cpu', 'cuda' or 'auto'"),
+    ("seeds:", "deltas: [0.5]\nseeds:", "deltas: must contain 1.0, the acc"),
+    ("seeds:", "deltas: [1.0, 1.001]\nseeds:", "deltas: 1.001 is listed twice"),
+    ("seeds:", "deltas: [1.0, 0.001]\nseeds:", "deltas: 0.001 is 0 with"),
+    ("seeds:", "requests: {A: 1e308, B: 1e308}\nseeds:", "requests add up to"),
+    (
+        *(f"    pruning:\n{GOOD.partition('    pruning:')[2][1:]}", "    pruning: {}\n"),
         "experiments.digits_lenet5: 'pruning' needs at least 1 entry, unless 'merging' is empty",
     ),
-    "dash in a relatedness row": (
-        "    merging:",
-        "    relatedness: {p-m: {}}\n    merging:",
-        "relatedness.p-m: the name must match",
-    ),
-    "conditions of an unknown row": (
-        "    merging:",
-        "    conditions: {layers: [f4], redundancy: [mtzz]}\n    merging:",
+    (MERGING, f"    relatedness: {{p-m: {{}}}}\n{MERGING}", "relatedness.p-m: the name must match"),
+    (
+        *(MERGING, f"    conditions: {{layers: [f4], redundancy: [mtzz]}}\n{MERGING}"),
         "conditions.redundancy names the unknown merging row 'mtzz'; did you mean 'mtz'?",
     ),
-    "conditions without layers": (
-        "    merging:",
-        "    conditions: {exclusivity: [mtz]}\n    merging:",
+    (
+        *(MERGING, f"    conditions: {{exclusivity: [mtz]}}\n{MERGING}"),
         "experiments.digits_lenet5.conditions: 'layers' must name at least 1 hidden layer",
     ),
-    "strengths fall": ("[1, 2, 4]", "[1, 4, 2]", "vibnet.strengths: values must increase"),
-    "strengths alike": ("[1, 2, 4]", "[1, 1.0000001]", "1.0000001 is listed twice, as 6 decimals"),
-    "strength of 0": ("[1, 2, 4]", "[1e-7, 1]", "1e-07 is 0 with the 6 decimals it is written"),
-    "path from 0": (
-        "{strengths: [1, 2, 4]}",
-        "{path: {start: 1e-7, step: 2}}",
-        "1e-07 is 0 with the 6 decimals",
-    ),
-    "path of small steps": (
-        "{strengths: [1, 2, 4]}",
-        "{path: {start: 1e-6, step: 1.1}}",
-        "listed twice, as 6 decimals",
-    ),
-    "deltas alike": ("seeds:", "deltas: [1.0, 1.001]\nseeds:", "deltas: 1.001 is listed twice"),
-    "delta of 0": ("seeds:", "deltas: [1.0, 0.001]\nseeds:", "deltas: 0.001 is 0 with"),
-    "strengths missing": (
-        "strengths: [1",
-        "strength: [1",
-        "needs either 'strengths' or 'path'; is it 'strength'?",
-    ),
-    "strengths and a path": (
-        "{strengths: [1, 2, 4]}",
-        "{strengths: [1, 2, 4], path: {start: 1, step: 2}}",
+    ("[1, 2, 4]", "[1, 4, 2]", "vibnet.strengths: values must increase"),
+    ("[1, 2, 4]", "[1, 1.0000001]", "1.0000001 is listed twice, as 6 decimals"),
+    ("[1, 2, 4]", "[1e-7, 1]", "1e-07 is 0 with the 6 decimals it is written"),
+    (VIBNET, "{path: {start: 1e-7, step: 2}}", "1e-07 is 0 with the 6 decimals"),
+    (VIBNET, "{path: {start: 1e-6, step: 1.1}}", "listed twice, as 6 decimals"),
+    (
+        *(VIBNET, "{strengths: [1, 2, 4], path: {start: 1, step: 2}}"),
         "pruning.vibnet: needs either 'strengths' or 'path'",
     ),
-    "pruning of an unknown merging": (
-        "strengths: [1, 2, 4]",
-        "strengths: [1, 2, 4], mergings: [mtz, mttz]",
+    ("strengths: [1", "strength: [1", "needs either 'strengths' or 'path'; is it 'strength'?"),
+    (
+        *(VIBNET, "{strengths: [1, 2, 4], mergings: [mtz, mttz]}"),
         "pruning.vibnet.mergings names the unknown merging row 'mttz'; did you mean 'mtz'?",
     ),
-    "beside an unknown pruning": (
-        "strengths: [1, 2, 4]",
-        "strengths: [1, 2, 4], beside: taylor_fist",
+    (
+        *(VIBNET, "{strengths: [1, 2, 4], beside: taylor_fist}"),
         "beside names the unknown pruning row 'taylor_fist'; did you mean 'taylor_fast'?",
     ),
-    "dash in a row": ("mtz:", "m-z:", "merging.m-z: the name must match"),
-    "number as a name": ("digits_lenet5:", "5:", "experiments has the key 5, which must be in"),
-    "row is nothing": ("none: {}", "none:", "merging.none: must be a mapping of keys to values"),
-    "date": ("tile: 16", "tile: 2020-01-01", "data.tile is a date"),
-    "task twice": ("data:", "tasks: [A, A]\n    data:", "tasks: 'A' is listed twice"),
-    "a long row": ("mtz:", f"{'m' * 300}:", "the name must match ^[a-z0-9_]{1,64}$"),
-    "task with &": ("data:", "tasks: ['A&B']\n    data:", "tasks[0]: the name must match"),
-    "task called shared": ("data:", "tasks: [shared]\n    data:", "name of the group of all"),
-    "task called images": ("data:", "tasks: [images]\n    data:", "'images' is the name of the in"),
-    "python object": ("tile: 16", "tile: !!python/object:os.system x", "good.yaml, line 5"),
-    "wrong tag": ("tile: 16", "tile: !!int ''", "cannot read"),
-    "contains itself": ("data: {tile: 16}", "data: &d {d: *d}", "is itself a part of"),
-    "depth": ("tile: 16", "tile: " + "[" * 5000, "line 5: nested more than 32 levels deep"),
-}  # fmt: skip
+    ("mtz:", "m-z:", "merging.m-z: the name must match"),
+    ("mtz:", f"{'m' * 300}:", "the name must match ^[a-z0-9_]{1,64}$"),
+    ("digits_lenet5:", "5:", "experiments has the key 5, which must be in"),
+    ("none: {}", "none:", "merging.none: must be a mapping of keys to values"),
+    ("tile: 16", "tile: 2020-01-01", "data.tile is a date"),
+    ("data:", "tasks: [A, A]\n    data:", "tasks: 'A' is listed twice"),
+    ("data:", "tasks: ['A&B']\n    data:", "tasks[0]: the name must match"),
+    ("data:", "tasks: [shared]\n    data:", "name of the group of all"),
+    ("data:", "tasks: [images]\n    data:", "'images' is the name of the in"),
+    ("tile: 16", "tile: !!python/object:os.system x", "good.yaml, line 5"),
+    ("tile: 16", "tile: !!int ''", "cannot read"),
+]
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_one_sentence_for(name):
-    old, new, says = BAD[name]
+@pytest.mark.parametrize(("old", "new", "says"), BAD, ids=[says for *_, says in BAD])
+def test_one_sentence_for(old, new, says):
     assert old in GOOD
     with pytest.raises(ConfigError) as caught:
         parse_config(GOOD.replace(old, new, 1), "good.yaml")
@@ -295,12 +265,6 @@ def test_profiles_fit_model_and_schema(path, validator):
     validator.validate(yaml.safe_load(text))
 
 
-def test_schema_refuses_what_the_model_refuses(validator):
-    value = yaml.safe_load(GOOD.replace("architecture:", "architekture:"))
-    with pytest.raises(jsonschema.ValidationError):
-        validator.validate(value)
-
-
 RELATED_ONLY = """\
 seeds: [4, 2, 7]
 experiments:
@@ -335,10 +299,3 @@ CONDITIONS = (
 
 def with_conditions(conditions: str = CONDITIONS) -> Config:
     return parse_config(GOOD.replace("    merging:", f"{conditions}    merging:"), "good.yaml")
-
-
-def test_every_key_is_explained():
-    assert {"seeds", "experiments.train.stages.epochs", "experiments.latency.rounds"} <= set(keys())
-    for name, text in keys().items():
-        assert len(text) > 20, name
-        assert "None" not in text, name

@@ -32,26 +32,22 @@ def exit_code(run: Exported, words: dict[str, str], out: Path) -> int:
         return int(stopped.code or 0)
 
 
-WORDS = {
-    "an unknown task": ({"--combination": "A&D"}, "unknown task 'D'; the tasks are A, B, C"),
-    "no task": ({"--combination": ""}, "unknown task ''"),
-    "an unknown strength": ({"--strength": "3"}, "no network of strength 3; its strengths: 0.5, 2"),
-    "strength is text": ({"--strength": "much"}, "--strength"),
-    "an unknown format": ({"--format": "tflite"}, "--format"),
-    "no rounds": ({"--rounds": "0"}, "needs a whole number above 0, not '0'"),
-    "no network": ({"--network": "no.safetensors"}, "no.safetensors does not exist"),
-    "no data": ({"--data": "nowhere"}, "nowhere"),
-    "a strength of the only network": (
-        {"--network": "{merged}", "--strength": "0.5"},
-        "was not pruned: it has no --strength",
-    ),
-    "no strength of several": ({"--network": "{pruned}"}, "give --strength: 0.5, 2"),
-}
+WORDS = [
+    ({"--combination": "A&D"}, "unknown task 'D'; the tasks are A, B, C"),
+    ({"--combination": ""}, "unknown task ''"),
+    ({"--strength": "3"}, "no network of strength 3; its strengths: 0.5, 2"),
+    ({"--strength": "much"}, "--strength"),
+    ({"--format": "tflite"}, "--format"),
+    ({"--rounds": "0"}, "needs a whole number above 0, not '0'"),
+    ({"--network": "no.safetensors"}, "no.safetensors does not exist"),
+    ({"--network": "{pruned}"}, "give --strength: 0.5, 2"),
+    ({"--network": "{merged}", "--strength": "0.5"}, "was not pruned: it has no --strength"),
+    ({"--data": "nowhere"}, "nowhere"),
+]
 
 
-@pytest.mark.parametrize("name", WORDS)
-def test_wrong_argument(name, made, tmp_path, capsys):
-    words, says = WORDS[name]
+@pytest.mark.parametrize(("words", "says"), WORDS, ids=[says for _, says in WORDS])
+def test_wrong_argument(words, says, made, tmp_path, capsys):
     files = {"merged": made.merged, "pruned": made.pruned}
     words = {option: word.format(**files) for option, word in words.items()}
     one_sentence(capsys, exit_code(made, words, tmp_path / "out"), says)

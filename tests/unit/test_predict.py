@@ -199,85 +199,57 @@ def weights_elsewhere(path: Path) -> None:
     onnx.save(model, path, save_as_external_data=True, location="w.bin", size_threshold=0)
 
 
+def labelled(*tasks: tuple[str, list[str]]) -> dict[str, object]:
+    return {"pam.tasks": [{"task": task, "labels": labels} for task, labels in tasks]}
+
+
+def scaled(mean: list[float], std: list[float]) -> dict[str, object]:
+    return {"pam.normalisation": {"mean": mean, "std": std}}
+
+
 NOT_ONNX = "light.onnx is damaged or not an ONNX model"
+NO_FORMAT = dict.fromkeys(About((1, 1, 1), [], [], {}, "").entries())
+INCOMPLETE = "light.onnx describes itself incompletely"
 # What is done to the model's file, or what it is written with; then what the sentence says.
-MODELS = {
-    "not onnx": (lambda path: path.write_bytes(b"not a model"), NOT_ONNX),
-    "cut": (lambda path: path.write_bytes(path.read_bytes()[:100]), NOT_ONNX),
-    "weights elsewhere": (weights_elsewhere, NOT_ONNX),
-    "missing": (Path.unlink, "light.onnx does not exist"),
-    "of others": (
-        dict.fromkeys(About((1, 1, 1), [], [], {}, "").entries()),
-        "light.onnx was not written by `pam export`",
-    ),
-    "of the future": ({"pam.format": 99}, "light.onnx has the unknown format 99"),
-    "no tasks": ({"pam.tasks": 3}, "light.onnx describes itself incompletely"),
-    "no labels": (
-        {"pam.tasks": [{"task": "A", "labels": []}]},
-        'describes itself incompletely: ValueError("tasks without labels',
-    ),
-    "another mean": (
-        {"pam.normalisation": {"mean": [0.5, 0.5], "std": [0.5]}},
-        "describes itself incompletely: ValueError('a normalisation by [0.5, 0.5]",
-    ),
-    "another input": ({"names": ("pixels", "B")}, "does not run on 1 images of (1, 6, 8)"),
-    "another output": ({"names": ("images", "C")}, "does not run on 1 images of (1, 6, 8)"),
-    "more labels": (
-        {"pam.tasks": [{"task": "A", "labels": ["bright", "dark", "grey"]}]},
+MODELS = [
+    (lambda path: path.write_bytes(b"not a model"), NOT_ONNX),
+    (lambda path: path.write_bytes(path.read_bytes()[:100]), NOT_ONNX),
+    (weights_elsewhere, NOT_ONNX),
+    (Path.unlink, "light.onnx does not exist"),
+    (NO_FORMAT, "light.onnx was not written by `pam export`"),
+    ({"pam.format": 99}, "light.onnx has the unknown format 99"),
+    ({"pam.tasks": 3}, INCOMPLETE),
+    (labelled(("A", [])), f'{INCOMPLETE}: ValueError("tasks without labels'),
+    (scaled([0.5, 0.5], [0.5]), f"{INCOMPLETE}: ValueError('a normalisation by [0.5, 0.5]"),
+    (scaled([0.5], [1e-300]), "a normalisation by [0.5] and [1e-300]"),
+    (scaled([1e300], [1.0]), "a normalisation by [1e+300] and [1.0]"),
+    (scaled([0.5], [float("nan")]), "a normalisation by [0.5] and [nan]"),
+    ({"names": ("pixels", "B")}, "does not run on 1 images of (1, 6, 8)"),
+    ({"names": ("images", "C")}, "does not run on 1 images of (1, 6, 8)"),
+    (
+        labelled(("A", ["bright", "dark", "grey"])),
         "has 3 labels of task 'A', but gives float32 scores of shape (1, 2) for 1 images",
     ),
-    "a label twice": (
-        {"pam.tasks": [{"task": "A", "labels": ["bright", "bright"]}]},
+    (
+        labelled(("A", ["bright", "bright"])),
         "labels that are the same or cannot be shown: ['bright', 'bright']",
     ),
-    "a label that moves the cursor": (
-        {"pam.tasks": [{"task": "A", "labels": ["\x1b[2J", "dark"]}]},
-        r"[2J', 'dark']",
-    ),
-    "a label that turns the writing round": (
-        {"pam.tasks": [{"task": "A", "labels": ["\u202ex", "dark"]}]},
-        r"\u202ex', 'dark']",
-    ),
-    "a label that is no letter": (
-        {"pam.tasks": [{"task": "A", "labels": ["\ud800", "dark"]}]},
-        r"\ud800', 'dark']",
-    ),
-    "images of a broken size": ({"pam.input_shape": [1, 6.5, 8]}, "images of [1, 6.5, 8]"),
-    "a deviation of next to nothing": (
-        {"pam.normalisation": {"mean": [0.5], "std": [1e-300]}},
-        "a normalisation by [0.5] and [1e-300]",
-    ),
-    "a mean of too much": (
-        {"pam.normalisation": {"mean": [1e300], "std": [1.0]}},
-        "a normalisation by [1e+300] and [1.0]",
-    ),
-    "a task twice": (
-        {
-            "pam.tasks": [
-                {"task": "A", "labels": ["x"]},
-                {"task": "A", "labels": ["bright", "dark"]},
-            ]
-        },
-        "the same task twice, among ['A']",
-    ),
-    "a task that is no word": (
-        {"pam.tasks": [{"task": "../A", "labels": ["bright"]}]},
-        "'../A' cannot be the name of a task",
-    ),
-    "a deviation that is no number": (
-        {"pam.normalisation": {"mean": [0.5], "std": [float("nan")]}},
-        "a normalisation by [0.5] and [nan]",
-    ),
-    "giant images": ({"pam.input_shape": [1, 10**5, 10**5]}, "images of [1, 100000, 100000]"),
-    "larger images": ({"pam.input_shape": [1, 9, 9]}, "does not run on 1 images of (1, 9, 9)"),
-    "one at a time": ({"batch": 1}, "light.onnx does not run on 2 images"),
-    "two channels": ({"channels": 2}, "takes images of 2 channels, files have 1 or 3"),
-}
+    # They move the cursor, turn the writing round, or are no letter.
+    (labelled(("A", ["\x1b[2J", "dark"])), r"[2J', 'dark']"),
+    (labelled(("A", ["\u202ex", "dark"])), r"\u202ex', 'dark']"),
+    (labelled(("A", ["\ud800", "dark"])), r"\ud800', 'dark']"),
+    (labelled(("A", ["x"]), ("A", ["bright", "dark"])), "the same task twice, among ['A']"),
+    (labelled(("../A", ["bright"])), "'../A' cannot be the name of a task"),
+    ({"pam.input_shape": [1, 6.5, 8]}, "images of [1, 6.5, 8]"),
+    ({"pam.input_shape": [1, 10**5, 10**5]}, "images of [1, 100000, 100000]"),
+    ({"pam.input_shape": [1, 9, 9]}, "does not run on 1 images of (1, 9, 9)"),
+    ({"batch": 1}, "light.onnx does not run on 2 images"),
+    ({"channels": 2}, "takes images of 2 channels, files have 1 or 3"),
+]
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_wrong_model(name, model, folder, capsys):
-    damage, says = MODELS[name]
+@pytest.mark.parametrize(("damage", "says"), MODELS, ids=[says for _, says in MODELS])
+def test_wrong_model(damage, says, model, folder, capsys):
     if callable(damage):
         damage(model)
     else:
@@ -307,17 +279,12 @@ def test_steps_that_call_anything_else_are_refused(tmp_path, folder, capsys):
     one_sentence(capsys, predict(tmp_path / "m.safetensors", folder), "unknown call 'save'")
 
 
-IMAGES = {
-    "no such file": ("nowhere.png", "nowhere.png does not exist"),
-    "an empty folder": ("empty", "empty holds no image file"),
-}
-
-
-@pytest.mark.parametrize("name", IMAGES)
-def test_wrong_images(name, model, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("path", "says"), [("nowhere.png", "does not exist"), ("empty", "holds no image file")]
+)
+def test_wrong_images(path, says, model, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
-    path, says = IMAGES[name]
-    one_sentence(capsys, predict(model, tmp_path / path), says)
+    one_sentence(capsys, predict(model, tmp_path / path), f"{path} {says}")
 
 
 def test_another_suffix(tmp_path, folder, capsys):
@@ -330,8 +297,7 @@ def test_nowhere_to_write(model, folder, capsys):
 
 
 @pytest.mark.parametrize(
-    ("out", "says"),
-    [("a.bmp", "must end in .csv"), ("a.csv", "is one of the images")],
+    ("out", "says"), [("a.bmp", "must end in .csv"), ("a.csv", "is one of the images")]
 )
 def test_no_image_is_overwritten(out, says, model, folder, capsys):
     image = (folder / "a.bmp").rename(folder / out)
