@@ -12,6 +12,9 @@ import numpy as np
 from pam.files import read_json, write_json
 from pam.groups import all_combinations, combination_name
 from pam.reporting.aggregate import aggregate
+from pam.reporting.run import Run
+from pam.reporting.schema import TABLES
+from pam.reporting.storage import write_rows
 
 TASKS = ("A", "B")
 FIVE_TASKS = ("A", "B", "C", "D", "E")
@@ -266,6 +269,14 @@ def write_run(folder: Path, failed: tuple[str, ...] = (), **axes: Any) -> Path:
         fail(path)
     aggregate(records, folder)
     return folder
+
+
+def run_of(folder: Path, **tables: list[Row]) -> Run:
+    """Return a run of which only the given CSV files have rows; missing cells are empty."""
+    for name, table in TABLES.items():
+        empty = dict.fromkeys(table.columns)
+        write_rows(folder, table, [empty | row for row in tables.get(name, [])])
+    return Run(folder)
 
 
 def _provenance(path: Path) -> Row:

@@ -7,7 +7,6 @@ import pytest
 from pam.reporting.pages.claims import Claim, other_claims, ratio_claims
 from pam.reporting.pages.requests import cheapest, requests_part, winner_sentences
 from pam.reporting.run import Run
-from pam.reporting.schema import TABLES
 from pam.reporting.statistics.claims import (
     CORRELATION_MARGIN,
     FAILS,
@@ -28,20 +27,11 @@ from pam.reporting.statistics.claims import (
 )
 from pam.reporting.statistics.intervals import Estimate
 from pam.reporting.statistics.standings import overall_standings, standings
-from pam.reporting.storage import write_rows
-from tests.reporting_fixtures import write_run
+from tests.reporting_fixtures import run_of, write_run
 
 E = "fashion"
 CELL = {"experiment": E, "dataset": "fashion_mnist", "architecture": "lenet5", "status": "ok"}
 CELL |= {"threads": 1, "device": "cpu", "config_hash": "a", "code_hash": "b", "data_hash": "c"}
-
-
-def run_of(folder, **tables):
-    """A run of which only the given CSV files have rows; missing cells are empty."""
-    for name, table in TABLES.items():
-        rows = tables.get(name, [])
-        write_rows(folder, table, [dict.fromkeys(table.columns) | row for row in rows])
-    return Run(folder)
 
 
 def compared(merging, tasks, delta=1.0, n=6, status="ok", pruning="vibnet", **ratios):

@@ -158,21 +158,12 @@ def test_what_is_drawn_is_what_the_csv_files_say(data):
 
 def test_a_loss_is_that_of_the_tasks_that_run(data):
     rated = Run(RUN).table("accuracies")
-    for row in data["networks"].iloc[::97].itertuples():
-        tasks = (
-            select(
-                rated,
-                **{
-                    name: getattr(row, name)
-                    for name in ("experiment", "merging", "pruning", "seed")
-                },
-                strength=row.strength,
-            )
-            .set_index("task")
-            .loc[row.combination.split("&")]
-        )
+    axes = ("experiment", "merging", "pruning", "seed", "strength")
+    for row in data["networks"].iloc[::97].to_dict("records"):
+        cell = select(rated, **{name: row[name] for name in axes}).set_index("task")
+        tasks = cell.loc[row["combination"].split("&")]
         lost = tasks["single_task_validation_accuracy"] - tasks["validation_accuracy"]
-        assert row.validation_drop == pytest.approx(100 * lost.mean(), abs=2e-4)
+        assert row["validation_drop"] == pytest.approx(100 * lost.mean(), abs=2e-4)
 
 
 def test_a_network_is_called_by_what_exports_it(data):

@@ -1,7 +1,5 @@
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from pam.files import write_json
 from pam.reporting.aggregate import aggregate, derive
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
-from pam.reporting.statistics.operating_points import strength_of
 from pam.reporting.statistics.points import components, pruned_networks
 from pam.reporting.storage import read_table, select
 from tests.reference.matched_cost_reference import slow_cost
@@ -238,21 +235,6 @@ def test_a_part_that_stands_while_another_goes_on_is_no_further_reading(tmp_path
     assert list(b.strengths) == [0.25, 0.5, 1.0, 1.5, 2.0, 2.5]
 
 
-def test_strength_of_a_group():
-    assert strength_of("shared", "0.5") == 0.5
-    assert strength_of("B", "A: 0.5, B: 1") == 1.0
-    assert strength_of("A&C", "A&C: 2, B: 1") == 2.0
-
-
-def test_reporting_needs_no_torch():
-    code = (
-        "import sys, pam.reporting.aggregate, pam.reporting.tables, pam.reporting.figures;"
-        "from pam.reporting.figures import style;"
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 def test_one_cause_of_many_failures_is_told_once(tmp_path):
     write_records(tmp_path, mergings=(), seeds=(0,))
     paths = [tmp_path / "networks" / "fashion" / f"{task}-0.json" for task in "AB"]
@@ -287,7 +269,10 @@ WRONG = {
     "another seed": ({"seed": 1}, "of seed 1, not 0"),
     "another experiment": ({"experiment": "x"}, "of experiment 'x', not 'fashion'"),
     "an unknown status": ({"status": "okay"}, "needs one of bound, collapsed, data_missing"),
-    "the same key twice": ({"combination": "B"}, "would hold two rows for experiment=fashion"),
+    "the same key twice": (
+        {"combination": "B"},
+        "would hold two rows for experiment=fashion, pruning=vibnet, merging=pam",
+    ),
 }
 
 

@@ -8,14 +8,6 @@ from hypothesis import strategies as st
 
 from pam.reporting.aggregate import aggregate
 from pam.reporting.run import Run
-from pam.reporting.schema import (
-    ACCURACIES,
-    EXCLUSIVITY,
-    GROUPS,
-    MEASUREMENTS,
-    OPERATING_POINTS,
-    RELATEDNESS,
-)
 from pam.reporting.statistics.analyses import (
     ALL_LAYERS,
     KEPT,
@@ -28,9 +20,10 @@ from pam.reporting.statistics.analyses import (
     shares,
 )
 from pam.reporting.statistics.intervals import mean_interval
-from pam.reporting.storage import select, write_rows
+from pam.reporting.storage import select
 from pam.reporting.tables.analyses import exclusivity, redundancy, relatedness
 from tests import validation_fixtures as fixtures
+from tests.reporting_fixtures import run_of
 from tests.validation_fixtures import LAYERS, PAIRS, write_validation_records
 
 
@@ -87,10 +80,7 @@ def test_failed_pairs_are_left_out(tmp_path):
     rows = fixtures.relatedness_record("related", 0)["rows"]["relatedness"]
     counts = ("neurons", "shared", "exclusive_a", "exclusive_b", "removed")
     broken = [row | dict.fromkeys(counts) | {"status": "diverged"} for row in rows[:3]]
-    write_rows(tmp_path, RELATEDNESS, [*broken, *rows[3:]])
-    for table in (MEASUREMENTS, ACCURACIES, GROUPS):
-        write_rows(tmp_path, table, [])
-    run = Run(tmp_path)
+    run = run_of(tmp_path, relatedness=[*broken, *rows[3:]])
     assert set(shares(run, "related")["task_b"]) == set(PAIRS) - {"identical"}
     assert "base, near" in relatedness(run, "related").to_markdown()
 
@@ -115,14 +105,12 @@ def test_correlations_are_means_over_seeds(run):
 def test_the_operating_point_is_what_loses_neurons(tmp_path):
     rows = fixtures.exclusivity_record("fashion", "vibnet", 0)["rows"]["exclusivity"]
     every = [row | {"strength": strength} for strength in (0.5, 1.0, 2.0) for row in rows]
-    write_rows(tmp_path, EXCLUSIVITY, every)
-    point = dict.fromkeys(OPERATING_POINTS.columns) | {"experiment": "fashion", "delta": 1.0}
-    point |= {"pruning": "vibnet", "merging": "all_shared", "seed": 0, "combination": "A&B"}
-    point |= {"status": "ok", "strengths": "1"}
-    write_rows(tmp_path, OPERATING_POINTS, [point])
-    assert set(removals(Run(tmp_path), "fashion")["strength"]) == {1.0}
-    write_rows(tmp_path, OPERATING_POINTS, [point | {"status": "not reached", "strengths": ""}])
-    assert set(removals(Run(tmp_path), "fashion")["strength"]) == {0.5}
+    point = {"experiment": "fashion", "pruning": "vibnet", "merging": "all_shared", "seed": 0}
+    point |= {"delta": 1.0, "combination": "A&B"}
+    for status, strengths, expected in (("ok", "1", 1.0), ("not reached", "", 0.5)):
+        points = [point | {"status": status, "strengths": strengths}]
+        run = run_of(tmp_path, exclusivity=every, operating_points=points)
+        assert set(removals(run, "fashion")["strength"]) == {expected}
 
 
 def test_losses_are_those_of_half_the_neurons(run):

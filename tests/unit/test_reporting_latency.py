@@ -11,7 +11,7 @@ from pam.reporting.run import Run
 from pam.reporting.schema import LATENCY
 from pam.reporting.statistics.intervals import ratio_interval
 from pam.reporting.statistics.latency import is_unsteady, matched_times, timed_networks
-from pam.reporting.statistics.operating_points import parts_of
+from pam.reporting.statistics.operating_points import parts_of, strength_of
 from pam.reporting.storage import read_table, select, write_rows
 from pam.reporting.tables import render_tables
 from tests.reporting_fixtures import FIVE_TASKS, write_run
@@ -44,10 +44,13 @@ def further_settings(rows):
     return pd.concat([rows, rows.assign(backend="onnxruntime", median_ms=rows["median_ms"] / 2)])
 
 
-def test_strengths_of_parts():
+def test_strengths_of_parts_and_of_groups():
     assert parts_of("A&B", "0.5") == [("A&B", 0.5)]
     assert parts_of("A&B", "A: 0.5, B: 1e-05") == [("A", 0.5), ("B", 1e-5)]
     assert parts_of("A&B&C", "A&C: 2, B: 1") == [("A&C", 2.0), ("B", 1.0)]
+    assert strength_of("shared", "0.5") == 0.5
+    assert strength_of("B", "A: 0.5, B: 1") == 1.0
+    assert strength_of("A&C", "A&C: 2, B: 1") == 2.0
 
 
 def test_times_have_the_flops_of_what_was_timed(run):

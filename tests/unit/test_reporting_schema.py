@@ -61,11 +61,6 @@ def test_natural_order():
     assert sorted(["c10", "c2", "f1"], key=natural_key) == ["c2", "c10", "f1"]
 
 
-def test_two_rows_with_one_key_are_refused(tmp_path, row):
-    with pytest.raises(DataError, match=r"two rows.*merging=pam"):
-        write_rows(tmp_path, MEASUREMENTS, [row, dict(row)])
-
-
 def test_written_rows_are_read_back(tmp_path, row):
     write_rows(tmp_path, MEASUREMENTS, [row | {"seed": 2}, row])
     frame = read_table(tmp_path, "measurements")

@@ -52,12 +52,8 @@ def run(tmp_path):
     return write
 
 
-def test_todays_rows_are_not_stale(run):
-    assert stale_stages(run()) == {}
-
-
-def test_a_folder_without_a_manifest_tells_nothing(tmp_path):
-    assert stale_stages(tmp_path) == {}
+def test_todays_rows_are_not_stale_nor_is_a_folder_without_a_manifest(run, tmp_path):
+    assert stale_stages(tmp_path) == stale_stages(run()) == {}
 
 
 def test_stages_and_rows_of_earlier_code_are_named(run):

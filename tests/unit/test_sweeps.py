@@ -9,7 +9,6 @@ from pam import ConfigError, DataError
 from pam.reporting.figures import overview, style, sweeps
 from pam.reporting.pages.beside import settings_sentence
 from pam.reporting.pages.variants import protocol_tables, sweep_tables
-from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics import claims, settings, variants
 from pam.reporting.statistics.intervals import Estimate
@@ -17,6 +16,7 @@ from pam.reporting.statistics.matched import NOT_REACHED
 from pam.reporting.statistics.standings import Standing
 from pam.reporting.statistics.variants import protocols, varied
 from pam.reporting.storage import write_rows
+from tests import reporting_fixtures
 
 ALIKE = {"dataset": "cartoon_faces", "tasks": ["A", "B"], "network": {"widths": [8, 20]}}
 OVERLAPS = {f"overlap_{x}": ALIKE | {"data": {"overlap": x / 100}} for x in (0, 50, 100)}
@@ -32,25 +32,21 @@ NETWORK |= {"flops": 2, "macs": 1, "parameters": 1}
 
 def run_of(folder, experiments, costs=ROWS):
     """A run in which B1 costs 2 MFLOPs and another row 1, times the number of tasks that run."""
-    rows = [
-        {"experiment": name, "pruning": pruning, "requirement": "mean", "delta": 1.0}
-        | {"merging": merging, "n_tasks": n_tasks, "combinations": 1, "status": "ok", "n": 6}
+    requests = [
+        {"experiment": name, "pruning": pruning, "merging": merging, "n_tasks": n_tasks}
+        | {"requirement": "mean", "delta": 1.0, "combinations": 1, "status": "ok", "n": 6}
         | {"crossed": 6, "flops_mean": cost * (n_tasks or 1.5)}
         | {"flops_low": cost * (n_tasks or 1.5) / 2, "flops_high": cost * (n_tasks or 1.5) * 2}
         for name in experiments
         for merging, pruning, cost in costs
         for n_tasks in (1, 2, None)
     ]
-    for name, table in TABLES.items():
-        filled = rows if name == "requests" else []
-        if name == "measurements":
-            filled = [
-                NETWORK | {"experiment": one, "merging": merging, "pruning": "vibnet"}
-                for one in experiments
-                for merging in ("none", "all_shared")
-            ]
-        write_rows(folder, table, [dict.fromkeys(table.columns) | row for row in filled])
-    run = Run(folder)
+    measurements = [
+        NETWORK | {"experiment": name, "merging": merging, "pruning": "vibnet"}
+        for name in experiments
+        for merging in ("none", "all_shared")
+    ]
+    run = reporting_fixtures.run_of(folder, requests=requests, measurements=measurements)
     # Of the manifest only the configuration is read; hashes of the files are no matter here.
     run.__dict__["manifest"] = type("M", (), {"config": {"experiments": experiments}})()
     run.__dict__["is_aggregated"] = True
@@ -165,29 +161,44 @@ def test_a_title_says_what_networks_start_from(tmp_path):
     ]
 
 
-def ratios(run, table, rows):
-    """The run with these rows of a table, each a ratio to B1 with its interval."""
+PLACES = {
+    "requests": {"n_tasks": None, "combinations": 3},
+    "matched": {"combination": "A&B"},
+}
+
+
+def ratios(run, table, rows, **where):
+    """The run with these rows of a table, each a ratio to B1 with its interval.
+
+    ``where`` holds for all rows; a row may end with cells of its own.
+    """
     own = [
         {"experiment": experiment, "pruning": pruning, "requirement": "mean", "delta": 1.0}
         | {"merging": merging, "status": "ok", "n": 6, "crossed": 6, "flops_mean": 1e6}
         | {f"flops_vs_none_{part}": value for part, value in zip(PARTS, ratio, strict=True)}
+        | PLACES[table]
         | where
-        for experiment, merging, pruning, ratio, where in rows
+        | dict(*cells)
+        for experiment, merging, pruning, ratio, *cells in rows
     ]
     columns = TABLES[table].columns
     write_rows(run.folder, TABLES[table], [dict.fromkeys(columns) | row for row in own])
     return run
 
 
+def ratio(mean, low, high, p=0.03):
+    return mean, low, high, p, p
+
+
 PARTS = ("mean", "low", "high", "p", "p_holm")
 ITSELF, UNKNOWN = (1,) * len(PARTS), (None,) * len(PARTS)
-LESS = (0.8, 0.7, 0.9, 0.03, 0.03)
+LESS = ratio(0.8, 0.7, 0.9)
 
 
-def beside_none(names, where, **ratios):
+def beside_none(names, **ratios):
     """Rows of every experiment under VIBNet: of B1, and of these mergers with a ratio to it."""
     every = {"none": ITSELF, **ratios}
-    return [(name, one, "vibnet", every[one], where) for name in names for one in every]
+    return [(name, one, "vibnet", every[one]) for name in names for one in every]
 
 
 def test_the_cheapest_row_of_every_protocol_is_told(tmp_path, monkeypatch):
@@ -196,25 +207,20 @@ def test_the_cheapest_row_of_every_protocol_is_told(tmp_path, monkeypatch):
         "pam.reporting.pages.requests.standings",
         lambda _, name, __: {"vibnet": [first]} if name == "slow" else {},
     )
-    place = {"n_tasks": 2, "combinations": 1}
-    rows = beside_none(PROTOCOLS, place, pam=ITSELF)
+    rows = beside_none(PROTOCOLS, pam=ITSELF)
     _, table = protocol_tables(ratios(run_of(tmp_path, PROTOCOLS), "requests", rows))
     assert table.rows == [["`slow`", "PAM", *["—"] * 4, "none"]]
 
 
 def test_ratios_outside_the_interval_of_the_first_protocol_are_bold(tmp_path):
-    place = {"n_tasks": 2, "combinations": 1}
     rows = [
-        *beside_none(PROTOCOLS, place),
-        ("fast", "pam", "vibnet", (0.9, 0.8, 1.0, 0.03, 0.03), place),
-        ("slow", "pam", "vibnet", (1.1, 1.0, 1.2, 0.03, 0.03), place),
-        *(
-            (name, "pam", "vibnet_readers", (0.7, 0.5, 0.9, 0.03, 0.03), place)
-            for name in PROTOCOLS
-        ),
-        ("another", "pam", "l1", (0.9, 0.8, 1.0, 0.03, 0.03), place),
+        *beside_none(PROTOCOLS),
+        ("fast", "pam", "vibnet", ratio(0.9, 0.8, 1.0)),
+        ("slow", "pam", "vibnet", ratio(1.1, 1.0, 1.2)),
+        *((name, "pam", "vibnet_readers", ratio(0.7, 0.5, 0.9)) for name in PROTOCOLS),
+        ("another", "pam", "l1", ratio(0.9, 0.8, 1.0)),
     ]
-    (table,) = protocol_tables(ratios(run_of(tmp_path, PROTOCOLS), "requests", rows))
+    (table,) = protocol_tables(ratios(run_of(tmp_path, PROTOCOLS), "requests", rows, n_tasks=2))
     assert table.rows == [
         ["1", "VIBNet (P1)", "2 tasks", "PAM", "0.90 [0.80, 1.00]", "1.10 [1.00, 1.20]"],
         ["1", "VIBNet readers", "2 tasks", "PAM", *["0.70 [0.50, 0.90]"] * 2],
@@ -227,16 +233,13 @@ def test_a_pruner_with_other_settings_stands_beside_itself(tmp_path):
     slow = {"vibnet_slow": {"method": "vibnet", "beside": "vibnet"}}
     experiments = {"overlap_0": OVERLAPS["overlap_0"] | {"pruning": slow}}
     rows = [
-        ("overlap_0", merging, pruning, ratio, {"n_tasks": None, "combinations": 1})
-        for merging, pruning, ratio in (
-            ("none", "vibnet", ITSELF),
-            ("none", "vibnet_slow", (1.5, 1.2, 1.9, 0.03, 0.03)),
-            ("pam", "vibnet", (1.1, 1.0, 1.2, 0.03, 0.03)),
-            ("pam", "vibnet_slow", LESS),
-            ("mtz", "vibnet_slow", LESS),
-            ("all_shared", "vibnet", LESS),
-            ("all_shared", "vibnet_readers", LESS),
-        )
+        ("overlap_0", "none", "vibnet", ITSELF),
+        ("overlap_0", "none", "vibnet_slow", ratio(1.5, 1.2, 1.9)),
+        ("overlap_0", "pam", "vibnet", ratio(1.1, 1.0, 1.2)),
+        ("overlap_0", "pam", "vibnet_slow", LESS),
+        ("overlap_0", "mtz", "vibnet_slow", LESS),
+        ("overlap_0", "all_shared", "vibnet", LESS),
+        ("overlap_0", "all_shared", "vibnet_readers", LESS),
     ]
     (table,) = protocol_tables(ratios(run_of(tmp_path, experiments), "requests", rows))
     assert table.header[2:] == ["VIBNet (P1)", "VIBNet (P1) slow"]
@@ -256,16 +259,14 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypa
         "pam.reporting.pages.requests.standings", lambda _, name, __: ranked.get(name, {})
     )
     rows = [
-        (name, merging, pruning, one, {"n_tasks": n_tasks, "combinations": 1})
-        for name in OVERLAPS
-        for merging, pruning, one in (
-            ("none", "vibnet", ITSELF),
-            ("all_shared", "vibnet_readers", LESS),
+        (*row, {"n_tasks": n_tasks})
+        for row in (
+            *((name, "none", "vibnet", ITSELF) for name in OVERLAPS),
+            *((name, "all_shared", "vibnet_readers", LESS) for name in OVERLAPS),
+            ("overlap_50", "pam_again", "vibnet", LESS),
         )
         for n_tasks in (1, 2, None)
     ]
-    again = ("overlap_50", "pam_again", "vibnet", LESS)
-    rows += [(*again, {"n_tasks": n_tasks, "combinations": 1}) for n_tasks in (1, 2, None)]
     table, first_table = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
     assert table.header[:3] == ["merging", "request", "labels in common (%)"]
     assert len(table.rows) == 3 * 3 + 3
@@ -281,13 +282,9 @@ def test_a_sweep_has_a_row_for_every_merger_request_and_value(tmp_path, monkeypa
 
 def test_a_ratio_to_a_bound_is_not_bold(tmp_path):
     """At least 0.8 of a baseline may be more than the whole of it."""
-    rows = [
-        (name, merging, "vibnet", ratio, {"n_tasks": 1, "combinations": 1, "status": status})
-        for name in OVERLAPS
-        for merging, ratio in (("none", ITSELF), ("pam", LESS))
-        for status in ["bound" if (name, merging) == ("overlap_0", "none") else "ok"]
-    ]
-    (table,) = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
+    first, *rows = beside_none(OVERLAPS, pam=LESS)
+    rows = [(*first, {"status": "bound"}), *rows]
+    (table,) = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows, n_tasks=1))
     assert [row[3] for row in table.rows[:3]] == ["≥ 0.80", *["0.80 [0.70, 0.90]"] * 2]
     assert table.strong == {(1, 3), (2, 3)}
 
@@ -302,7 +299,7 @@ def test_pam_is_set_against_the_cheaper_of_both_baselines(tmp_path):
         for row in (
             (name, "none", "vibnet", ITSELF, {"flops_mean": 2e6}),
             (name, "mtz", "vibnet", UNKNOWN, {"flops_mean": cost, "status": status}),
-            (name, "pam", "vibnet", (1.1, 1.1, 1.1, 1, 1), of_b2),
+            (name, "pam", "vibnet", ratio(1.1, 1.1, 1.1, 1), of_b2),
         )
     ]
     (table,) = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
@@ -316,15 +313,14 @@ def test_every_setting_is_drawn_in_its_sweeps_and_counted_once(tmp_path):
     """B2 costs less, PAM not surely, learned groups more; the row of a sweep's start is in two."""
     told = {
         ("mtz", "vibnet"): LESS,
-        ("pam", "vibnet"): (0.8, 0.7, 0.9, 0.06, 0.06),
-        ("all_shared", "vibnet_readers"): (1.4, 1.2, 1.6, 0.03, 0.03),
-        ("mtz", "vibnet_readers"): (0.5, 0.4, 0.6, 0.03, 0.03),
+        ("pam", "vibnet"): ratio(0.8, 0.7, 0.9, 0.06),
+        ("all_shared", "vibnet_readers"): ratio(1.4, 1.2, 1.6),
+        ("mtz", "vibnet_readers"): ratio(0.5, 0.4, 0.6),
     }
-    place = {"n_tasks": None, "combinations": 3}
     rows = [
-        (name, *row, ratio, place)
+        (name, *row, one)
         for name in OVERLAPS | WIDTHS
-        for row, ratio in ((("none", "vibnet"), ITSELF), *told.items())
+        for row, one in ((("none", "vibnet"), ITSELF), *told.items())
     ]
     run = ratios(run_of(tmp_path, OVERLAPS | WIDTHS), "requests", rows)
     every = settings.any_requests([run])
@@ -341,10 +337,7 @@ def test_a_row_beside_another_is_compared_with_its_baselines_in_a_place_of_its_o
     rows = {"vibnet": {}, "vibnet_slow": {"method": "vibnet", "beside": "vibnet"}}
     rows |= {"vibnet_fast": {"method": "vibnet"}, "vibnet_readers": {}}
     faces = ALIKE | {"data": {}, "pruning": rows}
-    told = [
-        ("faces", "none" if row == "vibnet" else "all_shared", row, LESS, {"n_tasks": None})
-        for row in rows
-    ]
+    told = [("faces", "none" if row == "vibnet" else "all_shared", row, LESS) for row in rows]
     run = ratios(run_of(tmp_path, {"faces": faces}), "requests", told)
     names = {one: run.names.beside(one, rows) for one in rows}
     assert names == dict.fromkeys(rows, "vibnet") | {"vibnet_fast": "vibnet_fast"}
@@ -363,9 +356,8 @@ def test_a_row_beside_another_is_compared_with_its_baselines_in_a_place_of_its_o
 
 def test_what_two_runs_measured_alike_counts_once(tmp_path):
     """A second profile has the same row of PAM, and one under a pruner of its own."""
-    place = {"n_tasks": None, "combinations": 3}
     rows = [
-        ("faces", merging, pruning, LESS, place)
+        ("faces", merging, pruning, LESS)
         for pruning in ("vibnet", "taylor")
         for merging in ("none", "pam")
     ]
@@ -379,7 +371,7 @@ def test_what_two_runs_measured_alike_counts_once(tmp_path):
             | NETWORK
             | {"experiment": "faces", "merging": merging, "pruning": pruning}
             | {"config_hash": f"{config_hash} {merging} {pruning}"}
-            for _, merging, pruning, *_ in some
+            for _, merging, pruning, _ in some
         ]
         write_rows(run.folder, TABLES["measurements"], measured)
         return ratios(run, "requests", some)
@@ -388,10 +380,9 @@ def test_what_two_runs_measured_alike_counts_once(tmp_path):
     every = settings.any_requests(runs)
     assert [*every["place"]] == ["VIBNet (P1)", "Taylor (P2)"]
     assert settings.outcomes(every).loc["pam"].tolist() == [2, 0, 2]
-    both = [(*row[:4], {"combination": "A&B"}) for row in rows]
     places = [
         (ratios(run, "matched", some), "faces")
-        for run, some in zip(runs, (both[:2], both), strict=True)
+        for run, some in zip(runs, (rows[:2], rows), strict=True)
     ]
     assert [(one.run, one.pruning) for one in claims.ratios(places, claims.B1, alone=False)] == [
         (runs[0], "vibnet"),
@@ -404,10 +395,8 @@ def test_what_two_runs_measured_alike_counts_once(tmp_path):
 @pytest.mark.parametrize("bound", ["none", "pam"])
 def test_a_bound_is_no_outcome(tmp_path, bound):
     rows = [
-        (name, merging, "vibnet", ratio, {"n_tasks": None, "combinations": 3, "status": status})
-        for name in OVERLAPS
-        for merging, ratio in (("none", ITSELF), ("pam", LESS))
-        for status in ["bound" if merging == bound else "ok"]
+        (*row, {"status": "bound" if bound in row else "ok"})
+        for row in beside_none(OVERLAPS, pam=LESS)
     ]
     every = settings.any_requests([ratios(run_of(tmp_path, OVERLAPS), "requests", rows)])
     assert every["bound"].all()
@@ -431,7 +420,7 @@ def test_without_a_ratio_there_is_no_picture_and_no_sentence(tmp_path):
 
 def test_experiments_that_stand_alone_with_one_title_are_told_apart(tmp_path):
     def run_with(name):
-        rows = beside_none([name], {"n_tasks": None, "combinations": 3}, pam=LESS)
+        rows = beside_none([name], pam=LESS)
         return ratios(run_of(tmp_path / name, {name: ALIKE | {"data": {}}}), "requests", rows)
 
     one, other = map(run_with, ("faces_20", "faces_28"))
