@@ -122,43 +122,6 @@ def test_paths():
     assert len(records) == 1 + 4 + 6 + 12 + 12 == len(set(records))
 
 
-CHANGES = {
-    "dataset: digits": ("dataset: fashion", {"prepare", "train", "merge", "prune", "measure"}),
-    "tile: 16": ("tile: 12", {"prepare", "train", "merge", "prune", "measure"}),
-    "epochs: 12": ("epochs: 13", {"train", "merge", "prune", "measure"}),
-    "seeds: [0, 1]": ("seeds: [0, 1]\nthreads: 2", {"train", "merge", "prune", "measure"}),
-    "mtz: {retrain_epochs: 1}": ("mtz: {retrain_epochs: 2}", {"merge", "prune", "measure"}),
-    "[1, 2, 4]": ("[1, 2, 5]", {"prune", "measure"}),
-    "seeds:": ("deltas: [1, 3]\nseeds:", set()),
-    "vibnet: {": ("vibnet: {mergings: [none, mtz], ", set()),
-    "vibnet: {s": ("vibnet: {beside: taylor_fast, s", set()),
-    "    pruning:": ("    latency: {rounds: 3}\n    pruning:", {"measure"}),
-    "layerwise: true": ("layerwise: false", set()),
-    "interval: 5": ("interval: 6", set()),
-    "[0, 1]": ("[0, 1, 2]", set()),
-}
-
-
-@pytest.mark.parametrize("old", CHANGES)
-def test_a_change_reaches_exactly_the_stages_it_touches(old):
-    new, touched = CHANGES[old]
-    name = "digits_lenet5"
-
-    cells = {
-        "prepare": (),
-        "train": ("A", 0),
-        "merge": ("mtz", 0),
-        **dict.fromkeys(("prune", "measure"), ("mtz", "vibnet", 0)),
-    }
-
-    def slices(text: str) -> dict[str, str]:
-        config = parse_config(text, "good.yaml")
-        return {stage: settings(config, stage, name, *cell) for stage, cell in cells.items()}
-
-    before, after = slices(GOOD), slices(GOOD.replace(old, new, 1))
-    assert {stage for stage in before if before[stage] != after[stage]} == touched
-
-
 @pytest.mark.parametrize("name", ["my bench {y}", "a}b", "a:b"])
 def test_a_checkout_that_snakemake_cannot_work_in_is_named(name):
     with pytest.raises(ConfigError, match=r"Snakemake cannot work in a folder with '[{}:]' in its"):

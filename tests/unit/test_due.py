@@ -21,28 +21,18 @@ from pam.runs.paths import Paths
 from pam.source import code
 from pam.source.modules import ROOT, Module, Modules
 from tests.idle_run import write_idle_run
+from tests.small_run import profile
 
-PROFILE = """
-seeds: [0]
-experiments:
-  tiny:
-    dataset: digits
-    data: {tile: 8, train_strips: 64, validation_strips: 32, test_strips: 32}
-    architecture: lenet5
-    network: {widths: [4, 8, 20, 12]}
-    train: {stages: [{epochs: 1, learning_rate: 0.02}]}
-    merging:
-      none: {}
-      pam: {samples: 32}
-    pruning:
-      vibnet: {strengths: [1, 2, 4]}
-      taylor: {strengths: [0.3, 0.5, 0.7]}
-      l1: {strengths: [0.3, 0.5, 0.7]}
+PROFILE = profile(
+    "{none: {}, pam: {samples: 32}}",
+    "{vibnet: {strengths: [1, 2, 4]}, taylor: {strengths: [0.3, 0.5]}, l1: {strengths: [0.3]}}",
+    """\
     latency: {batch_sizes: []}
-    relatedness:
-      pam: {samples: 32, retrain: {stages: []}}
+    relatedness: {pam: {samples: 32, retrain: {stages: []}}}
     conditions: {layers: [f4], samples: 32, exclusivity: [pam]}
-"""
+""",
+    strips=64,
+)
 CONFIG = parse_config(PROFILE, "tiny.yaml")
 PATHS = Paths("results/tiny")
 MERGERS, PRUNERS = ("none", "pam"), ("vibnet", "taylor", "l1")
@@ -209,16 +199,11 @@ SETTINGS = {
     "relatedness": ("samples: 32, retrain", "samples: 24, retrain", RELATE | LAST),
     "conditions": ("samples: 32, exc", "samples: 24, exc", jobs("analyse", ["pam"]) | LAST),
     "deltas": ("seeds", "deltas: [1.0, 0.5]\nseeds", LAST),
+    "threads": ("seeds", "threads: 2\nseeds", TRAIN | NETWORKS),
+    "what is pruned": ("vibnet: {", "vibnet: {mergings: [none, pam], ", set()),
+    "beside": ("vibnet: {", "vibnet: {beside: taylor, ", set()),
     "a further seed": ("[0]", "[0, 1]", of_seed(1, ALL - {"prepare"})),
 }
-
-
-def test_seeds_that_were_finished_stay_with_those_that_are_asked_for(run):
-    profile = parse_config(PROFILE.replace("[0]", "[0, 1, 2]"), "tiny.yaml")
-    asked = profile.of_seeds([2])
-    assert with_finished_seeds(asked, profile, PATHS).seeds == [0, 2]
-    run.edit("pruning/taylor.py", "", "\nMORE = 1\n")
-    assert with_finished_seeds(asked, profile, PATHS).seeds == [2]
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -226,6 +211,14 @@ def test_settings_redo_what_depends_on_them(run, name):
     before, after, expected = SETTINGS[name]
     assert before in PROFILE
     assert due(parse_config(PROFILE.replace(before, after, 1), "tiny.yaml")) == expected
+
+
+def test_seeds_that_were_finished_stay_with_those_that_are_asked_for(run):
+    every = parse_config(PROFILE.replace("[0]", "[0, 1, 2]"), "tiny.yaml")
+    asked = every.of_seeds([2])
+    assert with_finished_seeds(asked, every, PATHS).seeds == [0, 2]
+    run.edit("pruning/taylor.py", "", MORE)
+    assert with_finished_seeds(asked, every, PATHS).seeds == [2]
 
 
 def test_a_fresh_folder_has_every_job(tmp_path, monkeypatch):
@@ -336,6 +329,7 @@ def test_a_change_is_dated(run):
 
 
 def test_failed_cells_are_counted_with_their_reasons(run):
+    assert failed_lines(Plan(CONFIG, PATHS)) == []
     for index in range(6):
         path = record_of("prune", index)
         failed = {"status": "diverged", "reason": "the loss is not finite"}
@@ -361,10 +355,6 @@ def test_failed_cells_are_tried_again_on_request_and_missing_data_always(run):
     forced = reproduce._to_force(Plan(CONFIG, PATHS))
     assert "results/tiny/pruned/tiny/pam-taylor-0.json" in forced
     assert not [path for path in forced if "vibnet" in path]
-
-
-def test_no_failed_cell_is_not_worth_a_line(run):
-    assert failed_lines(Plan(CONFIG, PATHS)) == []
 
 
 OWN = """
@@ -400,9 +390,9 @@ def test_changed_pictures_are_prepared_again_and_moved_ones_are_not(tmp_path, mo
 
 def test_the_command_says_it_all_and_writes_nothing(run, monkeypatch, capsys):
     folder = Path.cwd()
-    profile = folder / "workflow/config/tiny.yaml"
-    profile.parent.mkdir(parents=True, exist_ok=True)
-    profile.write_text(PROFILE)
+    file = folder / "workflow/config/tiny.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(PROFILE)
     monkeypatch.setattr("pam.cli.status.checkout", lambda: folder)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("results/**/*")}
     assert main(["status", "--profile", "tiny"]) == 0

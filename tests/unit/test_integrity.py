@@ -308,16 +308,8 @@ def test_a_seal_covers_every_value(tmp_path):
 # --- a run of idle files
 
 
-CONFIG = """
-seeds: [0]
-experiments:
-  tiny:
-    dataset: digits
-    architecture: lenet5
-    train: {stages: [{epochs: 1, learning_rate: 0.02}]}
-    merging: {none: {}, pam: {}}
-    pruning: {taylor: {strengths: [0.3]}, l1: {strengths: [0.3]}}
-"""
+PRUNERS = "{taylor: {strengths: [0.3]}, l1: {strengths: [0.3]}}"
+CONFIG = profile("{none: {}, pam: {}}", PRUNERS)
 
 
 @pytest.fixture

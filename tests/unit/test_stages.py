@@ -48,15 +48,10 @@ def test_a_stage_comes_after_its_parents():
         assert set(ancestors(name)) <= set(list(STAGES)[:position])
 
 
-@pytest.mark.parametrize(
-    ("stage", "axis"),
-    [
-        *(("merge", "merging"), ("prune", "pruning"), ("relate", "relatedness")),
-        *((stage, "") for stage in ("train", "measure", "analyse", "aggregate")),
-    ],
-)
-def test_a_stage_runs_the_method_of_the_axis_that_is_its_own(stage, axis):
-    assert method_axis(stage) == axis
+def test_a_stage_runs_the_method_of_the_axis_that_is_its_own():
+    own = {"merge": "merging", "prune": "pruning", "relate": "relatedness"}
+    stages = ("train", "measure", "analyse", "aggregate", *own)
+    assert {stage: method_axis(stage) for stage in stages} == dict.fromkeys(stages, "") | own
 
 
 def test_every_cell_has_code_settings_and_files():

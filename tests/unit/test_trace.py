@@ -1,12 +1,12 @@
 """From a figure, a table, a row or a network to everything behind it."""
 
+import io
 import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from zlib import compress, crc32
 
 import pytest
 from PIL import Image
@@ -17,6 +17,7 @@ from pam.files import file_hash, read_json, read_sealed, write_json, write_seale
 from pam.history.targets import resolve
 from pam.history.trace import CHANGED, CURRENT, NOT_NOTED, NOT_THERE, SAME, STALE, Node, trace
 from pam.source.modules import ROOT
+from tests.picture_files import png
 from tests.small_run import CONFIG, Run
 
 TAYLOR = "{method: taylor, strengths: [0.3, 0.6], fine_tune: {stages: []}}"
@@ -295,21 +296,17 @@ def test_what_cannot_be_traced_is_one_sentence(finished, tmp_path, capsys):
     )
 
 
-def png(*chunks: tuple[bytes, bytes]) -> bytes:
-    parts = [
-        len(body).to_bytes(4) + kind + body + crc32(kind + body).to_bytes(4)
-        for kind, body in chunks
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def header(side: int) -> tuple[bytes, bytes]:
-    return b"IHDR", 2 * side.to_bytes(4) + bytes([8, 0, 0, 0, 0])
+def png_with(description: str) -> bytes:
+    """The bytes of a picture with a packed description."""
+    notes, file = PngInfo(), io.BytesIO()
+    notes.add_text("Description", description, zip=True)
+    Image.new("RGB", (2, 2)).save(file, "PNG", pnginfo=notes)
+    return file.getvalue()
 
 
 FOREIGN = {
-    "huge.png": png(header(100_000), (b"IDAT", b"")),
-    "bomb.png": png(header(2), (b"zTXt", b"Description\0\0" + compress(bytes(2**21)))),
+    "huge.png": png(1, 0, 20_000, 20_000),
+    "bomb.png": png_with("\0" * 2**21),
     "encoding.svg": b'<?xml version="1.0" encoding="foo"?><svg/>',
     "wide.svg": '<?xml version="1.0" encoding="utf-32"?><svg/>'.encode("utf-32"),
 }
