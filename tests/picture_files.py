@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tarfile
 import zlib
 
 import numpy as np
@@ -44,6 +45,16 @@ def smaller(pixels, size):
     return torch.nn.functional.interpolate(
         images, size=(size, size), mode="bilinear", antialias=True
     )[0]
+
+
+def write_tar(path, inside, files):
+    """Write an archive of files, name -> content, in a folder of it; its suffix says how packed."""
+    mode = {".xz": "w:xz", ".gz": "w:gz", ".tgz": "w:gz"}.get(path.suffix, "w")
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"{inside}/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
 
 
 def idx(values):

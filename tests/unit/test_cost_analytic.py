@@ -68,17 +68,6 @@ def test_recorded_vgg_costs(hidden, labels, weights, flops):
     assert paper_flops_of_widths("vgg16", widths, "A", FACES) == flops
 
 
-def test_recorded_sums_of_single_networks():
-    lenet_flops = paper_flops_of_widths("lenet5", dense_lenet(), "A", FASHION)
-    celeba = paper_flops_of_widths("vgg16", dense_vgg(512, {"A": 20}), "A", FACES)
-    lfw = sum(
-        paper_flops_of_widths("vgg16", dense_vgg(128, {"A": labels}), "A", FACES)
-        for labels in (15, 15, 15, 15, 13)
-    )
-    assert (round(2 * lenet_flops / 1e6, 2), round(2 * celeba / 1e9, 3)) == (212.85, 6.224)
-    assert round(lfw / 1e9, 3) == 15.551
-
-
 def test_recorded_all_shared_merges():
     lenet_flops = paper_flops_of_widths(
         "lenet5", dense_lenet(2, "shared", {"A": 5, "B": 5}), "A&B", FASHION

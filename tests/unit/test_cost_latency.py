@@ -52,14 +52,6 @@ def test_warm_up_and_progress_do_not_count(monkeypatch):
     assert list(times["A"].ms) == [3, 5]
 
 
-def test_rounds_of_two_calls_are_pairs(monkeypatch):
-    clock = Clock(monkeypatch)
-    times = time_interleaved(
-        {"slow": clock.call("s", 8, 80), "fast": clock.call("f", 2, 20)}, rounds=4, warmup=0
-    )
-    assert list(times["slow"].ms / times["fast"].ms) == [4, 4, 4, 4]
-
-
 def test_median_and_percentiles_over_rounds(monkeypatch):
     clock = Clock(monkeypatch)
     calls = {"A": clock.call("A", *range(100, -1, -1))}

@@ -1,6 +1,5 @@
 """A user's own folder of images: folders and archives, good and bad."""
 
-import io
 import tarfile
 import unicodedata
 
@@ -13,7 +12,7 @@ from PIL import Image
 import pam
 from pam.cli.main import main
 from tests import picture_files
-from tests.picture_files import decode, encode, pixels, same_data
+from tests.picture_files import decode, encode, pixels, same_data, write_tar
 
 COLUMNS = ["cat", "dog", "on grass"]
 TASKS = {"pets": ["dog", "cat"], "places": ["on grass"]}
@@ -37,15 +36,6 @@ def write_folder(folder, files):
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-
-
-def write_tar(path, inside, files):
-    mode = {".xz": "w:xz", ".gz": "w:gz"}.get(path.suffix, "w")
-    with tarfile.open(path, mode) as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(f"{inside}/{name}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
 
 
 @pytest.fixture
@@ -323,9 +313,7 @@ def test_without_tasks_an_example_of_what_to_write_is_shown(pets):
         ("pets: []", "task 'pets' needs a list"),
         ("pets: [cat, cat]", "task 'pets' names a label column twice"),
         ("shared: [cat]", "'shared' cannot be the name of a task"),
-        ("1: [cat]", "has the key 1, which must be in quotes"),
         ("pets: [cat]\npets: [dog]", "line 2: key 'pets' is already in line 1"),
-        ("pets: " + "[" * 5000, "line 1: nested more than 32 levels deep"),
         ("- cat", "must be a mapping of keys to values, not ['cat']"),
         ("", "must be a mapping of keys to values, not None"),
         ("pets: [cat", "line 1: expected ',' or ']'"),

@@ -16,13 +16,6 @@ ESTIMATES = {
 }
 
 
-def test_entropy_of_one_sample_is_half_d_above_the_gaussian_noise():
-    # One sample: the mixture is the noise itself, plus the d/2 by which the bound exceeds it.
-    for dims, variance in ((1, 0.1), (7, 2.5)):
-        expected = dims / 2 + dims / 2 * math.log(2 * math.pi * variance)
-        assert entropy(torch.zeros(1, dims), variance) == pytest.approx(expected, abs=1e-12)
-
-
 def test_two_samples_by_hand():
     # Two samples at distance 1: both row means are (1 + exp(-1 / 0.2)) / 2.
     x = torch.tensor([0.0, 1.0])

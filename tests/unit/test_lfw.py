@@ -1,8 +1,6 @@
 """Labeled Faces in the Wild in its real on-disk formats, at a tiny size."""
 
 import hashlib
-import io
-import tarfile
 from itertools import chain
 
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 import pam
 from pam.data.lfw import split_people
 from pam.torchvision_shim import torchvision
-from tests.picture_files import decode, encode, pixels, refused, same_data, smaller
+from tests.picture_files import decode, encode, pixels, refused, same_data, smaller, write_tar
 
 NAMES = [f"Attribute {i}" for i in range(73)]
 PEOPLE = {f"Given{i} Al Name-{i}": 1 + i % 3 for i in range(20)}
@@ -57,11 +55,7 @@ def packed_root(tmp_path_factory, root, monkeypatch):
     text = (root / "lfw-py" / "lfw_attributes.txt").read_text()
     (folder / "lfw_attributes.txt").write_text(text)
     path = folder / "lfw-deepfunneled.tgz"
-    with tarfile.open(path, "w:gz") as archive:
-        for file, content in reversed(contents().items()):
-            member = tarfile.TarInfo(f"lfw-deepfunneled/{file}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+    write_tar(path, "lfw-deepfunneled", dict(reversed(contents().items())))
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
     entry = {"deepfunneled": ("lfw-deepfunneled", path.name, md5)}
     monkeypatch.setattr(torchvision().datasets.LFWPeople, "file_dict", entry)

@@ -104,19 +104,18 @@ def test_initial_weights_do_not_depend_on_the_global_generator():
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
 
 
+NO_SHAPES = [
+    *((28, 28), (0, 28, 28), (1, 28.5, 28), (1, -4, 28), (1, float("inf"), float("nan"))),
+    *("1,28,28", ("a", 28, 28), None),
+]
+
+
 @pytest.mark.parametrize(
     ("shape", "name", "sentence"),
     [
         ((1, 3, 28), "lenet5", "too small for 'lenet5'"),
         ((3, 31, 64), "vgg16", "too small for 'vgg16'"),
-        ((28, 28), "lenet5", "an input shape is"),
-        ((0, 28, 28), "lenet5", "an input shape is"),
-        ((1, 28.5, 28), "lenet5", "an input shape is"),
-        ((1, -4, 28), "lenet5", "an input shape is"),
-        ("1,28,28", "lenet5", "an input shape is"),
-        (("a", 28, 28), "lenet5", "an input shape is"),
-        (None, "lenet5", "an input shape is"),
-        ((1, float("inf"), float("nan")), "lenet5", "an input shape is"),
+        *((shape, "lenet5", "an input shape is") for shape in NO_SHAPES),
     ],
 )
 def test_impossible_shapes_are_refused(shape, name, sentence):

@@ -80,19 +80,10 @@ def test_whole_numbers_are_the_same_strengths():
 
 
 @both
-def test_the_network_given_is_left_as_it_was(method):
+def test_results_are_networks_of_their_own_and_all_hold_still(method):
+    """The network that is given, too."""
     network = share_some(make_networks())
-    before, mode = copy.deepcopy(network), network.training
-    run(network, method)
-    assert same_bits(network, before)
-    assert network.training == mode
-    assert all(p.grad is None for p in network.parameters())
-
-
-@both
-def test_results_are_networks_of_their_own_that_hold_still(method):
-    network = share_some(make_networks())
-    settings = OPTIONS[method]
+    before, mode, settings = copy.deepcopy(network), network.training, OPTIONS[method]
     results, copies = [], []
     for result in prune_progressively(network, method, DATA, STRENGTHS[method], seed=3, **settings):
         results.append(result.network)
@@ -103,6 +94,8 @@ def test_results_are_networks_of_their_own_that_hold_still(method):
         assert not result.training
         assert result.tasks == network.tasks
         assert not any(p.requires_grad is False for p in result.parameters())
+    assert same_bits(network, before) and network.training == mode
+    assert all(p.grad is None for p in network.parameters())
 
 
 @both

@@ -15,6 +15,7 @@ from pam.networks import GroupedNetwork, build
 from pam.networks.family import load_family, save_family
 from pam.pruning import prune
 from tests.small import SHAPE, SHORT, images_of, make_data, make_network, same_bits, scores_of
+from tests.small_run import profile
 
 PAIRS = [
     ("class", "training"),
@@ -73,10 +74,5 @@ def test_what_is_no_word_is_refused(name):
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_a_configuration_may_name_them(pair):
-    text = (
-        "seeds: [0]\nexperiments:\n  e:\n    dataset: digits\n    architecture: lenet5\n"
-        f"    tasks: ['{pair[0]}', '{pair[1]}']\n"
-        "    train: {stages: [{epochs: 1, learning_rate: 0.1}]}\n"
-        "    merging: {none: {}}\n    pruning: {taylor: {strengths: [0.5]}}\n"
-    )
-    assert parse_config(text, "c").experiment("e").tasks == list(pair)
+    text = profile("{none: {}}", "{taylor: {strengths: [0.5]}}", f"    tasks: {list(pair)}\n")
+    assert parse_config(text, "c").experiment("tiny").tasks == list(pair)

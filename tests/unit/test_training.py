@@ -1,6 +1,7 @@
 """Training: what a step does, what is refused, and that seeds decide everything."""
 
 import copy
+import math
 from dataclasses import replace
 
 import pytest
@@ -253,25 +254,16 @@ ONE = {"epochs": 1, "learning_rate": 0.1}
         ({"stages": [{**ONE, "rate": 3}]}, "rate"),
         ({"stages": ["fast"]}, "stages[0]: must be a mapping"),
         ({"stages": 3}, "stage"),
-        (
-            {"stages": [{"epochs": -1, "learning_rate": 0.1}]},
-            "stages[0].epochs: must be greater than or equal to 0",
-        ),
-        ({"stages": [{"epochs": 1.5, "learning_rate": 0.1}]}, "epochs"),
-        ({"stages": [{"epochs": float("inf"), "learning_rate": 0.1}]}, "epochs"),
-        (
-            {"stages": [{"epochs": 1, "learning_rate": 0.0}]},
-            "learning_rate: must be greater than 0",
-        ),
-        (
-            {"stages": [{"epochs": 1, "learning_rate": float("nan")}]},
-            "learning_rate: must be a finite",
-        ),
-        ({"stages": [{"epochs": 1, "learning_rate": "fast"}]}, "learning_rate"),
+        ({"stages": [{**ONE, "epochs": -1}]}, "[0].epochs: must be greater than or equal to 0"),
+        ({"stages": [{**ONE, "epochs": 1.5}]}, "stages[0].epochs"),
+        ({"stages": [{**ONE, "epochs": math.inf}]}, "stages[0].epochs"),
+        ({"stages": [{**ONE, "learning_rate": 0.0}]}, "learning_rate: must be greater than 0"),
+        ({"stages": [{**ONE, "learning_rate": math.nan}]}, "learning_rate: must be a finite"),
+        ({"stages": [{**ONE, "learning_rate": "fast"}]}, "learning_rate"),
         ({"stages": [ONE], "batch_size": 0}, "batch_size: must be greater"),
         ({"stages": [ONE], "batch_size": "many"}, "batch_size"),
         ({"stages": [ONE], "momentum": 1.0}, "momentum: must be less than 1"),
-        ({"stages": [ONE], "momentum": float("nan")}, "momentum: must be less than 1"),
+        ({"stages": [ONE], "momentum": math.nan}, "momentum: must be less than 1"),
         ([ONE], "must be a mapping of keys to values"),
     ],
 )
