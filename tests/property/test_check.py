@@ -84,9 +84,8 @@ def test_a_shifted_cell_is_found_and_no_other(folders):
     ]
     found = check(*folders(shifted, rows(0)), LEVEL)
     different = found.of_verdict(DIFFERENT)
-    assert different[["pruning", "combination", "quantity"]].values.tolist() == [
-        ["taylor", "A&B", "accuracy"]
-    ]
+    told = different[["pruning", "combination", "quantity"]].values.tolist()
+    assert told == [["taylor", "A&B", "accuracy"]]
     assert not found.agrees
     assert set(found.cells["verdict"]) == {SAME, DIFFERENT}
 

@@ -22,13 +22,7 @@ many = examples(80)
 def needed_macs(network, combination):
     """Multiply-accumulates of the units that some output of the combination depends on."""
     channels, height, width = network.architecture.input_shape
-    positions = {
-        "c1": height * width,
-        "c2": (height // 2) * (width // 2),
-        "f3": 1,
-        "f4": 1,
-        "f5": 1,
-    }
+    positions = {"c1": height * width, "c2": (height // 2) * (width // 2)}
     taps = {"c1": 25, "c2": 25, "f3": (height // 4) * (width // 4), "f4": 1, "f5": 1}
     before = {"c2": "c1", "f3": "c2", "f4": "f3", "f5": "f4"}
     total = 0
@@ -37,7 +31,7 @@ def needed_macs(network, combination):
         inputs = network.widths[before[layer]] if layer in before else {}
         for group in needed:
             n_in = sum(n for g, n in inputs.items() if group <= g) if inputs else channels
-            total += taps[layer] * n_in * positions[layer] * network.widths[layer][group]
+            total += taps[layer] * n_in * positions.get(layer, 1) * network.widths[layer][group]
         needed = {g for g in inputs if any(group <= g for group in needed)}
     return total
 

@@ -32,10 +32,7 @@ MERGINGS = ("none", "mtz", "pam")
 def network(merging, strength):
     """A tiny network whose widths tell its strength and task."""
     thin = 2 + STRENGTHS.index(strength)
-    networks = {
-        task: make_network(task, seed, widths=(2, 3, thin + seed, 5))
-        for seed, task in enumerate("AB")
-    }
+    networks = {t: make_network(t, i, widths=(2, 3, thin + i, 5)) for i, t in enumerate("AB")}
     return side_by_side(networks) if merging == "none" else share_some(networks)
 
 
@@ -141,12 +138,8 @@ def timing(name, *milliseconds, backend="torch"):
 
 def test_speed_ups_are_medians_of_ratios_within_rounds(run):
     contenders, _ = networks_of_run(str(run))
-    timings = [
-        timing("none", 2, 20, 12),
-        timing("pam", 1, 5, 2),
-        timing("pam", 1, 1, 1, backend="x"),
-    ]
-    none, pam, other = latency_rows(contenders, timings, "cpu")
+    timed = [timing("none", 2, 20, 12), timing("pam", 1, 5, 2), timing("pam", 1, 1, 1, backend="x")]
+    none, pam, other = latency_rows(contenders, timed, "cpu")
     assert (none["time_vs_none"], none["time_vs_none_low"]) == (1.0, 1.0)
     # Within rounds 2, 4 and 6; the ratio of the medians would be 6.
     assert (pam["time_vs_none"], pam["time_vs_none_low"], pam["time_vs_none_high"]) == (4, 2, 6)

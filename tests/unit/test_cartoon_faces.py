@@ -31,10 +31,7 @@ def test_shapes_and_default_tasks():
 
 
 def test_same_seed_same_bytes(tmp_path):
-    hashes = [
-        save_dataset(faces(seed=seed), tmp_path / str(place))
-        for place, seed in enumerate((3, 3, 4))
-    ]
+    hashes = [save_dataset(faces(seed=seed), tmp_path / str(n)) for n, seed in enumerate((3, 3, 4))]
     assert hashes[0] == hashes[1] != hashes[2]
     assert data_hash(tmp_path / "0") == hashes[0]
     again = load_dataset(tmp_path / "0")
@@ -71,9 +68,8 @@ def test_noise_has_the_stated_strength():
 def test_tasks_by_name_by_column_and_with_common_attributes():
     named = faces(tasks={"A": ["hat", "earrings"], "B": ["earrings", "hat"], "same": ["hat", 14]})
     assert named.tasks == {"A": [0, 14], "B": [14, 0], "same": [0, 14]}
-    assert torch.equal(
-        named.task_labels(named.train, "A"), named.task_labels(named.train, "B").flip(1)
-    )
+    a, b = (named.task_labels(named.train, task) for task in "AB")
+    assert torch.equal(a, b.flip(1))
     assert torch.equal(named.train.images, faces().train.images)
 
 

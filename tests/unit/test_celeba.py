@@ -101,12 +101,8 @@ def test_the_first_images_of_each_part(root):
     assert [len(few.train), len(few.validation), len(few.test)] == [2, 2, 1]
     assert torch.equal(few.train.images, whole.train.images[:2])
     assert torch.equal(few.test.labels, whole.test.labels[:1])
-    assert few.options == {
-        "size": 24,
-        "train_images": 2,
-        "validation_images": None,
-        "test_images": 1,
-    }
+    sizes = {"train_images": 2, "validation_images": None, "test_images": 1}
+    assert few.options == {"size": 24, **sizes}
 
 
 def test_download_fetches_only_what_is_missing(root, tmp_path_factory, monkeypatch):

@@ -32,9 +32,7 @@ def test_cells_follow_the_axes():
 
 def test_an_experiment_on_relatedness_only_has_no_other_cells():
     assert len(cells_of(RELATED, "train")) == 9
-    assert not [
-        cell for stage in ("merge", "prune", "analyse") for cell in cells_of(RELATED, stage)
-    ]
+    assert not any(cells_of(RELATED, stage) for stage in ("merge", "prune", "analyse"))
     related = cells_of(RELATED, "relate")
     assert related[:2] == [Cell.of("relate", "faces", "pam", seed) for seed in (4, 2)]
     assert len(related) == 6

@@ -53,9 +53,8 @@ def verdicts(tmp_path, together, alone, beside=SAME, **cell):
     rows = [compared(merging, tasks) for merging in ("none", "mtz") for tasks in ("A", "B", "A&B")]
     rows.append(compared("pam", "A&B", none=together, mtz=beside, **cell))
     rows += [compared("pam", task, none=alone, mtz=beside, **cell) for task in "AB"]
-    return [
-        verdict(claim.evidence) for claim in ratio_claims([(run_of(tmp_path, matched=rows), E)])
-    ]
+    claims = ratio_claims([(run_of(tmp_path, matched=rows), E)])
+    return [verdict(claim.evidence) for claim in claims]
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,8 @@ def test_a_path_without_a_name_is_one_sentence(words, says, tmp_path, monkeypatc
 def test_names_that_are_no_utf8_are_printed(tmp_path):
     folder = os.fsencode(tmp_path) + b"/\xff"
     words = [sys.executable, "-m", "pam.cli", "init", folder]
-    done = subprocess.run(
-        words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
-    )
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(words, capture_output=True, env=strict)
     assert (done.returncode, done.stderr) == (0, b"")
     assert rb"\udcff" in done.stdout
 
@@ -201,9 +200,8 @@ def test_a_whole_run(tmp_path, monkeypatch):
         (strength, name) for strength in (0, 1, 2, 3) for name in ("A", "B", "A&B")
     ]
     rows = run.record("train", "B")["rows"]["training"]
-    assert [(row["stage"], row["task"], row["step"], row["epoch"]) for row in rows] == [
-        ("train", "B", 0, 1)
-    ]
+    (row,) = rows
+    assert (row["stage"], row["task"], row["step"], row["epoch"]) == ("train", "B", 0, 1)
     jobs = read_json(run.paths.manifest)["jobs"]
     assert len(jobs) == len(run.paths.records(run.config))
     assert not any(Path(name).is_absolute() for name in jobs)

@@ -38,11 +38,8 @@ def test_calls_are_interleaved_round_by_round(monkeypatch):
         calls, rounds=2, warmup=1, after_round=lambda: clock.log.append("round")
     )
     assert clock.log == [*"ABC", *"ABC", "round", *"ABC", "round"]
-    assert {name: list(one.ms) for name, one in times.items()} == {
-        "A": [1, 1],
-        "B": [10, 10],
-        "C": [100, 100],
-    }
+    ms = {name: list(one.ms) for name, one in times.items()}
+    assert ms == {"A": [1, 1], "B": [10, 10], "C": [100, 100]}
 
 
 def test_warm_up_and_progress_do_not_count(monkeypatch):

@@ -77,12 +77,8 @@ def test_a_file_says_what_it_is(name, run):
     assert (about.mean, about.std, about.threshold) == ([0.5], [0.3], 0)
     assert about.tasks == {"A": ["label 0", "label 1"], "C": ["label 1", "label 3", "label 4"]}
     assert about.version == pam.__version__
-    assert about.origin == {
-        **run.cell,
-        "strength": 0.5,
-        "combination": "A&C",
-        "network_sha256": stored_hash(run.pruned),
-    }
+    own = {"strength": 0.5, "combination": "A&C", "network_sha256": stored_hash(run.pruned)}
+    assert about.origin == {**run.cell, **own}
 
 
 def test_onnx_metadata_are_json_under_simple_keys(run):
@@ -188,15 +184,13 @@ def test_the_snippet_of_the_card_runs_without_this_project(name, refused, run, t
     loaded = 'np.load("pixels.npy")'
     if name != "onnx":
         loaded = "torch.from_numpy(__import__('numpy').load('pixels.npy'))"
-    code = re.search(r"```python\n(.*?)```", card_of(path).read_text(encoding="utf-8"), re.DOTALL)[
-        1
-    ]
+    card = card_of(path).read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1]
     program, replaced = re.subn(r"pixels = .*# your images", f"pixels = {loaded}", code)
     assert replaced == 1
     program = f"import sys\nsys.modules.update(dict.fromkeys({refused}))\n{program}"
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True
-    )
+    words = [sys.executable, "-I", "-c", program]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"{image} {task} {[name for name, x in zip(run.labels(task), row, strict=True) if x > 0]}"

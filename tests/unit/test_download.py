@@ -157,9 +157,7 @@ def test_two_at_once_fetch_a_file_once(server, tmp_path):
 
 
 def test_fashion_mnist_is_fetched_and_read_packed(server, tmp_path, monkeypatch):
-    files = {
-        f"{name}.gz": gzip.compress(content) for name, content in fashion_files(60, 40).items()
-    }
+    files = {f"{n}.gz": gzip.compress(content) for n, content in fashion_files(60, 40).items()}
     server.files = {f"/{name}": content for name, content in files.items()}
     published = torchvision().datasets.FashionMNIST
     resources = [(name, hashlib.md5(content).hexdigest()) for name, content in files.items()]

@@ -79,9 +79,8 @@ def test_units_of_a_group_are_columns_of_the_activations(layer):
     for group, units in NETWORK.widths[layer].items():
         names += [group] * units
     for group in (*map(frozenset, "ABC"), SHARED):
-        assert [names[unit] for unit in units_of(NETWORK, layer, group)] == [group] * names.count(
-            group
-        )
+        columns = units_of(NETWORK, layer, group)
+        assert [names[unit] for unit in columns] == [group] * names.count(group)
     assert list(units_of(NETWORK, layer, {"A", "B"})) == []
 
 

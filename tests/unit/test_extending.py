@@ -59,10 +59,9 @@ def test_the_profile_of_the_page_is_valid(site):
 
 def test_a_wrong_option_of_a_plugin_is_refused_with_its_range(site, tmp_path):
     text = FILES["workflow/config/mine.yaml"].replace("share_above: 0.2", "share_above: 2")
-    (tmp_path / "mine.yaml").write_text(text)
-    done = python(
-        site, "-m", "pam.cli", "config", "--config", str(tmp_path / "mine.yaml"), "--check"
-    )
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    done = python(site, "-m", "pam.cli", "config", "--config", str(path), "--check")
     assert done.returncode == 2
     assert "merging.active_most.share_above: must be less than or equal to 1, not 2" in done.stderr
 

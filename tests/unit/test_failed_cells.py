@@ -139,9 +139,8 @@ def test_a_layer_without_units(kept, tmp_path, monkeypatch):
     for name in ("measurements", "accuracies"):
         rows = read_table(run.paths.results, name)
         broken = rows[rows["merging"] == "broken"]
-        assert set(zip(broken["strength"], broken["status"], strict=True)) == set(
-            enumerate(expected)
-        )
+        pairs = zip(broken["strength"], broken["status"], strict=True)
+        assert set(pairs) == set(enumerate(expected))
     told = f"‡ B1 none broken, halves, seed 0: collapsed: {reason}"
     assert (told in table_of(run)) == (kept == 0)
     if not kept:
@@ -186,9 +185,7 @@ def test_data_that_cannot_be_had(tmp_path, capsys, monkeypatch):
     assert description.read_bytes() == before
     assert [run.train("A"), run.train("B")] == [0, 0]
     run.finish("none", "broken")
-    assert all(
-        read_json(path)["status"] == "data_missing" for path in run.paths.records(run.config)
-    )
+    assert {read_json(one)["status"] for one in run.paths.records(run.config)} == {"data_missing"}
     assert statuses(run) == {"none": {"data_missing"}, "broken": {"data_missing"}}
     assert set(read_table(run.paths.results, "measurements")["combination"]) == {"A", "B", "A&B"}
     failures = read_text_table(run.paths.results, "failures")

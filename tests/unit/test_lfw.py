@@ -121,10 +121,8 @@ def test_images_are_the_centre_made_smaller(root):
 def test_the_archive_is_read_as_the_folder(root, packed_root):
     unpacked, packed = (pam.data.load("lfw", one, size=24) for one in (root, packed_root))
     assert same_data(packed, unpacked)
-    assert sorted(path.name for path in (packed_root / "lfw-py").iterdir()) == [
-        "lfw-deepfunneled.tgz",
-        "lfw_attributes.txt",
-    ]
+    names = sorted(path.name for path in (packed_root / "lfw-py").iterdir())
+    assert names == ["lfw-deepfunneled.tgz", "lfw_attributes.txt"]
 
 
 def test_another_archive_is_refused(packed_root):

@@ -95,15 +95,9 @@ def test_layers_that_are_not_searched_are_shared():
 
 def test_the_noise_can_follow_the_width_of_the_layer():
     """A fixed variance of 0.1 times the units of f4 finds what a variance per unit finds."""
-    by_width = pam(layers=["f4"], alpha=0.6, samples=96)
-    fixed = pam(
-        layers=["f4"],
-        alpha=0.6,
-        samples=96,
-        noise_unit="absolute",
-        noise_variance=0.1 * 2 * WIDTHS[3],
-    )
-    absolute = pam(layers=["f4"], alpha=0.6, samples=96, noise_unit="absolute")
+    options = {"layers": ["f4"], "alpha": 0.6, "samples": 96}
+    by_width, absolute = pam(**options), pam(**options, noise_unit="absolute")
+    fixed = pam(**options, noise_unit="absolute", noise_variance=0.1 * 2 * WIDTHS[3])
     assert by_width.notes["layers"] == fixed.notes["layers"] != absolute.notes["layers"]
     assert by_width.groups() == fixed.groups()
 

@@ -213,9 +213,7 @@ def test_the_plan_says_what_it_does_not_know_and_writes_nothing(tmp_path, monkey
 
 
 def test_a_pruner_counts_where_it_prunes():
-    text = CONFIG.format(device="cpu").replace(
-        "[0.2, 0.5, 0.6]}", "[0.2, 0.5, 0.6], mergings: [x]}"
-    )
+    text = CONFIG.format(device="cpu").replace("0.6]}", "0.6], mergings: [x]}")
     config = parse_config(text.replace("none: {}}", "none: {}, x: {method: none}}", 1), "c.yaml")
     stages = Plan(config, "tiny", (1, 8, 32), 70, LAUNCHES_ONLY).stages()
     epoch = 2 * 13 * 2
@@ -265,11 +263,9 @@ def test_bad_options_are_named(tmp_path, capsys):
     ],
 )
 def test_the_length_of_a_path_is_foreseen(row, strengths, networks):
-    text = CONFIG.format(device="cpu").replace(
-        "taylor: {strengths: [0.2, 0.5, 0.6]}", f"mine_{row}"
-    )
     method, _, settings = row.partition(": {")
-    text = text.replace(f"mine_{row}", f"mine: {{method: {method}, {settings}")
+    mine = f"mine: {{method: {method}, {settings}"
+    text = CONFIG.format(device="cpu").replace("taylor: {strengths: [0.2, 0.5, 0.6]}", mine)
     pruning = parse_config(text, "c.yaml").experiment("tiny").pruning["mine"]
     assert expected_length(pruning) == pytest.approx((strengths, networks), abs=0.05)
 

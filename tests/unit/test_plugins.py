@@ -53,9 +53,7 @@ def test_a_layerwise_search_is_repeated_with_its_retraining():
 def test_random_groups_are_drawn_from_all_units_with_the_seed():
     networks = make_networks(widths=(4, 8, 30, 20))
     settings = {**OF_PAM, "alpha": 0.5, "retrain": STILL}
-    one, again, other = (
-        merge(networks, "random", DATA, seed=seed, **settings) for seed in (0, 0, 1)
-    )
+    one, again, other = (merge(networks, "random", DATA, seed=n, **settings) for n in (0, 0, 1))
     assert same_bits(one, again)
     assert not same_bits(one, other)
     of_pam = merge(networks, "pam", DATA, seed=0, **settings)
@@ -213,10 +211,8 @@ def test_scratch_trains_no_network_that_is_not_taken():
 def test_further_epochs_of_one_rate_are_one_stage():
     schedule = schedule_from({"stages": [{"epochs": 2, "learning_rate": 0.1}], "batch_size": 8})
     found = extended(schedule, [0.1, 0.1, 0.2, 0.1])
-    assert [(s.epochs, s.learning_rate) for s in found.stages] == [
-        *((2, 0.1), (2, 0.1)),
-        *((1, 0.2), (1, 0.1)),
-    ]
+    stages = [(stage.epochs, stage.learning_rate) for stage in found.stages]
+    assert stages == [(2, 0.1), (2, 0.1), (1, 0.2), (1, 0.1)]
     assert (found.batch_size, found.momentum) == (schedule.batch_size, schedule.momentum)
 
 

@@ -69,10 +69,8 @@ def test_jobs_weigh_what_they_took_in_the_reference_run(plan, pass_time, capsys)
     stages = sorted({due.cell.stage for due in plan.due})
     rows = [f"{stage},{100 if stage == 'prune' else 0}" for stage in stages]
     reference.write_text("\n".join(["rule,wall_s", *rows, ""]))
-    run, prunings = (
-        Progress(plan.due, plan.paths),
-        [number for number, due in enumerate(plan.due) if due.cell.stage == "prune"],
-    )
+    run = Progress(plan.due, plan.paths)
+    prunings = [number for number, due in enumerate(plan.due) if due.cell.stage == "prune"]
     pass_time(60)
     finish(plan, prunings[0] + 1)
     run.look()

@@ -84,17 +84,11 @@ def test_parents_are_the_artefacts_of_the_jobs_before(run):
         for task in "AB"
     }
     assert known["merge"]["parents"] == data | networks
-    merged = {
-        path: sha256
-        for path, sha256 in known["merge"]["artefacts"].items()
-        if path.endswith(".safetensors")
-    }
+    artefacts = known["merge"]["artefacts"].items()
+    merged = {path: sha256 for path, sha256 in artefacts if path.endswith(".safetensors")}
     assert known["prune"]["parents"] == data | networks | merged
-    assert known["measure"]["parents"].keys() == {
-        *known["merge"]["parents"],
-        *merged,
-        "pruned/tiny/none-halves-0.safetensors",
-    }
+    pruned = "pruned/tiny/none-halves-0.safetensors"
+    assert known["measure"]["parents"].keys() == {*known["merge"]["parents"], *merged, pruned}
 
 
 def test_artefact_hashes_are_of_tensors_and_of_rows(run):
@@ -103,9 +97,8 @@ def test_artefact_hashes_are_of_tensors_and_of_rows(run):
     assert known["merged/tiny/none-0.safetensors"] == tensor_hash(network.state_dict())
     path = run.artefact("measure", "none", "halves")
     rows = read_json(path)["rows"]
-    assert records(run)["measure"]["artefacts"] == {
-        "measured/tiny/none-halves-0.json": rows_hash(rows)
-    }
+    measured = records(run)["measure"]["artefacts"]
+    assert measured == {"measured/tiny/none-halves-0.json": rows_hash(rows)}
     before = rows_hash(rows)
     assert rows_hash(rows | {"resources": [], "latency": []}) == before
     rows["accuracies"][0]["accuracy"] += 1e-6

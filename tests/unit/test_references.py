@@ -82,10 +82,8 @@ def test_a_gallery_of_damaged_figures_is_one_sentence(tmp_path, content, capsys)
     origins.write_text(content)
     page = tmp_path / "gallery.md"
     assert main(["gallery", "--figures", str(tmp_path / "figures"), "--out", str(page)]) == 2
-    assert (
-        capsys.readouterr().err
-        == f"pam: error: {origins} is damaged: pam figures writes it again\n"
-    )
+    said = f"pam: error: {origins} is damaged: pam figures writes it again\n"
+    assert capsys.readouterr().err == said
     assert not page.exists()
 
 

@@ -300,11 +300,8 @@ def test_in_a_browser(text, tmp_path):
         seen = page.evaluate("document.getElementById('command').textContent")
         network = box[2]
         assert seen == network["command"] and "--combination 'A&B'" in seen
-        row = run.rows(
-            "measurements",
-            **where,
-            **{name: network[name] for name in ("merging", "seed", "strength")},
-        )
+        cell = {name: network[name] for name in ("merging", "seed", "strength")}
+        row = run.rows("measurements", **where, **cell)
         assert list(row["flops"]) == [network["flops"]]
         assert f"{100 * row['accuracy'].item():.2f} %" in page.evaluate(
             "document.getElementById('network').textContent"

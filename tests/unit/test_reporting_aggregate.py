@@ -136,9 +136,8 @@ def test_operating_points_meet_delta_and_nothing_cheaper_does(run):
     assert (points["validation_margin"] <= points["delta"] + 1e-9).all()
     measured = select(read_table(folder, "measurements"), combination="A&B")
     rated = read_table(folder, "accuracies")
-    rated["margin"] = 100 * (
-        rated["single_task_validation_accuracy"] - rated["validation_accuracy"]
-    )
+    lost = rated["single_task_validation_accuracy"] - rated["validation_accuracy"]
+    rated["margin"] = 100 * lost
     axes = ["pruning", "merging", "seed", "strength"]
     worst = rated.groupby(axes)["margin"].max()
     cells = measured.join(worst, on=axes)
@@ -150,9 +149,8 @@ def test_operating_points_meet_delta_and_nothing_cheaper_does(run):
 
 def test_separate_networks_choose_a_strength_each(tmp_path):
     write_run(tmp_path, mergings=("none",), prunings=("vibnet",), seeds=(0,))
-    points = select(read_table(tmp_path, "operating_points"), status="ok").set_index(
-        ["delta", "combination"]
-    )
+    points = select(read_table(tmp_path, "operating_points"), status="ok")
+    points = points.set_index(["delta", "combination"])
     for delta in (0.5, 1.0, 2.0):
         both, a, b = (points.loc[(delta, name)] for name in ("A&B", "A", "B"))
         assert both["strengths"] == f"A: {a['strengths']}, B: {b['strengths']}"
@@ -177,9 +175,8 @@ def test_headline_takes_the_largest_factor(run):
     assert row["low"] <= row["factor"] <= row["high"]
     assert set(headline["paper"]) == {4.87, 2.01}
     of_none = set(select(headline, against="none", **where)["merging"])
-    assert of_none == set(
-        select(matched, **where).dropna(subset="flops_vs_none_mean")["merging"]
-    ) - {"none"}
+    known = select(matched, **where).dropna(subset="flops_vs_none_mean")
+    assert of_none == set(known["merging"]) - {"none"}
 
 
 def test_a_failed_job_becomes_a_row(tmp_path):

@@ -83,18 +83,13 @@ def test_several_experiments_have_their_own_files(tmp_path):
     records = [path for name in ("one", "two") for path in write_records(tmp_path, name, **axes)]
     aggregate(records, tmp_path)
     names = {path.name for path in render_figures(tmp_path, tmp_path, only=["ratios"])}
-    assert names == {
-        f"{name}-ratios.{suffix}" for name in ("one", "two") for suffix in ("png", "svg")
-    }
+    assert names == {f"{one}-ratios.{kind}" for one in ("one", "two") for kind in ("png", "svg")}
 
 
 def test_conditions_have_their_figures_without_any_comparison(tmp_path):
     aggregate(write_validation_records(tmp_path, seeds=(0, 1)), tmp_path)
-    assert names_of(render_figures(tmp_path, tmp_path)) == {
-        "related-relatedness",
-        "fashion-exclusivity",
-        "fashion-redundancy",
-    }
+    names = names_of(render_figures(tmp_path, tmp_path))
+    assert names == {"related-relatedness", "fashion-exclusivity", "fashion-redundancy"}
 
 
 def test_a_group_that_is_pruned_away_from_every_network_has_no_panel(tmp_path):

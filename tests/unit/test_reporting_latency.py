@@ -128,15 +128,11 @@ def test_settings_have_rows_and_panels_of_their_own(run, tmp_path):
     assert (same.max() - same.min()).max() < 1e-3
     with style.house_style():
         panels = figure.draw(Run(folder), "fashion").axes
-    assert [axes.get_title(loc="left") for axes in panels] == [
-        *("single images", "batch of 64"),
-        *("", ""),
-    ]
+    titles = [axes.get_title(loc="left") for axes in panels]
+    assert titles == ["single images", "batch of 64", "", ""]
     time = "time of one pass (ms)"
-    assert [axes.get_ylabel() for axes in panels] == [
-        *(f"PyTorch\n{time}", ""),
-        *(f"ONNX Runtime\n{time}", ""),
-    ]
+    labels = [axes.get_ylabel() for axes in panels]
+    assert labels == [f"PyTorch\n{time}", "", f"ONNX Runtime\n{time}", ""]
     assert all(len(axes.collections) for axes in panels)
 
 

@@ -70,12 +70,8 @@ def test_written_rows_are_read_back(tmp_path, row):
 
 
 def test_words_that_look_like_missing_values_stay_words(tmp_path):
-    failure = dict.fromkeys(FAILURES.columns) | {
-        "experiment": "NA",
-        "reason": 'a "b", c',
-        "status": "diverged",
-    }
-    write_rows(tmp_path, FAILURES, [failure])
+    known = {"experiment": "NA", "reason": 'a "b", c', "status": "diverged"}
+    write_rows(tmp_path, FAILURES, [dict.fromkeys(FAILURES.columns) | known])
     frame = read_table(tmp_path, "failures")
     assert frame.loc[0, ["experiment", "reason", "merging"]].tolist() == ["NA", 'a "b", c', ""]
 

@@ -53,9 +53,8 @@ def test_at_full_width_it_is_torchvisions(name):
     with torch.random.fork_rng():
         torch.manual_seed(3)
         theirs = getattr(torchvision().models, name)(weights=None, num_classes=7).eval()
-    assert sum(p.numel() for p in network.parameters()) == sum(
-        p.numel() for p in theirs.parameters()
-    )
+    ours, others = (sum(p.numel() for p in one.parameters()) for one in (network, theirs))
+    assert ours == others
     counted = macs(theirs, SHAPE)
     assert macs(network.subnetwork("A"), SHAPE) == analytic_macs(network, "A") == counted
     names = _torchvision_names(network) | {
@@ -82,12 +81,8 @@ def test_at_full_width_it_is_torchvisions(name):
 def test_the_small_stem_keeps_the_map_of_the_image():
     made = architecture("resnet18", (3, 33, 32), width=0.1, stem="small")
     sides = {f"s{k}": (made.signals[made.activation(f"s{k}")]) for k in range(1, 5)}
-    assert {layer: (s.height, s.width) for layer, s in sides.items()} == {
-        "s1": (33, 32),
-        "s2": (17, 16),
-        "s3": (9, 8),
-        "s4": (5, 4),
-    }
+    maps = {layer: (s.height, s.width) for layer, s in sides.items()}
+    assert maps == {"s1": (33, 32), "s2": (17, 16), "s3": (9, 8), "s4": (5, 4)}
     assert made.units == {
         **{layer: 6 for layer in ("s1", "s1_1", "s1_2")},
         **{layer: 13 for layer in ("s2", "s2_1", "s2_2")},

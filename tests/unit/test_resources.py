@@ -39,11 +39,8 @@ def run(tmp_path):
 
 def test_jobs_are_summed_per_rule_and_the_largest_comes_first(run):
     both = rule_times(read_table(run, "resources"))
-    assert [*both[["rule", "jobs", "total"]].itertuples(index=False, name=None)] == [
-        ("prune", 6, 200.0),
-        ("train", 4, 48.0),
-        ("merge", 4, 32.0),
-    ]
+    sums = [*both[["rule", "jobs", "total"]].itertuples(index=False, name=None)]
+    assert sums == [("prune", 6, 200.0), ("train", 4, 48.0), ("merge", 4, 32.0)]
     assert [*both["cpu"]] == [100.0, 24.0, 16.0]
     assert [*both["share"]] == [200 / 280, 48 / 280, 32 / 280]
 

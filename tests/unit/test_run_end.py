@@ -37,10 +37,8 @@ def test_a_verdict_and_where_to_look(folder, monkeypatch, capsys):
     (folder / "report.html").touch()
     made = []
     monkeypatch.setattr("pam.cli.main.main", made.append)
-    assert end(folder, capsys, is_new=False)[1] == [
-        "It is complete.",
-        "The page: results/tiny/report.html",
-    ]
+    said = end(folder, capsys, is_new=False)[1]
+    assert said == ["It is complete.", "The page: results/tiny/report.html"]
     # It was empty.
     assert made == [["report", "--results", "results/tiny"]]
 

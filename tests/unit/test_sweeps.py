@@ -380,10 +380,8 @@ def test_what_two_runs_measured_alike_counts_once(tmp_path):
     every = settings.any_requests(runs)
     assert [*every["place"]] == ["VIBNet (P1)", "Taylor (P2)"]
     assert settings.outcomes(every).loc["pam"].tolist() == [2, 0, 2]
-    places = [
-        (ratios(run, "matched", some), "faces")
-        for run, some in zip(runs, (rows[:2], rows), strict=True)
-    ]
+    pairs = zip(runs, (rows[:2], rows), strict=True)
+    places = [(ratios(run, "matched", some), "faces") for run, some in pairs]
     assert [(one.run, one.pruning) for one in claims.ratios(places, claims.B1, alone=False)] == [
         (runs[0], "vibnet"),
         (runs[1], "taylor"),
@@ -403,9 +401,8 @@ def test_a_bound_is_no_outcome(tmp_path, bound):
     assert settings.outcomes(every).loc["pam"].tolist() == [0, 0, 3]
     with style.house_style():
         axes = overview._draw(every).axes[0]
-    assert not [
-        one for one in axes.collections if isinstance(one, LineCollection) and one.get_segments()
-    ]
+    lines = [one for one in axes.collections if isinstance(one, LineCollection)]
+    assert not any(one.get_segments() for one in lines)
 
 
 def test_without_a_ratio_there_is_no_picture_and_no_sentence(tmp_path):

@@ -33,10 +33,8 @@ TWO_STAGES = Schedule((Stage(2, 0.05), Stage(1, 0.01)), batch_size=16)
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     data = make_data()
     networks = [share_some(make_networks()) for _ in range(3)]
-    curves = [
-        fit(network, data, TWO_STAGES, seed)
-        for network, seed in zip(networks, (5, 5, 6), strict=True)
-    ]
+    pairs = zip(networks, (5, 5, 6), strict=True)
+    curves = [fit(network, data, TWO_STAGES, seed) for network, seed in pairs]
     assert curves[0] == curves[1]
     assert same_bits(networks[0], networks[1])
     assert not same_bits(networks[0], networks[2])

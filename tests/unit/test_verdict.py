@@ -81,8 +81,4 @@ def test_the_gap_is_where_the_fit_crosses():
     costs = np.array([8e6, 4e6, 2e6, 1e6])
     path = fit_path(["A"], {frozenset("A"): costs}, np.array([[0, 2, 0.5, 9]]), np.ones((1, 4)))
     # 2 and 0.5 are out of order: the fit has 1.25 for both.
-    assert gap_of(path, 1.0) == {
-        "above": pytest.approx(8e6),
-        "below": pytest.approx(4e6),
-        "drop": pytest.approx(1.25),
-    }
+    assert gap_of(path, 1.0) == pytest.approx({"above": 8e6, "below": 4e6, "drop": 1.25})

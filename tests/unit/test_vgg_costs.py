@@ -52,10 +52,8 @@ def test_a_shared_trunk_and_two_columns(shared, own, data):
     """Group A reads A and shared, shared reads shared: counted link by link."""
     other = data.draw(WIDTHS)
     shape = (3, 72, 72)
-    table = {
-        layer: {"shared": s, "A": a, "B": b}
-        for layer, s, a, b in zip(LAYERS, shared, own, other, strict=False)
-    }
+    columns = zip(LAYERS, shared, own, other, strict=False)
+    table = {layer: {"shared": s, "A": a, "B": b} for layer, s, a, b in columns}
     table["f8"] = {"A": 20, "B": 13}
     together = {}
     for task, column, labels in (("A", own, 20), ("B", other, 13)):
