@@ -1,6 +1,5 @@
 """docs/extending.md: its files, installed as a package of their own, do what the page says."""
 
-import json
 import re
 import tomllib
 from pathlib import Path
@@ -88,35 +87,3 @@ assert "torch" not in sys.modules and "my_plugins" not in sys.modules
         "Sources: Active (Mine et al., 2027), PAM (He et al., KDD 2021)",
         "[]",
     ], done.stderr
-
-
-def test_a_changed_plugin_touches_its_own_cells_only_and_nothing_is_imported(site):
-    code = """
-import json, sys
-from pam.source.code import code_hash, module_hashes
-from pam.config import check_plugins, load_config
-check_plugins(load_config(sys.argv[1]))
-print(json.dumps({
-    "active": code_hash("pam.stages.merge", {"pam.merging": "active", "pam.networks": "shallow"}),
-    "pam": code_hash("pam.stages.merge", {"pam.merging": "pam", "pam.networks": "lenet5"}),
-    "quiet": code_hash("pam.stages.prune", {"pam.pruning": "quiet", "pam.networks": "lenet5"}),
-    "bars": code_hash("pam.stages.prepare", {"pam.data": "bars"}),
-}))
-assert "pam.merging.activations" in module_hashes("pam.stages.merge", {"pam.merging": "active"})
-assert "torch" not in sys.modules and "my_plugins" not in sys.modules
-"""
-
-    def hashes() -> dict[str, str]:
-        done = python(site, "-c", code, str(site / "workflow" / "config" / "mine.yaml"))
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    before = hashes()
-    module = site / "my_plugins" / "active.py"
-    text = module.read_text(encoding="utf-8")
-    try:
-        module.write_text(text + "\nANOTHER_CONSTANT = 1\n", encoding="utf-8")
-        after = hashes()
-    finally:
-        module.write_text(text, encoding="utf-8")
-    assert {name for name in before if before[name] != after[name]} == {"active"}
