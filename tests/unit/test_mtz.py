@@ -42,6 +42,21 @@ def pre_activations(network, layer):
     return seen
 
 
+def n_parameters(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_full_sharing_leaves_one_group_per_hidden_layer():
+    networks = [make("A", 1), make("B", 2)]
+    merged = zip_still(networks)
+    hidden = {"c1": 3, "c2": 4, "f3": 9, "f4": 7}
+    assert {layer: merged.groups()[layer] for layer in LAYERS} == {
+        layer: {"shared": width} for layer, width in hidden.items()
+    }
+    common = n_parameters(networks[0]) - (7 + 1) * 2
+    assert n_parameters(merged) == sum(map(n_parameters, networks)) - common
+
+
 def test_different_widths_share_the_narrower_one():
     merged = zip_still([make("A", 1), make("B", 2, widths=(5, 4, 6, 8))])
     groups = merged.groups()
