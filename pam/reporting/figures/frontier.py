@@ -47,9 +47,10 @@ def draw(run: Run, experiment: str) -> Figure | None:
     rows = pd.DataFrame(chain.from_iterable(map(_rows, compared)), columns=_COLUMNS)
     matched = run.rows("matched", experiment=experiment, requirement=MEAN, delta=DEFAULT_DELTA)
     marks = select(matched, status=OK).assign(y=DEFAULT_DELTA)
-    # Panels of networks that all lose more, but for a stray one, show nothing.
+    # Beside curves, panels of networks that all lose more, but for a stray one, show nothing.
     curves = rows["x"].where(rows["kind"] != _NETWORK).groupby(rows["pruning"]).transform("count")
-    rows = rows[(curves > 0) | rows["pruning"].isin(marks["pruning"])]
+    read = (curves > 0) | rows["pruning"].isin(marks["pruning"])
+    rows = rows[read | ~read.any()]
     rows = rows[rows.groupby(["pruning", "combination"])["x"].transform("count") > 0]
     if rows.empty:
         return None
