@@ -28,7 +28,7 @@ RULES = (
     "Factors are the largest of all experiments and settings of the paper's pruners, here with "
     f"{claims.LEAST_SEEDS} seeds or more: reproduced if at least the paper's with an interval "
     "above 1, partly if the interval reaches the paper's. Condition 1 is a mean over layers and "
-    "tasks, condition 2 one over mergers and layers; that holds if pruning takes off less than "
+    "tasks; condition 2, over mergers and layers, holds if pruning takes off less than "
     f"{claims.CORRELATION_MARGIN:g} of the correlation.",
 )
 
