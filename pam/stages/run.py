@@ -99,8 +99,7 @@ def run(
     inputs = read_inputs(job, files)
     settings = settings_of(config, cell)
     hashes = {"config_hash": config_hash(settings), "code_hash": code}
-    # That of the data is empty while there is no data set.
-    hashes["data_hash"] = inputs.data_hash
+    hashes |= {"data_hash": inputs.data_hash}  # Empty while there is no data set.
     # What the artefact's own file says of it, wherever the file is taken.
     label = {**job.axes, "rule": cell.stage, **hashes}
     if only_if_changed and _is_current(record, out, hashes, parents):

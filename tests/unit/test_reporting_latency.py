@@ -51,6 +51,7 @@ def test_strengths_of_parts_and_of_groups():
     assert strength_of("shared", "0.5") == 0.5
     assert strength_of("B", "A: 0.5, B: 1") == 1.0
     assert strength_of("A&C", "A&C: 2, B: 1") == 2.0
+    assert strength_of("A", "A&C: 2, B: 1") == 2.0
 
 
 def test_times_have_the_flops_of_what_was_timed(run):

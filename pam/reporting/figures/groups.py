@@ -33,12 +33,10 @@ def draw(run: Run, experiment: str) -> Figure | None:
         return None
     looks = style.group_looks(groups["group"])
     means = spread(_varied(named(run, mean_groups(run, experiment))))
-    means["pruning"] = means["pruning"].cat.rename_categories({"": _MERGED})
-    asked = _asked(named(run, groups[["pruning", "merging"]]), levels(means["merging"]))
     # A long name would reach into the row above: rows may be as low as a bar.
-    folded = {name: textwrap.fill(name, 13) for name in asked}
-    means["pruning"] = means["pruning"].cat.rename_categories(folded)
-    asked = {folded[name]: mergings for name, mergings in asked.items()}
+    means["pruning"] = means["pruning"].cat.rename_categories(_folded)
+    every = _asked(named(run, groups[["pruning", "merging"]]), levels(means["merging"]))
+    asked = {_folded(name): mergings for name, mergings in every.items()}
     heights = [max(1.15, 0.17 * len(asked[name]) + 0.3) for name in levels(means["pruning"])]
     size, labels = (1.75, sum(heights) / len(heights)), ("neurons (channels)", "")
     shared = {"sharex": "col", "sharey": "row", "height_ratios": heights}
@@ -59,6 +57,10 @@ def draw(run: Run, experiment: str) -> Figure | None:
     for axes in panels.grid[0]:
         axes.set_xlim(0, 1.2 * axes.dataLim.x1)
     return panels.with_legend(style.patches(looks.values()))
+
+
+def _folded(name: str) -> str:
+    return textwrap.fill(name or _MERGED, 13)
 
 
 def _asked(rows: pd.DataFrame, mergings: Sequence[str]) -> dict[str, list[str]]:

@@ -65,9 +65,7 @@ def _looks(run: Run, experiment: str, rows: pd.DataFrame) -> dict[str, style.Loo
         if merging in pruned:
             known[look.label] = look
         for pruning in run.names.order_prunings(of.loc[~of["own"], "pruning"]):
-            label = run.names.row(merging, pruning)
-            known[label] = look._replace(label="")
-    for label in reversed(known):
-        if not known[label].label:
-            known[label] = next(spare)._replace(label=label)
+            known[run.names.row(merging, pruning)] = None
+    others = [label for label, look in known.items() if look is None]
+    known.update((label, next(spare)._replace(label=label)) for label in reversed(others))
     return known

@@ -144,7 +144,9 @@ def latency(run: Run, experiment: str) -> Document | None:
         return None
     n = points["seed"].nunique()
     combinations = order_combinations(points["combination"])
-    shown = [*speed_ups(run, experiment, pooled(combinations))]
+    pools, alone = pooled(combinations), {name: [name] for name in combinations}
+    every = [*speed_ups(run, experiment, pools | alone)]
+    shown = [row for row in every if row["combination"] in pools]
     rows = [
         [
             *(run.names.pruning(row["pruning"]), f"{row['threads']:.0f}"),
@@ -154,8 +156,11 @@ def latency(run: Run, experiment: str) -> Document | None:
         ]
         for row in shown
     ]
-    every = speed_ups(run, experiment, {name: [name] for name in combinations})
-    numbers = [SPEED_UPS.format_row({one: row[one] for one in SPEED_UPS.columns}) for row in every]
+    numbers = [
+        SPEED_UPS.format_row({one: row[one] for one in SPEED_UPS.columns})
+        for row in every
+        if row["combination"] in alone
+    ]
     machine = timed_on(run, experiment)
     notes = [UNSTEADY_NOTE] if any(row["unsteady"] for row in shown) else []
     header = ["pruning", "threads", "backend", "batch", "tasks", "merging", "ms"]
