@@ -55,6 +55,11 @@ def test_the_order_against_a_slow_reference(information, labels):
         assert order == slow[: min(12, len(scores) - 1)]
 
 
+@pytest.mark.parametrize(("units", "steps"), [(1, 0), (2, 1), (12, 11), (13, 12), (40, 12)])
+def test_one_unit_stays_and_no_more_than_twelve_go(units, steps):
+    assert removal_order(torch.zeros(units, dtype=torch.float64)) == list(range(steps))
+
+
 def test_information_of_a_unit_is_the_estimate_of_its_standardised_output():
     sample = draw_sample(DATA, 48, seed=5)
     activations = collect(NETWORK, sample.images, ["f4"])["f4"]

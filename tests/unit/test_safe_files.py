@@ -18,6 +18,7 @@ import pam
 from pam import ConfigError, DataError
 from pam.data import sources
 from pam.data.sources import Folder, TarArchive, ZipArchive
+from pam.data.store import load_dataset, save_dataset
 from pam.deploy import FORMATS
 from pam.deploy.exported import PROGRAMS, format_module
 from pam.files import read_json, read_tensors
@@ -73,6 +74,16 @@ def test_loading_a_strangers_file_runs_no_code(reader, evil):
         READERS[reader](path)
     assert str(path) in str(caught.value)
     assert not (path.parent / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["train.safetensors", "dataset.json"])
+def test_a_prepared_data_set_runs_no_code(name, evil, tmp_path):
+    sizes = {"train_strips": 9, "validation_strips": 5, "test_strips": 5}
+    save_dataset(pam.data.load("digits", **sizes), tmp_path / "data")
+    evil.replace(tmp_path / "data" / name)
+    with pytest.raises(DataError, match=name):
+        load_dataset(tmp_path / "data")
+    assert not (tmp_path / "ran").exists()
 
 
 FORBIDDEN = {
