@@ -130,18 +130,32 @@ def test_settings_have_rows_and_panels_of_their_own(run, tmp_path):
     with style.house_style():
         panels = figure.draw(Run(folder), "fashion").axes
     titles = [axes.get_title(loc="left") for axes in panels]
-    assert titles == ["single images", "batch of 64", "", ""]
-    time = "time of one pass (ms)"
+    assert titles == ["single images", "batch of 64", *[""] * 6]
+    runners = [
+        "PyTorch, 1 task",
+        "PyTorch, 2 tasks",
+        "ONNX Runtime, 1 task",
+        "ONNX Runtime, 2 tasks",
+    ]
     labels = [axes.get_ylabel() for axes in panels]
-    assert labels == [f"PyTorch\n{time}", "", f"ONNX Runtime\n{time}", ""]
+    assert labels[1::2] == [""] * 4
+    assert labels[::2] == [f"{runner}\ntime of one pass (ms)" for runner in runners]
     assert all(len(axes.collections) for axes in panels)
 
 
-def test_one_setting_is_one_panel_and_the_same_bytes_every_time(run, tmp_path):
+def test_a_panel_holds_networks_of_its_number_of_tasks_and_has_the_same_bytes_every_time(
+    run, tmp_path
+):
     with style.house_style():
-        (axes,) = figure.draw(Run(run), "fashion").axes
-    assert axes.get_title(loc="left") == "single images"
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+        panels = figure.draw(Run(run), "fashion").axes
+    timed = pd.read_csv(run / "latency.csv")
+    numbers = timed["combination"].str.count("&")
+    assert numbers.nunique() == len(panels) == 2
+    for axes, number in zip(panels, [0, 1], strict=True):
+        assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+        faint = axes.collections[0].get_offsets()
+        assert len(faint) == (numbers == number).sum()
+        assert sorted(faint[:, 1]) == pytest.approx(sorted(timed["median_ms"][numbers == number]))
     drawn = [render_figures(run, tmp_path / name, only=["latency"]) for name in "ab"]
     one, other = ([path.read_bytes() for path in paths] for paths in drawn)
     assert one == other and len(one) == 2

@@ -73,6 +73,8 @@ def test_every_sweep_has_a_row_of_panels(tmp_path):
     assert list(figure.axes[0].get_xticks()) == [0, 50, 100]
     assert list(figure.axes[3].get_xticks()) == [8, 16, 32]
     assert sweeps.draw(run, "overlap_50") is None
+    (said,) = sweeps.notes(run, "overlap_0")
+    assert said == "2 tasks · pruned by VIBNet (P1) where nothing else is named"
 
 
 def test_a_merging_pruned_twice_has_two_looks(tmp_path):

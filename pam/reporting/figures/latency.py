@@ -7,7 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
 from pam.reporting.figures import style
-from pam.reporting.figures.panels import facets, lines, log_axis, named, scatter
+from pam.reporting.figures.panels import (
+    facets,
+    log_axis,
+    marked_lines,
+    merging_looks,
+    named,
+    scatter,
+)
 from pam.reporting.names import backend_name, size_name
 from pam.reporting.run import Run
 from pam.reporting.statistics.latency import (
@@ -21,14 +28,10 @@ from pam.reporting.statistics.latency import (
 SOURCES = ("latency", "measurements")
 TITLE = "Does less computation take less time?"
 NOTE = (
-    "faint: sub-networks, one per combination, seed, strength and pruning; median over rounds of "
-    "one forward pass · lines: median of at least four sub-networks of similar FLOPs, for the "
-    "fewest tasks (dashed) and for all · dotted: time in proportion to FLOPs, through the most "
-    "costly ones"
+    "faint: sub-networks of the fewest tasks and of all, one per combination, seed, strength and "
+    "pruning; median over rounds of one forward pass · lines: median of at least four sub-networks "
+    "of similar FLOPs · dotted: time in proportion to FLOPs, through the most costly ones"
 )
-
-_MARKERS = "os^DPXv<>p*hd"
-"""By how many tasks run; the last one for all that are more."""
 
 _BINS_PER_DECADE = 5
 _LEAST = 4
@@ -45,62 +48,59 @@ def notes(run: Run, experiment: str) -> list[str]:
 
 
 def draw(run: Run, experiment: str) -> Figure | None:
-    """Return a panel per number of threads, backend and batch size; None without timings."""
+    """Return a panel per threads, backend, number of tasks and batch size; None without timings."""
     timed = timed_networks(run, experiment)
     if timed.empty:
         return None
+    ends = timed["n_tasks"].agg(["min", "max"])
+    timed = timed[timed["n_tasks"].isin(ends)]
     several = {name: timed[name].nunique() > 1 for name in ("threads", "backend")}
-    rows, columns = {}, {}
+    runners, columns = {}, {}
     for threads, backend, batch in order_settings(timed):
         words = [f"{threads:.0f} thread{'s' * (threads > 1)}"] * several["threads"]
         words += [backend_name(backend)] * several["backend"]
-        rows[threads, backend] = ", ".join(words)
+        runners[threads, backend] = words
         columns[batch] = f"batch of {batch:.0f}" if batch > 1 else "single images"
-    looks = style.merging_looks(run.names, timed["merging"])
-    sizes = {
-        n: style.Look(size_name(n), style.GREY, _MARKERS[min(int(n), len(_MARKERS)) - 1])
-        for n in sorted(timed["n_tasks"].unique())
+    rows = {
+        (*runner, n): ", ".join([*words, size_name(n)])
+        for runner, words in runners.items()
+        for n in dict.fromkeys(ends)
     }
-    runners = [rows[one] for one in zip(timed["threads"], timed["backend"], strict=True)]
+    looks = merging_looks(run, experiment, timed["merging"])
+    keys = zip(timed["threads"], timed["backend"], timed["n_tasks"], strict=True)
     timed = named(run, timed).assign(
         x=1e-6 * timed["flops"],
-        runner=pd.Categorical(runners, list(rows.values())),
+        row=pd.Categorical([rows[key] for key in keys], list(rows.values())),
         batch=timed["batch_size"].astype("category").cat.rename_categories(columns),
     )
     # In an order that depends on nothing, so that no merger hides the others.
+    timed = timed.sample(frac=1, random_state=0)
     labels = ("computation of one image (MFLOPs)", "time of one pass (ms)")
-    panels = facets(
-        timed.sample(frac=1, random_state=0), "runner", "batch", (4.6, 2.9), labels, sharex=True
-    )
-    look = {"style": "n_tasks", "markers": {n: one.marker for n, one in sizes.items()}}
-    look |= {"s": 7, "alpha": 0.35, "rasterized": True}
+    panels = facets(timed, "row", "batch", (4.0, 2.2), labels, sharex=True, sharey="col")
+    faint = {"s": 8, "alpha": 0.35, "rasterized": True}
     for axes, points in panels:
-        scatter(axes, points, "x", "median_ms", "merging", looks, **look)
+        scatter(axes, points, "x", "median_ms", "merging", looks, **faint)
         axes.set(xscale="log", yscale="log")
         _medians(axes, points, looks)
         # Half the FLOPs would take half the time.
         costly = points[points["x"] >= points["x"].quantile(0.95)]
         per_flop = (costly["median_ms"] / costly["x"]).median()
-        ends = np.array(
-            [max(points["x"].min(), points["median_ms"].min() / per_flop), points["x"].max()]
-        )
-        axes.plot(ends, per_flop * ends, ls=":", color=style.GREY, lw=1.0, zorder=3)
+        shortest = max(points["x"].min(), points["median_ms"].min() / per_flop)
+        line = np.array([shortest, points["x"].max()])
+        axes.plot(line, per_flop * line, ls=":", color=style.GREY, lw=1.0, zorder=3)
         log_axis(axes.xaxis)
         log_axis(axes.yaxis)
-    # Colours alone: not every merger has a line.
-    mergings = style.patches(look._replace(hatch="") for look in looks.values())
-    return panels.with_legend(mergings + style.marks(sizes.values(), "none"))
+    return panels.with_legend(style.marks(looks.values()))
 
 
 def _medians(axes: Axes, points: pd.DataFrame, looks: dict[str, style.Look]) -> None:
-    """Draw medians in bins of equal width in the logarithm of FLOPs, of the fewest and most tasks.
+    """Draw medians in bins of equal width in the logarithm of FLOPs.
 
     Lines have white edges, seen on marks of their own colour.
     """
-    ends = {points["n_tasks"].min(): (3, 1), points["n_tasks"].max(): ""}
     bins = np.floor(_BINS_PER_DECADE * np.log10(points["flops"])).rename("bin")
-    binned = points[points["n_tasks"].isin(ends)].groupby(["merging", "n_tasks", bins])
+    binned = points.groupby(["merging", bins], observed=True)
     middle = binned[["x", "median_ms"]].median()[binned.size() >= _LEAST].reset_index()
-    look = {"style": "n_tasks", "dashes": ends, "linewidth": 1.6, "zorder": 4}
+    look = {"linewidth": 1.6, "zorder": 4}
     look["path_effects"] = [Stroke(linewidth=3.0, foreground="white"), Normal()]
-    lines(axes, middle, "x", "median_ms", "merging", looks, **look)
+    marked_lines(axes, middle, "x", "median_ms", "merging", looks, **look)

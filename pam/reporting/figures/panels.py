@@ -168,20 +168,14 @@ def scatter(
         sns.scatterplot(rows, x=x, y=y, ax=axes, **arguments)
 
 
-def lines(
-    axes: Axes, rows: pd.DataFrame, x: str, y: str, column: str, looks: Mapping, **look: object
-) -> None:
-    """Draw a line per value of a column."""
-    if len(rows):
-        sns.lineplot(rows, x=x, y=y, estimator=None, ax=axes, **_colours(column, looks), **look)
-
-
 def marked_lines(
     axes: Axes, rows: pd.DataFrame, x: str, y: str, column: str, looks: Mapping, **look: object
 ) -> None:
-    """Draw the same with a marker at every mean."""
-    points = {"dashes": False, "markersize": 4, "mew": 0.4} | _markers(column, looks)
-    lines(axes, rows, x, y, column, looks, **(points | look))
+    """Draw a line per value of a column, with a marker at every mean."""
+    if len(rows):
+        points = {"dashes": False, "markersize": 4, "mew": 0.4, "estimator": None, "ax": axes}
+        points |= _colours(column, looks) | _markers(column, looks) | look
+        sns.lineplot(rows, x=x, y=y, **points)
 
 
 def hollow(

@@ -13,6 +13,7 @@ from pam.reporting.figures.panels import (
     levels,
     merging_looks,
 )
+from pam.reporting.names import size_name
 from pam.reporting.run import Run
 from pam.reporting.statistics.matched import DEFAULT_DELTA
 from pam.reporting.statistics.variants import REQUESTS, sweep_rows
@@ -24,6 +25,17 @@ NOTE = (
     "experiments that differ in one thing alone · bars: 95 % interval over seeds, of two seeds "
     "their range · hollow: at most · no mark: not run, or a seed never comes that close"
 )
+
+
+def notes(run: Run, experiment: str) -> list[str]:
+    """Return what rows have in common that their names and the axis do not say."""
+    rows = sweep_rows(run)
+    pruners = [run.names.pruning(one) for one in rows.loc[rows["own"], "pruning"].unique()]
+    sizes = rows.groupby("experiment")["n_tasks"].max()
+    numbers = [size_name(n) for n in sizes.unique()] if sizes.nunique() == 1 else []
+    return [
+        " · ".join([*numbers, f"pruned by {' and '.join(pruners)} where nothing else is named"])
+    ]
 
 
 def draw(run: Run, experiment: str) -> Figure | None:
