@@ -52,27 +52,8 @@ def draw(run: Run, experiment: str) -> Figure | None:
     timed = timed_networks(run, experiment)
     if timed.empty:
         return None
-    ends = timed["n_tasks"].agg(["min", "max"])
-    timed = timed[timed["n_tasks"].isin(ends)]
-    several = {name: timed[name].nunique() > 1 for name in ("threads", "backend")}
-    runners, columns = {}, {}
-    for threads, backend, batch in order_settings(timed):
-        words = [f"{threads:.0f} thread{'s' * (threads > 1)}"] * several["threads"]
-        words += [backend_name(backend)] * several["backend"]
-        runners[threads, backend] = words
-        columns[batch] = f"batch of {batch:.0f}" if batch > 1 else "single images"
-    rows = {
-        (*runner, n): ", ".join([*words, size_name(n)])
-        for runner, words in runners.items()
-        for n in dict.fromkeys(ends)
-    }
     looks = merging_looks(run, experiment, timed["merging"])
-    keys = zip(timed["threads"], timed["backend"], timed["n_tasks"], strict=True)
-    timed = named(run, timed).assign(
-        x=1e-6 * timed["flops"],
-        row=pd.Categorical([rows[key] for key in keys], list(rows.values())),
-        batch=timed["batch_size"].astype("category").cat.rename_categories(columns),
-    )
+    timed = _placed(run, timed)
     # In an order that depends on nothing, so that no merger hides the others.
     timed = timed.sample(frac=1, random_state=0)
     labels = ("computation of one image (MFLOPs)", "time of one pass (ms)")
@@ -91,6 +72,33 @@ def draw(run: Run, experiment: str) -> Figure | None:
         log_axis(axes.xaxis)
         log_axis(axes.yaxis)
     return panels.with_legend(style.marks(looks.values()))
+
+
+def _placed(run: Run, timed: pd.DataFrame) -> pd.DataFrame:
+    """Return the networks of the fewest tasks and of all, with their ``row``, ``batch`` and ``x``.
+
+    Rows are named by what differs, columns of panels by the batch.
+    """
+    ends = timed["n_tasks"].agg(["min", "max"])
+    timed = timed[timed["n_tasks"].isin(ends)]
+    several = {name: timed[name].nunique() > 1 for name in ("threads", "backend")}
+    runners, columns = {}, {}
+    for threads, backend, batch in order_settings(timed):
+        words = [f"{threads:.0f} thread{'s' * (threads > 1)}"] * several["threads"]
+        words += [backend_name(backend)] * several["backend"]
+        runners[threads, backend] = words
+        columns[batch] = f"batch of {batch:.0f}" if batch > 1 else "single images"
+    rows = {
+        (*runner, n): ", ".join([*words, size_name(n)])
+        for runner, words in runners.items()
+        for n in dict.fromkeys(ends)
+    }
+    keys = zip(timed["threads"], timed["backend"], timed["n_tasks"], strict=True)
+    return named(run, timed).assign(
+        x=1e-6 * timed["flops"],
+        row=pd.Categorical([rows[key] for key in keys], list(rows.values())),
+        batch=timed["batch_size"].astype("category").cat.rename_categories(columns),
+    )
 
 
 def _medians(axes: Axes, points: pd.DataFrame, looks: dict[str, style.Look]) -> None:
