@@ -151,6 +151,7 @@ def test_a_panel_holds_networks_of_its_number_of_tasks_and_has_the_same_bytes_ev
     timed = pd.read_csv(run / "latency.csv")
     numbers = timed["combination"].str.count("&")
     assert numbers.nunique() == len(panels) == 2
+    assert [axes.get_title(loc="left") for axes in panels] == ["single images", ""]
     for axes, number in zip(panels, [0, 1], strict=True):
         assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
         faint = axes.collections[0].get_offsets()

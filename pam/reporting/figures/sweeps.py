@@ -30,12 +30,11 @@ NOTE = (
 def notes(run: Run, experiment: str) -> list[str]:
     """Return what rows have in common that their names and the axis do not say."""
     rows = sweep_rows(run)
-    pruners = [run.names.pruning(one) for one in rows.loc[rows["own"], "pruning"].unique()]
-    sizes = rows.groupby("experiment")["n_tasks"].max()
-    numbers = [size_name(n) for n in sizes.unique()] if sizes.nunique() == 1 else []
-    return [
-        " · ".join([*numbers, f"pruned by {' and '.join(pruners)} where nothing else is named"])
-    ]
+    (pruner,) = rows.loc[rows["own"], "pruning"].unique()
+    sizes = rows.groupby("experiment")["n_tasks"].max().unique()
+    number = [size_name(sizes[0])] if len(sizes) == 1 else []
+    pruned = f"pruned by {run.names.pruning(pruner)} where nothing else is named"
+    return [" · ".join([*number, pruned])]
 
 
 def draw(run: Run, experiment: str) -> Figure | None:
