@@ -8,7 +8,7 @@ import numpy as np
 
 from pam.cli.main import main
 from pam.data import MultitaskDataset, load_dataset, save_dataset
-from pam.files import stored_hash, write_json
+from pam.files import stored_hash, write_sealed
 from pam.networks import GroupedNetwork
 from pam.networks.family import load_family, save_family
 from pam.runs.cells import Cell
@@ -92,7 +92,7 @@ class Exported:
         ]
         provenance = {"parents": {f"pruned/{EXPERIMENT}/pam-taylor-0.safetensors": network_hash}}
         record = {**DONE, "rows": {"accuracies": rows}, "provenance": provenance}
-        write_json(self.measured, record)
+        write_sealed(self.measured, record)
 
 
 def scores_by(network: GroupedNetwork, data: MultitaskDataset) -> dict[str, np.ndarray]:
@@ -124,5 +124,5 @@ def make_run(folder: Path, tasks: tuple[str, ...] = ("A", "B", "C")) -> Exported
     name = f"pruned/{EXPERIMENT}/pam-taylor-0"
     artefacts = {f"{name}.safetensors": stored_hash(made.pruned), f"{name}.json": rows_hash({})}
     provenance = {"parents": parents, "artefacts": artefacts, "config": config}
-    write_json(made.pruned.with_suffix(".json"), {**DONE, "rows": {}, "provenance": provenance})
+    write_sealed(made.pruned.with_suffix(".json"), {**DONE, "rows": {}, "provenance": provenance})
     return made

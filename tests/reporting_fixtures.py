@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pam.files import read_json, write_json
+from pam.files import read_json, write_sealed
 from pam.groups import all_combinations, combination_name
 from pam.reporting.aggregate import aggregate
 from pam.reporting.run import Run
@@ -224,7 +224,7 @@ def _training_rows(
 def fail(path: Path, reason: str = "the loss is not finite") -> None:
     """Replace a record by one of a job that failed, of the same cell."""
     record = read_json(path)
-    write_json(path, record | {"status": "diverged", "reason": reason, "rows": {}})
+    write_sealed(path, record | {"status": "diverged", "reason": reason, "rows": {}})
 
 
 def write_records(
@@ -251,7 +251,7 @@ def write_records(
                     experiment, merging, pruning, seed, tasks
                 )
     for path, record in records.items():
-        write_json(path, record | {"provenance": _provenance(path)})
+        write_sealed(path, record | {"provenance": _provenance(path)})
     return list(records)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pam.files import write_json
+from pam.files import write_sealed
 from tests.reporting_fixtures import RUN, SEEDS, TASKS, Row, cell_axes, generator, record_of
 
 LAYERS = {"c2": 32, "f3": 240, "f4": 168}
@@ -90,5 +90,5 @@ def write_validation_records(folder: Path, seeds: tuple[int, ...] = SEEDS) -> li
                 name = f"redundancy/fashion/{merging}-{pruning}-{seed}.json"
                 records[folder / name] = redundancy_record("fashion", merging, pruning, seed)
     for path, record in records.items():
-        write_json(path, record)
+        write_sealed(path, record)
     return list(records)

@@ -49,7 +49,8 @@ class Run:
     def __init__(self, folder: str | Path, newest: bool = False) -> None:
         self.folder = Path(folder)
         is_aggregated = (self.folder / MANIFEST).is_file()
-        self.manifest = read_manifest(folder) if is_aggregated else Manifest(config={}, jobs={})
+        nothing = Manifest(config={}, jobs={}, seal="")
+        self.manifest = read_manifest(folder) if is_aggregated else nothing
         self._newest = newest
 
     def job(self, name: str) -> JobRecord | None:

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from pam.errors import ChangedError, DataError
 from pam.files import SEAL, file_hash
-from pam.runs.hashes import content_hash, rows_hash
+from pam.runs.hashes import content_hash
 from pam.runs.paths import path_in_run, record_of
 
 OK = "ok"
@@ -133,7 +133,7 @@ class Outline(BaseModel):
     Attributes:
         status: ``"ok"``, or how the cell failed.
         reason: why it failed, in one sentence.
-        seal: see :data:`pam.files.SEAL`; early records have none.
+        seal: see :data:`pam.files.SEAL`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -141,7 +141,7 @@ class Outline(BaseModel):
     status: str
     reason: str
     provenance: Facts
-    seal: str | None = None
+    seal: str
 
 
 class Record(Outline):
@@ -173,7 +173,7 @@ class Manifest(Part):
     jobs: dict[str, JobRecord]
     csv: dict[str, str] = Field(default_factory=dict)
     code_hash: str = ""
-    seal: str | None = None
+    seal: str
     aggregated_on: Environment = Environment()
 
 
@@ -184,6 +184,7 @@ class GivenUp(BaseModel):
     seal: str
 
 
+_Outline = TypeVar("_Outline", Outline, Record)
 _Model = TypeVar("_Model", Outline, Record, Manifest, GivenUp)
 
 
@@ -194,26 +195,25 @@ def read_record(path: str | Path) -> Record:
         DataError: if it is missing, damaged, not a record, or that of another job.
         ChangedError: if it is not what its job wrote.
     """
-    record, name = _read(Path(path), Record), path_in_run(path, path)
-    written = record.provenance.artefacts
-    if written and name not in written:
-        raise DataError(f"{path} is the record of another job: delete it and run again")
-    if written and not record.seal and written[name] != rows_hash(record.rows):
-        raise ChangedError(path)
-    return record
+    return _of_its_job(Path(path), path_in_run(path, path), Record)
 
 
 def read_outline(path: str | Path, name: str) -> Outline:
-    """Return the record of a job, its rows read only if nothing else vouches for them.
+    """Return the record of a job without its rows, as :func:`read_record`.
 
     Args:
         path: of the record.
         name: the same within the run.
     """
-    outline = _read(Path(path), Outline)
-    if not outline.seal or name not in outline.provenance.artefacts:
-        read_record(path)
-    return outline
+    return _of_its_job(Path(path), name, Outline)
+
+
+def _of_its_job(path: Path, name: str, model: type[_Outline]) -> _Outline:
+    record = _read(path, model)
+    written = record.provenance.artefacts
+    if written and name not in written:
+        raise DataError(f"{path} is the record of another job: delete it and run again")
+    return record
 
 
 def check_content(path: str | Path, name: str, known: Provenance | Facts) -> None:
@@ -226,7 +226,7 @@ def check_content(path: str | Path, name: str, known: Provenance | Facts) -> Non
     if name in known.files:
         is_same = file_hash(path) == known.files[name]
     else:
-        is_same = not known.artefacts or known.artefacts.get(name) == content_hash(path)
+        is_same = known.artefacts.get(name) == content_hash(path)
     if not is_same:
         raise ChangedError(path)
 
@@ -301,16 +301,9 @@ def _read(path: Path, model: type[_Model]) -> _Model:
     except (ValueError, OSError) as error:
         raise DataError(f"{path} {_problem(error, model)}: delete it and run again") from error
     unsealed = text.replace(f'"{SEAL}": "{value.seal}"', f'"{SEAL}": ""', 1)
-    is_sealed = value.seal == sha256(unsealed.encode()).hexdigest()
-    if not is_sealed and (value.seal is not None or _was_sealed(value)):
+    if value.seal != sha256(unsealed.encode()).hexdigest():
         raise ChangedError(path)
     return value
-
-
-def _was_sealed(value: Outline | Record | Manifest) -> bool:
-    """Tell whether a seal is gone: records tell of files since they have one."""
-    jobs = value.jobs.values() if isinstance(value, Manifest) else [value.provenance]
-    return any("files" in job.model_fields_set for job in jobs)
 
 
 def _problem(error: Exception, model: type[BaseModel]) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from pam.config import load_config
 from pam.data import store
-from pam.files import read_json, read_tensors, write_json, write_tensors
+from pam.files import read_json, read_tensors, write_json, write_sealed, write_tensors
 from pam.networks import build
 from pam.reporting.schema import TABLES
 from pam.runs.cells import Cell
@@ -180,7 +180,7 @@ def test_wrong_data(name, folder, capsys):
 def run(tmp_path_factory) -> Path:
     axes = {"seeds": (0,), "mergings": ("none", "pam")}
     folder = write_run(tmp_path_factory.mktemp("run"), **axes)
-    write_json(folder / "manifest.json", {"config": {"experiments": {}}, "jobs": {}})
+    write_sealed(folder / "manifest.json", {"config": {"experiments": {}}, "jobs": {}})
     (folder / "figures").mkdir()
     return folder
 
@@ -264,21 +264,21 @@ def test_wrong_results(command, file, change, says, results, capsys):
     one_sentence(capsys, call(command, words), f"{file} {says}")
 
 
-RECORD = '{"status": "ok", "reason": "", "rows": %s, "provenance": {}}'
+RECORD = {"status": "ok", "reason": "", "rows": {}, "provenance": {}}
 GROUP = dict.fromkeys(TABLES["groups"].columns, "many")
 RECORDS = {
     "a list": ("[]", "is no record: the file"),
-    "no status": ('{"rows": {}}', ""),
-    "an unknown status": ((RECORD % "{}").replace("ok", "broken"), "the unknown status 'broken'"),
-    "no provenance": ('{"status": "ok", "reason": "", "rows": {}}', ""),
-    "rows are a list": (RECORD % "[]", ""),
-    "a row is a number": (RECORD % '{"groups": [1]}', ""),
-    "provenance is text": ('{"status": "ok", "reason": "", "rows": {}, "provenance": "x"}', ""),
-    "an unknown table": (RECORD % '{"gruops": []}', "holds rows for 'gruops'"),
-    "a word for a number": (RECORD % json.dumps({"groups": [GROUP]}), ""),
-    "a row lacks columns": (RECORD % '{"groups": [{}]}', "groups.csv"),
-    "cut": ('{"status": "ok", "ro', ""),
-    "empty": ("", ""),
+    "no status": ({"rows": {}}, "is no record: status"),
+    "an unknown status": (RECORD | {"status": "broken"}, "the unknown status 'broken'"),
+    "no provenance": ({"status": "ok", "reason": "", "rows": {}}, "is no record: provenance"),
+    "rows are a list": (RECORD | {"rows": []}, "is no record: rows"),
+    "a row is a number": (RECORD | {"rows": {"groups": [1]}}, "is no record: rows.groups.0"),
+    "provenance is text": (RECORD | {"provenance": "x"}, "is no record: provenance"),
+    "an unknown table": (RECORD | {"rows": {"gruops": []}}, "holds rows for 'gruops'"),
+    "a word for a number": (RECORD | {"rows": {"groups": [GROUP]}}, ""),
+    "a row lacks columns": (RECORD | {"rows": {"groups": [{}]}}, "groups.csv"),
+    "cut": ('{"status": "ok", "ro', "is damaged or not JSON"),
+    "empty": ("", "is damaged or not JSON"),
 }
 
 
@@ -287,15 +287,18 @@ def records(folder) -> Path:
     """A folder in which every job left an empty record."""
     for path in map(Path, paths_in(folder).records(load_config(folder / "config.yaml"))):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(RECORD % "{}")
+        write_sealed(path, RECORD)
     return folder
 
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_wrong_record(name, records, capsys):
     record = Path(paths_in(records).record(Cell.of("train", "tiny", "A", 0)))
-    text, says = RECORDS[name]
-    record.write_text(text)
+    content, says = RECORDS[name]
+    if isinstance(content, str):
+        record.write_text(content)
+    else:
+        write_sealed(record, content)
     one_sentence(capsys, call("aggregate", commands(records)["aggregate"]), str(record), says)
 
 

@@ -13,7 +13,7 @@ from pam.cli.main import main
 from pam.cli.status import failed_lines, stage_lines
 from pam.config import Config, parse_config
 from pam.durable.locks import RUN_LOCK, hold
-from pam.files import read_json, write_json, write_sealed
+from pam.files import read_json, write_sealed
 from pam.history import changes
 from pam.history.plan import FOLLOWS, NEW, Plan, with_finished_seeds
 from pam.runs.cells import Cell, cells_of
@@ -401,7 +401,7 @@ def test_the_command_says_it_all_and_writes_nothing(run, monkeypatch, capsys):
     assert before == {path: path.stat().st_mtime_ns for path in folder.glob("results/**/*")}
     run.edit("pruning/taylor.py", "", MORE)
     job = {"rule": "train", "experiment": "e", "architecture": "lenet5", "code_hash": "0" * 12}
-    write_json("results/reference/old/manifest.json", {"config": {}, "jobs": {"j": job}})
+    write_sealed("results/reference/old/manifest.json", {"config": {}, "jobs": {"j": job}})
     lock = hold(RUN_LOCK)
     assert main(["status", "--profile", "tiny"]) == 0
     lines = capsys.readouterr().out.splitlines()

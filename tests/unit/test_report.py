@@ -13,7 +13,7 @@ import pytest
 
 from pam import DataError
 from pam.cli.main import main
-from pam.files import read_json, write_json
+from pam.files import read_json, write_sealed
 from pam.reporting.aggregate import aggregate
 from pam.reporting.pages.explorer import COSTS, NETWORKS
 from pam.reporting.pages.report import CATEGORIES, is_current, order, report_page
@@ -185,7 +185,7 @@ def failed_run(tmp_path) -> Path:
     job |= {"ended": "yesterday", "code_hash": "c0de", "config_hash": "c0ffee"}
     job |= {"data_hash": "da7a", "environment": {}}
     jobs = {"a.json": job, "b.json": {**job, "status": "diverged"}}
-    write_json(tmp_path / "manifest.json", {"config": {}, "jobs": jobs})
+    write_sealed(tmp_path / "manifest.json", {"config": {}, "jobs": jobs})
     return tmp_path
 
 
@@ -206,7 +206,7 @@ def test_rows_of_earlier_code_are_named(failed_run):
 
 
 def test_the_command_writes_the_page_beside_the_results(failed_run, capsys):
-    write_json(failed_run / "manifest.json", {"config": {"experiments": {}}, "jobs": {}})
+    write_sealed(failed_run / "manifest.json", {"config": {"experiments": {}}, "jobs": {}})
     assert main(["report", "--results", str(failed_run)]) == 0
     page = failed_run / "report.html"
     text = page.read_text()
@@ -237,7 +237,7 @@ def test_a_wrong_manifest_is_named(failed_run, change, says):
     path = failed_run / "manifest.json"
     manifest = read_json(path)
     change(manifest)
-    write_json(path, manifest)
+    write_sealed(path, manifest)
     with pytest.raises(DataError, match=says):
         report_page(failed_run)
 

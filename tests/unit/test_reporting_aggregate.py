@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from pam import DataError
-from pam.files import write_json
+from pam.files import write_sealed
 from pam.reporting.aggregate import aggregate, derive
 from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
@@ -224,7 +224,7 @@ def test_a_part_that_stands_while_another_goes_on_is_no_further_reading(tmp_path
             if name == "A":
                 row |= by_place[stands, "A"] | {"strength": strength}
     path = tmp_path / "none-vibnet-0.json"
-    write_json(path, record | {"provenance": {"rule": "measure"}})
+    write_sealed(path, record | {"provenance": {"rule": "measure"}})
     aggregate([path], tmp_path)
     (networks,) = pruned_networks(Run(tmp_path))
     a, b = networks.parts["none"][0]
@@ -248,7 +248,7 @@ def test_the_log_of_a_failure_is_that_of_the_job_it_began_with(tmp_path):
         provenance = {"rule": rule, "experiment": "fashion", "log": f"logs/{rule}.log"}
         record = {"status": "diverged", "reason": "why", "rows": {}, "provenance": provenance}
         records.append(tmp_path / f"{rule}.json")
-        write_json(records[-1], record)
+        write_sealed(records[-1], record)
     aggregate(records, tmp_path)
     assert list(read_table(tmp_path, "failures")["log"]) == ["logs/prune.log"]
 
@@ -280,6 +280,6 @@ def test_a_row_that_cannot_be_is_refused(name, tmp_path):
     (path,) = (path for path in records if "measured" in path.parts)
     record = json.loads(path.read_text())
     record["rows"]["measurements"][0] |= change
-    write_json(path, record)
+    write_sealed(path, record)
     with pytest.raises(DataError, match=re.escape(says)):
         aggregate(records, tmp_path)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pam import ConfigError, DataError
 from pam.cli import reproduction as command
-from pam.files import write_json
+from pam.files import write_sealed
 from pam.reporting.aggregate import aggregate
 from pam.reporting.figures import overview
 from pam.reporting.figures.style import source_hash
@@ -37,7 +37,7 @@ def make_run(folder, dataset="fashion_mnist", **axes):
     for path in folder.glob("*.csv"):
         path.write_text(path.read_text().replace(",fashion_mnist,", f",{dataset},"))
     jobs = {"train/A-0.json": {"status": "ok", "environment": ENVIRONMENT}}
-    write_json(folder / "manifest.json", {"config": {"seeds": [0, 1]}, "jobs": jobs})
+    write_sealed(folder / "manifest.json", {"config": {"seeds": [0, 1]}, "jobs": jobs})
     return folder
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pam.cli.main import main
-from pam.files import read_json, write_json
+from pam.files import read_json, write_sealed
 from pam.history.stale import present_code, stale_stages, stale_tables
 from pam.reporting.figures import style
 from pam.reporting.run import stale_notes
@@ -46,7 +46,7 @@ def run(tmp_path):
     def write(*earlier: str):
         for name in jobs:
             jobs[name]["code_hash"] = EARLIER if name in earlier else jobs[name]["code_hash"]
-        write_json(tmp_path / "manifest.json", manifest)
+        write_sealed(tmp_path / "manifest.json", manifest)
         return tmp_path
 
     return write
@@ -89,7 +89,7 @@ def test_a_method_that_is_no_longer_there_makes_rows_stale(run):
     folder = run()
     manifest = read_json(folder / "manifest.json")
     manifest["jobs"]["prune"]["config"]["pruning"]["method"] = "gone"
-    write_json(folder / "manifest.json", manifest)
+    write_sealed(folder / "manifest.json", manifest)
     assert stale_stages(folder) == {"fashion": {"prune": ()}}
 
 
