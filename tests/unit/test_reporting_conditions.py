@@ -66,6 +66,12 @@ def test_shares_of_a_pair_add_up(run):
     assert list(dict.fromkeys(found["task_b"])) == list(reversed(PAIRS))
 
 
+def test_the_interval_of_a_share_is_one_of_shares(run):
+    found = shares(run, "related")
+    assert found["low"].min() == 0 and found["high"].max() == 100
+    assert (found["mean"] <= found["high"]).all() and (found["mean"] >= found["low"]).all()
+
+
 def test_all_layers_are_their_sum(run):
     rows = select(run.table("relatedness"), task_b="near")
     by_seed = rows.groupby("seed")[["shared", "neurons", "removed"]].sum()

@@ -34,7 +34,8 @@ def shares(run: Run, experiment: str) -> pd.DataFrame:
         One row per (merging, pair, layer, part), pairs by increasing label information:
         ``n``, ``mean``, ``low``, ``high`` in percent of the candidates (``shared of kept``: of
         those not removed), and ``information``, the mutual information of the two tasks' labels
-        in nats. The layer ``all layers`` is the sum of the others. No rows without data.
+        in nats. Intervals end at 0 and 100. The layer ``all layers`` is the sum of the others. No
+        rows without data.
     """
     rows = run.rows("relatedness", experiment=experiment, status=OK)
     counts = ["neurons", "shared", "exclusive_a", "exclusive_b", "removed"]
@@ -50,7 +51,9 @@ def shares(run: Run, experiment: str) -> pd.DataFrame:
         information = cells["label_information_nats"].mean()
         estimates += [(*place, information, part, *mean_interval(cells[part])) for part in percent]
     columns = [*PAIR, "layer", "information", "part", *Estimate._fields]
-    return pd.DataFrame(estimates, columns=columns).sort_values("information", kind="stable")
+    found = pd.DataFrame(estimates, columns=columns)
+    ends = found[["low", "high"]].clip(0, 100)
+    return found.assign(**ends).sort_values("information", kind="stable")
 
 
 def layers_of(shared: pd.DataFrame) -> list[str]:

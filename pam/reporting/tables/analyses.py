@@ -43,7 +43,7 @@ def relatedness(run: Run, experiment: str) -> Document | None:
     return Document(
         title=f"{run.title(experiment)}: what related tasks share",
         intro="Neurons of two networks, in percent: shared, exclusive to one task, removed; pairs "
-        f"of tasks by the mutual information of their labels. {_INTERVAL}",
+        f"of tasks by the mutual information of their labels. {_INTERVAL} They end at 0 and 100.",
         tables=[
             TextTable("All layers (% of neurons)", [*header, "n", *PARTS, KEPT], whole, 3),
             TextTable("Shared (% of the kept neurons)", [*header, *layers[1:]], by_layer, 3),
