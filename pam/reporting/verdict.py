@@ -57,7 +57,8 @@ def _of_experiment(run: Run, rows: pd.DataFrame) -> Iterator[Verdict]:
             f"seed{'s' * (n != 1)}: cheapest where {DEFAULT_DELTA:g} point of validation accuracy "
             "is lost"
         )
-        sizes = sorted({1.0, compared["n_tasks"].max()})
+        # A size is left out if no request of it is likely.
+        sizes = sorted({1.0, compared["n_tasks"].max()} & {*compared["n_tasks"]})
         answers = {size_name(size): select(compared, n_tasks=size) for size in sizes}
         answers[ANY_REQUEST] = compared[compared["n_tasks"].isna()]
         yield Verdict(title, {name: _answer(run, base, of) for name, of in answers.items()})

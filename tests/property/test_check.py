@@ -135,13 +135,24 @@ def test_other_strengths_of_a_path_are_not_missing(folders, monkeypatch):
     assert "taylor" in set(check(*folders(without, rows(0)), LEVEL).of_verdict(MISSING)["pruning"])
 
 
+def test_strengths_of_seeds_that_a_run_has_not_are_no_other_machines(folders, monkeypatch):
+    sections = {"tiny": {"pruning": {name: {"path": {"start": 0.1}} for name in PRUNINGS}}}
+    monkeypatch.setattr(Run, "sections", sections)
+    reference = [one | {"strength": 0.5 + one["seed"]} for one in rows(0)]
+    found = check(*folders([one for one in reference if one["seed"] == 2], reference), LEVEL)
+    verdicts = found.cells.groupby("strength")["verdict"].agg(set).to_dict()
+    assert verdicts == {at: {IDENTICAL if at == 2.5 else NOT_TESTABLE} for at in verdicts}
+
+
 def test_one_seed_is_said_to_be_not_testable(folders, capsys):
     run, reference = folders(rows(0, seeds=[0]), rows(1))
     found = check(run, reference, LEVEL)
     assert set(found.cells["verdict"]) == {NOT_TESTABLE}
     assert found.cells["p"].isna().all()
     assert main(["check", "--results", str(run), "--reference", str(reference)]) == 0
-    assert "12 not testable: other values, and only one seed on a side" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "12 not testable: other values, and only one seed on a side" in shown
+    assert shown.splitlines()[-1].startswith("Nothing could be tested with so few seeds")
 
 
 def test_rows_of_the_same_origin_must_be_the_same(folders):

@@ -38,8 +38,7 @@ def draw(run: Run, experiment: str) -> Figure | None:
     for axes, points in panels:
         marked_lines(axes, points, "information", "mean", "part", _LOOKS)
         colours = [_LOOKS[part].colour for part in points["part"]]
-        low, high = points["low"].clip(lower=0), points["high"].clip(upper=100)
-        axes.vlines(points["information"], low, high, colours, lw=1.0)
+        axes.vlines(points["information"], points["low"], points["high"], colours, lw=1.0)
         axes.set_ylim(-3, 103)
         axes.margins(x=0.08)
         if axes in panels.grid[:, 0]:

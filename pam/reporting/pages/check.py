@@ -69,7 +69,7 @@ def _cell_lines(check: Check) -> list[str]:
             f"{_sensitivity(check):.2g} percentage points of accuracy on"
         )
     for verdict, words in (
-        (NOT_TESTABLE, "not testable: other values, and only one seed on a side"),
+        (NOT_TESTABLE, "not testable: other values, and only one seed on a side, or other seeds"),
         (MISSING, "missing: the reference has them, this run has not, or they failed"),
         (NEW, "new: the reference has not got them"),
         (ON_PATH, "elsewhere on a path: another machine keeps networks of other strengths"),
@@ -127,6 +127,8 @@ def _side(row: pd.Series, side: str) -> str:
 
 def _verdict(check: Check) -> str:
     if check.agrees:
+        if check.cells["p"].isna().all() and not check.of_verdict(NOT_TESTABLE).empty:
+            return "Nothing could be tested with so few seeds: see how many rows are identical."
         return "The run agrees with the reference."
     different = len(check.of_verdict(DIFFERENT).drop_duplicates(list(CELL)))
     missing = len(check.of_verdict(MISSING).drop_duplicates(list(CELL)))

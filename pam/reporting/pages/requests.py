@@ -71,6 +71,8 @@ def cheapest(
 ) -> str:
     """Return who is cheapest, by how much against some mergers, and who is not told apart."""
     reached = within_delta(ranked)
+    if not reached:
+        return "no row comes within δ in every seed."
     if not reached[1:]:
         return f"only {_row_name(run, reached[0], family)} comes within δ in every seed."
     known = _known_rows(reached, family)
@@ -198,7 +200,7 @@ def _standing(one: Standing, reached: Sequence[Standing]) -> str:
 
 def controls_part(run: Run, experiment: str) -> list[str]:
     """Return the tables of ratios to PAM; nothing where no control ran."""
-    ran = set(run.rows("matched", experiment=experiment)["merging"])
+    ran = _with_networks(run, experiment=experiment)
     if PAM not in ran or not ran.intersection(_BLIND):
         return []
     tables = against(run, PAM, DEFAULT_DELTA, experiment=experiment)
@@ -207,10 +209,12 @@ def controls_part(run: Run, experiment: str) -> list[str]:
 
 def costs_sentence(run: Run, experiment: str, pruning: str) -> str:
     """Return what a request costs of B1 with PAM, and of PAM with each control that ran."""
-    told = []
+    told, where = [], {"experiment": experiment, "pruning": pruning}
     for reference, mergings in ((B1, (PAM,)), (PAM, _BLIND)):
+        if reference not in _with_networks(run, **where):
+            continue
         names = {run.names.merging(name) for name in mergings}
-        tables = against(run, reference, DEFAULT_DELTA, experiment=experiment, pruning=pruning)
+        tables = against(run, reference, DEFAULT_DELTA, **where)
         ratios = [
             f"{merging} {ratio} (p = {p})"
             for table in tables
@@ -219,3 +223,9 @@ def costs_sentence(run: Run, experiment: str, pruning: str) -> str:
         ]
         told += [f"{', '.join(ratios)} of {run.names.merging(reference)}"] if ratios else []
     return "; ".join(told)
+
+
+def _with_networks(run: Run, **where: str) -> set[str]:
+    """Return the mergers that did not fail in every seed."""
+    rows = run.rows("matched", **where)
+    return {*rows.loc[rows["n"] > 0, "merging"]}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any
 
 import pandas as pd
 
@@ -10,7 +9,7 @@ from pam.reporting.names import ANY_REQUEST
 from pam.reporting.pages.requests import leaders
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import PAM
-from pam.reporting.statistics.matched import DEFAULT_DELTA, OK, REFERENCES
+from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, OK, REFERENCES, Row
 from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.statistics.variants import REQUESTS, protocols, sweep_rows
 from pam.reporting.storage import select
@@ -73,6 +72,8 @@ def _sweep(run: Run, sweep: str, rows: pd.DataFrame) -> list[TextTable]:
 def _of_the_cheaper(run: Run, lookup: Lookup, beside: str, x: float) -> str:
     """Return what any request costs with PAM of the cheaper baseline; empty if one is not known."""
     pam, *bases = (lookup.get(beside, (ANY_REQUEST, x), one) for one in (PAM, *REFERENCES))
+    if any(base and base["status"] == BOUND for base in bases):
+        return ""
     known = {
         reference: base
         for reference, base in zip(REFERENCES, bases, strict=True)
@@ -117,7 +118,7 @@ def _pruners(run: Run) -> Iterator[TextTable]:
             if row and merging == REFERENCES[0]:
                 cells[0] = "1"
             else:
-                outside = [_is_outside(one or {}, row or {}) for one in varied]
+                outside = [_is_outside((one, base), (row, base)) for one in varied]
                 strong += [(len(body), 3 + index) for index, is_so in enumerate(outside) if is_so]
             body.append([experiment, run.names.merging(merging), *cells])
         header = ["experiment", "merging", *map(run.names.pruning, (family, *others))]
@@ -142,8 +143,9 @@ def _protocol(run: Run, experiments: Sequence[str]) -> list[TextTable]:
         rows = [lookup.get(name, *place) for name in experiments]
         base = delta, beside[pruning], combination, REFERENCES[0]
         bases = [lookup.get(name, *base) for name in experiments]
-        cells = [ratio_cell(*pair, _B1) for pair in zip(rows, bases, strict=True)]
-        outside = [_is_outside(row or {}, rows[0] or {}) for row in rows[1:]]
+        first, *others = pairs = [*zip(rows, bases, strict=True)]
+        cells = [ratio_cell(*pair, _B1) for pair in pairs]
+        outside = [_is_outside(pair, first) for pair in others]
         compared += sum(one is not None for one in outside)
         strong += [(len(body), 5 + index) for index, one in enumerate(outside) if one]
         labels = [f"{delta:g}", run.names.pruning(pruning), combination, run.names.merging(merging)]
@@ -160,7 +162,13 @@ def _protocol(run: Run, experiments: Sequence[str]) -> list[TextTable]:
     return [table, *leaders(run, "experiment", places)]
 
 
-def _is_outside(row: dict[str, Any], first: dict[str, Any]) -> bool | None:
-    """Return whether a ratio lies outside the interval of another; None if one is not known."""
-    known = pd.Series([first.get(f"{_B1}_low"), row.get(f"{_B1}_mean"), first.get(f"{_B1}_high")])
+def _is_outside(pair: Sequence[Row | None], first: Sequence[Row | None]) -> bool | None:
+    """Return whether a ratio lies outside the interval of another; None if one is not known.
+
+    A ratio is given by its row and its baseline's.
+    """
+    if any(row is None or row["status"] != OK for row in (*pair, *first)):
+        return None
+    (row, _), (other, _) = pair, first
+    known = pd.Series([other[f"{_B1}_low"], row[f"{_B1}_mean"], other[f"{_B1}_high"]])
     return None if known.isna().any() else not known.is_monotonic_increasing

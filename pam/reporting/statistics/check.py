@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 from scipy.stats import false_discovery_control, ttest_ind_from_stats
 
@@ -26,9 +27,10 @@ ORIGIN = ("threads", "device", "config_hash", "code_hash", "data_hash")
 IDENTICAL, SAME, DIFFERENT = "identical", "same", "different"
 NOT_TESTABLE, MISSING, NEW = "not testable", "missing", "new"
 ON_PATH = "elsewhere on its path"
-"""Verdicts: the same numbers; no difference found; one found; fewer than two seeds on a side; only
-the reference has the cell, or it failed here; only the run has it; only one side has it, of a row
-whose path both sides have: where rounding differs a path keeps other networks."""
+"""Verdicts: the same numbers; no difference found; one found; fewer than two seeds on a side, or
+only seeds of a path that the other side has not; only the reference has the cell, or it failed
+here; only the run has it; only one side has it, of a path and a seed that both have: where rounding
+differs a path keeps other networks."""
 
 
 class Groups(NamedTuple):
@@ -103,8 +105,12 @@ def check(folder: str | Path, reference: str | Path, level: float) -> Check:
         DataError: if a file is missing or damaged.
     """
     runs = Run(folder), Run(reference)
-    cells = _beside(*map(_values, runs))
-    cells.loc[_on_paths(cells, runs[1]), "verdict"] = ON_PATH
+    values = [_values(run) for run in runs]
+    cells = _beside(*values)
+    on_path = _on_paths(cells, runs[1])
+    cells.loc[on_path, "verdict"] = np.where(
+        _are_of_common_seeds(cells[on_path], *values), ON_PATH, NOT_TESTABLE
+    )
     tested = cells["verdict"] == SAME
     cells["p"] = np.where(tested, welch(*groups(cells)), np.nan)
     cells["p_corrected"] = corrected(cells["p"].to_numpy())
@@ -163,6 +169,14 @@ def _on_paths(cells: pd.DataFrame, reference: Run) -> pd.Series:
     places = zip(cells["experiment"], cells["pruning"], strict=True)
     is_path = np.array([bool(settings.get(place, {}).get("path")) for place in places], bool)
     return cells["verdict"].isin((MISSING, NEW)) & both[0] & both[1] & pruned & is_path
+
+
+def _are_of_common_seeds(cells: pd.DataFrame, *sides: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which cells a side has of a seed from which both have networks of that row."""
+    row = [name for name in CELL if name not in ("strength", "combination")] + ["seed"]
+    common = sides[0][row].drop_duplicates().merge(sides[1][row].drop_duplicates())
+    index = pd.MultiIndex.from_frame
+    return index(cells[[*CELL]]).isin(index(pd.concat(sides).merge(common)[[*CELL]]))
 
 
 def _rows(run: Run, reference: Run) -> Rows:

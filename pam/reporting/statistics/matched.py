@@ -83,7 +83,9 @@ class Comparison:
         for axes, costs, beside in self._read:
             bases = beside.weighted(weights)
             for merging, read in costs.weighted(weights).items():
-                ratios = {one: paired(read, bases[one]) for one in REFERENCES if one in bases}
+                # A ratio is one of all seeds of its row.
+                whole = [one for one in REFERENCES if one in bases and _has(bases[one], read)]
+                ratios = {one: paired(read, bases[one]) for one in whole}
                 columns = _summaries(read) | _ratio_columns(ratios, len(weights), alone)
                 for index in range(len(weights)):
                     row = {name: values[index] for name, values in columns.items()}
@@ -99,7 +101,7 @@ class Comparison:
                 ratios = {
                     name: whole_frontier(seeds, beside[name], names, weights, requirement, largest)
                     for name in REFERENCES
-                    if name in beside
+                    if name in beside and {*seeds} <= {*beside[name]}
                 }
                 columns = _ratio_columns(ratios, len(weights), alone=1)
                 for index, name in enumerate([*names, ""]):
@@ -181,6 +183,11 @@ def any_request(combinations: Sequence[str], likely: Weights) -> Array:
     return weights / weights.sum()
 
 
+def _has(base: Reading, read: Reading) -> bool:
+    """Tell whether a baseline has all seeds of a row."""
+    return {*read.seeds} <= {*base.seeds}
+
+
 def _summaries(read: Reading) -> dict[str, Sequence[Any]]:
     """Return status, crossed, and mean, low and high of accuracy and FLOPs, one per request."""
     n, crossed = len(read.seeds), np.isfinite(read.costs).sum(axis=0)
@@ -220,8 +227,9 @@ def headline_rows(run: Run, names: Names) -> Iterator[dict[str, Any]]:
     """Yield the rows of ``headline.csv`` from ``matched.csv``.
 
     One row per experiment, pruning, delta, baseline and merger, for the combination with the
-    largest factor. ``factor`` is the baseline's FLOPs divided by the merger's. A baseline that is
-    itself only bounded from above, or that does not come within delta, gives no factor.
+    largest factor; bounds of a factor stand behind factors. ``factor`` is the baseline's FLOPs
+    divided by the merger's. A baseline that is itself only bounded from above, or that does not
+    come within delta, gives no factor.
     """
     matched = run.rows("matched", requirement=MEAN)
     prunings = matched.groupby("experiment")["pruning"]
@@ -239,8 +247,10 @@ def headline_rows(run: Run, names: Names) -> Iterator[dict[str, Any]]:
         )
         candidates = matched[~places.isin(bounded) & (matched["merging"] != reference)]
         candidates = candidates.dropna(subset=mean)
+        candidates = candidates.assign(is_bound=candidates["status"] != OK)
         axes = [*_AXES, "merging"]
-        for best in candidates.loc[candidates.groupby(axes)[mean].idxmin()].to_dict("records"):
+        first = candidates.sort_values([*axes, "is_bound", mean], kind="stable")
+        for best in first.drop_duplicates(axes).to_dict("records"):
             yield {name: best[name] for name in (*axes, "combination", "status")} | {
                 "against": reference,
                 "n": int(best["n"]),

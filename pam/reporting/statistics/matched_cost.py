@@ -268,4 +268,8 @@ def _paths_of(points: pd.DataFrame) -> tuple[list[str], Paths]:
             accuracies = table[tasks].to_numpy(np.float64)
         fitted = fit_path(tasks, costs, drops.to_numpy(np.float64).T, accuracies.T)
         paths.setdefault(merging, {}).setdefault(int(seed), []).append(fitted)
+    every = sorted({*points["task"]})
+    for merging, seed, parts in ((one, *two) for one in paths for two in paths[one].items()):
+        if sorted(task for path in parts for task in path.tasks) != every:
+            raise DataError(f"points lack a part, or have a task in two, of {merging}, seed {seed}")
     return names, paths

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from pam.reporting.names import Names
+from pam.reporting.names import Names, size_name
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import ALL_SHARED, B1, B2, LEVEL, PAM, RANDOM
 from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA
@@ -149,7 +149,6 @@ def _protocols(run: Run) -> Iterator[_Place]:
 
 def _titled(run: Run, experiments: Sequence[str], what: str) -> str:
     """Return what experiments have in common, and what varies."""
-    rows = run.rows("requests")
-    sizes = rows[rows["experiment"].isin(experiments)].groupby("experiment")["n_tasks"].max()
-    tasks = f", {sizes.iloc[0]:.0f} tasks" if sizes.nunique() == 1 else ""
+    sizes = {len(run.sections[name]["tasks"]) for name in experiments}
+    tasks = f", {size_name(*sizes)}" if len(sizes) == 1 else ""
     return f"{run.title(experiments[0])}{tasks}: {what}"

@@ -57,7 +57,7 @@ def sweep_rows(run: Run) -> pd.DataFrame:
     beside = [run.names.beside(name, prunings) for name in every["pruning"]]
     first = run.names.order_prunings(beside)[:1]
     every = every.assign(own=every["pruning"] == beside)[np.isin(beside, first)]
-    most = every.groupby("experiment")["n_tasks"].transform("max")
+    most = every["experiment"].map({name: len(one["tasks"]) for name, one in run.sections.items()})
     asked = [every["n_tasks"] == 1, every["n_tasks"].isna(), every["n_tasks"] == most]
     every = every.assign(request=np.select(asked, REQUESTS, ""))
     every = every[every["request"] != ""]

@@ -9,8 +9,15 @@ import pandas as pd
 from pam.reporting.names import ANY_REQUEST, Names, size_name
 from pam.reporting.published import published
 from pam.reporting.run import Run
-from pam.reporting.statistics.matched import BOUND, DEFAULT_DELTA, OK, REFERENCES
-from pam.reporting.statistics.points import gap_rows, gap_sentence, pruned, pruned_networks
+from pam.reporting.statistics.matched import (
+    BOUND,
+    DEFAULT_DELTA,
+    OK,
+    REFERENCES,
+    Weights,
+    size_requests,
+)
+from pam.reporting.statistics.points import Networks, gap_rows, gap_sentence, pruned_networks
 from pam.reporting.statistics.pruning_path import MEAN
 from pam.reporting.storage import select
 from pam.reporting.tables.cell_text import (
@@ -52,13 +59,14 @@ def comparison(run: Run, experiment: str) -> Document | None:
         tables += _tables(run, matched, paper, measured)
     else:
         tables = _tables(run, pd.concat([matched, expected]), paper, measured)
-    tables[0] = replace(tables[0], notes=[*tables[0].notes, *_gaps(run, experiment)])
+    networks = pruned_networks(run, experiment=experiment)
+    tables[0] = replace(tables[0], notes=[*tables[0].notes, *_gaps(run.names, networks)])
     if len(matched):
         tables.insert(1, cheapest_networks(run, experiment))
         tables += [_whole_frontiers(run, experiment), paths_table(run, experiment)]
     return Document(
         title=f"{run.title(experiment)} at matched accuracy",
-        intro=introduction(measured, run.likely_in_words),
+        intro=_introduction(measured, networks, run.likely_in_words),
         tables=tables,
         numbers=_numbers(run, experiment, paper),
     )
@@ -85,7 +93,7 @@ def _tables(
     names, n = run.names, int(matched["n"].max()) if len(matched) else 0
     lookup, printed = Lookup(names, matched, AXES), Lookup(names, paper, AXES)
     mergings, reported = lookup.values("merging"), printed.values("merging")
-    single = _single_task_accuracies(measured)
+    single = _single_task_accuracies(measured, run.likely)
     costs, accuracies, strong = [], [], []
     for index, place in enumerate(lookup.places("pruning", "combination")):
         labels = [names.pruning(place[0]), place[1]]
@@ -161,13 +169,15 @@ def _whole_frontiers(run: Run, experiment: str) -> TextTable:
     return replace(table, notes=[*table.notes, _NOT_COVERED])
 
 
-def _single_task_accuracies(measured: pd.DataFrame) -> dict[str, float]:
+def _single_task_accuracies(measured: pd.DataFrame, likely: Weights) -> dict[str, float]:
     """Return the mean accuracy of single-task networks per combination, size, and in all."""
     rows = measured.drop_duplicates(["combination", "seed"])
-    sizes = rows["n_tasks"].dropna().map(size_name)
-    keys = (rows["combination"], sizes, pd.Series(ANY_REQUEST, rows.index))
-    means = [rows.groupby(key)["single_task_accuracy"].mean().to_dict() for key in keys]
-    return means[0] | means[1] | means[2]
+    means = rows.groupby("combination")["single_task_accuracy"].mean().dropna()
+    requests = size_requests([*means.index], likely) if len(means) else {}
+    return means.to_dict() | {
+        size_name(size) if size else ANY_REQUEST: weights @ means / weights.sum()
+        for size, weights in requests.items()
+    }
 
 
 def _cheapest(rows: Sequence[Row | None]) -> list[int]:
@@ -190,11 +200,11 @@ def _paper_cell(row: Row, name: str, scale: float) -> str:
     return number(scale * row.get(name, np.nan), ".2f")
 
 
-def _gaps(run: Run, experiment: str) -> Iterator[str]:
+def _gaps(names: Names, networks: Sequence[Networks]) -> Iterator[str]:
     """Yield what is to say of costs that are read where a path has no network near."""
-    for row in gap_rows(pruned_networks(run, experiment=experiment), [DEFAULT_DELTA]):
-        names = run.names.merging(row["merging"]), run.names.pruning(row["pruning"])
-        yield gap_sentence(", ".join(names), row) + "."
+    for row in gap_rows(networks, [DEFAULT_DELTA]):
+        place = names.merging(row["merging"]), names.pruning(row["pruning"])
+        yield gap_sentence(", ".join(place), row) + "."
 
 
 def _paper_notes(names: Names, printed: Lookup, shown: set[tuple]) -> list[str]:
@@ -211,17 +221,18 @@ def _paper_notes(names: Names, printed: Lookup, shown: set[tuple]) -> list[str]:
     return [f"paper: as printed{computed if derived else ''}; —: not known."]
 
 
-def introduction(measured: pd.DataFrame, likely: str) -> str:
+def _introduction(measured: pd.DataFrame, networks: Sequence[Networks], likely: str) -> str:
     """Return how the comparison was made, how likely requests are, and on how much it rests."""
-    measured = measured[measured["status"] == OK]
-    n = measured["seed"].nunique()
-    paths = pruned(measured).groupby(["pruning", "merging", "seed"])["strength"].nunique()
-    least, most = (0, 0) if paths.empty else (paths.min(), paths.max())
-    networks = f"{most}" if least == most else f"{least} to {most}"
+    n = select(measured, status=OK)["seed"].nunique()
+    # Of networks that share nothing each has a path of its own.
+    merged = (seeds for one in networks for seeds in one.parts.values())
+    paths = [len(part.strengths) for seeds in merged for parts in seeds.values() for part in parts]
+    least, most = min(paths, default=0), max(paths, default=0)
+    lengths = f"{most}" if least == most else f"{least} to {most}"
     return (
         f"Costs where the tasks have lost {DEFAULT_DELTA:g} percentage point of validation "
         "accuracy on average, against the single-task networks of the same seed: read from "
-        f"monotone fits per seed and task ({networks} networks a path), geometric means over "
+        f"monotone fits per seed and task ({lengths} networks a path), geometric means over "
         f"n = {n} seeds, ratios paired by seed. {brackets(n)} “{ANY_REQUEST}”: mean over all "
         f"combinations{likely and f', {likely}'}. "
         "FLOPs in the paper's convention, multiplications and additions counted."

@@ -18,6 +18,7 @@ from pam.reporting.tables.cell_text import (
     Lookup,
     Row,
     brackets,
+    fewer,
     interval,
     noted_table,
     number,
@@ -89,13 +90,14 @@ def cheapest_networks(run: Run, experiment: str) -> TextTable:
     """Return what the operating points cost, to stand beside costs read from fitted curves."""
     points = default_points(run, experiment)
     lookup, costs = Lookup(run.names, points, _POINT), _request_costs(run, points)
-    mergings, seeds = lookup.values("merging"), points["seed"].nunique()
+    mergings = lookup.values("merging")
+    seeds = points.groupby(["pruning", "merging"])["seed"].nunique()
     asked = set(lookup.places("pruning", "merging"))
     rows = [
         [
             *(run.names.pruning(pruning), tasks),
             *(
-                _cost(costs.loc[(pruning, merging), tasks], seeds)
+                _cost(costs.loc[(pruning, merging), tasks], seeds[pruning, merging], seeds.max())
                 if (pruning, merging) in asked
                 else NOT_ASKED
                 for merging in mergings
@@ -110,12 +112,16 @@ def cheapest_networks(run: Run, experiment: str) -> TextTable:
     return noted_table(title, header, rows, 2, notes=[note], reached=NO_NETWORK)
 
 
-def _cost(flops: pd.Series, seeds: int) -> str:
-    """Return the geometric mean over seeds, if every one has a network for all combinations."""
+def _cost(flops: pd.Series, seeds: int, most: int) -> str:
+    """Return the geometric mean over seeds, if every one has a network for all combinations.
+
+    ``seeds`` is how many were measured, ``most`` how many of another row.
+    """
     known = flops.dropna()
     if len(known) < seeds:
         return f"{DASHES[NOT_REACHED]} ({len(known)}/{seeds})"
-    return interval(*np.exp(mean_interval(np.log(known))[1:]), "#.3g")
+    mean = interval(*np.exp(mean_interval(np.log(known))[1:]), "#.3g")
+    return mean + fewer({"n": seeds}, most)
 
 
 class Training(NamedTuple):
