@@ -182,6 +182,11 @@ def test_points_that_do_not_fit_are_refused():
         matched_cost(points.assign(A=0.0), 1.0)
     with pytest.raises(DataError, match="lack a task"):
         matched_cost(points[points["task"] == "A"], 1.0)
+    with pytest.raises(DataError, match="lack a part, or have a task in two, of x, seed 0"):
+        alone = points[points["task"] == "A"].assign(part="A", merging="y")
+        matched_cost(pd.concat([points, points.assign(part="A")[points["task"] == "A"]]), 1.0)
+    with pytest.raises(DataError, match="lack a part, or have a task in two, of y, seed 0"):
+        matched_cost(pd.concat([points, alone]), 1.0)
     with pytest.raises(ConfigError, match="did you mean 'worst'"):
         matched_cost(points, 1.0, "worts")
     with pytest.raises(ConfigError, match="unknown merging 'z'"):

@@ -102,6 +102,15 @@ def test_a_merger_that_failed_at_one_seed_has_the_other(tmp_path):
     assert select(requests, merging="pam")["flops_low"].isna().all()
 
 
+def test_a_ratio_is_one_of_all_seeds_of_its_row(tmp_path):
+    write_run(tmp_path, failed=("none-vibnet-1",), seeds=(0, 1), **AXES)
+    for name in ("requests", "matched", "frontiers"):
+        pam = select(read_table(tmp_path, name), merging="pam", requirement="mean")
+        assert set(pam["n"]) == {2} and pam["flops_vs_none_mean"].isna().all()
+        assert pam["flops_vs_mtz_mean"].notna().any()
+    assert set(read_table(tmp_path, "headline")["against"]) == {"mtz"}
+
+
 def test_headline_of_five_tasks_names_the_best_combination(run, tables):
     matched, _ = tables
     headline = select(read_table(run, "headline"), merging="pam", delta=1.0).set_index("against")

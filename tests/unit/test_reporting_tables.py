@@ -7,11 +7,14 @@ from pam.groups import all_combinations, combination_name
 from pam.reporting.aggregate import aggregate
 from pam.reporting.names import Names
 from pam.reporting.published import published
+from pam.reporting.run import Run
 from pam.reporting.schema import TABLES
+from pam.reporting.statistics.points import Networks, Part
 from pam.reporting.storage import read_table, read_text_table, select
 from pam.reporting.tables import SOURCES, render_tables
 from pam.reporting.tables.cell_text import BOLD_NOTE, noted_table, number, p_cell, ratio_cell
-from pam.reporting.tables.comparison import _cheapest
+from pam.reporting.tables.comparison import _cheapest, _introduction, _single_task_accuracies
+from pam.reporting.tables.networks import cheapest_networks
 from pam.reporting.tables.text_table import TextTable, latex
 from tests.reporting_fixtures import FIVE_TASKS, fail, write_records, write_run
 from tests.validation_fixtures import write_validation_records
@@ -166,6 +169,30 @@ def test_fewer_seeds_are_named_and_experiments_have_their_own_files(tmp_path):
     assert {"one-comparison.md", "two-comparison.md"} <= names
     one, two = ((tmp_path / "tables" / f"{n}-comparison.md").read_text() for n in ("one", "two"))
     assert "(n = 1)" in two and "(n = 1)" not in one
+
+
+def test_all_measured_seeds_of_a_row_count_for_its_cheapest_networks(tmp_path):
+    axes = {"mergings": ("none", "pam"), "prunings": ("vibnet",), "seeds": (0, 1)}
+    run = Run(write_run(tmp_path, failed=("none-vibnet-1",), **axes))
+    for row in cheapest_networks(run, "fashion").rows:
+        none, pam = row[2:]
+        assert none.endswith(" (n = 1)") and "(n" not in pam and "†" not in none + pam
+
+
+def test_the_length_of_a_path_is_that_of_a_part(tmp_path):
+    networks = [Part(("A",), np.ones(3), *[None] * 3), Part(("B",), np.ones(5), *[None] * 3)]
+    every = [Networks("e", "vibnet", ["A", "B"], {"none": {0: networks}})]
+    measured = pd.DataFrame({"seed": [0], "status": ["ok"]})
+    assert "(3 to 5 networks a path)" in _introduction(measured, every, "")
+
+
+def test_single_tasks_are_asked_for_as_often_as_their_mergers():
+    rows = [("A", 1, 0.8), ("B", 1, 0.9), ("A&B", 2, 0.85)]
+    measured = pd.DataFrame(rows, columns=["combination", "n_tasks", "single_task_accuracy"])
+    found = _single_task_accuracies(measured.assign(seed=0), {"A": 3.0, "B": 1.0})
+    assert found == pytest.approx(
+        {"A": 0.8, "B": 0.9, "A&B": 0.85, "1 task": 0.825, "any request": 0.825}
+    )
 
 
 def test_repeated_words_are_left_blank_only_under_the_same_words():

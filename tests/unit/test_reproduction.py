@@ -16,12 +16,13 @@ from pam.reporting.figures import overview
 from pam.reporting.figures.style import source_hash
 from pam.reporting.pages.beside import costs_and_ratios
 from pam.reporting.pages.reproduction import answer_of, read_runs, reproduction_page
+from pam.reporting.pages.requests import cheapest, costs_sentence
 from pam.reporting.published import published
 from pam.reporting.run import Run
 from pam.reporting.statistics.claims import NOT_TESTED, TOO_FEW
 from pam.reporting.storage import read_table, select
 from pam.source.modules import ROOT
-from tests.reporting_fixtures import write_records
+from tests.reporting_fixtures import fail, write_records
 from tests.validation_fixtures import write_validation_records
 
 ENVIRONMENT = {"cpu": "a processor", "cores": 2, "device": None}
@@ -108,6 +109,19 @@ def test_controls_are_compared_with_pam(tmp_path, page):
     assert "/ PAM |" in found
     rows = [line for line in found.splitlines() if "| random (control)" in line]
     assert len(rows) == len(("A", "B", "A&B", "any request"))
+
+
+def test_rows_that_failed_everywhere_leave_the_page(tmp_path):
+    run = make_run(tmp_path / "run", mergings=("none", "pam", "random"), seeds=(0, 1))
+    for path in (run / "measured").rglob("pam-*.json"):
+        fail(path)
+    manifest = (run / "manifest.json").read_bytes()
+    aggregate(sorted(run.rglob("*-*.json")), run)
+    (run / "manifest.json").write_bytes(manifest)
+    (read,) = runs = read_runs([run])
+    assert "Controls" not in sections(reproduction_page(runs))
+    assert "PAM" not in costs_sentence(read, "fashion", "vibnet")
+    assert cheapest(read, "vibnet", []) == "no row comes within δ in every seed."
 
 
 def test_notes_stand_in_the_page_as_they_are_and_the_order_of_runs_changes_nothing(runs, page):

@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection
 from pam import ConfigError, DataError
 from pam.reporting.figures import overview, style, sweeps
 from pam.reporting.pages.beside import settings_sentence
-from pam.reporting.pages.variants import protocol_tables, sweep_tables
+from pam.reporting.pages.variants import _is_outside, protocol_tables, sweep_tables
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics import claims, settings, variants
 from pam.reporting.statistics.intervals import Estimate
@@ -309,6 +309,21 @@ def test_pam_is_set_against_the_cheaper_of_both_baselines(tmp_path):
         "PAM, any request, of the cheaper of the two: at 0 1.10 [1.10, 1.10] of B1; "
         "at 50 1.25 [1.25, 1.25] of B2; at 100 1.10 [1.10, 1.10] of B1." in table.notes
     )
+    rows = [(*row[:4], row[4] | {"status": "bound"}) if row[1] == "mtz" else row for row in rows]
+    (table,) = sweep_tables(ratios(run_of(tmp_path, OVERLAPS), "requests", rows))
+    assert not any("the cheaper of the two" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("which", [None, (0, 0), (0, 1), (1, 0), (1, 1)])
+def test_of_a_bound_nobody_knows_whether_it_lies_outside(which):
+    names = [f"flops_vs_none_{end}" for end in ("mean", "low", "high")]
+    pairs = [
+        [dict(zip(names, ends, strict=True)) | {"status": "ok"} for _ in range(2)]
+        for ends in ((0.9, 0.8, 1.0), (0.6, 0.5, 0.8))
+    ]
+    if which:
+        pairs[which[0]][which[1]]["status"] = "bound"
+    assert _is_outside(*pairs) is (None if which else True)
 
 
 def test_every_setting_is_drawn_in_its_sweeps_and_counted_once(tmp_path):

@@ -210,10 +210,11 @@ def controls_part(run: Run, experiment: str) -> list[str]:
 def costs_sentence(run: Run, experiment: str, pruning: str) -> str:
     """Return what a request costs of B1 with PAM, and of PAM with each control that ran."""
     told, where = [], {"experiment": experiment, "pruning": pruning}
+    ran = _with_networks(run, **where)
     for reference, mergings in ((B1, (PAM,)), (PAM, _BLIND)):
-        if reference not in _with_networks(run, **where):
+        if reference not in ran:
             continue
-        names = {run.names.merging(name) for name in mergings}
+        names = {run.names.merging(name) for name in ran.intersection(mergings)}
         tables = against(run, reference, DEFAULT_DELTA, **where)
         ratios = [
             f"{merging} {ratio} (p = {p})"
