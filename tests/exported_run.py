@@ -8,7 +8,7 @@ import numpy as np
 
 from pam.cli.main import main
 from pam.data import MultitaskDataset, load_dataset, save_dataset
-from pam.files import stored_hash, write_sealed
+from pam.files import file_hash, stored_hash, write_sealed
 from pam.networks import GroupedNetwork
 from pam.networks.family import load_family, save_family
 from pam.runs.cells import Cell
@@ -124,5 +124,6 @@ def make_run(folder: Path, tasks: tuple[str, ...] = ("A", "B", "C")) -> Exported
     name = f"pruned/{EXPERIMENT}/pam-taylor-0"
     artefacts = {f"{name}.safetensors": stored_hash(made.pruned), f"{name}.json": rows_hash({})}
     provenance = {"parents": parents, "artefacts": artefacts, "config": config}
+    provenance["files"] = {f"{name}.safetensors": file_hash(made.pruned)}
     write_sealed(made.pruned.with_suffix(".json"), {**DONE, "rows": {}, "provenance": provenance})
     return made

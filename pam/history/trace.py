@@ -255,8 +255,6 @@ def _lines(node: Node, full: bool) -> Iterator[str]:
     yield f"{node.name}  {node.facts.get('status', '')}".rstrip()
     stem = "│ " if node.children else "  "
     for label, value in node.facts.items():
-        if label == "artefacts":
-            value = value or NOT_NOTED
         if value and label != "status" and (full or label not in _FULL):
             yield from (f"{stem} {label:{LABEL}}{text}" for text in _texts(value))
     for child in node.children:

@@ -223,11 +223,7 @@ def check_content(path: str | Path, name: str, known: Provenance | Facts) -> Non
         DataError: if it is missing.
         ChangedError: if it is another one.
     """
-    if name in known.files:
-        is_same = file_hash(path) == known.files[name]
-    else:
-        is_same = known.artefacts.get(name) == content_hash(path)
-    if not is_same:
+    if file_hash(path) != known.files.get(name):
         raise ChangedError(path)
 
 

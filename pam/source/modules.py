@@ -9,7 +9,7 @@ that a package's re-exports do not tie everything to everything.
 import ast
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,15 +83,9 @@ class Module:
             for alias in node.names:
                 yield Import(alias.name, None, alias.asname or alias.name)
         elif isinstance(node, ast.ImportFrom):
+            source = resolve_name("." * node.level + (node.module or ""), self.package)
             for alias in node.names:
-                yield Import(self._absolute(node), alias.name, alias.asname or alias.name)
-
-    def _absolute(self, node: ast.ImportFrom) -> str:
-        if not node.level:
-            return node.module or ""
-        base = self.package.split(".")
-        base = base[: len(base) - node.level + 1]
-        return ".".join([*base, node.module] if node.module else base)
+                yield Import(source, alias.name, alias.asname or alias.name)
 
     @cached_property
     def defined(self) -> frozenset[str]:

@@ -136,7 +136,7 @@ def _is_key(part: int | str) -> bool:
     return isinstance(part, int) or (re.fullmatch(r"\w+", part) is not None and part not in types)
 
 
-_WORDED = ("twice", "order", "reserved", "unknown_key", "incomplete", "too_large")
+_WORDED = ("twice", "order", "reserved", "unknown_key", "incomplete", "too_large", "conflict")
 """Problems whose messages are whole sentences."""
 
 

@@ -11,15 +11,12 @@ from argparse import _SubParsersAction
 from pathlib import Path
 
 import pytest
-import torch
 
 import pam
 from pam.cli.main import command_module, main, make_parser
 from pam.config import load_config
 from pam.durable.stopping import Interrupted
 from pam.files import read_json
-from pam.networks import build
-from pam.networks.family import load_family, save_family
 from pam.reporting.schema import TABLES
 from pam.source.modules import ROOT
 from tests.small_run import CONFIG, Run, stand_in
@@ -237,17 +234,3 @@ def test_an_error_of_the_program_is_not_hidden(monkeypatch):
     monkeypatch.setattr("pam.cli.config.run", fails)
     with pytest.raises(OSError, match="Input/output"):
         main(["config", "--schema"])
-
-
-def test_a_family_comes_back_as_it_was(tmp_path):
-    networks = {
-        strength: build("lenet5", (1, 8, 8), 2, seed=seed, widths=(2, 2, 3, units))
-        for seed, (strength, units) in enumerate([(0.5, 4), (1e-3, 3), (16.0, 1)])
-    }
-    save_family(tmp_path / "f.safetensors", networks, {"seed": 0})
-    loaded = load_family(tmp_path / "f.safetensors")
-    assert list(loaded) == [1e-3, 0.5, 16.0]
-    images = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    for strength, network in networks.items():
-        assert loaded[strength].groups() == network.groups()
-        assert torch.equal(loaded[strength](images)["A"], network(images)["A"])

@@ -9,9 +9,7 @@ import torch
 
 from pam.data import save_dataset
 from pam.deploy import onnx_file, state_dict_file
-from pam.files import read_tensors, write_tensors
 from pam.networks.family import save_family
-from pam.stages.failures import Failure, save_failure
 from tests.exported_run import Exported, make_run
 from tests.small import make_data
 from tests.unit.test_bad_input import one_sentence
@@ -72,42 +70,6 @@ def test_a_network_is_not_overwritten(name, made, capsys):
     before = path.read_bytes()
     one_sentence(capsys, exit_code(made, {}, path), f"would overwrite {path}, which is no exported")
     assert path.read_bytes() == before
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-50])
-
-
-def failed(path: Path) -> None:
-    save_failure(path, Failure("collapsed", "task 'A' is no longer connected"))
-
-
-def not_a_number(path: Path) -> None:
-    tensors, meta = read_tensors(path)
-    write_tensors(path, {name: t * float("nan") for name, t in tensors.items()}, meta)
-
-
-def no_network(path: Path) -> None:
-    write_tensors(path, {}, {"hello": "world"})
-
-
-NETWORKS = {
-    cut: "is damaged",
-    failed: "holds no network: collapsed: task 'A' is no longer connected",
-    not_a_number: "holds NaN or infinity",
-    no_network: "holds no network",
-}
-
-
-@pytest.mark.parametrize("damage", NETWORKS, ids=lambda damage: damage.__name__)
-@pytest.mark.parametrize("stage", ["pruned", "merged"])
-def test_wrong_network(stage: str, damage: Callable[[Path], None], made, tmp_path, capsys):
-    path = tmp_path / "network.safetensors"
-    path.write_bytes(getattr(made, stage).read_bytes())
-    damage(path)
-    strength = {"--strength": "0.5"} if stage == "pruned" and damage is not no_network else {}
-    code = exit_code(made, {"--network": str(path), **strength}, tmp_path / "out")
-    one_sentence(capsys, code, NETWORKS[damage])
 
 
 def test_a_file_that_was_exported_is_no_network(made, tmp_path, capsys):

@@ -164,5 +164,6 @@ def test_a_start_that_is_none_is_named(init, said):
 
 def test_there_is_one_answer_to_what_networks_start_from():
     both = text("    init: common\n").replace("train: {", "train: {pretrained: imagenet, ")
-    with pytest.raises(ConfigError, match=r"'init' and 'train\.pretrained' are two answers"):
+    says = r"'init' and 'train\.pretrained' are two answers; leave one of them out$"
+    with pytest.raises(ConfigError, match=says):
         parse_config(both, "tiny.yaml")

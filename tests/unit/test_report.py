@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pam import DataError
 from pam.cli.main import main
 from pam.files import read_json, write_sealed
 from pam.reporting.aggregate import aggregate
@@ -221,25 +220,6 @@ def test_the_command_writes_the_page_beside_the_results(failed_run, capsys):
     assert not is_current(page, failed_run)
     assert main(["report", "--results", str(failed_run / "none")]) == 2
     assert "does not exist" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda made: made.clear(), "is no manifest: config: Field required"),
-        (lambda made: made.pop("jobs"), "is no manifest: jobs: Field required"),
-        (lambda made: made["jobs"]["a.json"].update(rule=3), "is no manifest: jobs.a.json.rule"),
-        (lambda made: made.update(config=3), "is no manifest: config"),
-        (lambda made: made.update(jobs=1), "is no manifest: jobs"),
-    ],
-)
-def test_a_wrong_manifest_is_named(failed_run, change, says):
-    path = failed_run / "manifest.json"
-    manifest = read_json(path)
-    change(manifest)
-    write_sealed(path, manifest)
-    with pytest.raises(DataError, match=says):
-        report_page(failed_run)
 
 
 @pytest.mark.parametrize(

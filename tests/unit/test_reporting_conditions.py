@@ -3,8 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pam.reporting.aggregate import aggregate
 from pam.reporting.run import Run
@@ -32,20 +30,6 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     aggregate(write_validation_records(folder), folder)
     return Run(folder)
-
-
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=4))
-def test_mean_and_interval_of_a_few_seeds(values):
-    estimate = mean_interval(values)
-    assert estimate.n == len(values)
-    assert estimate.mean == pytest.approx(np.mean(values))
-    if len(values) == 1:
-        assert np.isnan([estimate.low, estimate.high]).all()
-    else:
-        # Of two values their range; of more, wider than any single value's doubt.
-        assert estimate.low - 1e-9 <= estimate.mean <= estimate.high + 1e-9
-        if len(values) == 2:
-            assert (estimate.low, estimate.high) == (min(values), max(values))
 
 
 def test_an_estimate_leaves_unknown_values_out():

@@ -52,8 +52,9 @@ def test_a_task_of_any_name_goes_all_the_way(method, pair, tmp_path):
     cell, run = dict.fromkeys(CELL, 0), dict.fromkeys(RUN, 1)
     rows = measure_network(pruned, data, singles, cell, run)["measurements"]
     assert [row["combination"] for row in rows] == [*pair, "&".join(pair)]
-    save_family(tmp_path / "family.safetensors", {0.0: merged, 1.0: pruned})
-    assert same_bits(load_family(tmp_path / "family.safetensors")[1.0], pruned)
+    save_family(tmp_path / "family.safetensors", {1.0: pruned, 0.0: merged})
+    family = load_family(tmp_path / "family.safetensors")
+    assert list(family) == [0.0, 1.0] and same_bits(family[1.0], pruned)
 
 
 @pytest.mark.parametrize("name", ["class", "training", "A"])

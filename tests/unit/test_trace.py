@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pam.cli.main import USER_ERROR, main
-from pam.files import file_hash, read_json, read_sealed, write_json, write_sealed
+from pam.files import file_hash, read_sealed, write_json, write_sealed
 from pam.history.targets import resolve
 from pam.history.trace import CHANGED, CURRENT, NOT_NOTED, NOT_THERE, SAME, STALE, Node, trace
 from pam.source.modules import ROOT
@@ -341,11 +341,7 @@ def test_committed_figures_can_be_traced_without_any_network(profile, capsys):
     text = printed(capsys, figure)
     assert "ok" in text and "×" in text
     text = printed(capsys, REFERENCE / profile / "measurements.csv", "--row", 1)
-    if "csv" in read_json(REFERENCE / profile / "manifest.json"):
-        assert re.search(r"networks/.*-0\.json  ok", text) and NOT_THERE in text
-    else:
-        # Made when jobs did not note down their artefacts and the folders of their parents.
-        assert re.search(r"measured/.*-0\.json  ok", text) and NOT_NOTED in text
+    assert re.search(r"networks/.*-0\.json  ok", text) and NOT_THERE in text
 
 
 def test_pictures_carry_the_hash_of_their_rows_and_no_date(finished, tmp_path):

@@ -19,9 +19,7 @@ def published(name: str) -> pd.DataFrame:
     Args:
         name: ``headline`` (baseline, largest factor), ``comparison`` (accuracy in 0..1 and FLOPs
             per pruning, combination and merging), ``single_tasks`` (accuracy),
-            ``relatedness`` (label information of pairs of tasks),
-            ``redundancy`` (Pearson correlation of the most similar exclusive neurons),
-            ``exclusivity`` (accuracy of an all-shared, pruned network) or
+            ``redundancy`` (Pearson correlation of the most similar exclusive neurons) or
             ``experiments`` (what the paper ran, its stand-ins, and the profile that runs each).
 
     Raises:
