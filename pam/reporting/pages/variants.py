@@ -25,7 +25,8 @@ SWEEPS = (
 PROTOCOLS = (
     "The same data, networks, mergers and pruners; only epochs, rates, paths, or the weights from "
     "which networks start differ, as the profile says. A ratio that hangs on them says little "
-    "about mergers. Bold: outside the interval of the first column."
+    "about mergers. Bold: outside the interval of the first column, as one in six would be of an "
+    "independent run of the same protocol."
 )
 _B1 = f"flops_vs_{REFERENCES[0]}"
 
@@ -150,14 +151,12 @@ def _protocol(run: Run, experiments: Sequence[str]) -> list[TextTable]:
         strong += [(len(body), 5 + index) for index, one in enumerate(outside) if one]
         labels = [f"{delta:g}", run.names.pruning(pruning), combination, run.names.merging(merging)]
         body.append([*labels, *cells])
-    notes = [
-        f"{compared - len(strong)} of {compared} ratios lie within the interval of "
-        f"`{experiments[0]}`. Of an independent run of the same protocol about five of six would.",
-    ]
+    within = f"{compared - len(strong)} of {compared} ratios lie within the interval of"
     families = dict.fromkeys(beside.values())
     places = ((f"`{name}`", name, family) for name, family in product(experiments, families))
     header = ["δ", "pruning", "tasks", f"/ {baseline(run.names, REFERENCES[0])}", *experiments]
     title = f"Profile `{run.profile}`: {', '.join(experiments)}"
+    notes = [f"{within} `{experiments[0]}`."]
     table = TextTable(title, header, body, 4, frozenset(strong), notes)
     return [table, *leaders(run, "experiment", places)]
 
