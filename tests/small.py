@@ -2,12 +2,11 @@
 
 import torch
 
-from pam.data import MultitaskDataset, Split
+from pam.conformance.subject import SHAPE, WIDTHS, noisy_squares, same_network, with_biases
+from pam.data import MultitaskDataset
 from pam.groups import SHARED
 from pam.networks import Assembly, build
 
-SHAPE = (1, 12, 16)
-WIDTHS = (2, 3, 6, 5)
 LAYERS = ("c1", "c2", "f3", "f4")
 VGG_CONVOLUTIONS = (
     *("c1_1", "c1_2", "c2_1", "c2_2", "c3_1", "c3_2", "c3_3"),
@@ -16,39 +15,26 @@ VGG_CONVOLUTIONS = (
 TASKS = {"A": [0, 1], "B": [2], "C": [1, 3, 4]}
 STILL = {"stages": []}
 SHORT = {"stages": [{"epochs": 1, "learning_rate": 0.05}], "batch_size": 16}
+same_bits = same_network
 
 
 def make_data(samples=64, tasks="AB", seed=11, **columns):
-    """Coarse bright and dark squares with noise; label ``i`` is whether square ``i`` is bright.
+    """Coarse bright and dark squares with noise.
 
     ``columns`` replaces the label columns of single tasks, e.g. ``B=[0, 1]``.
     """
     generator = torch.Generator().manual_seed(seed)
-
-    def split(n):
-        bright = torch.rand(n, 1, 3, 4, generator=generator) < 0.5
-        squares = (60 + 120 * bright).repeat_interleave(4, 2).repeat_interleave(4, 3)
-        images = squares + torch.randint(-40, 41, squares.shape, generator=generator)
-        labels = torch.where(bright.flatten(1)[:, :5], 1, -1)
-        return Split(images.to(torch.uint8), labels.to(torch.int8))
-
+    parts = [noisy_squares(n, generator) for n in (samples, 32, 32)]
     names = [f"label {column}" for column in range(5)]
     picked = {task: columns.get(task, TASKS[task]) for task in tasks}
-    return MultitaskDataset(
-        "squares", split(samples), split(32), split(32), picked, names, [0.5], [0.3]
-    )
+    return MultitaskDataset("squares", *parts, picked, names, [0.5], [0.3])
 
 
 def make_network(task="A", seed=0, outputs=None, widths=WIDTHS):
     """A single-task network with random weights and random biases."""
     outputs = len(TASKS[task]) if outputs is None else outputs
     network = build("lenet5", SHAPE, outputs, task=task, seed=seed, widths=widths)
-    generator = torch.Generator().manual_seed(seed + 1000)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith(".bias"):
-                parameter.normal_(0, 0.3, generator=generator)
-    return network
+    return with_biases(network, seed + 1000)
 
 
 def make_networks(tasks="AB", widths=WIDTHS):
@@ -103,16 +89,6 @@ def scores_of(network, images):
     """Task -> scores, without gradients."""
     with torch.no_grad():
         return network(images)
-
-
-def same_bits(left, right):
-    """Whether two networks have the same widths and exactly the same weights."""
-    ours, theirs = left.state_dict(), right.state_dict()
-    return (
-        left.widths == right.widths
-        and list(ours) == list(theirs)
-        and all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
-    )
 
 
 def own_part(network, task):

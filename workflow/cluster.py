@@ -16,13 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import yaml
 from children import Children
 
 from pam import PamError
 from pam.runs.cells import stage_code
 from pam.runs.stages import STAGES
 from pam.source.modules import PACKAGE, ROOT
+from pam.text_files import read_yaml
 
 PROFILES = Path("workflow/profiles")
 SITE = PROFILES / "site"
@@ -65,8 +65,11 @@ def check_engine(folders: list[str]) -> str:
     """
     engine = ""
     for folder in folders:
-        profile = yaml.safe_load((ROOT / folder / FILE).read_text(encoding="utf-8"))
-        engine = (profile or {}).get("executor", engine)
+        path = ROOT / folder / FILE
+        profile = read_yaml(path) or {}
+        if not isinstance(profile, dict) or not isinstance(profile.get("executor", ""), str):
+            raise PamError(f"CLUSTER: {path} must be a mapping whose executor is a word")
+        engine = profile.get("executor", engine)
     if not engine:
         raise PamError(f"CLUSTER: none of {', '.join(folders)} names an executor, e.g. slurm")
     if engine == SLURM and shutil.which("sbatch") is None:

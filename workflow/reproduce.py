@@ -168,6 +168,12 @@ def _experiment_of(record: str) -> str:
     return Path(record).parent.name
 
 
+def _cores(word: str) -> str:
+    if word != "all" and not (word.isdecimal() and int(word)):
+        raise argparse.ArgumentTypeError(f"needs a whole number above 0, or all, not '{word}'")
+    return word
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make reproduce", description=__doc__)
     parser.add_argument("--profile", default="quick", help="name of a file in workflow/config/")
@@ -178,7 +184,9 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="folder of raw data already on disk",
     )
-    parser.add_argument("--cores", default="all", help="cores to use")
+    parser.add_argument(
+        "--cores", type=_cores, default="all", help="cores to use: a number, or all of them"
+    )
     parser.add_argument("--download", action="store_true", help="fetch raw data that is missing")
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="only show the jobs, and an estimate of hours"

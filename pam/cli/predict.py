@@ -100,4 +100,5 @@ def _csv(made: "Iterable[Prediction]", threshold: float) -> str:
             for label, score in scores.items():
                 predicted = 1 if score > threshold else -1
                 writer.writerow((one.file, task, label, f"{score:.6f}", predicted))
-    return text.getvalue()
+    # Names of files need not be UTF-8.
+    return text.getvalue().encode(errors="backslashreplace").decode()

@@ -21,9 +21,7 @@ _ROW_INCHES = 0.62
 _WHITE = 255
 
 HELP = "draw images of a data set, with each label and without it"
-EXAMPLE = (
-    "pam samples --data results/quick/data/digits_lenet5 --out figures/quick/digits_lenet5.png"
-)
+EXAMPLE = "pam samples --data results/quick/data/digits_lenet5 --out digits_lenet5.png"
 
 
 def add_arguments(parser: Parser) -> None:

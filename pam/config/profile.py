@@ -1,7 +1,7 @@
 """The one model of the configuration: every key with its meaning, unit, range and default."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
@@ -290,6 +290,11 @@ class Config(Section):
             )
         return self
 
+    @property
+    def beside(self) -> dict[str, str]:
+        """Experiment and row of ``pruning`` -> the row whose baselines it is compared with."""
+        return rows_beside(self.model_dump())
+
     def experiment(self, name: str) -> Experiment:
         """Return an experiment.
 
@@ -308,3 +313,13 @@ class Config(Section):
         for seed in seeds:
             check_known("seed", str(seed), map(str, self.seeds))
         return self.model_copy(update={"seeds": [one for one in self.seeds if one in seeds]})
+
+
+def rows_beside(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return :attr:`Config.beside` of a configuration as a manifest has it."""
+    return {
+        f"{name}.{row}": options["beside"]
+        for name, section in config.get("experiments", {}).items()
+        for row, options in section.get("pruning", {}).items()
+        if options.get("beside")
+    }

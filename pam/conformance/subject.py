@@ -113,7 +113,7 @@ class UnseenPart:
 
 
 def squares(tasks: Iterable[str], samples: int = 128) -> MultitaskDataset:
-    """Return noisy bright and dark squares; label ``i`` is whether square ``i`` is bright.
+    """Return data of :func:`noisy_squares`.
 
     The test part raises on access.
 
@@ -122,21 +122,22 @@ def squares(tasks: Iterable[str], samples: int = 128) -> MultitaskDataset:
         samples: of the training part; mergers cap the number they sample by default.
     """
     generator = torch.Generator().manual_seed(11)
-
-    def split(samples: int) -> Split:
-        bright = torch.rand(samples, 1, 3, 4, generator=generator) < 0.5
-        clean = (60 + 120 * bright).repeat_interleave(4, 2).repeat_interleave(4, 3)
-        noisy = clean + torch.randint(-40, 41, clean.shape, generator=generator)
-        labels = torch.where(bright.flatten(1)[:, :5], 1, -1)
-        return Split(noisy.to(torch.uint8), labels.to(torch.int8))
-
-    parts = split(samples), split(32), split(32)
+    parts = [noisy_squares(n, generator) for n in (samples, 32, 32)]
     columns = {task: TASKS[task] for task in tasks}
     names = [f"square {i}" for i in range(5)]
     data = MultitaskDataset("squares", *parts, columns, names, mean=[0.5], std=[0.3])
     # The data set is frozen, and checks its parts only when it is made.
     object.__setattr__(data, "test", UnseenPart())
     return data
+
+
+def noisy_squares(samples: int, generator: torch.Generator) -> Split:
+    """Return images of bright and dark squares; label ``i`` is whether square ``i`` is bright."""
+    bright = torch.rand(samples, 1, 3, 4, generator=generator) < 0.5
+    clean = (60 + 120 * bright).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    noisy = clean + torch.randint(-40, 41, clean.shape, generator=generator)
+    labels = torch.where(bright.flatten(1)[:, :5], 1, -1)
+    return Split(noisy.to(torch.uint8), labels.to(torch.int8))
 
 
 def images(shape: Sequence[int] = SHAPE, samples: int = 4) -> Tensor:
@@ -190,8 +191,8 @@ def tensors_of(network: GroupedNetwork) -> dict[str, Tensor]:
 
 
 def same_tensors(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:
-    """Return whether all tensors have the same names and bytes."""
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours)
+    """Return whether all tensors have the same names, in the same order, and bytes."""
+    return [*ours] == [*theirs] and all(torch.equal(ours[n], theirs[n]) for n in ours)
 
 
 def same_network(one: GroupedNetwork, other: GroupedNetwork) -> bool:

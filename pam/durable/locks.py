@@ -35,19 +35,20 @@ def hold(path: str | Path, patience: float = 0.0) -> int:
     """
     descriptor = _open(Path(path))
     until = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(descriptor, 0)
-            sign(path)
-            return descriptor
-        except OSError as error:
-            if time.monotonic() >= until:
-                os.close(descriptor)
-                raise PamError(
-                    f"another run is active in this folder (it holds {path}): {_holder(path)}"
-                ) from error
+    while not _take_now(descriptor):
+        if time.monotonic() >= until:
+            os.close(descriptor)
+            raise PamError(
+                f"another run is active in this folder (it holds {path}): {_holder(path)}"
+            )
         time.sleep(0.05)
+    try:
+        os.ftruncate(descriptor, 0)
+        sign(path)
+    except OSError as error:
+        os.close(descriptor)
+        raise PamError(f"cannot write {path}: {error.strerror}") from error
+    return descriptor
 
 
 def sign(path: str | Path) -> None:
@@ -105,14 +106,21 @@ def _take(path: Path, waiting: Callable[[], None]) -> int:
 
 
 def _lock(descriptor: int, waiting: Callable[[], None]) -> None:
+    if not _take_now(descriptor):
+        waiting()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _take_now(descriptor: int) -> bool:
+    """Take a lock, and tell whether that went well: another process may have it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        waiting()
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return False
     except OSError:
-        # A file system without locks: the run lock of the workflow has to do.
-        return
+        # A file system without locks: nobody can have it.
+        pass
+    return True
 
 
 def _open(path: Path) -> int:

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from pam.config import Config
+from pam.config.profile import rows_beside
 from pam.errors import DataError
 from pam.files import file_hash
 from pam.history.changes import Modules, changed_keys, differences, in_a_row
@@ -24,6 +26,8 @@ from pam.runs.paths import ORIGINS, Paths
 from pam.runs.raw_data import cell_raw_hash
 from pam.runs.record import (
     OK,
+    Facts,
+    JobRecord,
     Manifest,
     Outline,
     check_content,
@@ -215,7 +219,8 @@ class Plan:
     def _of_records(self, manifest: Manifest) -> Iterator[str]:
         """Yield what differs between the manifest and what it should be of."""
         now = settings_of(self._config, Cell("aggregate"))
-        before = {key: manifest.config.get(key) for key in now}
+        config = manifest.config | {"beside": rows_beside(manifest.config)}
+        before = {key: config.get(key) for key in now}
         if before != now:
             yield f"{changed_keys(before, now)} changed in the configuration"
         names = {self._in_run(path): path for path in self.paths.records(self._config)}
@@ -223,10 +228,8 @@ class Plan:
             yield "other cells are asked for than before"
             return
         for name, path in names.items():
-            record = self.records.get(path)
-            if record and record.provenance.artefacts.get(name) != manifest.jobs[
-                name
-            ].artefacts.get(name):
+            record, listed = self.records.get(path), manifest.jobs[name]
+            if record and _outcome(record, record.provenance) != _outcome(listed, listed):
                 yield f"{path} changed"
 
 
@@ -246,6 +249,12 @@ def shortened(sentences: Sequence[str]) -> list[str]:
     """Return the first of many sentences, and how many more there are."""
     shown, more = sentences[:_MOST_SENTENCES], len(sentences) - _MOST_SENTENCES
     return [*shown, f"and {more} more: see `make status`"] if more > 0 else shown
+
+
+def _outcome(told: Outline | JobRecord, known: Facts | JobRecord) -> tuple[Any, ...]:
+    """Return what the rows of a run's CSV files show of a job."""
+    hashes = known.config_hash, known.code_hash, known.artefacts
+    return told.status, told.reason, *hashes
 
 
 def _written(path: str | Path) -> int:

@@ -13,6 +13,7 @@ from pam.errors import ConfigError, DataError
 from pam.files import read_json, read_meta
 from pam.names import check_known
 from pam.reporting.figures import sources_of
+from pam.reporting.names import Names
 from pam.reporting.schema import TABLES
 from pam.reporting.statistics.matched import REFERENCES
 from pam.reporting.storage import read_texts
@@ -127,7 +128,7 @@ def jobs_behind(run: Run, tables: Sequence[str], rows: pd.DataFrame) -> list[str
     cells = rows[columns].drop_duplicates()
     if any("_vs_" in column or column == "against" for column in rows.columns):
         # Their numbers are, or may be, ratios to the baselines.
-        cells = pd.concat([cells, *(cells.assign(merging=name) for name in REFERENCES)])
+        cells = pd.concat([cells, *_baselines(run, cells)])
     if "task" in columns:
         # A row of a merged or pruned network may be of one of its tasks.
         cells = pd.concat([cells, cells.assign(task="")])
@@ -139,6 +140,17 @@ def jobs_behind(run: Run, tables: Sequence[str], rows: pd.DataFrame) -> list[str
         and (measured or job.status != OK)
         and tuple(str(getattr(job, column, "")) for column in columns) in wanted
     ]
+
+
+def _baselines(run: Run, cells: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the cells of B1 and B2 that some cells are compared with."""
+    if "pruning" in cells:
+        config = run.manifest.config
+        names, sections = Names(config), config.get("experiments", {})
+        rows = (sections.get(name, {}).get("pruning", ()) for name in cells["experiment"])
+        beside = map(names.beside, cells["pruning"], rows)
+        cells = cells.assign(pruning=list(beside))
+    return [cells.assign(merging=name) for name in REFERENCES]
 
 
 _DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"

@@ -80,7 +80,9 @@ def raw_hash(root: str | Path, name: str, notes: str | Path = NOTES) -> str:
 
 
 def _digest(lines: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:HASH_LENGTH]
+    # Names of files need not be UTF-8.
+    text = "\n".join(lines).encode(errors="surrogateescape")
+    return hashlib.sha256(text).hexdigest()[:HASH_LENGTH]
 
 
 def _read(notes: str | Path) -> dict[str, dict[str, str]]:

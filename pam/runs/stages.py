@@ -191,7 +191,7 @@ _RUN_STAGES = {
         done="aggregated",
         axes=None,
         parents=tuple(Parent(stage, stage) for stage in _CELL_STAGES),
-        run_keys=("deltas", "requests"),
+        run_keys=("deltas", "requests", "beside"),
         tables=("matched", "requests", "frontiers", "operating_points", "headline"),
         computed_from="measure",
     ),

@@ -71,7 +71,7 @@ def plugin_modules(package: str, registered: str | None) -> set[str]:
     """
     modules = source_modules()
     found = modules.plugins(package, registered)
-    if registered and not found:
+    if registered is not None and not found:
         known = hint(registered, modules.names(package))
         absent = [one.said for one in declared() if one.module not in modules.by_name]
         why = f"{absent[0]} names a module that is not there" if absent else known

@@ -86,6 +86,7 @@ def a_folder_instead(folder: Path) -> None:
 
 
 FIT = "do not fit the network's description"
+VGG = {"input_shape": [1, 32, 32], "options": {}}
 NETWORKS = {
     **{f"cut at {share}": (cut(share), "is damaged") for share in (0, 0.77)},
     "double precision": (tensors_become(torch.Tensor.double), f"{FIT}: 'blocks.f3.A.weight' is"),
@@ -95,6 +96,19 @@ NETWORKS = {
     "infinity": (tensors_become(filled(float("inf"))), "holds NaN or infinity"),
     "a list of facts": (meta_becomes(lambda described: [1, 2]), "was not written by pam"),
     "no tasks": (meta_becomes(lambda described: described.update(tasks=None)), "is incomplete"),
+    "no widths": (meta_becomes(lambda described: described.pop("widths")), "is incomplete"),
+    "empty widths": (
+        meta_becomes(lambda described: described.update(widths={})),
+        "layer 'c1' is missing",
+    ),
+    "another number of outputs": (
+        meta_becomes(lambda described: described.update(tasks=[["A", 3]])),
+        FIT,
+    ),
+    "an architecture of other layers": (
+        meta_becomes(lambda described: described["architecture"].update(name="vgg16", **VGG)),
+        "does not fit 'vgg16': layer 'c1' is unknown",
+    ),
     "an unknown architecture": (
         meta_becomes(lambda described: described["architecture"].update(name="lenet6")),
         "unknown architecture 'lenet6'; did you mean 'lenet5'?",

@@ -1,6 +1,7 @@
 """What is checked before jobs go to Slurm, and what the profiles for it say; no Slurm is needed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -63,6 +64,13 @@ def test_without_slurm_one_sentence_says_so(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("cores", ["abc", "0", "-1", "1.5", ""])
+def test_cores_are_a_number_or_all(cores):
+    done = reproduce(f"--cores={cores}", path=os.environ["PATH"])
+    assert done.returncode == 2
+    assert f"needs a whole number above 0, or all, not '{cores}'" in done.stderr
+
+
 def test_without_the_plugin_one_sentence_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "ROOT", tmp_path)
     (tmp_path / "mine").mkdir()
@@ -73,6 +81,10 @@ def test_without_the_plugin_one_sentence_says_what_to_do(tmp_path, monkeypatch):
     written.write_text("jobs: 2\n", encoding="utf-8")
     with pytest.raises(PamError, match="none of mine names an executor"):
         cluster.check_engine(cluster.profiles("mine"))
+    for text in (b"- jobs", b"executor: 3", b"executor: [slurm", b"executor: \xe9"):
+        written.write_bytes(text)
+        with pytest.raises(PamError, match=str(written)):
+            cluster.check_engine(cluster.profiles("mine"))
     with pytest.raises(PamError, match=r"no workflow/profiles/his/profile.yaml, and no his/prof"):
         cluster.profiles("his")
 

@@ -59,6 +59,8 @@ OF_THE_SCHEMA = [
     ("digits", "didgits", "registers 'didgits'"),
     ("lenet5", "lenet6", "registers 'lenet6'"),
     ("none: {}", "nine: {}", "registers 'nine'"),
+    ("dataset: digits", 'dataset: ""', "registers ''"),
+    ("none: {}", 'none: {method: ""}', "registers ''"),
     ("taylor:", "tailor:", "registers 'tailor'"),
     ("tile: 8", "tiel: 8", "option of experiments.tiny.data 'tiel'; did you mean 'tile'?"),
     ("tile: 8", "tile: 8.5", "experiments.tiny.data.tile: must be a whole"),

@@ -1,5 +1,6 @@
 """A lock that one process holds, and the system drops with it."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -55,6 +56,25 @@ def test_an_heir_of_the_handle_keeps_it(tmp_path):
             hold(path)
         heir.communicate(b"\n")
     os.close(hold(path))
+
+
+def test_a_disk_without_locks_holds_nobody_up(tmp_path, monkeypatch):
+    def flock(descriptor, kind):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    os.close(hold(tmp_path / "run.lock"))
+    with alone(tmp_path / "cell.lock", pytest.fail):
+        pass
+
+
+def test_a_full_disk_is_no_other_run(tmp_path, monkeypatch):
+    def sign(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pam.durable.locks.sign", sign)
+    with pytest.raises(PamError, match=r"^cannot write .*run\.lock: No space left on device$"):
+        hold(tmp_path / "run.lock", patience=20)
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):

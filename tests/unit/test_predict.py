@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -115,6 +117,14 @@ def test_scores_and_csv(model, folder, tmp_path, capsys):
         (f"{folder}/a.bmp", "A", "dark", f"{np.tanh(1):.6f}", "1"),
         (f"{folder}/a.bmp", "B", "light", f"{np.tanh(-1):.6f}", "-1"),
     ]
+
+
+def test_a_name_that_is_no_utf_8_is_written_in_ascii(model, folder, tmp_path):
+    odd = folder / os.fsdecode(b"caf\xe9.bmp")
+    shutil.copy(folder / "a.bmp", odd)
+    assert predict(model, odd, "--csv", tmp_path / "x.csv") == 0
+    odd.unlink()
+    assert "caf\\udce9.bmp,A," in (tmp_path / "x.csv").read_text()
 
 
 def test_more_images_than_a_batch(model, tmp_path, capsys):

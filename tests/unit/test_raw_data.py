@@ -34,6 +34,12 @@ def test_contents_and_names_count(pictures, hashed):
     assert all(len(one) == 12 for one in seen)
 
 
+def test_names_need_not_be_utf_8(pictures, hashed):
+    seen = {hashed()}
+    (pictures / "images" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"a picture")
+    assert hashed() not in seen
+
+
 def test_times_and_places_do_not_count(pictures, hashed, tmp_path):
     before = hashed()
     os.utime(pictures / "attributes.csv")

@@ -344,6 +344,23 @@ def test_committed_figures_can_be_traced_without_any_network(profile, capsys):
     assert re.search(r"networks/.*-0\.json  ok", text) and NOT_THERE in text
 
 
+@pytest.mark.parametrize(
+    ("pruning", "merging", "beside"),
+    [
+        ("taylor_readers", "all_shared", "taylor"),
+        ("taylor_longer", "none", "taylor"),
+        ("vibnet_slow", "all_shared", "vibnet"),
+    ],
+)
+def test_a_ratio_leads_to_the_baselines_beside_its_row(pruning, merging, beside, capsys):
+    words = [f"pruning={pruning}", f"merging={merging}", "combination=A", "delta=1"]
+    path = REFERENCE / "fashion_mnist_rows" / "matched.csv"
+    text = printed(capsys, path, "--where", *words, "requirement=mean")
+    cells = set(re.findall(r"measured/fashion_mnist_lenet5/(\S+)-0\.json", text))
+    assert {f"{merging}-{pruning}", f"none-{beside}"} <= cells
+    assert all(cell.endswith((f"-{pruning}", f"-{beside}")) for cell in cells)
+
+
 def test_pictures_carry_the_hash_of_their_rows_and_no_date(finished, tmp_path):
     origin = resolve(finished / "figures" / "frontier.png").origin
     assert origin == resolve(finished / "figures" / "frontier.svg").origin

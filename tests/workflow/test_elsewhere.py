@@ -63,6 +63,7 @@ def test_as_a_module_of_another_workflow(tmp_path):
     said = snakemake(tmp_path, "first", PREPARED)
     assert "does not exist" not in said
     assert (tmp_path / PREPARED).is_file()
+    assert "Nothing to be done" in snakemake(tmp_path, PREPARED)
     assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "one\ntwo\n"
     # The outer workflow may have profiles of its own.
     profile = (ROOT / "workflow/config/smoke.yaml").read_text(encoding="utf-8")

@@ -16,7 +16,6 @@ rule aggregate:
     resources:
         gpu=0,
     params:
-        config=CONFIG_FILE,
         results=subpath(output.manifest, parent=True),
         seeds=f"--seeds '{SEEDS}'" if SEEDS else "",
         code=stage_code("aggregate"),
@@ -25,6 +24,6 @@ rule aggregate:
         "Gathering the rows of all jobs"
     shell:
         command(
-            "aggregate --config {params.config} --results {params.results} {params.seeds}"
+            'aggregate --config "$PAM_CONFIG" --results {params.results} {params.seeds}'
             " > {log} 2>&1"
         )

@@ -13,7 +13,6 @@ rule analyse:
     resources:
         gpu=GPUS,
     params:
-        config=CONFIG_FILE,
         data=subpath(input.data, parent=True),
         code=code_of("analyse"),
         settings=settings_hash("analyse"),
@@ -21,7 +20,7 @@ rule analyse:
         "{wildcards.experiment}: analysing {wildcards.merging} + {wildcards.pruning}, seed {wildcards.seed}"
     shell:
         command(
-            "analyse --config {params.config} --experiment {wildcards.experiment}"
+            'analyse --config "$PAM_CONFIG" --experiment {wildcards.experiment}'
             " --merging {wildcards.merging} --pruning {wildcards.pruning} --seed {wildcards.seed}"
             " --data {params.data} --merged {input.merged} --pruned {input.pruned}"
             " --record {output.record} --log {log} > {log} 2>&1"

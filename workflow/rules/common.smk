@@ -48,10 +48,12 @@ GPUS = int(
     or (CONFIG.device == "auto" and bool(SUBMITTED or shutil.which("nvidia-smi")))
 )
 
-# Where the raw data lie, whether they may be fetched, and what a cluster calls a GPU decides nothing
-# about the result: it travels in the environment, so that a change makes no job run again.
+# Where the profile and the raw data lie, whether they may be fetched, and what a cluster calls a GPU
+# decides nothing about the result: it travels in the environment, so that a change makes no job run
+# again. (Of a profile `settings` says what counts; Snakemake fetches one into another folder each time.)
 RAW_DATA = os.path.expanduser(str(config.get("data_root") or os.getenv("PAM_DATA", "")))
 os.environ.update(
+    PAM_CONFIG=CONFIG_FILE,
     # A name that begins with a dash is no option.
     PAM_DATA=f"./{RAW_DATA}" if RAW_DATA.startswith("-") else RAW_DATA,
     PAM_DOWNLOAD="--download" if config.get("download") else "",

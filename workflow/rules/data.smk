@@ -12,7 +12,6 @@ rule prepare:
     resources:
         gpu=0,
     params:
-        config=CONFIG_FILE,
         folder=subpath(output.record, parent=True),
         code=code_of("prepare"),
         settings=settings_hash("prepare"),
@@ -21,7 +20,7 @@ rule prepare:
         "{wildcards.experiment}: preparing the data"
     shell:
         command(
-            "prepare --config {params.config} --experiment {wildcards.experiment}"
+            'prepare --config "$PAM_CONFIG" --experiment {wildcards.experiment}'
             ' --out {params.folder} ${{PAM_DATA:+--root "$PAM_DATA"}} $PAM_DOWNLOAD'
             " --allow-missing --log {log} > {log} 2>&1"
         )

@@ -14,7 +14,6 @@ rule merge:
     resources:
         gpu=GPUS,
     params:
-        config=CONFIG_FILE,
         data=subpath(input.data, parent=True),
         code=code_of("merge"),
         settings=settings_hash("merge"),
@@ -22,7 +21,7 @@ rule merge:
         "{wildcards.experiment}: merging by {wildcards.merging}, seed {wildcards.seed}"
     shell:
         command(
-            "merge --config {params.config} --experiment {wildcards.experiment}"
+            'merge --config "$PAM_CONFIG" --experiment {wildcards.experiment}'
             " --merging {wildcards.merging} --seed {wildcards.seed} --data {params.data}"
             " --networks {input.networks}"
             " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"

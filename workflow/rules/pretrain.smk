@@ -14,7 +14,6 @@ rule pretrain:
     resources:
         gpu=GPUS,
     params:
-        config=CONFIG_FILE,
         data=subpath(input.data, parent=True),
         code=code_of("pretrain"),
         settings=settings_hash("pretrain"),
@@ -23,7 +22,7 @@ rule pretrain:
         "{wildcards.experiment}: training the trunk, seed {wildcards.seed}"
     shell:
         command(
-            "pretrain --config {params.config} --experiment {wildcards.experiment}"
+            'pretrain --config "$PAM_CONFIG" --experiment {wildcards.experiment}'
             " --seed {wildcards.seed} --data {params.data}"
             ' ${{PAM_DATA:+--root "$PAM_DATA"}} $PAM_DOWNLOAD'
             " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"

@@ -18,7 +18,6 @@ rule prune:
     resources:
         gpu=GPUS,
     params:
-        config=CONFIG_FILE,
         data=subpath(input.data, parent=True),
         code=code_of("prune", "measure"),
         settings=settings_hash("prune", "measure"),
@@ -26,7 +25,7 @@ rule prune:
         "{wildcards.experiment}: pruning and measuring {wildcards.merging} + {wildcards.pruning}, seed {wildcards.seed}"
     shell:
         command(
-            "prune --config {params.config} --experiment {wildcards.experiment}"
+            'prune --config "$PAM_CONFIG" --experiment {wildcards.experiment}'
             " --merging {wildcards.merging} --pruning {wildcards.pruning} --seed {wildcards.seed}"
             " --data {params.data} --network {input.merged} --networks {input.networks}"
             " --out {output.network} --record {output.record} --measured {output.measured}"

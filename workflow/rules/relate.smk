@@ -13,7 +13,6 @@ rule relate:
     resources:
         gpu=GPUS,
     params:
-        config=CONFIG_FILE,
         data=subpath(input.data, parent=True),
         trunk=trunk_flag,
         code=code_of("relate"),
@@ -22,7 +21,7 @@ rule relate:
         "{wildcards.experiment}: relating tasks by {wildcards.relatedness}, seed {wildcards.seed}"
     shell:
         command(
-            "relate --config {params.config} --experiment {wildcards.experiment}"
+            'relate --config "$PAM_CONFIG" --experiment {wildcards.experiment}'
             " --relatedness {wildcards.relatedness} --seed {wildcards.seed} --data {params.data}"
             " --networks {input.networks} {params.trunk}"
             " --record {output.record} --log {log} > {log} 2>&1"

@@ -14,7 +14,6 @@ rule train:
     resources:
         gpu=GPUS,
     params:
-        config=CONFIG_FILE,
         data=subpath(input.data, parent=True),
         trunk=trunk_flag,
         code=code_of("train"),
@@ -23,7 +22,7 @@ rule train:
         "{wildcards.experiment}: training task {wildcards.task}, seed {wildcards.seed}"
     shell:
         command(
-            "train --config {params.config} --experiment {wildcards.experiment}"
+            'train --config "$PAM_CONFIG" --experiment {wildcards.experiment}'
             " --task {wildcards.task} --seed {wildcards.seed} --data {params.data} {params.trunk}"
             " --out {output.network} --record {output.record} --log {log} > {log} 2>&1"
         )
