@@ -130,7 +130,7 @@ def test_a_stage_is_added_by_one_row_one_body_and_one_rule(tmp_path):
     table.write_text(table.read_text().replace('    "relate": Stage(', ROW, 1))
     (tree / "pam/stages/weigh.py").write_text(BODY)
     text = rule.read_text().replace('"merge"', '"weigh"').replace("rule merge:", "rule weigh:")
-    text = text.replace('"merge --config', '"weigh --config')
+    text = text.replace("'merge --config", "'weigh --config")
     text = text.replace('        network=artefact("weigh"),\n', "")
     text = text.replace("--networks {input.networks}", "--merged {input.merged}")
     (rule.parent / "weigh.smk").write_text(text.replace("--out {output.network} ", ""))
