@@ -26,6 +26,7 @@ from children import Children  # noqa: E402 - beside this file
 from progress import Progress  # noqa: E402 - beside this file
 
 from pam import PamError  # noqa: E402 - the package of this checkout, not an installed one
+from pam.cli.arguments import whole  # noqa: E402
 from pam.config import check_plugins, load_config  # noqa: E402
 from pam.durable.locks import RUN_LOCK, RUN_LOCK_HELD, hold, is_held  # noqa: E402
 from pam.files import check_room  # noqa: E402
@@ -169,9 +170,7 @@ def _experiment_of(record: str) -> str:
 
 
 def _cores(word: str) -> str:
-    if word != "all" and not (word.isdecimal() and int(word)):
-        raise argparse.ArgumentTypeError(f"needs a whole number above 0, or all, not '{word}'")
-    return word
+    return word if word == "all" else str(whole(1, "needs a whole number above 0, or all")(word))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -111,10 +111,10 @@ def _lock(descriptor: int, waiting: Callable[[], None]) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def _take_now(descriptor: int) -> bool:
+def _take_now(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     """Take a lock, and tell whether that went well: another process may have it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
@@ -141,15 +141,9 @@ def is_held(path: str | Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        # A file system without locks.
-        return False
+        return not _take_now(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-    return False
 
 
 FOLDER = ".checkpoints"

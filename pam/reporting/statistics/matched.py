@@ -4,7 +4,7 @@
 cost, and ``frontiers.csv`` the ratios averaged over whole frontiers.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -83,9 +83,7 @@ class Comparison:
         for axes, costs, beside in self._read:
             bases = beside.weighted(weights)
             for merging, read in costs.weighted(weights).items():
-                # A ratio is one of all seeds of its row.
-                whole = [one for one in REFERENCES if one in bases and _has(bases[one], read)]
-                ratios = {one: paired(read, bases[one]) for one in whole}
+                ratios = {one: paired(read, bases[one]) for one in self._references(read.seeds)}
                 columns = _summaries(read) | _ratio_columns(ratios, len(weights), alone)
                 for index in range(len(weights)):
                     row = {name: values[index] for name, values in columns.items()}
@@ -100,14 +98,18 @@ class Comparison:
             for merging, seeds in self.networks.paths.items():
                 ratios = {
                     name: whole_frontier(seeds, beside[name], names, weights, requirement, largest)
-                    for name in REFERENCES
-                    if name in beside and {*seeds} <= {*beside[name]}
+                    for name in self._references(seeds)
                 }
                 columns = _ratio_columns(ratios, len(weights), alone=1)
                 for index, name in enumerate([*names, ""]):
                     row = {column: values[index] for column, values in columns.items()}
                     axes = self._axes(requirement) | {"merging": merging, "combination": name}
                     yield axes | {"n": len(seeds)} | row
+
+    def _references(self, seeds: Iterable[int]) -> list[str]:
+        """Return the baselines that have all seeds of a row: its ratios are of no fewer."""
+        paths = self._beside.paths
+        return [one for one in REFERENCES if one in paths and {*seeds} <= {*paths[one]}]
 
     def _axes(self, requirement: str) -> Row:
         networks = self.networks
@@ -181,11 +183,6 @@ def any_request(combinations: Sequence[str], likely: Weights) -> Array:
     weights = np.array([likely.get(name, 0.0) for name in combinations], dtype=np.float64)
     weights = weights if weights.any() else np.ones(len(combinations))
     return weights / weights.sum()
-
-
-def _has(base: Reading, read: Reading) -> bool:
-    """Tell whether a baseline has all seeds of a row."""
-    return {*read.seeds} <= {*base.seeds}
 
 
 def _summaries(read: Reading) -> dict[str, Sequence[Any]]:
